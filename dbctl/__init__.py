@@ -1,0 +1,62 @@
+"""Database profiles, engines and sessions for SQLModel services, and the command that administers them.
+
+    dbctl.profile("prod")                       the frozen, validated profile
+    dbctl.engine("prod")                        this process's one engine for it
+    with dbctl.session("prod") as session: …    one unit of work: committed, or rolled back
+
+Importing this package loads nothing else; each name is loaded when it is first used (PEP 562).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dbctl.database import Database, writes
+    from dbctl.engines import build_engine, dispose, engine
+    from dbctl.errors import DbctlError
+    from dbctl.profiles import Profile, Profiles
+    from dbctl.profiles import select as profile
+    from dbctl.sessions import session, unit_of_work
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Database": "dbctl.database",
+    "DbctlError": "dbctl.errors",
+    "Profile": "dbctl.profiles",
+    "Profiles": "dbctl.profiles",
+    "build_engine": "dbctl.engines",
+    "dispose": "dbctl.engines",
+    "engine": "dbctl.engines",
+    "profile": "dbctl.profiles:select",
+    "session": "dbctl.sessions",
+    "unit_of_work": "dbctl.sessions",
+    "writes": "dbctl.database",
+}
+
+__all__ = [
+    "Database",
+    "DbctlError",
+    "Profile",
+    "Profiles",
+    "build_engine",
+    "dispose",
+    "engine",
+    "profile",
+    "session",
+    "unit_of_work",
+    "writes",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    value = getattr(import_module(module), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,30 @@
+"""One file a database: all that differs between them. This module finds the file for a profile's driver."""
+
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+
+from dbctl.backends.base import Backend
+from dbctl.errors import ConfigError
+from dbctl.profiles import Profile
+
+
+def backend_of(profile: Profile) -> Backend:
+    """Return the backend that the profile's driver names, bound to the profile.
+
+    Raises:
+        ConfigError: No backend knows the driver, or the profile lacks what the backend needs.
+    """
+    known = list(_backends())
+    for backend in known:
+        if profile.driver in backend.drivers:
+            return backend(profile)
+    allowed = ", ".join(name for backend in known for name in backend.drivers)
+    where = profile.origins.get("driver", f"profile {profile.name}")
+    raise ConfigError(f'{where}: driver = "{profile.driver}": allowed is {allowed}')
+
+
+def _backends() -> Iterator[type[Backend]]:
+    for module in pkgutil.iter_modules(__path__):
+        if module.name != "base":
+            yield import_module(f"{__name__}.{module.name}").backend

@@ -1,0 +1,189 @@
+"""What dbctl asks of a database, with the portable answer where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dbctl.errors import ConfigError, ConnectError, DbctlError, MissingTable, OutOfTime, WorkRefused
+from dbctl.profiles import Profile, password_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import URL
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who answers at the other end, and as whom this connection is logged in."""
+
+    server: str
+    version: str
+    user: str | None
+    database: str | None
+
+
+@dataclass(frozen=True)
+class ServerUsage:
+    """The server's own count of connections.
+
+    `limit` is what an ordinary user can get in all; `headroom` how many more this user could open now.
+    """
+
+    in_use: int
+    in_use_by_user: int
+    limit: int
+    headroom: int
+
+
+class Missing(Enum):
+    """What connecting does where the database is a file that is not there."""
+
+    CREATE = "create it"
+    REFUSE = "raise ConnectError"
+    PRETEND = "work on an empty database in memory"
+
+
+class Unsupported(DbctlError):
+    """The database has nothing of the kind."""
+
+
+class Backend:
+    """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
+
+    title: ClassVar[str]
+    drivers: ClassVar[Sequence[str]]
+    """The names by which a profile or a URL's scheme may ask for this backend."""
+    sync_driver: ClassVar[str]
+    """The `dialect+driver` that SQLAlchemy is given, whatever name the profile used."""
+    needs_host: ClassVar[bool] = True
+    transactional_ddl: ClassVar[bool] = True
+    """Whether CREATE TABLE is undone by ROLLBACK."""
+    ping_statement: ClassVar[str] = "SELECT 1"
+    errors: ClassVar[Mapping[Any, type[DbctlError]]] = {}
+    """The driver's error codes, as `error_code` returns them, and what they mean here."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        if self.needs_host and not (profile.host or "host" in profile.query or "unix_socket" in profile.query):
+            where = profile.origins.get("driver", f"profile {profile.name}")
+            raise ConfigError(f"{where}: host: there is none", f"{self.title} needs a host to connect to")
+
+    # --- engine ---
+
+    def url(self) -> URL:
+        """Return the URL that SQLAlchemy connects to, the password in it as it is, never quoted.
+
+        Raises:
+            ConfigError: The password's source gives none.
+        """
+        from sqlalchemy.engine import URL
+
+        profile = self.profile
+        return URL.create(
+            self.sync_driver,
+            username=profile.user,
+            password=password_of(profile),
+            host=profile.host,
+            port=profile.port,
+            database=profile.database,
+            query={key: value if isinstance(value, str) else tuple(value) for key, value in profile.query.items()},
+        )
+
+    def connect_args(self) -> dict[str, Any]:
+        """Return what the driver's `connect` is given besides the URL's parts: timeouts, names, TLS."""
+        raise Unsupported(f"{self.title}: no driver")
+
+    def pool_options(self) -> dict[str, Any]:
+        """Return the pool's options for `create_engine`, exactly as the profile has them."""
+        pool = self.profile.pool
+        return {
+            "pool_size": pool.size,
+            "max_overflow": pool.max_overflow,
+            "pool_pre_ping": pool.pre_ping,
+            "pool_recycle": pool.recycle,
+            "pool_timeout": pool.timeout,
+        }
+
+    def prepare(self, engine: Engine, missing: Missing) -> None:
+        """Attach to a new engine what this database needs at each connect.
+
+        Args:
+            engine: The engine, not yet connected.
+            missing: What connecting does where the database is a file that is not there.
+        """
+
+    # --- questions to a connection ---
+
+    def identity(self, connection: Connection) -> Identity:
+        """Ask the server who it is and whom it takes us for."""
+        raise Unsupported(f"{self.title}: it can't be asked who it is")
+
+    def tls_version(self, driver_connection: Any) -> str | None:
+        """Return the TLS version of the client's own socket (`TLSv1.3`), or None where it is plaintext."""
+        return None
+
+    def usage(self, connection: Connection) -> ServerUsage:
+        """Ask the server for its connections and their limit.
+
+        Raises:
+            Unsupported: There is no server.
+        """
+        raise Unsupported(f"{self.title} has no server that counts connections")
+
+    # --- transactions ---
+
+    def begin(self, connection: Connection, *, writes: bool) -> None:
+        """Say at a transaction's start what must be said there, before its first statement.
+
+        Args:
+            connection: The connection, in the transaction.
+            writes: Whether the unit of work means to write.
+        """
+
+    @contextmanager
+    def ddl_lock(self, connection: Connection) -> Iterator[None]:
+        """Hold off every other `init-tables` on this database for the length of the block."""
+        yield
+
+    # --- errors ---
+
+    def error_code(self, error: BaseException) -> Any:
+        """Return the driver's code for an error: an SQLSTATE, an errno, a result code."""
+        return None
+
+    def error_text(self, error: BaseException) -> str:
+        """Return what the driver says of an error, on one line."""
+        return " ".join(str(error).split())
+
+    def failed_stage(self, error: BaseException) -> str:
+        """Name the step of connecting at which the driver failed."""
+        return "connection"
+
+    def translate(self, error: BaseException) -> DbctlError | None:
+        """Return dbctl's error for one of SQLAlchemy's or the driver's, or None where it is none of theirs."""
+        from sqlalchemy import exc
+
+        if isinstance(error, exc.TimeoutError):
+            pool = self.profile.pool
+            return OutOfTime(
+                f"profile {self.profile.name}: no connection came free within the pool's {pool.timeout:g} s "
+                f"(size {pool.size}, overflow {pool.max_overflow})",
+                "raise pool.size or pool.timeout, or hold connections for less long",
+            )
+        if not isinstance(error, exc.DBAPIError) or error.orig is None:
+            return None
+        original = error.orig
+        kind = self.errors.get(self.error_code(original))
+        lost = error.statement is None or error.connection_invalidated
+        if kind is None:
+            kind = ConnectError if lost else WorkRefused
+        text = self.error_text(original)
+        if issubclass(kind, ConnectError):
+            stage = self.failed_stage(original)
+            return ConnectError(f"profile {self.profile.name}: {stage} failed: {text}", stage)
+        hint = "create the tables with: dbctl init-tables" if kind is MissingTable else ""
+        return kind(text, hint)

@@ -1,0 +1,164 @@
+"""MySQL and MariaDB, by PyMySQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.base import Backend, Identity, Missing, ServerUsage
+from dbctl.errors import ConfigError, Conflict, ConnectError, MissingTable, OutOfTime
+
+if TYPE_CHECKING:
+    import ssl
+
+    from sqlalchemy import Connection, Engine
+
+_DDL_LOCK = "dbctl:ddl"
+_DDL_LOCK_WAIT = 60
+"""Seconds."""
+
+
+class MySQL(Backend):
+    """MySQL and MariaDB."""
+
+    title = "MySQL"
+    drivers = ("mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql", "mysql+asyncmy", "mariadb+asyncmy")
+    sync_driver = "mysql+pymysql"
+    transactional_ddl = False
+    # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html and https://mariadb.com/kb/en/error-codes
+    errors = {
+        1146: MissingTable,
+        1205: OutOfTime,  # lock wait timeout
+        1969: OutOfTime,  # MariaDB: max_statement_time
+        3024: OutOfTime,  # MySQL: max_execution_time
+        **dict.fromkeys((1040, 1044, 1045, 1049, 1053, 1130, 1203, 1226, 1698, 1927), ConnectError),
+        **dict.fromkeys((0, 2002, 2003, 2005, 2006, 2013, 2026, 2055, 4031), ConnectError),
+        # duplicate, foreign key, not null, too long, out of range, wrong string, check
+        **dict.fromkeys((1048, 1062, 1216, 1217, 1264, 1364, 1366, 1406, 1451, 1452, 3819, 4025), Conflict),
+    }
+
+    def connect_args(self) -> dict[str, Any]:
+        """Return PyMySQL's keywords (https://pymysql.readthedocs.io/en/latest/modules/connections.html)."""
+        profile = self.profile
+        return {
+            # PyMySQL takes whole seconds, and 0 for none at all.
+            "connect_timeout": max(1, round(profile.connect_timeout)),
+            "program_name": profile.application_name,
+            "charset": "utf8mb4",
+            **self._tls(),
+        }
+
+    def _tls(self) -> dict[str, Any]:
+        if self.profile.ssl.mode == "disable":
+            return {"ssl_disabled": True}
+        if self.profile.ssl.mode == "prefer":
+            return {}  # PyMySQL's own default: TLS where the server offers it, plaintext only where it does not
+        return {"ssl": self._ssl_context()}
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        """Build the context ourselves: of an `ssl={"ssl_mode": …}` PyMySQL reads nothing and verifies nothing."""
+        import ssl
+
+        settings = self.profile.ssl
+        try:
+            context = ssl.create_default_context(cafile=settings.ca)
+            # The certificates that MySQL makes for itself fail Python 3.13's strict profile.
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            if settings.cert:
+                context.load_cert_chain(settings.cert, settings.key)
+        except OSError as error:  # ssl.SSLError is one too
+            where = self.profile.origins.get("ssl.ca") or f"profile {self.profile.name}"
+            reason = error.strerror or str(error)
+            raise ConfigError(f"{where}: ssl: a certificate or key can't be loaded: {reason}") from error
+        if settings.mode != "verify-full":
+            context.check_hostname = False
+        if settings.mode == "require":
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+    def prepare(self, engine: Engine, missing: Missing) -> None:
+        """Bound each statement from the connection's start on."""
+        from sqlalchemy import event
+
+        timeout = self.profile.statement_timeout
+        if timeout is None:
+            return
+
+        @event.listens_for(engine, "connect")
+        def bound_statements(driver_connection: Any, _record: Any) -> None:
+            # MariaDB counts seconds for every statement, MySQL milliseconds for SELECT.
+            mariadb = "MariaDB" in driver_connection.get_server_info()
+            setting = (
+                f"max_statement_time = {timeout:f}"
+                if mariadb
+                else f"max_execution_time = {max(1, round(timeout * 1000))}"
+            )
+            with driver_connection.cursor() as cursor:
+                cursor.execute(f"SET SESSION {setting}")
+
+    def identity(self, connection: Connection) -> Identity:
+        """Ask for the version, the user and the database; the version tells MariaDB from MySQL."""
+        version, user, database = connection.exec_driver_sql("SELECT version(), current_user(), database()").one()
+        server = "MariaDB" if "MariaDB" in version else "MySQL"
+        return Identity(server, version.split("-")[0], user, database)
+
+    def tls_version(self, driver_connection: Any) -> str | None:
+        """Ask PyMySQL's socket; the server's `Ssl_cipher` would speak of its own hop behind a proxy."""
+        version = getattr(driver_connection._sock, "version", None)
+        return version() if version else None
+
+    def usage(self, connection: Connection) -> ServerUsage:
+        """Count threads, and what max_connections and the user's own limit leave."""
+        (limit, user_limit), (_, in_use), (by_user,) = (
+            connection.exec_driver_sql("SELECT @@max_connections, @@max_user_connections").one(),
+            connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'").one(),
+            connection.exec_driver_sql(
+                "SELECT count(*) FROM information_schema.processlist WHERE user = substring_index(user(), '@', 1)"
+            ).one(),
+        )
+        headroom = int(limit) - int(in_use)
+        if user_limit:
+            headroom = min(headroom, int(user_limit) - int(by_user))
+        return ServerUsage(int(in_use), int(by_user), int(limit), max(0, headroom))
+
+    @contextmanager
+    def ddl_lock(self, connection: Connection) -> Iterator[None]:
+        """Take a named lock, which DDL's implicit commits do not release, on this database's name."""
+        database = connection.exec_driver_sql("SELECT database()").scalar()
+        name = f"{_DDL_LOCK}:{database}"[:64]
+        if connection.exec_driver_sql("SELECT GET_LOCK(%s, %s)", (name, _DDL_LOCK_WAIT)).scalar() != 1:
+            raise OutOfTime(f"another run has been creating tables for {_DDL_LOCK_WAIT} s", "try again when it is done")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
+
+    def error_code(self, error: BaseException) -> Any:
+        """Return the errno."""
+        return error.args[0] if error.args else None
+
+    def error_text(self, error: BaseException) -> str:
+        """Return the server's message without the errno's parentheses."""
+        text = str(error.args[1]) if len(error.args) > 1 and error.args[1] else "the connection is closed"
+        return " ".join(text.split())
+
+    def failed_stage(self, error: BaseException) -> str:
+        """Tell the step by the errno, and by what PyMySQL met on its socket."""
+        import socket
+        import ssl
+
+        code = self.error_code(error)
+        cause = getattr(error, "original_exception", None) or error.__cause__ or error.__context__
+        if isinstance(cause, socket.gaierror):
+            return "name resolution"
+        if code == 2026 or isinstance(cause, ssl.SSLError):
+            return "TLS"
+        if code in {1044, 1049}:
+            return "database"
+        if code in {2002, 2003, 2005}:
+            return "TCP"
+        return "login" if code in {1045, 1130, 1203, 1226, 1698, 1040} else "connection"
+
+
+backend = MySQL

@@ -1,0 +1,135 @@
+"""SQLite, by Python's own sqlite3."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.base import Backend, Identity, Missing
+from dbctl.errors import Conflict, ConnectError, DbctlError, MissingTable, OutOfTime, WorkRefused
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+_BUSY_TIMEOUT = 5.0
+"""Seconds for which a lock of another process is waited for; sqlite3's own default, here by name."""
+
+_STEPS_BETWEEN_CHECKS = 10_000
+"""Virtual machine instructions between two looks at a statement's deadline: well under a millisecond's worth."""
+
+
+def _is_missing(args: Any, kwargs: Any) -> bool:
+    return not kwargs.get("uri") and not Path(str(args[0])).exists()
+
+
+class SQLite(Backend):
+    """SQLite, in a file or in memory."""
+
+    title = "SQLite"
+    drivers = ("sqlite", "sqlite+pysqlite", "sqlite+aiosqlite")
+    sync_driver = "sqlite+pysqlite"
+    needs_host = False
+    # https://www.sqlite.org/rescode.html: primary codes; an extended code's low byte is its primary code
+    errors = {
+        "no such table": MissingTable,
+        5: OutOfTime,  # SQLITE_BUSY
+        6: OutOfTime,  # SQLITE_LOCKED
+        9: OutOfTime,  # SQLITE_INTERRUPT: the progress handler said stop
+        14: ConnectError,  # SQLITE_CANTOPEN
+        26: ConnectError,  # SQLITE_NOTADB
+        18: Conflict,  # SQLITE_TOOBIG
+        19: Conflict,  # SQLITE_CONSTRAINT
+        20: Conflict,  # SQLITE_MISMATCH
+    }
+
+    def connect_args(self) -> dict[str, Any]:
+        """Return sqlite3's keywords."""
+        args: dict[str, Any] = {"timeout": _BUSY_TIMEOUT}
+        if self.profile.in_memory:
+            args["check_same_thread"] = False
+        return args
+
+    def pool_options(self) -> dict[str, Any]:
+        """Return those options that mean something here: in memory there is just one connection, and all share it."""
+        if not self.profile.in_memory:
+            return super().pool_options()
+        from sqlalchemy.pool import StaticPool
+
+        return {"poolclass": StaticPool}
+
+    def prepare(self, engine: Engine, missing: Missing) -> None:
+        """Refuse to create a file unasked, switch foreign keys on, and leave transactions to us.
+
+        In its legacy mode pysqlite begins a transaction only before some statements, so that a CREATE TABLE survives
+        ROLLBACK. The cure that SQLAlchemy documents is no isolation level and a BEGIN of our own
+        (https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#pysqlite-serializable).
+        """
+        from sqlalchemy import event
+
+        if missing is not Missing.CREATE and not self.profile.in_memory:
+            event.listen(engine, "do_connect", self._refuse if missing is Missing.REFUSE else self._pretend)
+
+        @event.listens_for(engine, "connect")
+        def set_up(driver_connection: Any, _record: Any) -> None:
+            driver_connection.isolation_level = None
+            driver_connection.execute("PRAGMA foreign_keys = ON")
+
+        if self.profile.statement_timeout:
+            event.listen(engine, "before_cursor_execute", self._set_deadline)
+
+    def _refuse(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> None:
+        if _is_missing(args, kwargs):
+            raise ConnectError(
+                f"profile {self.profile.name}: there is no database file {self.profile.database}",
+                "database",
+                "create it with: dbctl init-tables",
+            )
+
+    def _pretend(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
+        return sqlite3.connect(":memory:") if _is_missing(args, kwargs) else None
+
+    def _set_deadline(self, connection: Connection, *_statement: Any) -> None:
+        import time
+
+        driver_connection: Any = connection.connection.driver_connection
+        deadline = time.monotonic() + (self.profile.statement_timeout or 0)
+        driver_connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
+
+    def begin(self, connection: Connection, *, writes: bool) -> None:
+        """Take the write lock at once to write: a transaction that reads first can't wait for it later."""
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    def identity(self, connection: Connection) -> Identity:
+        """Return the library's version and the file; there are no users."""
+        version = connection.exec_driver_sql("SELECT sqlite_version()").scalar_one()
+        return Identity(self.title, version, None, self.profile.database or ":memory:")
+
+    @contextmanager
+    def ddl_lock(self, connection: Connection) -> Iterator[None]:
+        """Do nothing more: BEGIN IMMEDIATE holds the one write lock there is."""
+        yield
+
+    def error_code(self, error: BaseException) -> Any:
+        """Return the primary result code; a missing table is told by its words, having no code of its own."""
+        if "no such table" in str(error):
+            return "no such table"
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+    def failed_stage(self, error: BaseException) -> str:
+        """Name the only step there is."""
+        return "database"
+
+    def translate(self, error: BaseException) -> DbctlError | None:
+        """Translate also what sqlite3 refuses before SQLite sees it."""
+        if isinstance(error, OverflowError):
+            return WorkRefused("a number is out of SQLite's range of 64 bits")
+        translated = super().translate(error)
+        if isinstance(translated, OutOfTime) and "locked" in str(error):
+            return OutOfTime(f"{translated.message} for {_BUSY_TIMEOUT:g} s by another process", "try again")
+        return translated
+
+
+backend = SQLite

@@ -1,0 +1,1 @@
+"""The command line: a projection of the functions in `dbctl.commands`."""

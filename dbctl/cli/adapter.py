@@ -1,0 +1,91 @@
+"""The adapter that turns a command function into a subcommand: its first parameter says what it needs."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from inspect import Parameter, Signature
+from types import ModuleType
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from dbctl.cli import report
+from dbctl.cli.exits import ExitCode
+from dbctl.cli.options import Globals
+from dbctl.cli.run import run
+from dbctl.database import nature_of
+
+_DRY_RUN = Parameter(
+    "dry_run",
+    Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[bool, typer.Option("--dry-run", help="Do all of it, show the result, and roll it back.")],
+)
+
+
+def command_from(module: ModuleType) -> Any:
+    """Make the command function of a module into a subcommand.
+
+    It is the function named like the module; where that is a word of Python's own, with an underscore behind.
+    """
+    name = module.__name__.rpartition(".")[2]
+    function: Callable[..., Any] = getattr(module, name, None) or getattr(module, f"{name}_")
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    register = app.command(
+        name=name.replace("_", "-"),
+        help=_help(function),
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    register(_subcommand(function))
+    return typer.main.get_command(app)
+
+
+def group_callback(*, root: bool) -> Callable[..., None]:
+    """Return the callback of a group, which remembers the global options said before the subcommand."""
+
+    def remember(context: typer.Context, **arguments: Any) -> None:
+        if arguments.pop("version", False):
+            report.say_version()
+            raise typer.Exit(ExitCode.DONE)
+        context.obj = Globals.taken_from(arguments).over(context.obj)
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help())
+            raise typer.Exit(ExitCode.USAGE)
+
+    version: Any = Annotated[bool, typer.Option("--version", help="Show the version and exit.")]
+    own = [Parameter("version", Parameter.KEYWORD_ONLY, default=False, annotation=version)] if root else []
+    return _with_signature(remember, [*own, *Globals.parameters()])
+
+
+def _subcommand(function: Callable[..., Any]) -> Callable[..., None]:
+    needs, *parameters = inspect.signature(function).parameters.values()
+    hints = get_type_hints(function, include_extras=True)
+    nature = nature_of(function)
+
+    def subcommand(context: typer.Context, **arguments: Any) -> None:
+        said = Globals.taken_from(arguments).over(context.obj)
+        dry_run = arguments.pop("dry_run", False)
+        raise typer.Exit(run(function, hints[needs.name], arguments, said, nature, dry_run=dry_run))
+
+    own = [parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
+    return _with_signature(subcommand, [*own, *([_DRY_RUN] if nature.writes else []), *Globals.parameters()])
+
+
+def _with_signature(function: Callable[..., None], parameters: list[Parameter]) -> Callable[..., None]:
+    """Give a function the signature that Typer shall see, after the context."""
+    context = Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    every = [context, *parameters]
+    function.__signature__ = Signature(every)  # type: ignore[attr-defined]
+    function.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
+    return function
+
+
+def _help(function: Callable[..., Any]) -> str:
+    """Return the docstring up to its sections for programmers."""
+    return "\n".join(_until_section(inspect.getdoc(function) or "")).rstrip()
+
+
+def _until_section(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        if line in {"Args:", "Returns:", "Raises:"}:
+            return
+        yield line

@@ -1,0 +1,53 @@
+"""The exit codes, and the one mapping from error types to them."""
+
+from enum import IntEnum
+
+from dbctl import errors
+
+
+class ExitCode(IntEnum):
+    """What dbctl's exit code tells the script that called it."""
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> "ExitCode":
+        """Make a code that carries its meaning in words."""
+        code = int.__new__(cls, value)
+        code._value_ = value
+        code.meaning = meaning
+        return code
+
+    DONE = 0, "done"
+    REFUSED_BY_DATABASE = 1, "the database refused the work, or what was asked for is not there; all rolled back"
+    USAGE = 2, "usage"
+    CONFIGURATION = 3, "configuration: profile file, profile name, secret"
+    NO_CONNECTION = 4, "no connection: name, TCP, TLS, login, database"
+    OUT_OF_TIME = 5, "out of time: wait, pool, statement or lock timeout"
+    CHECK_FAILED = 6, "a check answered no: tables missing, drift, doctor's findings"
+    LOCK_HELD = 7, "another run holds the lock"
+    UNCONFIRMED = 8, "refused: protected profile without its confirmation"
+    OUTCOME_UNKNOWN = 9, "the outcome is unknown: the connection was lost during COMMIT"
+    BUG = 70, "a bug in dbctl"
+    INTERRUPTED = 130, "SIGINT: rolled back, locks released"
+    TERMINATED = 143, "SIGTERM: rolled back, locks released"
+
+
+_BY_ERROR: dict[type[errors.DbctlError], ExitCode] = {
+    errors.UsageError: ExitCode.USAGE,
+    errors.ConfigError: ExitCode.CONFIGURATION,
+    errors.ConnectError: ExitCode.NO_CONNECTION,
+    errors.OutOfTime: ExitCode.OUT_OF_TIME,
+    errors.WorkRefused: ExitCode.REFUSED_BY_DATABASE,
+    errors.CheckFailed: ExitCode.CHECK_FAILED,
+    errors.LockHeld: ExitCode.LOCK_HELD,
+    errors.ConfirmationNeeded: ExitCode.UNCONFIRMED,
+    errors.OutcomeUnknown: ExitCode.OUTCOME_UNKNOWN,
+}
+
+
+def exit_code(error: BaseException) -> ExitCode:
+    """Return the exit code for an error: that of its nearest mapped ancestor, or BUG for one dbctl did not raise."""
+    for ancestor in type(error).__mro__:
+        if ancestor in _BY_ERROR:
+            return _BY_ERROR[ancestor]
+    return ExitCode.BUG

@@ -1,0 +1,195 @@
+"""Showing a command's result: frozen dataclasses as a table for people, or as JSON, CSV or tab-separated text."""
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from typing import Any, get_args, get_type_hints
+
+from dbctl.cli.exits import ExitCode
+from dbctl.cli.options import Format, Globals
+from dbctl.cli.report import say_error, visible
+from dbctl.database import PlainText
+from dbctl.errors import DbctlError
+
+Row = dict[str, Any]
+
+
+class Renderer:
+    """Shows the result of one command on stdout.
+
+    Args:
+        said: The global options.
+        function: The command function, whose return annotation tells the columns of an empty result.
+
+    Raises:
+        UsageError: DBCTL_OUTPUT names no format.
+    """
+
+    def __init__(self, said: Globals, function: Callable[..., Any]) -> None:
+        self._on_terminal = sys.stdout is not None and sys.stdout.isatty()
+        self._format = said.format(self._on_terminal)
+        self._silent = bool(said.quiet) or sys.stdout is None
+        self._no_color = bool(said.no_color) or os.environ.get("TERM") == "dumb"
+        self._function = function
+
+    def show(self, result: Any, committed: bool | None = None) -> ExitCode:
+        """Write the result and return the exit code: a reader that has left, as `| head` does, is no failure.
+
+        Args:
+            result: A frozen dataclass, or several.
+            committed: Added to each row as a column where it is not None.
+        """
+        if self._silent or result is None:
+            return ExitCode.DONE
+        extra = {} if committed is None else {"committed": committed}
+        try:
+            for chunk in self._write(result, extra):
+                sys.stdout.write(chunk)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _discard_stdout()
+        except OSError as error:
+            _discard_stdout()
+            say_error(DbctlError(f"can't write the result: {error.strerror}", "what was to be committed is committed"))
+            return ExitCode.REFUSED_BY_DATABASE
+        return ExitCode.DONE
+
+    def _write(self, result: Any, extra: Row) -> Iterator[str]:
+        if self._format in {Format.TABLE, Format.TSV} and _is_text(result := _listed(result)):
+            yield from (f"{_lines(str(item))}\n" for item in result)
+            return
+        single = is_dataclass(result)
+        rows: Iterable[Row] = (_record(item) | extra for item in ([result] if single else result))
+        if self._format is Format.JSON:
+            rows = list(rows)
+            yield _json(rows[0] if single else rows, indent=2)
+        elif self._format is Format.JSONL:
+            yield from map(_json, rows)
+        elif self._format is Format.TABLE:
+            yield self._table([_flat(row) for row in rows], self._columns(extra), single=single)
+        else:
+            line = _csv_line if self._format is Format.CSV else _tsv_line
+            columns: list[str] | None = None
+            for flat in map(_flat, rows):
+                if columns is None:
+                    columns = list(flat)
+                    yield line(columns, self._on_terminal)
+                yield line([_text(flat.get(column)) for column in columns], self._on_terminal)
+            if columns is None:
+                yield line(self._columns(extra), self._on_terminal)
+
+    def _columns(self, extra: Row) -> list[str]:
+        """Return the columns of a result without rows, from the command's return annotation."""
+        annotation = get_type_hints(self._function).get("return")
+        kind = next(iter(get_args(annotation)), annotation)
+        return [*(field.name for field in fields(kind)), *extra] if is_dataclass(kind) else []
+
+    def _table(self, rows: list[Row], columns: list[str], *, single: bool) -> str:
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        out = io.StringIO()
+        # Rich takes a pipe for 80 columns wide, and would cut what does not fit.
+        width = None if self._on_terminal else 1_000_000
+        console = Console(
+            file=out, width=width or Console(file=sys.stdout).width, force_terminal=self._on_terminal,
+            no_color=self._no_color or None, highlight=False, markup=False, emoji=False,
+        )  # fmt: skip
+        table = Table(box=box.SIMPLE_HEAD, show_header=not single, pad_edge=False, show_edge=False)
+        if single:
+            table.add_column(style="bold", no_wrap=True)
+            table.add_column(overflow="fold")
+            for key, value in rows[0].items():
+                if value is None:
+                    continue
+                table.add_row(Text(_heading(key)), Text(visible(_text(value, people=True))))
+        else:
+            columns = list(rows[0]) if rows else columns
+            for column in columns:
+                numbers = any(_is_number(row[column]) for row in rows)
+                table.add_column(_heading(column), overflow="fold", justify="right" if numbers else "left")
+            for row in rows:
+                table.add_row(*(Text(visible(_text(row[column], people=True))) for column in columns))
+        console.print(table)
+        return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def _listed(result: Any) -> Any:
+    return list(result) if isinstance(result, Iterator) else result
+
+
+def _is_text(result: Any) -> bool:
+    return isinstance(result, Sequence) and bool(result) and isinstance(result[0], PlainText)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def _record(item: Any) -> Row:
+    return {field.name: _plain(getattr(item, field.name)) for field in fields(item)}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return _record(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _flat(row: Row, prefix: str = "") -> Row:
+    flat: Row = {}
+    for key, value in row.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    # JSON leaves DEL and the C1 controls as they are, and a terminal would obey them.
+    return "".join(f"\\u{ord(c):04x}" if "\x7f" <= c <= "\x9f" else c for c in text) + "\n"
+
+
+def _csv_line(values: Sequence[str], on_terminal: bool) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(map(visible, values) if on_terminal else values)
+    return line.getvalue()
+
+
+def _tsv_line(values: Sequence[str], _on_terminal: bool) -> str:
+    return "\t".join(visible(value.replace("\\", "\\\\")) for value in values) + "\n"
+
+
+def _text(value: Any, *, people: bool = False) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return ("yes" if value else "no") if people else ("true" if value else "false")
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value)
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) and people else str(value)
+
+
+def _heading(key: str) -> str:
+    return key.replace("_", " ").replace(".", " · ")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _discard_stdout() -> None:
+    """Point stdout at nothing, or Python would try once more, and complain, when it exits."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)

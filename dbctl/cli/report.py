@@ -1,0 +1,90 @@
+"""The talk on stderr: one line an error, one line a note."""
+
+import logging
+import sys
+import traceback
+
+from dbctl import __version__
+from dbctl.errors import DbctlError
+
+_debug = False
+
+
+class _Notes(logging.Handler):
+    """Shows what the library logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(f"dbctl: {record.getMessage()}")
+
+
+def set_up(*, quiet: bool, debug: bool) -> None:
+    """Decide how much is said.
+
+    Args:
+        quiet: Errors only.
+        debug: Tracebacks with errors, and what SQLAlchemy's pool logs.
+    """
+    global _debug  # noqa: PLW0603  # one process says one thing in one way
+    _debug = debug
+    notes = logging.getLogger("dbctl")
+    notes.handlers = [_Notes()]
+    notes.setLevel(logging.WARNING if quiet else logging.INFO)
+    notes.propagate = False
+    if not debug:
+        # The pool logs tracebacks of connections that died; the command's own error line says what matters.
+        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
+
+
+def say_version() -> None:
+    """Print the version."""
+    sys.stdout.write(f"dbctl {__version__}\n")
+
+
+def say_error(error: DbctlError) -> None:
+    """Say what is wrong and what to do, one line a finding."""
+    for line in str(error).splitlines():
+        _say(f"dbctl: error: {line}")
+    _trace(error)
+
+
+def say_usage(message: str, command: str) -> None:
+    """Say what does not fit the command that was typed."""
+    _say(f"dbctl: error: {message.rstrip('.')}; see: {command} --help")
+
+
+def say_interrupted(error: BaseException) -> None:
+    """Say that a signal ended the work."""
+    _say("dbctl: interrupted: what was not committed is rolled back")
+    _trace(error)
+
+
+def say_bug(error: Exception) -> None:
+    """Say that dbctl itself is wrong."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    _say(f"dbctl: error: a bug in dbctl: {text}; run it again with --debug, and report what that shows")
+    _trace(error)
+
+
+def _trace(error: BaseException) -> None:
+    if _debug and sys.stderr is not None:
+        traceback.print_exception(error)
+
+
+def _say(line: str) -> None:
+    if sys.stderr is not None:
+        print(visible(line), file=sys.stderr)
+
+
+def visible(text: str) -> str:
+    """Write control characters, which a terminal would obey, as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(character if _harmless(character) else _escaped(character) for character in text)
+
+
+def _harmless(character: str) -> bool:
+    return ord(character) >= 0xA0 or 0x20 <= ord(character) < 0x7F
+
+
+def _escaped(character: str) -> str:
+    return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}.get(character, f"\\x{ord(character):02x}")

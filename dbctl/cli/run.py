@@ -1,0 +1,95 @@
+"""Running one command: what it needs is opened, its result is shown, its errors become exit codes."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from dbctl.cli import report
+from dbctl.cli.exits import ExitCode, exit_code
+from dbctl.cli.options import Globals
+from dbctl.cli.render import Renderer
+from dbctl.cli.signals import Terminated, raising_on_sigterm
+from dbctl.database import Nature
+from dbctl.errors import CheckFailed, DbctlError, UsageError
+from dbctl.profiles import Profile, Profiles
+
+Command = Callable[..., Any]
+
+
+def run(
+    function: Command, needs: type, arguments: Mapping[str, Any], said: Globals, nature: Nature, *, dry_run: bool
+) -> ExitCode:
+    """Run a command function and return the exit code.
+
+    Args:
+        function: The command function.
+        needs: The type of its first parameter: Database, Profile or Profiles.
+        arguments: Its other arguments.
+        said: The global options.
+        nature: What it does to the database.
+        dry_run: Whether to roll back at the end.
+    """
+    report.set_up(quiet=bool(said.quiet), debug=bool(said.debug))
+    try:
+        with raising_on_sigterm():
+            renderer = Renderer(said, function)
+            result = _call(function, needs, arguments, said, nature, dry_run=dry_run)
+            return renderer.show(result, committed=False if dry_run else None)
+    except CheckFailed as error:
+        shown = renderer.show(error.result) if error.result is not None else ExitCode.DONE
+        report.say_error(error)
+        return exit_code(error) if shown is ExitCode.DONE else shown
+    except DbctlError as error:
+        report.say_error(error)
+        return exit_code(error)
+    except KeyboardInterrupt as error:
+        report.say_interrupted(error)
+        return ExitCode.INTERRUPTED
+    except Terminated as error:
+        report.say_interrupted(error)
+        return ExitCode.TERMINATED
+    except Exception as error:
+        report.say_bug(error)
+        return ExitCode.BUG
+
+
+def _call(
+    function: Command, needs: type, arguments: Mapping[str, Any], said: Globals, nature: Nature, *, dry_run: bool
+) -> Any:
+    if said.url is not None and said.profile is not None:
+        raise UsageError("--url and --profile are both given", "give one of them")
+    profiles = Profiles.load(said.config, name=said.profile, url=said.url, echo=said.echo)
+    if needs is Profiles:
+        return function(profiles, **arguments)
+    profile = profiles.select()
+    if needs is Profile:
+        return function(profile, **arguments)
+    return _call_in_unit_of_work(function, profile, arguments, nature, dry_run=dry_run)
+
+
+def _call_in_unit_of_work(
+    function: Command, profile: Profile, arguments: Mapping[str, Any], nature: Nature, *, dry_run: bool
+) -> Any:
+    from dbctl.backends import backend_of
+    from dbctl.backends.base import Missing
+    from dbctl.engines import build_engine
+    from dbctl.sessions import unit_of_work
+
+    nature = nature.in_a_run(arguments)
+    missing = Missing.REFUSE
+    if nature.creates:
+        missing = Missing.CREATE if nature.writes and not dry_run else Missing.PRETEND
+    engine = build_engine(profile, missing)
+    try:
+        with unit_of_work(engine, backend_of(profile), writes=nature.writes, dry_run=dry_run) as database:
+            result = _whole(function(database, **arguments))
+    finally:
+        engine.dispose()
+    if dry_run:
+        logging.getLogger("dbctl").info("dry run: all of it is rolled back, nothing is committed")
+    return result
+
+
+def _whole(result: Any) -> Any:
+    """Draw what a command still has to compute into the unit of work: nothing is shown before its end."""
+    return list(result) if isinstance(result, Iterator) else result

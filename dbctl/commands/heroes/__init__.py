@@ -1,0 +1,1 @@
+"""Add, list, show, change and remove heroes."""

@@ -1,0 +1,28 @@
+"""`dbctl heroes update`."""
+
+from typing import Annotated
+
+import typer
+
+from dbctl import heroes
+from dbctl.database import Database, writes
+from dbctl.errors import UsageError
+from dbctl.heroes.rows import HeroRow
+
+
+@writes
+def update(
+    database: Database,
+    hero: Annotated[str, typer.Argument(help="The hero's id or name.", show_default=False)],
+    name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    secret_name: Annotated[str | None, typer.Option(help="A new secret name.")] = None,
+    age: Annotated[int | None, typer.Option(min=0, help="In years.")] = None,
+    team: Annotated[str | None, typer.Option(help="A team, by id or name, for a hero who is in none.")] = None,
+) -> HeroRow:
+    """Change what is given of a hero, and leave the rest.
+
+    A hero who is in a team moves by `dbctl transfer`, which logs it.
+    """
+    if name is secret_name is age is team is None:
+        raise UsageError("nothing to change", "give --name, --secret-name, --age or --team")
+    return heroes.update_hero(database.session, hero, name=name, secret_name=secret_name, age=age, team=team)

@@ -1,0 +1,34 @@
+"""`dbctl profiles list`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dbctl.backends import backend_of
+from dbctl.errors import ConfigError
+from dbctl.profiles import Profiles
+
+
+@dataclass(frozen=True)
+class ProfileRow:
+    """A profile that can be named: where it leads, or why it can't be used."""
+
+    name: str
+    chosen: bool
+    url: str | None
+    source: str
+    problem: str | None
+
+
+def list_(profiles: Profiles) -> Iterator[ProfileRow]:
+    """List the profiles that can be named, and which one is taken when none is."""
+    chosen = profiles.chosen_name()
+    for name in profiles.names():
+        source = str(profiles.path) if name in profiles.document.profiles else "built in"
+        url = problem = None
+        try:
+            profile = profiles.select() if name == chosen else profiles.select(name)
+            backend_of(profile)
+            url = profile.shown_url
+        except ConfigError as error:
+            problem = str(error)
+        yield ProfileRow(name, name == chosen, url, source, problem)

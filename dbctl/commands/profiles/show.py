@@ -1,0 +1,45 @@
+"""`dbctl profiles show`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+
+from dbctl.backends import backend_of
+from dbctl.profiles import Profiles
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value of a profile, and where it came from."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+def show(
+    profiles: Profiles,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The profile's name; the one that is taken when none is named.", show_default=False),
+    ] = None,
+) -> Iterator[Setting]:
+    """Show the profile as it takes effect, secrets masked, and where each value came from."""
+    profile = profiles.select(name)
+    backend_of(profile)
+    yield Setting("name", profile.name, "")
+    yield Setting("url", profile.shown_url, profile.origins.get("driver", ""))
+    yield from _settings(profile, profile.origins)
+
+
+def _settings(table: BaseModel, origins: Any, prefix: str = "") -> Iterator[Setting]:
+    for field in type(table).model_fields:
+        value = getattr(table, field)
+        key = f"{prefix}{field}"
+        if isinstance(value, BaseModel):
+            yield from _settings(value, origins, f"{key}.")
+        elif value not in (None, (), {}) and key not in {"name", "query"}:
+            yield Setting(key, "********" if key == "password" else value, origins.get(key, "built in"))

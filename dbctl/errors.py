@@ -1,0 +1,108 @@
+"""Every error that dbctl raises, as a tree.
+
+    DbctlError
+    ├── UsageError          what was typed does not fit the command
+    ├── ConfigError         profile file, profile name, secret
+    ├── ConnectError        no connection; `stage` names the step that failed
+    ├── OutOfTime           the wait, the pool, a statement or a lock took longer than allowed
+    ├── WorkRefused         the database refused the work; all of it is rolled back
+    │   ├── NotFound        what was asked for is not there
+    │   ├── Ambiguous       a name stands for more than one row
+    │   ├── Conflict        a constraint of the database says no
+    │   └── MissingTable    the work needs a table that is not there
+    ├── CheckFailed         a check answered no
+    ├── LockHeld            another run holds the lock
+    ├── ConfirmationNeeded  a protected profile without its confirmation
+    └── OutcomeUnknown      the connection was lost during COMMIT and the server can't be asked
+
+The message says what is wrong and where, the hint what to do next. Neither ever holds a password.
+"""
+
+
+class DbctlError(Exception):
+    """Base of all errors that dbctl raises on purpose.
+
+    Args:
+        message: What is wrong and where: file, key, row. One line, or one line a finding.
+        hint: What to do about it, as a sentence part that can follow the message.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class UsageError(DbctlError):
+    """What was typed does not fit the command."""
+
+
+class ConfigError(DbctlError):
+    """The profile file, the profile's name or a secret is wrong; nothing was connected to."""
+
+
+class ConnectError(DbctlError):
+    """There is no connection to work on.
+
+    Args:
+        message: What is wrong.
+        stage: The step that failed: "name resolution", "TCP", "TLS", "login" or "database".
+        hint: What to do about it.
+    """
+
+    def __init__(self, message: str, stage: str = "connection", hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.stage = stage
+
+
+class OutOfTime(DbctlError):
+    """Waiting for the server, the pool, a statement or a lock took longer than allowed."""
+
+
+class WorkRefused(DbctlError):
+    """The database refused the work; all of it is rolled back."""
+
+
+class NotFound(WorkRefused):
+    """What was asked for is not there."""
+
+
+class Ambiguous(WorkRefused):
+    """A name stands for more than one row."""
+
+
+class Conflict(WorkRefused):
+    """A constraint of the database (unique, foreign key, not null, check, length, range) says no."""
+
+
+class MissingTable(WorkRefused):
+    """The work needs a table that is not there."""
+
+
+class CheckFailed(DbctlError):
+    """A check answered no.
+
+    Args:
+        message: What was found.
+        result: The check's findings, shown on stdout as a command's result is.
+        hint: What to do about it.
+    """
+
+    def __init__(self, message: str, result: object = None, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.result = result
+
+
+class LockHeld(DbctlError):
+    """Another run holds the lock."""
+
+
+class ConfirmationNeeded(DbctlError):
+    """The profile is protected and the command was not confirmed."""
+
+
+class OutcomeUnknown(DbctlError):
+    """The connection was lost during COMMIT and the server can't be asked what became of it."""

@@ -1,0 +1,43 @@
+"""Finding the one row that somebody means by an id or a name."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from sqlmodel import Session, col, select
+
+from dbctl.errors import Ambiguous, NotFound
+from dbctl.heroes.models import Hero, Team
+
+Named = TypeVar("Named", Hero, Team)
+
+_LARGEST_ID = 2**31 - 1
+"""What an INTEGER primary key holds; a longer number can only be a name."""
+
+
+def find(session: Session, kind: type[Named], wanted: str) -> Named:
+    """Return the row whose id or name this is; all digits are taken for an id first.
+
+    Raises:
+        NotFound: There is none.
+        Ambiguous: Several rows have this name; the message lists them.
+    """
+    if wanted.isascii() and wanted.isdigit() and int(wanted) <= _LARGEST_ID:
+        by_id = session.get(kind, int(wanted))
+        if by_id is not None:
+            return by_id
+    rows = session.exec(select(kind).where(col(kind.name) == wanted).order_by(col(kind.id))).all()
+    word = kind.__name__.lower()
+    if not rows:
+        raise NotFound(
+            f'there is no {word} "{wanted}"', f"dbctl {'heroes' if kind is Hero else 'teams'} list shows all"
+        )
+    if len(rows) > 1:
+        raise Ambiguous(f'"{wanted}" is the name of {len(rows)} {word}es: {_candidates(rows)}', "give the id")
+    return rows[0]
+
+
+def _candidates(rows: Sequence[Hero] | Sequence[Team]) -> str:
+    shown = [
+        f"id {row.id}" + (f" in team {row.team_id}" if isinstance(row, Hero) and row.team_id else "") for row in rows
+    ]
+    return ", ".join(shown[:10]) + (", …" if len(shown) > 10 else "")

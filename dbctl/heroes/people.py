@@ -1,0 +1,120 @@
+"""The functions on heroes."""
+
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, delete, select
+
+from dbctl.errors import WorkRefused
+from dbctl.heroes.lookup import find
+from dbctl.heroes.models import Hero, Team, TransferLog
+from dbctl.heroes.rows import HeroDetail, HeroRow
+from dbctl.heroes.teams import find_team
+
+
+def add_hero(session: Session, name: str, secret_name: str, age: int | None = None, team: str | None = None) -> HeroRow:
+    """Add a hero.
+
+    Args:
+        session: The session.
+        name: The hero's name; several heroes may have the same.
+        secret_name: The name behind the mask.
+        age: In years.
+        team: The id or the name of the hero's team.
+
+    Raises:
+        NotFound: There is no such team.
+    """
+    team_id = find_team(session, team).id if team is not None else None
+    hero = Hero(name=name, secret_name=secret_name, age=age, team_id=team_id)
+    session.add(hero)
+    return hero_row(session, hero)
+
+
+def find_hero(session: Session, wanted: str) -> Hero:
+    """Return the hero whose id or name this is.
+
+    Raises:
+        NotFound: There is none.
+        Ambiguous: Several heroes have this name.
+    """
+    return find(session, Hero, wanted)
+
+
+def list_heroes(
+    session: Session, team: str | None = None, limit: int | None = None, after: int | None = None
+) -> Sequence[HeroRow]:
+    """Return heroes, by id.
+
+    Args:
+        session: The session.
+        team: Only those in the team of this id or name.
+        limit: At most so many rows.
+        after: Only those with a greater id: the last id of one page begins the next.
+
+    Raises:
+        NotFound: There is no such team.
+    """
+    columns = (col(Hero.id), col(Hero.name), col(Hero.age), col(Hero.team_id))
+    query = select(*columns, Team.name).join(Team, isouter=True).order_by(col(Hero.id))
+    if team is not None:
+        query = query.where(Hero.team_id == find_team(session, team).id)
+    if after is not None:
+        query = query.where(col(Hero.id) > after)
+    if limit is not None:
+        query = query.limit(limit)
+    return [HeroRow(*row) for row in session.exec(query)]
+
+
+def show_hero(session: Session, wanted: str) -> HeroDetail:
+    """Return all that is known of the hero whose id or name this is."""
+    hero = find_hero(session, wanted)
+    row = hero_row(session, hero)
+    return HeroDetail(row.id, row.name, row.age, row.team_id, row.team, hero.secret_name)
+
+
+def update_hero(
+    session: Session,
+    wanted: str,
+    *,
+    name: str | None = None,
+    secret_name: str | None = None,
+    age: int | None = None,
+    team: str | None = None,
+) -> HeroRow:
+    """Change what is given of a hero, and leave the rest.
+
+    A hero without a team can be given one; from team to team a hero goes by `transfer`, which logs it.
+
+    Raises:
+        NotFound: There is no such hero or team.
+        WorkRefused: The hero is in a team already.
+    """
+    hero = find_hero(session, wanted)
+    changes = {"name": name, "secret_name": secret_name, "age": age}
+    if team is not None:
+        if hero.team_id is not None:
+            raise WorkRefused(
+                f'hero {hero.id} "{hero.name}" is in a team already', "move the hero with: dbctl transfer"
+            )
+        changes["team_id"] = find_team(session, team).id
+    hero.sqlmodel_update({key: value for key, value in changes.items() if value is not None})
+    return hero_row(session, hero)
+
+
+def remove_hero(session: Session, wanted: str) -> HeroRow:
+    """Remove a hero, and the log of the hero's transfers."""
+    hero = find_hero(session, wanted)
+    row = hero_row(session, hero)
+    session.exec(delete(TransferLog).where(col(TransferLog.hero_id) == hero.id))
+    session.delete(hero)
+    session.flush()
+    return row
+
+
+def hero_row(session: Session, hero: Hero) -> HeroRow:
+    """Write a hero to the database, and return the row as the database has it."""
+    session.flush()
+    session.refresh(hero)
+    assert hero.id is not None, "the row has been read from the database"
+    team = session.get(Team, hero.team_id) if hero.team_id is not None else None
+    return HeroRow(hero.id, hero.name, hero.age, hero.team_id, team.name if team else None)

@@ -1,0 +1,80 @@
+"""Moving a hero from team to team, and the log of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select, update
+
+from dbctl.errors import WorkRefused
+from dbctl.heroes.models import Hero, Team, TransferLog
+from dbctl.heroes.people import find_hero
+from dbctl.heroes.rows import TransferRow
+from dbctl.heroes.teams import find_team
+
+
+def transfer(session: Session, hero: str, from_team: str, to_team: str) -> TransferRow:
+    """Move a hero from one team to another, and log it in the same transaction.
+
+    The write itself is guarded: it moves the hero only where the hero still is in the source team. To read the team
+    first and write then would let two transfers at once both succeed.
+
+    Args:
+        session: The session.
+        hero: The hero's id or name.
+        from_team: The id or name of the team that the hero leaves.
+        to_team: The id or name of the team that the hero joins.
+
+    Raises:
+        NotFound: There is no such hero or team.
+        Ambiguous: Several heroes have this name.
+        WorkRefused: The hero is not in the source team, or both teams are the same.
+    """
+    source, target = find_team(session, from_team), find_team(session, to_team)
+    moved = find_hero(session, hero)
+    if source.id == target.id:
+        raise WorkRefused(f'team {source.id} "{source.name}" is both the source and the target')
+    guarded: Any = (
+        update(Hero)
+        .where(col(Hero.id) == moved.id, col(Hero.team_id) == source.id)
+        .values(team_id=target.id)
+        .execution_options(synchronize_session=False)
+    )
+    if session.exec(guarded).rowcount != 1:
+        raise WorkRefused(f'hero {moved.id} "{moved.name}" is not in team {source.id} "{source.name}"')
+    session.expire(moved)
+    log = TransferLog(hero_id=moved.id, from_team_id=source.id, to_team_id=target.id)
+    session.add(log)
+    session.flush()
+    session.refresh(log)
+    assert log.id is not None and source.id is not None and target.id is not None
+    return TransferRow(log.id, log.hero_id, moved.name, source.id, source.name, target.id, target.name, log.at)
+
+
+def list_transfers(
+    session: Session, hero: str | None = None, limit: int | None = None, after: int | None = None
+) -> Sequence[TransferRow]:
+    """Return transfers in the order in which they were logged.
+
+    Args:
+        session: The session.
+        hero: Only those of the hero with this id or name.
+        limit: At most so many rows.
+        after: Only those with a greater id.
+    """
+    source, target = aliased(Team), aliased(Team)
+    log: Any = TransferLog
+    query: Any = (
+        select(log.id, log.hero_id, Hero.name, log.from_team_id, source.name, log.to_team_id, target.name, log.at)
+        .join(Hero, col(Hero.id) == log.hero_id)
+        .join(source, col(source.id) == log.from_team_id)
+        .join(target, col(target.id) == log.to_team_id)
+        .order_by(log.id)
+    )
+    if hero is not None:
+        query = query.where(log.hero_id == find_hero(session, hero).id)
+    if after is not None:
+        query = query.where(log.id > after)
+    if limit is not None:
+        query = query.limit(limit)
+    return [TransferRow(*row) for row in session.exec(query)]

@@ -1,0 +1,193 @@
+"""Finding the profile file, and in it the profile that is meant."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dbctl.errors import ConfigError
+from dbctl.profiles.layers import Layer, build, layer_from_table, layer_from_url, nearest
+from dbctl.profiles.model import Profile
+from dbctl.profiles.presets import EMBEDDED, PRESETS
+
+FILE_NAME = "profiles.toml"
+
+
+class _Document(BaseModel):
+    """The profile file's own structure; the tables in it are validated when one of them is chosen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    default: str | None = Field(None, description='a profile\'s name, such as default = "dev"')
+    models: list[str] = Field([], description='a list of module names, such as ["app.models"]')
+    defaults: dict[str, Any] = Field({}, description="a table")
+    profiles: dict[str, dict[str, Any]] = Field({}, description="tables, such as [profiles.dev]")
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """All profiles that can be named: those of the profile file, if there is one, and the built-in ones.
+
+    Args:
+        path: The profile file, or None.
+        document: What is in it.
+        environ: The environment in which `${VAR}`, DATABASE_URL and ENVIRONMENT are looked up.
+        name: The name of the profile that was asked for.
+        url: The database URL that was asked for.
+        echo: Whether statements are echoed, over what the profile says.
+    """
+
+    path: Path | None = None
+    document: _Document = field(default_factory=_Document)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    name: str | None = None
+    url: str | None = None
+    echo: bool | None = None
+
+    @classmethod
+    def load(
+        cls,
+        config: str | None = None,
+        *,
+        name: str | None = None,
+        url: str | None = None,
+        echo: bool | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> "Profiles":
+        """Find and read the profile file.
+
+        Args:
+            config: Its path. Else DBCTL_CONFIG names it, else it is `./profiles.toml`, else `dbctl/profiles.toml` in
+                the user's XDG configuration directory; where there is none of these there is no file.
+            name: The name of the profile that was asked for.
+            url: The database URL that was asked for.
+            echo: Whether statements are echoed, over what the profile says.
+            environ: The environment, `os.environ` unless given.
+
+        Raises:
+            ConfigError: A file that was named is not there, or what is in it can't be understood.
+        """
+        environ = os.environ if environ is None else environ
+        path = _find(config, environ)
+        return cls(path, _read(path) if path else _Document(), environ, name, url, echo)
+
+    def names(self) -> list[str]:
+        """Return the names of all profiles, the file's first, then those that are built in."""
+        return list(dict.fromkeys([*self.document.profiles, *PRESETS]))
+
+    def select(self, name: str | None = None) -> Profile:
+        """Return a profile by its name, or the one that is meant.
+
+        That is the one of the URL that was asked for; else of the name; else of DBCTL_PROFILE; else of DATABASE_URL
+        with ENVIRONMENT; else the file's default; else the preset that ENVIRONMENT names; else the embedded
+        development profile.
+
+        Raises:
+            ConfigError: There is no such profile, or its values are not allowed.
+        """
+        chosen, layers = (name, self._layers(name)) if name else self._choose()
+        if self.echo is not None:
+            layers.append(Layer({"echo": self.echo}, "--echo"))
+        profile = build(chosen, layers)
+        if profile.echo and profile.environment == "production":
+            origin = profile.origins.get("echo", f"profile {profile.name}")
+            raise ConfigError(f"{origin}: echo is refused in production: it shows statements and their parameters")
+        return profile
+
+    def chosen_name(self) -> str:
+        """Return the name of the profile that `select` takes when it is given none.
+
+        Raises:
+            ConfigError: The file or the variables that name it are wrong.
+        """
+        return self._choose()[0]
+
+    def _choose(self) -> tuple[str, list[Layer]]:
+        if self.url is not None:
+            return "--url", [*self._shared(), layer_from_url(self.url, "--url")]
+        if named := self.name or self.environ.get("DBCTL_PROFILE"):
+            return named, self._layers(named)
+        if database_url := self.environ.get("DATABASE_URL"):
+            return self._from_database_url(database_url)
+        if self.document.default:
+            return self.document.default, self._layers(self.document.default)
+        environment = self._environment()
+        return environment, self._layers(environment)
+
+    def _from_database_url(self, database_url: str) -> tuple[str, list[Layer]]:
+        environment = self._environment()
+        layers = self._layers(environment)
+        # Tests never run on what DATABASE_URL names: the preset's in-memory database goes before it.
+        if environment != "testing":
+            layers.append(layer_from_url(database_url, "DATABASE_URL"))
+        return environment, layers
+
+    def _environment(self) -> str:
+        environment = self.environ.get("ENVIRONMENT") or EMBEDDED
+        if environment not in PRESETS:
+            raise ConfigError(f"ENVIRONMENT={environment}: allowed is {', '.join(PRESETS)}")
+        return environment
+
+    def _layers(self, name: str) -> list[Layer]:
+        table = self.document.profiles.get(name)
+        if table is None and name not in PRESETS:
+            source = f" in {self.path}" if self.path else ": there is no profile file"
+            raise ConfigError(f'no profile "{name}"{source}', nearest(name, self.names()))
+        preset = str((table or {}).get("environment", name))
+        layers = [Layer(PRESETS[preset], f"{preset} preset")] if preset in PRESETS else []
+        layers += self._shared()
+        if table is not None:
+            layers.append(self._table(table, f"[profiles.{name}]"))
+        return layers
+
+    def _shared(self) -> Iterator[Layer]:
+        if self.document.models:
+            yield Layer({"models": self.document.models}, str(self.path))
+        if self.document.defaults:
+            yield self._table(self.document.defaults, "[defaults]")
+
+    def _table(self, table: Mapping[str, Any], heading: str) -> Layer:
+        assert self.path is not None, "a table comes from a file"
+        return layer_from_table(table, f"{self.path} {heading}", self.path.parent, self.environ)
+
+
+def _find(config: str | None, environ: Mapping[str, str]) -> Path | None:
+    for named, by in ((config, "--config"), (environ.get("DBCTL_CONFIG"), "DBCTL_CONFIG")):
+        if named:
+            path = Path(named).expanduser()
+            if not path.is_file():
+                raise ConfigError(f"{by}: there is no file {path}")
+            return path
+    home = Path(environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    return next((path for path in (Path(FILE_NAME), home / "dbctl" / FILE_NAME) if path.is_file()), None)
+
+
+def _read(path: Path) -> _Document:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    try:
+        document = _Document.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_describe(path, found) for found in error.errors(include_url=False))) from None
+    if document.default is not None and document.default not in {*document.profiles, *PRESETS}:
+        raise ConfigError(f'{path}: default = "{document.default}": there is no such profile; '
+                          + nearest(document.default, document.profiles))  # fmt: skip
+    return document
+
+
+def _describe(path: Path, found: Any) -> str:
+    key = ".".join(map(str, found["loc"][:2]))
+    fields = _Document.model_fields
+    if found["type"] == "extra_forbidden":
+        return f"{path}: {key}: unknown key; {nearest(key, fields)}"
+    return f"{path}: {key}: allowed is {fields[found['loc'][0]].description}"

@@ -1,0 +1,203 @@
+"""Profiles are laid in layers: a preset, the file's defaults, the profile's own table, the environment, the options.
+
+A layer is a flat mapping of dotted keys (`pool.size`) with a note of where it came from. Layers are merged from the
+lowest to the highest and validated once, so that every value, and every error, knows its origin.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from dbctl.errors import ConfigError
+from dbctl.profiles.model import Pool, Profile, Ssl
+from dbctl.profiles.secrets import SOURCES
+from dbctl.profiles.urls import is_secret, split_url
+
+_TABLES: Mapping[str, type[BaseModel]] = {"pool": Pool, "ssl": Ssl}
+_PATHS = ("ssl.ca", "ssl.cert", "ssl.key", "password_file")
+_LOCATION = ("driver", "host", "port", "user", "database", "query", "password")
+_VARIABLE = re.compile(r"\$(\$?)\{(\w+)\}")
+_FILE_KEYS = [key for key in ("url", *Profile.model_fields) if key not in {"name", "password", "query"}]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Some of a profile's values, by dotted key, and where they came from."""
+
+    values: Mapping[str, Any]
+    origin: str
+
+
+def layer_from_url(url: str, origin: str) -> Layer:
+    """Make a layer of a database URL given whole, as an option or a variable."""
+    try:
+        return Layer(split_url(url), origin)
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error.message}", error.hint) from None
+
+
+def layer_from_table(table: Mapping[str, Any], origin: str, directory: Path, environ: Mapping[str, str]) -> Layer:
+    """Make a layer of a table of the profile file.
+
+    Args:
+        table: The table as TOML gives it.
+        origin: The file and the table, for messages: `profiles.toml [profiles.pg]`.
+        directory: The file's directory, from which relative paths of key files and passwords start.
+        environ: Where `${VAR}` is looked up.
+
+    Raises:
+        ConfigError: A variable is missing, a table is none, the URL is none or contradicts another key.
+    """
+    values: dict[str, Any] = {}
+    for key, value in _flatten(table, origin):
+
+        def expand(text: str, key: str = key) -> str:
+            return _expand(text, f"{origin}: {key}", environ)
+
+        if key == "url" and isinstance(value, str):
+            try:
+                parts = split_url(expand(value)) if value.startswith("${") else split_url(value, expand)
+            except ConfigError as error:
+                raise _at(origin, key, error) from None
+            _refuse_contradictions(parts, table, origin)
+            values |= parts
+        elif key == "password":
+            message = f"{origin}: password: unknown key, so that it does not lie about in plain text"
+            raise ConfigError(message, "name its source with password_env or password_file, or write it in the url")
+        else:
+            values[key] = _expand_all(value, expand)
+    for key in _PATHS:
+        if isinstance(values.get(key), str):
+            values[key] = str(directory / Path(values[key]).expanduser())
+    _refuse_two_sources(values, origin)
+    return Layer(values, origin)
+
+
+def build(name: str, layers: Iterable[Layer]) -> Profile:
+    """Merge the layers, the lowest first, and validate what comes of it.
+
+    Raises:
+        ConfigError: One line for each value that is not allowed.
+    """
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for layer in layers:
+        for key in _replaced_by(layer.values):
+            merged.pop(key, None)
+            origins.pop(key, None)
+        merged |= layer.values
+        origins |= dict.fromkeys(layer.values, layer.origin)
+    try:
+        return Profile.from_values({"name": name, **_nest(merged)}, origins)
+    except ValidationError as error:
+        lines = [_describe(name, found, merged, origins) for found in error.errors(include_url=False)]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say which of the known words was probably meant, or list them where none is near."""
+    names = list(known)
+    if close := get_close_matches(word, names, n=1):
+        return f'did you mean "{close[0]}"?'
+    return f"known are {', '.join(names)}" if names else "there are none"
+
+
+def _flatten(table: Mapping[str, Any], origin: str) -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if key not in _TABLES:
+            yield key, value
+        elif isinstance(value, Mapping):
+            yield from ((f"{key}.{inner}", item) for inner, item in value.items())
+        else:
+            raise ConfigError(f"{origin}: {key} = {_toml(value)}: allowed is a table, such as [profiles.NAME.{key}]")
+
+
+def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        head, _, rest = key.partition(".")
+        if rest and head in _TABLES:
+            nested.setdefault(head, {})[rest] = value
+        else:
+            nested[key] = value
+    return nested
+
+
+def _expand(text: str, where: str, environ: Mapping[str, str]) -> str:
+    def fill(match: re.Match[str]) -> str:
+        escaped, variable = match.groups()
+        if escaped:
+            return match[0][1:]
+        if variable not in environ:
+            raise ConfigError(f"{where}: the environment variable {variable} is not set", "set it, or take ${…} out")
+        return environ[variable]
+
+    return _VARIABLE.sub(fill, text)
+
+
+def _expand_all(value: Any, expand: Any) -> Any:
+    if isinstance(value, str):
+        return expand(value)
+    return [_expand_all(item, expand) for item in value] if isinstance(value, list) else value
+
+
+def _at(origin: str, key: str, error: ConfigError) -> ConfigError:
+    # An error from inside an expansion names its place already.
+    return error if error.message.startswith(origin) else ConfigError(f"{origin}: {key}: {error.message}", error.hint)
+
+
+def _refuse_contradictions(parts: Mapping[str, Any], table: Mapping[str, Any], origin: str) -> None:
+    beside = dict(_flatten(table, origin))
+    for key in parts:
+        if key in beside and (key in _LOCATION or beside[key] != parts[key]):
+            raise ConfigError(f"{origin}: {key}: the url says it too", "say it in one place")
+    for key in _LOCATION[:-2]:
+        if key in beside:
+            raise ConfigError(f"{origin}: {key}: there is a url already", "write the url, or its parts as keys")
+
+
+def _refuse_two_sources(values: Mapping[str, Any], origin: str) -> None:
+    sources = [key for key in SOURCES if key in values]
+    if len(sources) > 1:
+        named = " and ".join("the url's password" if key == "password" else key for key in sources)
+        raise ConfigError(f"{origin}: two sources for the password: {named}", "keep one")
+
+
+def _replaced_by(values: Mapping[str, Any]) -> set[str]:
+    """Return the keys of lower layers that these values do away with: another place, another password's source."""
+    replaced: set[str] = set()
+    if "driver" in values:
+        replaced |= set(_LOCATION)
+    if any(source in values for source in SOURCES):
+        replaced |= set(SOURCES)
+    return replaced
+
+
+def _describe(name: str, found: Any, merged: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    key = _dotted(found["loc"])
+    head, _, leaf = key.rpartition(".")
+    where = origins.get(key, f"profile {name}")
+    if found["type"] == "extra_forbidden":
+        known = _TABLES[head].model_fields if head else _FILE_KEYS
+        return f"{where}: {key}: unknown key; {nearest(leaf, known)}"
+    if found["type"] == "missing":
+        required = "production needs a URL" if merged.get("environment") == "production" else "there is no url"
+        return f"profile {name}: {required}; set DATABASE_URL, or url (or driver, host, …) in [profiles.{name}]"
+    fields = (_TABLES[head] if head else Profile).model_fields
+    allowed = fields[leaf].description if leaf in fields else found["msg"]
+    shown = "" if is_secret(key) or key == "url" else f" = {_toml(merged.get(key))}"
+    return f"{where}: {key}{shown}: allowed is {allowed}"
+
+
+def _dotted(loc: tuple[int | str, ...]) -> str:
+    return f"{loc[0]}.{loc[1]}" if loc[0] in _TABLES and len(loc) > 1 else str(loc[0])
+
+
+def _toml(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,112 @@
+"""What a profile is: the frozen record from which engines are built.
+
+A field's description says what is allowed there; the error for a bad value quotes it.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+
+from dbctl.profiles.urls import show_url
+
+SslMode = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
+Environment = Literal["production", "testing", "development"]
+
+
+def _refuse_bool(value: object) -> object:
+    """Refuse true and false for a number: Python, and so pydantic, would take them for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("a number, not true or false")
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_refuse_bool)]
+Seconds = Annotated[float, BeforeValidator(_refuse_bool)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Pool(_Table):
+    """The connection pool's settings, in the terms of SQLAlchemy's `create_engine`."""
+
+    size: Count = Field(5, ge=0, description="a whole number of connections, 0 or more (0: no limit)")
+    max_overflow: Count = Field(10, ge=-1, description="a whole number of connections, -1 or more (-1: no limit)")
+    pre_ping: bool = Field(True, description="true or false")
+    recycle: Count = Field(-1, ge=-1, description="a whole number of seconds (-1: never)")
+    timeout: Seconds = Field(30.0, ge=0, description="a number of seconds, 0 or more")
+
+
+class Ssl(_Table):
+    """How the connection is encrypted; the modes mean what libpq's `sslmode` means, on every driver."""
+
+    mode: SslMode = Field("prefer", description="disable, prefer, require, verify-ca or verify-full")
+    ca: str | None = Field(None, description="the path of a PEM file with the certificate authority")
+    cert: str | None = Field(None, description="the path of a PEM file with the client's certificate")
+    key: str | None = Field(None, description="the path of a PEM file with the client's private key")
+
+
+class Profile(_Table):
+    """One connection profile, complete and checked.
+
+    `origins` tells for each value where it came from, by its dotted key (`pool.size`).
+    """
+
+    name: str = Field(description="a name")
+    environment: Environment | None = Field(None, description="production, testing or development")
+    driver: str = Field(description="a driver's name, such as postgresql, mysql, mariadb or sqlite")
+    host: str | None = Field(None, description="a host's name or address")
+    port: Count | None = Field(None, ge=1, le=65535, description="a port's number, 1 to 65535")
+    user: str | None = Field(None, description="a user's name")
+    database: str | None = Field(None, description="a database's name, or for SQLite a file's path")
+    query: Mapping[str, str | list[str]] = Field(
+        {}, repr=False, description="options for the driver, as in a URL's query"
+    )
+    password: SecretStr | None = Field(None, description="a string")
+    password_env: str | None = Field(None, description="the name of an environment variable")
+    password_file: str | None = Field(None, description="the path of a file whose first line is the password")
+    echo: bool = Field(False, description="true or false")
+    connect_timeout: Seconds = Field(10.0, gt=0, description="a number of seconds above 0")
+    statement_timeout: Seconds | None = Field(None, gt=0, description="a number of seconds above 0")
+    application_name: str = Field("dbctl", description="the name that the server lists this connection under")
+    workers: Count = Field(1, ge=1, description="how many service processes use this profile, 1 or more")
+    protected: bool = Field(False, description="true or false")
+    models: tuple[str, ...] = Field((), description='a list of module names, such as ["app.models"]')
+    pool: Pool = Field(Pool(), description="a table")  # type: ignore[arg-type]
+    ssl: Ssl = Field(Ssl(), description="a table")  # type: ignore[arg-type]
+
+    _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.driver, self.host, self.database))
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Where each value came from, by dotted key; a key that is missing here has its built-in value."""
+        return MappingProxyType(dict(self._origins))
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether no server and no file stand behind the profile."""
+        return self.host is None and self.database in {None, "", ":memory:"} and not self.query
+
+    @property
+    def shown_url(self) -> str:
+        """The profile's place as a URL in which asterisks stand for every secret."""
+        return show_url(
+            self.driver, self.user, self.password is not None, self.host, self.port, self.database, self.query
+        )
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any], origins: Mapping[str, str]) -> "Profile":
+        """Validate nested values into a profile that knows where they came from.
+
+        Raises:
+            pydantic.ValidationError: A value is not allowed; `dbctl.profiles.layers` turns it into a ConfigError.
+        """
+        profile = cls.model_validate(values)
+        profile._origins = dict(origins)
+        return profile

@@ -1,0 +1,21 @@
+"""The three environment presets, and the profile that is there when nothing is configured."""
+
+from typing import Any, Final
+
+# What a service should start from in each environment. A profile's own values, and those of `[defaults]`, go before.
+PRESETS: Final[dict[str, dict[str, Any]]] = {
+    "production": {
+        "environment": "production",
+        "connect_timeout": 10.0,
+        "pool.size": 20,
+        "pool.max_overflow": 10,
+        "pool.pre_ping": True,
+        "pool.recycle": 3600,
+        "pool.timeout": 30.0,
+        "ssl.mode": "require",
+    },
+    "testing": {"environment": "testing", "driver": "sqlite"},
+    "development": {"environment": "development", "driver": "sqlite", "database": "dev.db"},
+}
+
+EMBEDDED: Final = "development"

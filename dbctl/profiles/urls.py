@@ -1,0 +1,120 @@
+"""Database URLs: taking them apart, showing them without their secrets.
+
+SQLAlchemy has a parser of its own, but importing it takes longer than all that `dbctl profiles` does. This one reads the
+same URLs, and besides those in which the password holds a bare `@`, `/` or `:`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
+
+from dbctl.errors import ConfigError
+
+MASK = "********"
+
+_URL = re.compile(
+    r"""(?P<driver>[A-Za-z][\w+.-]*)://
+    (?:(?P<user>[^:/?]*)(?::(?P<password>[^?]*))?@)?      # up to the last @ before the query
+    (?:\[(?P<ipv6>[^\]/?]*)\]|(?P<host>[^/:?]*))
+    (?::(?P<port>[^/?]*))?
+    (?:/(?P<database>[^?]*))?
+    (?:\?(?P<query>.*))?""",
+    re.VERBOSE | re.DOTALL,
+)
+
+# What drivers call these in a URL's query, and what a profile calls them.
+_QUERY_KEYS = {
+    "sslmode": "ssl.mode",
+    "sslrootcert": "ssl.ca",
+    "sslcert": "ssl.cert",
+    "sslkey": "ssl.key",
+    "ssl_mode": "ssl.mode",
+    "ssl_ca": "ssl.ca",
+    "ssl_cert": "ssl.cert",
+    "ssl_key": "ssl.key",
+    "connect_timeout": "connect_timeout",
+    "application_name": "application_name",
+    "password": "password",
+}
+# MySQL's words for the modes (https://dev.mysql.com/doc/refman/8.4/en/connection-options.html#option_general_ssl-mode).
+_MYSQL_MODES = {
+    "DISABLED": "disable",
+    "PREFERRED": "prefer",
+    "REQUIRED": "require",
+    "VERIFY_CA": "verify-ca",
+    "VERIFY_IDENTITY": "verify-full",
+}
+
+
+def split_url(url: str, expand: Callable[[str], str] = str) -> dict[str, Any]:
+    """Take a database URL apart into a profile's dotted keys.
+
+    Args:
+        url: `driver://user:password@host:port/database?option=value`.
+        expand: Applied to each part after percent-decoding, so that what it fills in needs no encoding.
+
+    Returns:
+        The keys that the URL sets: driver, host, port, user, database, password, `query`, and what its query says of
+        TLS, connect_timeout and application_name under the profile's own names.
+
+    Raises:
+        ConfigError: It is not a database URL. The message never holds the URL.
+    """
+    match = _URL.fullmatch(url.strip())
+    if not match:
+        raise ConfigError("not a database URL", "write driver://user:password@host:port/database")
+    part = match.groupdict()
+    values: dict[str, Any] = {
+        "driver": part["driver"].lower(),
+        "user": unquote(part["user"] or ""),
+        "password": unquote(part["password"] or ""),
+        "host": part["ipv6"] or part["host"],
+        "port": part["port"],
+        "database": part["database"],
+    }
+    values = {key: expand(value) for key, value in values.items() if value}
+    query: dict[str, Any] = {}
+    for key, raw in parse_qsl(part["query"] or "", keep_blank_values=True):
+        value = expand(raw)
+        if own := _QUERY_KEYS.get(key):
+            values[own] = _MYSQL_MODES.get(value.upper(), value) if own == "ssl.mode" else value
+        else:
+            query[key] = [*_as_list(query[key]), value] if key in query else value
+    if query:
+        values["query"] = query
+    return values
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def is_secret(key: str) -> bool:
+    """Tell whether an option of this name holds a secret (`password`, `sslpassword`, `ssl_key_password`, …)."""
+    return key.lower() not in {"password_env", "password_file"} and any(
+        word in key.lower() for word in ("passw", "secret", "token", "passphrase")
+    )
+
+
+def show_url(
+    driver: str,
+    user: str | None,
+    has_password: bool,
+    host: str | None,
+    port: int | None,
+    database: str | None,
+    query: Mapping[str, str | list[str]],
+) -> str:
+    """Write the parts of a URL as one, every secret in it replaced by asterisks."""
+    login = quote(user, safe="") if user else ""
+    login += f":{MASK}" if has_password else ""
+    place = f"[{host}]" if host and ":" in host else host or ""
+    place += f":{port}" if port else ""
+    shown = f"{driver}://{login}{'@' if login else ''}{place}" + (f"/{database}" if database else "")
+    options = [
+        f"{quote_plus(key)}={MASK if is_secret(key) else quote_plus(value)}"
+        for key, values in query.items()
+        for value in _as_list(values)
+    ]
+    return shown + (f"?{'&'.join(options)}" if options else "")

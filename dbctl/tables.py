@@ -1,0 +1,187 @@
+"""Finding a service's tables and creating those that are missing.
+
+SQLAlchemy is imported where it is used, so that reading a command's help loads none of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from dbctl.database import Database, PlainText
+from dbctl.errors import CheckFailed, ConfigError, WorkRefused
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, MetaData, Table
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TableState:
+    """A table, and whether it was `created`, `existing` or is `missing`."""
+
+    table: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Ddl(PlainText):
+    """A statement that creates what is missing."""
+
+    sql: str
+
+    def __str__(self) -> str:
+        return f"{self.sql};\n"
+
+
+def metadata_of(models: Sequence[str], app_dir: str = ".") -> list[MetaData]:
+    """Import modules, and return every MetaData that can be reached from them and holds a table.
+
+    That is the metadata of each declarative base or model, SQLModel's own and any Table's, in the modules and in those
+    modules of the same package that they refer to.
+
+    Args:
+        models: The modules' names; where there are none the sample's tables serve.
+        app_dir: Where they are imported from, put first on the path.
+
+    Raises:
+        ConfigError: A module can't be imported, or no table was found.
+    """
+    if not models:
+        from dbctl.heroes import SampleModel
+
+        _log.info("no models are configured: these are the sample's tables (name yours with models or --models)")
+        return [SampleModel.metadata]
+    directory = str(Path(app_dir).resolve())
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+    found = {id(metadata): metadata for name in models for metadata in _reachable(_import(name, directory), set())}
+    with_tables = [metadata for metadata in found.values() if metadata.tables]
+    if not with_tables:
+        raise ConfigError(f"models: no table is defined in {', '.join(models)}", "name the modules that define them")
+    return with_tables
+
+
+def create_missing(database: Database, metadata: Iterable[MetaData]) -> list[TableState]:
+    """Create the tables that are missing, while no other run does.
+
+    Raises:
+        WorkRefused: The database refused a table. Where it commits DDL by itself the message names what stayed.
+    """
+    connection = database.session.connection()
+    with database.backend.ddl_lock(connection):
+        states = []
+        for each in metadata:
+            present = _existing(connection, each)
+            missing = [table for table in each.sorted_tables if table not in present]
+            _create(database, connection, each, missing)
+            states += [
+                TableState(str(table), "existing" if table in present else "created") for table in each.sorted_tables
+            ]
+        return states
+
+
+def check_tables(database: Database, metadata: Iterable[MetaData]) -> list[TableState]:
+    """Return the state of each table where all are there.
+
+    Raises:
+        CheckFailed: Tables are missing; the message names them.
+    """
+    connection = database.session.connection()
+    states = []
+    for each in metadata:
+        present = _existing(connection, each)
+        states += [
+            TableState(str(table), "existing" if table in present else "missing") for table in each.sorted_tables
+        ]
+    if missing := [state.table for state in states if state.state == "missing"]:
+        raise CheckFailed(f"missing tables: {', '.join(missing)}", states, "create them with: dbctl init-tables")
+    return states
+
+
+def ddl_of_missing(database: Database, metadata: Iterable[MetaData]) -> list[Ddl]:
+    """Return the statements that would create the missing tables, in the database's own dialect.
+
+    Where DDL can be rolled back they have also been run, so that what the database refuses is known.
+    """
+    from sqlalchemy import create_mock_engine
+
+    connection = database.session.connection()
+    statements: list[Ddl] = []
+
+    def collect(statement: Any, *_args: Any, **_kwargs: Any) -> None:
+        statements.append(Ddl(str(statement.compile(dialect=connection.dialect)).strip()))
+
+    mock = create_mock_engine(database.backend.url(), collect)
+    with database.backend.ddl_lock(connection):
+        for each in metadata:
+            present = _existing(connection, each)
+            missing = [table for table in each.sorted_tables if table not in present]
+            each.create_all(mock, tables=missing, checkfirst=False)
+            if database.backend.transactional_ddl:
+                _create(database, connection, each, missing)
+    return statements
+
+
+def _create(database: Database, connection: Connection, metadata: MetaData, missing: Sequence[Table]) -> None:
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        metadata.create_all(connection, tables=missing)
+    except DBAPIError as error:
+        if database.backend.transactional_ddl:
+            raise
+        stayed = [str(table) for table in missing if table in _existing(connection, metadata)]
+        reason = database.backend.translate(error)
+        raise WorkRefused(
+            f"{reason}; {database.backend.title} commits DDL by itself, so what was created stays: "
+            f"{', '.join(stayed) or 'nothing'}",
+            "a further run creates the rest",
+        ) from error
+
+
+def _existing(connection: Connection, metadata: MetaData) -> set[Table]:
+    from sqlalchemy import inspect
+
+    inspector = inspect(connection)
+    names = {
+        schema: set(inspector.get_table_names(schema)) for schema in {table.schema for table in metadata.sorted_tables}
+    }
+    return {table for table in metadata.sorted_tables if table.name in names[table.schema]}
+
+
+def _import(name: str, directory: str) -> ModuleType:
+    try:
+        # What a module prints while it is imported is talk, not data.
+        with redirect_stdout(sys.stderr):
+            return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            message = f"models: there is no module {name} in {directory} or where Python is installed"
+            raise ConfigError(message, "name the directory that holds it with --app-dir") from error
+        raise ConfigError(f"models: {name} can't be imported: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"models: {name} can't be imported: {type(error).__name__}: {error}") from error
+
+
+def _reachable(module: ModuleType, seen: set[str]) -> Iterator[MetaData]:
+    from sqlalchemy import MetaData
+
+    seen.add(module.__name__)
+    package = module.__name__.partition(".")[0]
+    for value in list(vars(module).values()):
+        if isinstance(value, ModuleType):
+            if value.__name__.partition(".")[0] == package and value.__name__ not in seen:
+                yield from _reachable(value, seen)
+            continue
+        metadata = value if isinstance(value, MetaData) else getattr(value, "metadata", None)
+        if isinstance(metadata, MetaData):
+            yield metadata
