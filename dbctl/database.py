@@ -51,11 +51,10 @@ class Nature:
         return replace(self, writes=False) if self.unless and arguments.get(self.unless) else self
 
 
-def writes(command: CommandFunction | None = None, *, creates: bool = False, unless: str | None = None) -> Any:
-    """Mark a command function as one that writes: `@writes`, or `@writes(creates=True)`.
+def writes(*, creates: bool = False, unless: str | None = None) -> Callable[[CommandFunction], CommandFunction]:
+    """Mark a command function as one that writes: `@writes()`.
 
     Args:
-        command: The function.
         creates: Connecting for it may create the database where that is a file.
         unless: The name of its option with which it only looks.
     """
@@ -64,7 +63,7 @@ def writes(command: CommandFunction | None = None, *, creates: bool = False, unl
         function.dbctl_nature = Nature(writes=True, creates=creates, unless=unless)  # type: ignore[attr-defined]
         return function
 
-    return mark(command) if command else mark
+    return mark
 
 
 def nature_of(command: Callable[..., Any]) -> Nature:

@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
         return code
 
     DONE = 0, "done"
-    REFUSED_BY_DATABASE = 1, "the database refused the work, or what was asked for is not there; all rolled back"
+    REFUSED_BY_DATABASE = 1, "refused by the database, or not found; all rolled back"
     USAGE = 2, "usage"
     CONFIGURATION = 3, "configuration: profile file, profile name, secret"
     NO_CONNECTION = 4, "no connection: name, TCP, TLS, login, database"
@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
     CHECK_FAILED = 6, "a check answered no: tables missing, drift, doctor's findings"
     LOCK_HELD = 7, "another run holds the lock"
     UNCONFIRMED = 8, "refused: protected profile without its confirmation"
-    OUTCOME_UNKNOWN = 9, "the outcome is unknown: the connection was lost during COMMIT"
+    OUTCOME_UNKNOWN = 9, "outcome unknown: the connection was lost during COMMIT"
     BUG = 70, "a bug in dbctl"
     INTERRUPTED = 130, "SIGINT: rolled back, locks released"
     TERMINATED = 143, "SIGTERM: rolled back, locks released"

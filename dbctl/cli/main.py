@@ -10,9 +10,7 @@ from dbctl.cli import report
 from dbctl.cli.exits import ExitCode
 from dbctl.cli.tree import make_group
 
-HELP = (
-    "Administer a database by a connection profile: one subcommand, one session, committed whole or rolled back whole."
-)
+HELP = "Administer a database by a connection profile: one subcommand, one session, committed or rolled back whole."
 
 # Typer has had Click's exceptions in a package of its own since 0.26; this is whichever Typer raises.
 _TyperError: Any = typer.BadParameter.__mro__[2]
@@ -28,11 +26,8 @@ def _main(arguments: list[str]) -> int:
     if sys.stdout is not None:
         # A terminal or a file that is not UTF-8 gets escapes for what it can't show, not an error after the commit.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    try:
-        for position, argument in enumerate(arguments, 1):
-            argument.encode()
-    except UnicodeEncodeError:
-        report.say_usage(f"argument {position} is not valid UTF-8", "dbctl")
+    if any("\udc80" <= character <= "\udcff" for character in "".join(arguments)):
+        report.say_usage("an argument is not valid UTF-8", "dbctl")
         return ExitCode.USAGE
     app = make_group("dbctl.commands", HELP, root=True, epilog=_epilog())
     try:
@@ -47,4 +42,4 @@ def _main(arguments: list[str]) -> int:
 
 
 def _epilog() -> str:
-    return "Exit codes:\n\n" + "\n\n".join(f"{code.value:>3}  {code.meaning}" for code in ExitCode)
+    return "Exit codes:\n" + "\n".join(f"{code.value:>3}  {code.meaning}" for code in ExitCode)

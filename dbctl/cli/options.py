@@ -43,9 +43,7 @@ class Globals:
 
     profile: Annotated[
         str | None,
-        _option(
-            "--profile", "-p", help="The connection profile's name.", metavar="NAME", autocompletion=_complete_profile
-        ),
+        _option("--profile", "-p", help="The profile's name.", metavar="NAME", autocompletion=_complete_profile),
     ] = None
     url: Annotated[
         str | None, _option("--url", help="A database URL, before any profile's. Passwords show in ps.", metavar="URL")

@@ -1,4 +1,4 @@
-"""The tree of commands, found by walking the package `dbctl.commands`; only the command that is asked for is imported."""
+"""The tree of commands, found by walking the package `dbctl.commands`; only the one that is asked for is imported."""
 
 import ast
 import functools

@@ -6,7 +6,7 @@ from typing import TypeVar
 from sqlmodel import Session, col, select
 
 from dbctl.errors import Ambiguous, NotFound
-from dbctl.heroes.models import Hero, Team
+from dbctl.heroes.models import Hero, Team, TransferLog
 
 Named = TypeVar("Named", Hero, Team)
 
@@ -34,6 +34,12 @@ def find(session: Session, kind: type[Named], wanted: str) -> Named:
     if len(rows) > 1:
         raise Ambiguous(f'"{wanted}" is the name of {len(rows)} {word}es: {_candidates(rows)}', "give the id")
     return rows[0]
+
+
+def id_of(row: Hero | Team | TransferLog) -> int:
+    """Return the id of a row that has been read from or written to the database."""
+    assert row.id is not None, "the row has not been flushed"
+    return row.id
 
 
 def _candidates(rows: Sequence[Hero] | Sequence[Team]) -> str:

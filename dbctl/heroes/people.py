@@ -1,11 +1,12 @@
 """The functions on heroes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlmodel import Session, col, delete, select
 
 from dbctl.errors import WorkRefused
-from dbctl.heroes.lookup import find
+from dbctl.heroes.lookup import find, id_of
 from dbctl.heroes.models import Hero, Team, TransferLog
 from dbctl.heroes.rows import HeroDetail, HeroRow
 from dbctl.heroes.teams import find_team
@@ -54,8 +55,8 @@ def list_heroes(
     Raises:
         NotFound: There is no such team.
     """
-    columns = (col(Hero.id), col(Hero.name), col(Hero.age), col(Hero.team_id))
-    query = select(*columns, Team.name).join(Team, isouter=True).order_by(col(Hero.id))
+    columns: Any = (Hero.id, Hero.name, Hero.age, Hero.team_id, Team.name)
+    query: Any = select(*columns).join(Team, isouter=True).order_by(col(Hero.id))
     if team is not None:
         query = query.where(Hero.team_id == find_team(session, team).id)
     if after is not None:
@@ -115,6 +116,5 @@ def hero_row(session: Session, hero: Hero) -> HeroRow:
     """Write a hero to the database, and return the row as the database has it."""
     session.flush()
     session.refresh(hero)
-    assert hero.id is not None, "the row has been read from the database"
     team = session.get(Team, hero.team_id) if hero.team_id is not None else None
-    return HeroRow(hero.id, hero.name, hero.age, hero.team_id, team.name if team else None)
+    return HeroRow(id_of(hero), hero.name, hero.age, hero.team_id, team.name if team else None)

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from dbctl.heroes.lookup import find
+from dbctl.heroes.lookup import find, id_of
 from dbctl.heroes.models import Hero, Team
 from dbctl.heroes.rows import TeamRow
 
@@ -40,5 +40,4 @@ def list_teams(session: Session) -> Sequence[TeamRow]:
 
 
 def _row(team: Team, heroes: int) -> TeamRow:
-    assert team.id is not None, "the row has been read from the database"
-    return TeamRow(team.id, team.name, team.headquarters, heroes)
+    return TeamRow(id_of(team), team.name, team.headquarters, heroes)

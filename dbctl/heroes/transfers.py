@@ -7,6 +7,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select, update
 
 from dbctl.errors import WorkRefused
+from dbctl.heroes.lookup import id_of
 from dbctl.heroes.models import Hero, Team, TransferLog
 from dbctl.heroes.people import find_hero
 from dbctl.heroes.rows import TransferRow
@@ -43,12 +44,12 @@ def transfer(session: Session, hero: str, from_team: str, to_team: str) -> Trans
     if session.exec(guarded).rowcount != 1:
         raise WorkRefused(f'hero {moved.id} "{moved.name}" is not in team {source.id} "{source.name}"')
     session.expire(moved)
-    log = TransferLog(hero_id=moved.id, from_team_id=source.id, to_team_id=target.id)
+    log = TransferLog(hero_id=id_of(moved), from_team_id=id_of(source), to_team_id=id_of(target))
     session.add(log)
     session.flush()
     session.refresh(log)
-    assert log.id is not None and source.id is not None and target.id is not None
-    return TransferRow(log.id, log.hero_id, moved.name, source.id, source.name, target.id, target.name, log.at)
+    ids = {"id": id_of(log), "hero_id": log.hero_id, "from_team_id": id_of(source), "to_team_id": id_of(target)}
+    return TransferRow(**ids, hero=moved.name, from_team=source.name, to_team=target.name, at=log.at)
 
 
 def list_transfers(
@@ -64,8 +65,10 @@ def list_transfers(
     """
     source, target = aliased(Team), aliased(Team)
     log: Any = TransferLog
+    teams = (log.from_team_id, source.name, log.to_team_id, target.name)
+    columns: Any = (log.id, log.hero_id, Hero.name, *teams, log.at)
     query: Any = (
-        select(log.id, log.hero_id, Hero.name, log.from_team_id, source.name, log.to_team_id, target.name, log.at)
+        select(*columns)
         .join(Hero, col(Hero.id) == log.hero_id)
         .join(source, col(source.id) == log.from_team_id)
         .join(target, col(target.id) == log.to_team_id)

@@ -75,8 +75,8 @@ class Profile(_Table):
     workers: Count = Field(1, ge=1, description="how many service processes use this profile, 1 or more")
     protected: bool = Field(False, description="true or false")
     models: tuple[str, ...] = Field((), description='a list of module names, such as ["app.models"]')
-    pool: Pool = Field(Pool(), description="a table")  # type: ignore[arg-type]
-    ssl: Ssl = Field(Ssl(), description="a table")  # type: ignore[arg-type]
+    pool: Pool = Field(Pool(), description="a table")
+    ssl: Ssl = Field(Ssl(), description="a table")
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
 

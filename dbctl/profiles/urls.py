@@ -1,7 +1,7 @@
 """Database URLs: taking them apart, showing them without their secrets.
 
-SQLAlchemy has a parser of its own, but importing it takes longer than all that `dbctl profiles` does. This one reads the
-same URLs, and besides those in which the password holds a bare `@`, `/` or `:`.
+SQLAlchemy has a parser of its own, but importing it takes longer than all that `dbctl profiles` does. This one reads
+the same URLs, and besides those in which the password holds a bare `@`, `/` or `:`.
 """
 
 import re

@@ -10,7 +10,7 @@ from dbctl.errors import UsageError
 from dbctl.heroes.rows import HeroRow
 
 
-@writes
+@writes()
 def update(
     database: Database,
     hero: Annotated[str, typer.Argument(help="The hero's id or name.", show_default=False)],
@@ -23,6 +23,6 @@ def update(
 
     A hero who is in a team moves by `dbctl transfer`, which logs it.
     """
-    if name is secret_name is age is team is None:
+    if all(value is None for value in (name, secret_name, age, team)):
         raise UsageError("nothing to change", "give --name, --secret-name, --age or --team")
     return heroes.update_hero(database.session, hero, name=name, secret_name=secret_name, age=age, team=team)
