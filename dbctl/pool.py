@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import ServerUsage, Unsupported
 from dbctl.measure import Spread
@@ -101,7 +101,6 @@ class _Load:
     until: float
     waits: list[float] = field(default_factory=list)
     timeouts: int = 0
-    in_use: int = 0
     most_in_use: int = 0
     overflow_used: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -127,23 +126,21 @@ class _Load:
                 continue
             waited = time.perf_counter() - start
             try:
-                self._count(waited)
+                self._note(waited)
                 cursor = connection.cursor()
                 cursor.execute(self.statement)
                 cursor.fetchall()
                 cursor.close()
             finally:
-                with self.lock:
-                    self.in_use -= 1
                 connection.close()
 
-    def _count(self, waited: float) -> None:
+    def _note(self, waited: float) -> None:
         with self.lock:
             self.waits.append(waited)
-            self.in_use += 1
-            self.most_in_use = max(self.most_in_use, self.in_use)
-            overflow = getattr(self.engine.pool, "overflow", lambda: 0)()
-            self.overflow_used = max(self.overflow_used, overflow)
+            # A pool that keeps no count, as SQLite's in memory, has one connection, and this thread has it.
+            pool: Any = self.engine.pool
+            self.most_in_use = max(self.most_in_use, getattr(pool, "checkedout", lambda: 1)())
+            self.overflow_used = max(self.overflow_used, getattr(pool, "overflow", lambda: 0)())
 
 
 def _usage(engine: Engine, backend: Backend) -> ServerUsage | None:

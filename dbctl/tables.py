@@ -118,7 +118,8 @@ def ddl_of_missing(database: Database, metadata: Iterable[MetaData]) -> list[Ddl
     statements: list[Ddl] = []
 
     def collect(statement: Any, *_args: Any, **_kwargs: Any) -> None:
-        statements.append(Ddl(str(statement.compile(dialect=connection.dialect)).strip()))
+        lines = str(statement.compile(dialect=connection.dialect)).strip().splitlines()
+        statements.append(Ddl("\n".join(line.rstrip() for line in lines)))
 
     mock = create_mock_engine(database.backend.url(), collect)
     with database.backend.ddl_lock(connection):

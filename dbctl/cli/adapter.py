@@ -11,7 +11,6 @@ import typer
 from dbctl.cli import report
 from dbctl.cli.exits import ExitCode
 from dbctl.cli.options import Globals
-from dbctl.cli.run import run
 from dbctl.database import nature_of
 
 _DRY_RUN = Parameter(
@@ -62,6 +61,8 @@ def _subcommand(function: Callable[..., Any]) -> Callable[..., None]:
     nature = nature_of(function)
 
     def subcommand(context: typer.Context, **arguments: Any) -> None:
+        from dbctl.cli.run import run
+
         said = Globals.taken_from(arguments).over(context.obj)
         dry_run = arguments.pop("dry_run", False)
         raise typer.Exit(run(function, hints[needs.name], arguments, said, nature, dry_run=dry_run))

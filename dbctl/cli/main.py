@@ -1,45 +1,23 @@
 """The entry point."""
 
+import gc
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
-
-import typer
-
-from dbctl.cli import report
-from dbctl.cli.exits import ExitCode
-from dbctl.cli.tree import make_group
-
-HELP = "Administer a database by a connection profile: one subcommand, one session, committed or rolled back whole."
-
-# Typer has had Click's exceptions in a package of its own since 0.26; this is whichever Typer raises.
-_TyperError: Any = typer.BadParameter.__mro__[2]
+from typing import NoReturn
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run dbctl with these arguments, or with those of the command line, and exit."""
+    # A command imports much, makes little garbage and ends soon: looking for cycles as often as a service does
+    # would take a fifteenth of its time.
+    gc.set_threshold(50_000)
     arguments = list(sys.argv[1:] if argv is None else argv)
-    sys.exit(_main(arguments))
+    if arguments[:1] == ["--version"]:
+        # Asked alone, as scripts do, it takes nothing of what parsing a command line takes.
+        from dbctl import __version__
 
+        sys.stdout.write(f"dbctl {__version__}\n")
+        sys.exit(0)
+    from dbctl.cli.app import run_app
 
-def _main(arguments: list[str]) -> int:
-    if sys.stdout is not None:
-        # A terminal or a file that is not UTF-8 gets escapes for what it can't show, not an error after the commit.
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    if any("\udc80" <= character <= "\udcff" for character in "".join(arguments)):
-        report.say_usage("an argument is not valid UTF-8", "dbctl")
-        return ExitCode.USAGE
-    app = make_group("dbctl.commands", HELP, root=True, epilog=_epilog())
-    try:
-        return int(app.main(args=arguments, prog_name="dbctl", standalone_mode=False) or ExitCode.DONE)
-    except _TyperError as error:
-        context = getattr(error, "ctx", None)
-        report.say_usage(error.format_message(), context.command_path if context else "dbctl")
-        return ExitCode.USAGE
-    except (typer.Abort, KeyboardInterrupt) as error:
-        report.say_interrupted(error)
-        return ExitCode.INTERRUPTED
-
-
-def _epilog() -> str:
-    return "Exit codes:\n" + "\n".join(f"{code.value:>3}  {code.meaning}" for code in ExitCode)
+    sys.exit(run_app(arguments))

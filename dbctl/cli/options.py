@@ -10,7 +10,6 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from dbctl.errors import ConfigError, UsageError
-from dbctl.profiles.discovery import Profiles
 
 _PANEL = "Global options"
 
@@ -26,6 +25,8 @@ class Format(StrEnum):
 
 
 def _complete_profile(context: typer.Context, incomplete: str) -> list[str]:
+    from dbctl.profiles import Profiles
+
     try:
         names = Profiles.load(context.params.get("config")).names()
     except ConfigError:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
@@ -72,6 +73,9 @@ class Renderer:
             yield from map(_json, rows)
         elif self._format is Format.TABLE:
             yield self._table([_flat(row) for row in rows], self._columns(extra), single=single)
+        elif single and self._format is Format.TSV:
+            for row in rows:
+                yield from (_tsv_line([key, _text(value)], self._on_terminal) for key, value in _flat(row).items())
         else:
             line = _csv_line if self._format is Format.CSV else _tsv_line
             columns: list[str] | None = None
@@ -130,7 +134,7 @@ def _is_text(result: Any) -> bool:
 
 
 def _lines(text: str) -> str:
-    return "\n".join(map(visible, text.split("\n")))
+    return "".join(part if part in "\n\t" else visible(part) for part in re.split(r"([\n\t])", text))
 
 
 def _record(item: Any) -> Row:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from dbctl.errors import ConfigError
 from dbctl.profiles.layers import Layer, build, layer_from_table, layer_from_url, nearest
 from dbctl.profiles.model import Profile
@@ -17,15 +15,22 @@ from dbctl.profiles.presets import EMBEDDED, PRESETS
 FILE_NAME = "profiles.toml"
 
 
-class _Document(BaseModel):
-    """The profile file's own structure; the tables in it are validated when one of them is chosen."""
+@dataclass(frozen=True)
+class _Document:
+    """The profile file's own structure; a profile's table is validated when it is chosen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    default: str | None = None
+    models: list[str] = field(default_factory=list)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    default: str | None = Field(None, description='a profile\'s name, such as default = "dev"')
-    models: list[str] = Field([], description='a list of module names, such as ["app.models"]')
-    defaults: dict[str, Any] = Field({}, description="a table")
-    profiles: dict[str, dict[str, Any]] = Field({}, description="tables, such as [profiles.dev]")
+
+_ALLOWED: Mapping[str, tuple[type, str]] = {
+    "default": (str, 'a profile\'s name, such as default = "dev"'),
+    "models": (list, 'a list of module names, such as ["app.models"]'),
+    "defaults": (dict, "a table"),
+    "profiles": (dict, "tables, such as [profiles.dev]"),
+}
 
 
 @dataclass(frozen=True)
@@ -175,19 +180,21 @@ def _read(path: Path) -> _Document:
         raise ConfigError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    try:
-        document = _Document.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError("\n".join(_describe(path, found) for found in error.errors(include_url=False))) from None
+    document = _Document(**_checked(path, content))
     if document.default is not None and document.default not in {*document.profiles, *PRESETS}:
-        raise ConfigError(f'{path}: default = "{document.default}": there is no such profile; '
-                          + nearest(document.default, document.profiles))  # fmt: skip
+        known = nearest(document.default, document.profiles)
+        raise ConfigError(f'{path}: default = "{document.default}": there is no such profile; {known}')
     return document
 
 
-def _describe(path: Path, found: Any) -> str:
-    key = ".".join(map(str, found["loc"][:2]))
-    fields = _Document.model_fields
-    if found["type"] == "extra_forbidden":
-        return f"{path}: {key}: unknown key; {nearest(key, fields)}"
-    return f"{path}: {key}: allowed is {fields[found['loc'][0]].description}"
+def _checked(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    for key, value in content.items():
+        if key not in _ALLOWED:
+            raise ConfigError(f"{path}: {key}: unknown key; {nearest(key, _ALLOWED)}")
+        kind, allowed = _ALLOWED[key]
+        if not isinstance(value, kind):
+            raise ConfigError(f"{path}: {key}: allowed is {allowed}")
+    for name, table in content.get("profiles", {}).items():
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: profiles.{name}: allowed is a table, such as [profiles.{name}]")
+    return content

@@ -27,7 +27,8 @@ Seconds = Annotated[float, BeforeValidator(_refuse_bool)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Deferred: a table's validator is built once, as a part of the profile's, and that when one is first validated.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Pool(_Table):
@@ -75,8 +76,8 @@ class Profile(_Table):
     workers: Count = Field(1, ge=1, description="how many service processes use this profile, 1 or more")
     protected: bool = Field(False, description="true or false")
     models: tuple[str, ...] = Field((), description='a list of module names, such as ["app.models"]')
-    pool: Pool = Field(Pool(), description="a table")
-    ssl: Ssl = Field(Ssl(), description="a table")
+    pool: Pool = Field(default_factory=Pool, description="a table")
+    ssl: Ssl = Field(default_factory=Ssl, description="a table")
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
