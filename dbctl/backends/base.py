@@ -157,7 +157,8 @@ class Backend:
 
     def error_text(self, error: BaseException) -> str:
         """Return what the driver says of an error, on one line."""
-        return " ".join(str(error).split())
+        # libpq says the same twice where it tried twice, with TLS and without.
+        return " ".join(dict.fromkeys(line.strip() for line in str(error).splitlines()))
 
     def failed_stage(self, error: BaseException) -> str:
         """Name the step of connecting at which the driver failed."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend, Identity, Missing, ServerUsage
 from dbctl.errors import ConfigError, Conflict, ConnectError, MissingTable, OutOfTime
+from dbctl.profiles import password_of
 
 if TYPE_CHECKING:
     import ssl
@@ -46,8 +47,14 @@ class MySQL(Backend):
             "connect_timeout": max(1, round(profile.connect_timeout)),
             "program_name": profile.application_name,
             "charset": "utf8mb4",
+            **self._login(),
             **self._tls(),
         }
+
+    def _login(self) -> dict[str, Any]:
+        """Return the password as bytes: PyMySQL writes one that is text in Latin-1, which no server expects."""
+        password = password_of(self.profile)
+        return {} if password is None else {"password": password.encode()}
 
     def _tls(self) -> dict[str, Any]:
         if self.profile.ssl.mode == "disable":

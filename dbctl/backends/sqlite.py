@@ -104,7 +104,8 @@ class SQLite(Backend):
 
     def identity(self, connection: Connection) -> Identity:
         """Return the library's version and the file; there are no users."""
-        version = connection.exec_driver_sql("SELECT sqlite_version()").scalar_one()
+        # Counting the tables reads the file: SQLite opens anything, and sees only then whether it is a database.
+        version, _ = connection.exec_driver_sql("SELECT sqlite_version(), count(*) FROM sqlite_master").one()
         return Identity(self.title, version, None, self.profile.database or ":memory:")
 
     @contextmanager

@@ -10,7 +10,7 @@ import pymysql
 
 from tests.servers.authority import Authority, Certificate
 from tests.servers.client import Connection, Demand
-from tests.servers.server import Server, StopMode
+from tests.servers.server import Server, ServerKind, StopMode
 from tests.servers.system import programs, search_path
 
 # Run by the server before it takes its first connection: there is no moment without passwords.
@@ -46,7 +46,7 @@ _SETTINGS = [
 class MariaDBServer(Server):
     """MariaDB, all logins with passwords, with TLS and without."""
 
-    kind: ClassVar[str] = "mariadb"
+    kind: ClassVar[ServerKind] = "mariadb"
     accounts: ClassVar[tuple[str, ...]] = ("mysql",)
     stop_signals: ClassVar[Mapping[StopMode, signal.Signals]] = {"fast": signal.SIGTERM, "immediate": signal.SIGKILL}
 

@@ -11,7 +11,7 @@ from psycopg2 import sql
 
 from tests.servers.authority import Authority, Certificate
 from tests.servers.client import Connection, Demand, rows
-from tests.servers.server import Server, StopMode
+from tests.servers.server import Server, ServerKind, StopMode
 from tests.servers.system import programs, search_path
 
 # Members of these two groups may log in only over TLS, or only with a certificate too. A superuser is a member of no
@@ -39,7 +39,7 @@ _TLS = {"ssl": "on", "ssl_cert_file": "../server.pem", "ssl_key_file": "../serve
 class PostgresServer(Server):
     """PostgreSQL, all logins with passwords (SCRAM-SHA-256), with TLS and without."""
 
-    kind: ClassVar[str] = "postgresql"
+    kind: ClassVar[ServerKind] = "postgresql"
     accounts: ClassVar[tuple[str, ...]] = ("postgres",)
     stop_signals: ClassVar[Mapping[StopMode, signal.Signals]] = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 

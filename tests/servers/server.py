@@ -17,12 +17,13 @@ from tests.servers.process import PATIENCE, ServerProcess
 from tests.servers.system import ServerFailed, free_port
 
 StopMode = Literal["fast", "immediate"]
+ServerKind = Literal["postgresql", "mariadb"]
 
 
 class Server(Client):
     """One server on 127.0.0.1. Nothing is made or started before `start`, and `remove` takes everything away."""
 
-    kind: ClassVar[str]
+    kind: ClassVar[ServerKind]
     accounts: ClassVar[tuple[str, ...]]  # the system accounts to run under if root runs the tests, the best first
     stop_signals: ClassVar[Mapping[StopMode, signal.Signals]]
 

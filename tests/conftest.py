@@ -1,0 +1,130 @@
+"""The fixtures that tests of every part share: the servers, a fresh database, and dbctl to run on it."""
+
+import os
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+from tests.servers.authority import Authority
+from tests.servers.mariadb import MariaDBServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.server import Server
+from tests.servers.system import ServerMissing
+
+KINDS = ("sqlite", "postgresql", "mariadb")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C through to the programs that the tests run.
+
+    A shell starts what it puts into the background with SIGINT ignored, and that is handed down to every program. A
+    handler is not: with one, they start with the signal's own effect.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _running(make: type[Server], authority: Authority) -> Iterator[Server]:
+    """Start a server for all tests. One that can't be had skips them, except in CI; one that won't run is an error."""
+    try:
+        server = make(authority)
+    except ServerMissing as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{make.kind}: {missing}", pytrace=False)
+        pytest.skip(f"{make.kind}: {missing}")
+    with server:
+        yield server
+
+
+def _fresh(server: Server) -> Iterator[TestDatabase]:
+    """Make a database, and drop it after the test, on a server that answers whatever the tests before did to it."""
+    server.revive()
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    server.create_database(name)
+    yield TestDatabase.on_server(server, name)
+    server.revive()
+    server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The certificates: the servers' own, and those that must be refused."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def postgres(authority: Authority) -> Iterator[Server]:
+    """A PostgreSQL server with TLS."""
+    yield from _running(PostgresServer, authority)
+
+
+@pytest.fixture(scope="session")
+def mariadb(authority: Authority) -> Iterator[Server]:
+    """A MariaDB server with TLS."""
+    yield from _running(MariaDBServer, authority)
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> TestDatabase:
+    """A SQLite database whose file is not there yet."""
+    return TestDatabase.on_file(tmp_path / "database.db")
+
+
+@pytest.fixture
+def postgres_database(postgres: Server) -> Iterator[TestDatabase]:
+    """A new database on the PostgreSQL server."""
+    yield from _fresh(postgres)
+
+
+@pytest.fixture
+def mariadb_database(mariadb: Server) -> Iterator[TestDatabase]:
+    """A new database on the MariaDB server."""
+    yield from _fresh(mariadb)
+
+
+# Fixtures by name, and not as arguments: a test on SQLite starts no server.
+_FIXTURES = {"sqlite": "sqlite_database", "postgresql": "postgres_database", "mariadb": "mariadb_database"}
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest) -> TestDatabase:
+    """A new database, of each kind in turn."""
+    found = request.getfixturevalue(_FIXTURES[request.param])
+    assert isinstance(found, TestDatabase)
+    return found
+
+
+@pytest.fixture(params=KINDS[1:])
+def server_database(request: pytest.FixtureRequest) -> TestDatabase:
+    """A new database, on each server in turn."""
+    found = request.getfixturevalue(_FIXTURES[request.param])
+    assert isinstance(found, TestDatabase)
+    return found
+
+
+@pytest.fixture
+def workdir(tmp_path: Path) -> Path:
+    """An empty directory to run dbctl in; home, and SQLite's file, are elsewhere."""
+    directory = tmp_path / "work"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
+def dbctl(workdir: Path, tmp_path: Path) -> Dbctl:
+    """Dbctl with nothing configured."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Dbctl(cwd=workdir, home=home)
+
+
+@pytest.fixture
+def on_database(dbctl: Dbctl, database: TestDatabase) -> Dbctl:
+    """Dbctl with the test's database as its default profile."""
+    (dbctl.cwd / "profiles.toml").write_text(f'default = "{database.profile}"\n\n{database.toml}', encoding="utf-8")
+    return dbctl.with_env(**database.env)
