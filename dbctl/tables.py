@@ -63,7 +63,7 @@ def metadata_of(models: Sequence[str], app_dir: str = ".") -> list[MetaData]:
     directory = str(Path(app_dir).resolve())
     if directory not in sys.path:
         sys.path.insert(0, directory)
-    found = {id(metadata): metadata for name in models for metadata in _reachable(_import(name, directory), set())}
+    found = {id(metadata): metadata for name in models for metadata in _reachable(_import(name, app_dir), set())}
     with_tables = [metadata for metadata in found.values() if metadata.tables]
     if not with_tables:
         raise ConfigError(f"models: no table is defined in {', '.join(models)}", "name the modules that define them")
@@ -159,14 +159,14 @@ def _existing(connection: Connection, metadata: MetaData) -> set[Table]:
     return {table for table in metadata.sorted_tables if table.name in names[table.schema]}
 
 
-def _import(name: str, directory: str) -> ModuleType:
+def _import(name: str, app_dir: str) -> ModuleType:
     try:
         # What a module prints while it is imported is talk, not data.
         with redirect_stdout(sys.stderr):
             return import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
-            message = f"models: there is no module {name} in {directory} or where Python is installed"
+            message = f"models: there is no module {name} in {app_dir}, nor where Python finds its packages"
             raise ConfigError(message, "name the directory that holds it with --app-dir") from error
         raise ConfigError(f"models: {name} can't be imported: {error}") from error
     except (Exception, SystemExit) as error:

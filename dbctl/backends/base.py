@@ -158,7 +158,7 @@ class Backend:
     def error_text(self, error: BaseException) -> str:
         """Return what the driver says of an error, on one line."""
         # libpq says the same twice where it tried twice, with TLS and without.
-        return " ".join(dict.fromkeys(line.strip() for line in str(error).splitlines()))
+        return " ".join(dict.fromkeys(" ".join(line.split()) for line in str(error).splitlines()))
 
     def failed_stage(self, error: BaseException) -> str:
         """Name the step of connecting at which the driver failed."""

@@ -117,7 +117,7 @@ class Renderer:
         else:
             columns = list(rows[0]) if rows else columns
             for column in columns:
-                numbers = any(_is_number(row[column]) for row in rows)
+                numbers = all(_is_number(row[column]) for row in rows if row[column] is not None)
                 table.add_column(_heading(column), overflow="fold", justify="right" if numbers else "left")
             for row in rows:
                 table.add_row(*(Text(visible(_text(row[column], people=True))) for column in columns))
@@ -144,8 +144,6 @@ def _record(item: Any) -> Row:
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return _record(value)
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
@@ -159,7 +157,7 @@ def _flat(row: Row, prefix: str = "") -> Row:
 
 
 def _json(value: Any, indent: int | None = None) -> str:
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=_text)
     # JSON leaves DEL and the C1 controls as they are, and a terminal would obey them.
     return "".join(f"\\u{ord(c):04x}" if "\x7f" <= c <= "\x9f" else c for c in text) + "\n"
 
@@ -179,6 +177,11 @@ def _text(value: Any, *, people: bool = False) -> str:
         return ""
     if isinstance(value, bool):
         return ("yes" if value else "no") if people else ("true" if value else "false")
+    if isinstance(value, datetime):
+        # People read seconds; programs get all there is.
+        return value.isoformat(sep=" " if people else "T", timespec="seconds" if people else "auto").replace(
+            "+00:00", "Z"
+        )
     if isinstance(value, list):
         return ", ".join(_text(item) for item in value)
     return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) and people else str(value)

@@ -23,12 +23,14 @@ def list_(profiles: Profiles) -> Iterator[ProfileRow]:
     """List the profiles that can be named, and which one is taken when none is."""
     chosen = profiles.chosen_name()
     for name in profiles.names():
-        source = str(profiles.path) if name in profiles.document.profiles else "built in"
+        built_in = name not in profiles.document.profiles
         url = problem = None
         try:
             profile = profiles.select() if name == chosen else profiles.select(name)
             backend_of(profile)
             url = profile.shown_url
         except ConfigError as error:
+            if built_in and name != chosen:
+                continue  # production waits for its URL: nobody has asked for it yet
             problem = str(error)
-        yield ProfileRow(name, name == chosen, url, source, problem)
+        yield ProfileRow(name, name == chosen, url, "built in" if built_in else str(profiles.path), problem)
