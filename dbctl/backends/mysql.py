@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,8 @@ class MySQL(Backend):
         """Return PyMySQL's keywords (https://pymysql.readthedocs.io/en/latest/modules/connections.html)."""
         profile = self.profile
         return {
-            # PyMySQL takes whole seconds, and 0 for none at all.
-            "connect_timeout": max(1, round(profile.connect_timeout)),
+            # PyMySQL takes whole seconds.
+            "connect_timeout": math.ceil(profile.connect_timeout),
             "program_name": profile.application_name,
             "charset": "utf8mb4",
             **self._login(),

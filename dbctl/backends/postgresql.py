@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -62,8 +63,8 @@ class PostgreSQL(Backend):
         """Return libpq's keywords (https://www.postgresql.org/docs/current/libpq-connect.html)."""
         profile, ssl = self.profile, self.profile.ssl
         args: dict[str, Any] = {
-            # libpq takes whole seconds, and takes 1 for 2.
-            "connect_timeout": max(2, round(profile.connect_timeout)),
+            # libpq takes whole seconds, and advises against fewer than 2.
+            "connect_timeout": max(2, math.ceil(profile.connect_timeout)),
             "application_name": profile.application_name,
             "sslmode": ssl.mode,
             "sslrootcert": ssl.ca,

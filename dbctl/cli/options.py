@@ -1,7 +1,8 @@
 """The options that every command has. They may stand before the command or after it; the last one said counts."""
 
+import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from inspect import Parameter
@@ -40,7 +41,7 @@ def _option(*names: str, help: str, **more: Any) -> Any:
 
 @dataclass(frozen=True)
 class Globals:
-    """What was said of the global options; None where nothing was."""
+    """What was said of the global options; None or False where nothing was."""
 
     profile: Annotated[
         str | None,
@@ -53,17 +54,21 @@ class Globals:
     output: Annotated[
         Format | None, _option("--output", "-o", help="How results are written: a table, or tsv in a pipe.")
     ] = None
-    json: Annotated[bool | None, _option("--json", help="Short for --output json.")] = None
-    quiet: Annotated[bool | None, _option("--quiet", "-q", help="Print errors only.")] = None
-    no_color: Annotated[bool | None, _option("--no-color", help="No colours; as does NO_COLOR.")] = None
-    echo: Annotated[bool | None, _option("--echo", help="Show the SQL statements on stderr.")] = None
-    debug: Annotated[bool | None, _option("--debug", help="Show tracebacks.")] = None
+    json: Annotated[bool, _option("--json", help="Short for --output json.")] = False
+    quiet: Annotated[bool, _option("--quiet", "-q", help="Print errors only.")] = False
+    no_color: Annotated[bool, _option("--no-color", help="No colours; as does NO_COLOR.")] = False
+    echo: Annotated[bool, _option("--echo", help="Show the SQL statements on stderr.")] = False
+    debug: Annotated[bool, _option("--debug", help="Show tracebacks.")] = False
 
     @classmethod
-    def parameters(cls) -> Iterator[Parameter]:
+    @functools.cache
+    def parameters(cls) -> Sequence[Parameter]:
         """Return the options as parameters that can be added to a command's signature."""
-        for name, annotation in get_type_hints(cls, include_extras=True).items():
-            yield Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        hints = get_type_hints(cls, include_extras=True)
+        return [
+            Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+            for field in fields(cls)
+        ]
 
     @classmethod
     def taken_from(cls, arguments: dict[str, Any]) -> "Globals":
@@ -72,7 +77,7 @@ class Globals:
 
     def over(self, before: "Globals | None") -> "Globals":
         """Return what holds when these options were said after others."""
-        said = {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
+        said = {name: value for name, value in vars(self).items() if value is not None and value is not False}
         return replace(before or Globals(), **said)
 
     def format(self, on_terminal: bool, environ: Mapping[str, str] = os.environ) -> Format:

@@ -34,8 +34,8 @@ class Renderer:
     def __init__(self, said: Globals, function: Callable[..., Any]) -> None:
         self._on_terminal = sys.stdout is not None and sys.stdout.isatty()
         self._format = said.format(self._on_terminal)
-        self._silent = bool(said.quiet) or sys.stdout is None
-        self._no_color = bool(said.no_color) or os.environ.get("TERM") == "dumb"
+        self._silent = said.quiet or sys.stdout is None
+        self._no_color = said.no_color or os.environ.get("TERM") == "dumb"
         self._function = function
 
     def show(self, result: Any, committed: bool | None = None) -> ExitCode:

@@ -29,7 +29,7 @@ def run(
         nature: What it does to the database.
         dry_run: Whether to roll back at the end.
     """
-    report.set_up(quiet=bool(said.quiet), debug=bool(said.debug))
+    report.set_up(quiet=said.quiet, debug=said.debug)
     try:
         with raising_on_sigterm():
             renderer = Renderer(said, function)
@@ -58,7 +58,7 @@ def _call(
 ) -> Any:
     if said.url is not None and said.profile is not None:
         raise UsageError("--url and --profile are both given", "give one of them")
-    profiles = Profiles.load(said.config, name=said.profile, url=said.url, echo=said.echo)
+    profiles = Profiles.load(said.config, name=said.profile, url=said.url, echo=said.echo or None)
     if needs is Profiles:
         return function(profiles, **arguments)
     profile = profiles.select()
