@@ -4,6 +4,8 @@
     dbctl.engine("prod")                        this process's one engine for it
     with dbctl.session("prod") as session: …    one unit of work: committed, or rolled back
 
+and `async_engine` and `async_session` for asyncio.
+
 Importing this package loads nothing else; each name is loaded when it is first used (PEP 562).
 """
 
@@ -12,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dbctl.database import Database, writes
-    from dbctl.engines import build_engine, dispose, engine
+    from dbctl.engines import async_dispose, async_engine, build_async_engine, build_engine, dispose, engine
     from dbctl.errors import DbctlError
     from dbctl.profiles import Profile, Profiles
     from dbctl.profiles import select as profile
-    from dbctl.sessions import session, unit_of_work
+    from dbctl.sessions import async_session, async_unit_of_work, session, unit_of_work
 
 __version__ = "0.1.0"
 
@@ -25,6 +27,11 @@ _HOMES = {
     "DbctlError": "dbctl.errors",
     "Profile": "dbctl.profiles",
     "Profiles": "dbctl.profiles",
+    "async_dispose": "dbctl.engines",
+    "async_engine": "dbctl.engines",
+    "async_session": "dbctl.sessions",
+    "async_unit_of_work": "dbctl.sessions",
+    "build_async_engine": "dbctl.engines",
     "build_engine": "dbctl.engines",
     "dispose": "dbctl.engines",
     "engine": "dbctl.engines",
@@ -39,6 +46,11 @@ __all__ = [
     "DbctlError",
     "Profile",
     "Profiles",
+    "async_dispose",
+    "async_engine",
+    "async_session",
+    "async_unit_of_work",
+    "build_async_engine",
     "build_engine",
     "dispose",
     "engine",

@@ -5,15 +5,20 @@ from __future__ import annotations
 import functools
 import logging
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import create_engine, event
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
+from dbctl.errors import ConfigError
 from dbctl.profiles import Profile, Profiles
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from dbctl.backends.base import Backend
 
@@ -38,10 +43,35 @@ def build_engine(profile: Profile, missing: Missing = Missing.CREATE) -> Engine:
         hide_parameters=profile.protected,
         **backend.pool_options(),
     )
-    backend.prepare(engine, missing)
-    _listen_for_begin(engine, backend)
-    if profile.echo:
-        _echo_to_stderr(engine)
+    _attach(engine, backend, missing)
+    return engine
+
+
+def build_async_engine(profile: Profile, missing: Missing = Missing.CREATE) -> AsyncEngine:
+    """Build the same engine for asyncio: asyncpg, asyncmy or aiosqlite, with the profile's pool, timeouts and TLS.
+
+    Args:
+        profile: The profile.
+        missing: What connecting does where the database is a file that is not there.
+
+    Raises:
+        ConfigError: The password's source gives none, a certificate can't be loaded, or the extra is not installed.
+    """
+    backend = backend_of(profile)
+    try:
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        engine = create_async_engine(
+            backend.url(backend.async_driver),
+            connect_args=backend.async_connect_args(),
+            hide_parameters=profile.protected,
+            **backend.pool_options(),
+        )
+    except ImportError as error:
+        raise ConfigError(
+            f"profile {profile.name}: {error.name} is not installed", "pip install dbctl[async]"
+        ) from error
+    _attach(engine.sync_engine, backend, missing)
     return engine
 
 
@@ -62,6 +92,40 @@ def backend_and_engine(profile: str | Profile | None) -> tuple[Backend, Engine]:
     return _shared(profile)
 
 
+def async_engine(profile: str | Profile | None = None) -> AsyncEngine:
+    """Return the running event loop's one async engine for a profile, built when it is first asked for.
+
+    Connections belong to the loop that opened them, so each loop has engines of its own.
+
+    Args:
+        profile: The profile, its name, or None for the one that `dbctl` itself would take.
+
+    Raises:
+        ConfigError: There is no such profile, or it is wrong, or the extra `async` is not installed.
+        RuntimeError: No event loop is running.
+    """
+    return backend_and_async_engine(profile)[1]
+
+
+def backend_and_async_engine(profile: str | Profile | None) -> tuple[Backend, AsyncEngine]:
+    """Return `async_engine(profile)` together with the backend it belongs to."""
+    import asyncio
+
+    engines = _async_engines.setdefault(asyncio.get_running_loop(), {})
+    if profile not in engines:
+        found = _profile(profile)
+        engines[profile] = engines.setdefault(found, (backend_of(found), build_async_engine(found)))
+    return engines[profile]
+
+
+async def async_dispose() -> None:
+    """Close the idle connections of the running loop's engines, and forget the engines."""
+    import asyncio
+
+    for _, shared in {id(pair): pair for pair in _async_engines.pop(asyncio.get_running_loop(), {}).values()}.values():
+        await shared.dispose()
+
+
 def dispose() -> None:
     """Close the idle connections of all engines that `engine` has handed out, and forget the engines."""
     for _, shared in list(_engines.values()):
@@ -71,17 +135,27 @@ def dispose() -> None:
 
 
 _engines: dict[Profile, tuple[Backend, Engine]] = {}
+_async_engines: WeakKeyDictionary[AbstractEventLoop, dict[str | Profile | None, tuple[Backend, AsyncEngine]]]
+_async_engines = WeakKeyDictionary()
 
 
 @functools.cache
 def _shared(profile: str | Profile | None) -> tuple[Backend, Engine]:
-    if not isinstance(profile, Profile):
-        profile = Profiles.load(name=profile).select()
+    found = _profile(profile)
     # setdefault lets one thread win where two build the same engine; the loser's has connected to nothing.
-    return _engines.setdefault(profile, (backend_of(profile), build_engine(profile)))
+    return _engines.setdefault(found, (backend_of(found), build_engine(found)))
 
 
-def _listen_for_begin(engine: Engine, backend: Backend) -> None:
+def _profile(profile: str | Profile | None) -> Profile:
+    return profile if isinstance(profile, Profile) else Profiles.load(name=profile).select()
+
+
+def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
+    """Attach to a new engine, whichever driver it has, what the backend and the profile need."""
+    backend.prepare(engine, missing)
+    if backend.profile.echo:
+        _echo_to_stderr(engine)
+
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         backend.begin(connection, writes=bool(connection.get_execution_options().get(WRITES)))

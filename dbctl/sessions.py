@@ -8,23 +8,29 @@ are loaded inside the transaction, so the objects stay readable after it and no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import inspect
 from sqlalchemy.exc import InvalidRequestError
 from sqlmodel import Session
 
 from dbctl.database import Database
-from dbctl.engines import WRITES, backend_and_engine
-from dbctl.errors import ConnectError, OutcomeUnknown
+from dbctl.engines import WRITES, backend_and_async_engine, backend_and_engine
+from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown
 from dbctl.profiles import Profile
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlmodel.ext.asyncio.session import AsyncSession
 
     from dbctl.backends.base import Backend
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @contextmanager
@@ -55,25 +61,106 @@ def unit_of_work(engine: Engine, backend: Backend, *, writes: bool = True, dry_r
         writes: Whether the unit means to write.
         dry_run: Roll back at the end also where all went well.
     """
-    options = {WRITES: writes}
-    with Session(engine.execution_options(**options), expire_on_commit=False) as session:
-        committing = False
+    with Session(engine.execution_options(**{WRITES: writes}), expire_on_commit=False) as session:
+        ending = _Ending(session, backend, dry_run)
         try:
             yield Database(session, backend, backend.profile, dry_run)
-            _complete(session)
-            if dry_run:
-                session.rollback()
-            else:
-                committing = True
-                session.commit()
+            ending.conclude()
         except BaseException as error:
-            _roll_back(session, error)
-            translated = backend.translate(error)
-            if committing and isinstance(translated, ConnectError):
-                translated = _outcome_unknown(translated)
+            translated = ending.abandon(error)
             if translated is None:
                 raise
             raise translated from error
+
+
+@asynccontextmanager
+async def async_session(profile: str | Profile | None = None, *, writes: bool = True) -> AsyncIterator[AsyncSession]:
+    """Open an async session on a profile for one unit of work: `async with dbctl.async_session("prod") as session: …`.
+
+    It ends as `session` does; a task that is cancelled in the block rolls it back.
+
+    Args:
+        profile: The profile, its name, or None for the one that `dbctl` itself would take.
+        writes: Whether the unit means to write.
+
+    Raises:
+        DbctlError: What SQLAlchemy or the driver raised, translated; whatever else the block raises passes through.
+    """
+    backend, engine = backend_and_async_engine(profile)
+    async with async_unit_of_work(engine, backend, writes=writes) as database:
+        yield database.session
+
+
+@asynccontextmanager
+async def async_unit_of_work(
+    engine: AsyncEngine, backend: Backend, *, writes: bool = True, dry_run: bool = False
+) -> AsyncIterator[AsyncDatabase]:
+    """Run the block in one async session and one transaction; the parameters are those of `unit_of_work`."""
+    from sqlmodel.ext.asyncio.session import AsyncSession
+
+    async with AsyncSession(engine.execution_options(**{WRITES: writes}), expire_on_commit=False) as session:
+        ending = _Ending(session.sync_session, backend, dry_run)
+        try:
+            yield AsyncDatabase(session, backend, backend.profile, dry_run)
+            await session.run_sync(lambda _: ending.conclude())
+        except BaseException as error:
+            reason = error  # `error` is unbound when this clause ends
+            translated = await session.run_sync(lambda _: ending.abandon(reason))
+            if translated is None:
+                raise
+            raise translated from error
+
+
+@dataclass(frozen=True)
+class AsyncDatabase:
+    """What `Database` is, with an async session."""
+
+    session: AsyncSession
+    backend: Backend
+    profile: Profile
+    dry_run: bool = False
+
+    async def run(self, command: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a command's function, which is a sync one, in this unit of work."""
+
+        def call(session: Any) -> T:
+            return command(Database(session, self.backend, self.profile, self.dry_run), *args, **kwargs)
+
+        return await self.session.run_sync(call)
+
+
+@dataclass
+class _Ending:
+    """How a unit of work ends: the one implementation behind the sync and the async form."""
+
+    session: Session
+    backend: Backend
+    dry_run: bool
+    committing: bool = False
+
+    def conclude(self) -> None:
+        """Load what is missing and commit; in a dry run, roll back."""
+        _complete(self.session)
+        if self.dry_run:
+            self.session.rollback()
+            return
+        self.committing = True
+        self.session.commit()
+
+    def abandon(self, error: BaseException) -> DbctlError | None:
+        """Roll back, and return dbctl's error for this one, or None where it is none of the database's."""
+        try:
+            self.session.rollback()
+        except Exception as failure:
+            # Without a connection there is nothing to roll back with: the server does it by itself.
+            error.add_note(f"the rollback failed too: {failure}")
+        translated = self.backend.translate(error)
+        if self.committing and isinstance(translated, ConnectError):
+            return OutcomeUnknown(
+                f"the connection was lost during COMMIT, so the work may or may not be there: {translated.message}",
+                "look before you run it again",
+            )
+        return translated
 
 
 def _complete(session: Session) -> None:
@@ -85,18 +172,3 @@ def _complete(session: Session) -> None:
                 session.refresh(loaded, expired)
             except InvalidRequestError:
                 continue  # its row is gone by a statement of the unit's own: there is nothing to load
-
-
-def _roll_back(session: Session, error: BaseException) -> None:
-    try:
-        session.rollback()
-    except Exception as failure:
-        # Without a connection there is nothing to roll back with: the server does it by itself.
-        error.add_note(f"the rollback failed too: {failure}")
-
-
-def _outcome_unknown(lost: ConnectError) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        f"the connection was lost during COMMIT, so the work may or may not be there: {lost.message}",
-        "look before you run it again",
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -12,6 +12,8 @@ from dbctl.errors import ConfigError, ConnectError, DbctlError, MissingTable, Ou
 from dbctl.profiles import Profile, password_of
 
 if TYPE_CHECKING:
+    import ssl
+
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
 
@@ -58,7 +60,8 @@ class Backend:
     drivers: ClassVar[Sequence[str]]
     """The names by which a profile or a URL's scheme may ask for this backend."""
     sync_driver: ClassVar[str]
-    """The `dialect+driver` that SQLAlchemy is given, whatever name the profile used."""
+    async_driver: ClassVar[str]
+    """The `dialect+driver`s that SQLAlchemy is given, whatever name the profile used."""
     needs_host: ClassVar[bool] = True
     transactional_ddl: ClassVar[bool] = True
     """Whether CREATE TABLE is undone by ROLLBACK."""
@@ -74,8 +77,11 @@ class Backend:
 
     # --- engine ---
 
-    def url(self) -> URL:
+    def url(self, driver: str | None = None) -> URL:
         """Return the URL that SQLAlchemy connects to, the password in it as it is, never quoted.
+
+        Args:
+            driver: The `dialect+driver`, the sync one unless given.
 
         Raises:
             ConfigError: The password's source gives none.
@@ -84,7 +90,7 @@ class Backend:
 
         profile = self.profile
         return URL.create(
-            self.sync_driver,
+            driver or self.sync_driver,
             username=profile.user,
             password=password_of(profile),
             host=profile.host,
@@ -96,6 +102,35 @@ class Backend:
     def connect_args(self) -> dict[str, Any]:
         """Return what the driver's `connect` is given besides the URL's parts: timeouts, names, TLS."""
         raise Unsupported(f"{self.title}: no driver")
+
+    def async_connect_args(self) -> dict[str, Any]:
+        """Return what the async driver's `connect` is given besides the URL's parts."""
+        raise Unsupported(f"{self.title}: no async driver")
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return the context that does what `ssl.mode` says, for the drivers that take one.
+
+        Raises:
+            ConfigError: A certificate or a key can't be loaded.
+        """
+        import ssl
+
+        settings = self.profile.ssl
+        try:
+            context = ssl.create_default_context(cafile=settings.ca)
+            # The certificates that MySQL makes for itself fail Python 3.13's strict profile.
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            if settings.cert:
+                context.load_cert_chain(settings.cert, settings.key)
+        except OSError as error:  # ssl.SSLError is one too
+            where = self.profile.origins.get("ssl.ca") or f"profile {self.profile.name}"
+            reason = error.strerror or str(error)
+            raise ConfigError(f"{where}: ssl: a certificate or key can't be loaded: {reason}") from error
+        if settings.mode != "verify-full":
+            context.check_hostname = False
+        if settings.mode in {"prefer", "require"}:
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
     def pool_options(self) -> dict[str, Any]:
         """Return the pool's options for `create_engine`, exactly as the profile has them."""
@@ -123,7 +158,11 @@ class Backend:
         raise Unsupported(f"{self.title}: it can't be asked who it is")
 
     def tls_version(self, driver_connection: Any) -> str | None:
-        """Return the TLS version of the client's own socket (`TLSv1.3`), or None where it is plaintext."""
+        """Return the TLS version of the client's own socket (`TLSv1.3`), or None where it is plaintext.
+
+        Args:
+            driver_connection: The driver's own connection, of the sync driver or of the async one.
+        """
         return None
 
     def usage(self, connection: Connection) -> ServerUsage:
@@ -161,8 +200,33 @@ class Backend:
         return " ".join(dict.fromkeys(" ".join(line.split()) for line in str(error).splitlines()))
 
     def failed_stage(self, error: BaseException) -> str:
-        """Name the step of connecting at which the driver failed."""
-        return "connection"
+        """Name the step of connecting at which the driver failed, as far as Python's own errors tell."""
+        import socket
+        import ssl
+
+        cause = getattr(error, "original_exception", None) or error.__cause__ or error.__context__ or error
+        if isinstance(cause, socket.gaierror):
+            return "name resolution"
+        if isinstance(cause, ssl.SSLError):
+            return "TLS"
+        return "TCP" if isinstance(cause, OSError) else "connection"
+
+    async def opening(self, connecting: Awaitable[Any]) -> Any:
+        """Await an async driver's connect, and translate what it raises that is none of the driver's own errors.
+
+        Raises:
+            ConnectError: The network, the name or TLS failed.
+        """
+        try:
+            return await connecting
+        except OSError as error:  # TimeoutError and ssl.SSLError are OSErrors too
+            raise self.connect_error(error) from error
+
+    def connect_error(self, error: BaseException) -> ConnectError:
+        """Return the error that says at which step connecting failed."""
+        stage = self.failed_stage(error)
+        text = self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
+        return ConnectError(f"profile {self.profile.name}: {stage} failed: {text}", stage)
 
     def translate(self, error: BaseException) -> DbctlError | None:
         """Return dbctl's error for one of SQLAlchemy's or the driver's, or None where it is none of theirs."""
@@ -182,9 +246,7 @@ class Backend:
         lost = error.statement is None or error.connection_invalidated
         if kind is None:
             kind = ConnectError if lost else WorkRefused
-        text = self.error_text(original)
         if issubclass(kind, ConnectError):
-            stage = self.failed_stage(original)
-            return ConnectError(f"profile {self.profile.name}: {stage} failed: {text}", stage)
+            return self.connect_error(original)
         hint = "create the tables with: dbctl init-tables" if kind is MissingTable else ""
-        return kind(text, hint)
+        return kind(self.error_text(original), hint)

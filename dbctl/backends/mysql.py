@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend, Identity, Missing, ServerUsage
-from dbctl.errors import ConfigError, Conflict, ConnectError, MissingTable, OutOfTime
+from dbctl.errors import Conflict, ConnectError, MissingTable, OutOfTime
 from dbctl.profiles import password_of
 
 if TYPE_CHECKING:
-    import ssl
-
     from sqlalchemy import Connection, Engine
 
 _DDL_LOCK = "dbctl:ddl"
 _DDL_LOCK_WAIT = 60
 """Seconds."""
+
+
+_CLIENT_SSL = 0x0800
+
+_STAGES = {
+    2026: "TLS",
+    **dict.fromkeys((1044, 1049), "database"),
+    **dict.fromkeys((1040, 1045, 1130, 1203, 1226, 1698), "login"),
+}
 
 
 class MySQL(Backend):
@@ -27,6 +34,7 @@ class MySQL(Backend):
     title = "MySQL"
     drivers = ("mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql", "mysql+asyncmy", "mariadb+asyncmy")
     sync_driver = "mysql+pymysql"
+    async_driver = "mysql+asyncmy"
     transactional_ddl = False
     # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html and https://mariadb.com/kb/en/error-codes
     errors = {
@@ -62,28 +70,40 @@ class MySQL(Backend):
             return {"ssl_disabled": True}
         if self.profile.ssl.mode == "prefer":
             return {}  # PyMySQL's own default: TLS where the server offers it, plaintext only where it does not
-        return {"ssl": self._ssl_context()}
+        # Of an `ssl={"ssl_mode": …}` PyMySQL would read nothing and verify nothing: it gets the context itself.
+        return {"ssl": self.ssl_context()}
 
-    def _ssl_context(self) -> ssl.SSLContext:
-        """Build the context ourselves: of an `ssl={"ssl_mode": …}` PyMySQL reads nothing and verifies nothing."""
-        import ssl
+    def async_connect_args(self) -> dict[str, Any]:
+        """Return asyncmy's keywords, which are PyMySQL's but for TLS: without a context it does none."""
+        args = self.connect_args() | {"ssl": self.ssl_context(), "async_creator_fn": self._connect}
+        if self.profile.ssl.mode == "disable":
+            args["ssl"] = args.pop("ssl_disabled") and None
+        return args
 
-        settings = self.profile.ssl
-        try:
-            context = ssl.create_default_context(cafile=settings.ca)
-            # The certificates that MySQL makes for itself fail Python 3.13's strict profile.
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-            if settings.cert:
-                context.load_cert_chain(settings.cert, settings.key)
-        except OSError as error:  # ssl.SSLError is one too
-            where = self.profile.origins.get("ssl.ca") or f"profile {self.profile.name}"
-            reason = error.strerror or str(error)
-            raise ConfigError(f"{where}: ssl: a certificate or key can't be loaded: {reason}") from error
-        if settings.mode != "verify-full":
-            context.check_hostname = False
-        if settings.mode == "require":
-            context.verify_mode = ssl.CERT_NONE
-        return context
+    async def _connect(self, *args: Any, **kwargs: Any) -> Any:
+        import asyncmy
+
+        if self.profile.ssl.mode == "prefer" and not await self.opening(self._offers_tls(kwargs)):
+            kwargs["ssl"] = None
+        return await self.opening(asyncmy.connect(*args, **kwargs))
+
+    async def _offers_tls(self, kwargs: Mapping[str, Any]) -> bool:
+        """Read the server's greeting, which says whether it can do TLS; asyncmy would not look.
+
+        https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html
+        """
+        import asyncio
+
+        async with asyncio.timeout(self.profile.connect_timeout):
+            reader, writer = await asyncio.open_connection(kwargs.get("host"), kwargs.get("port") or 3306)
+            try:
+                length = int.from_bytes((await reader.readexactly(4))[:3], "little")
+                greeting = await reader.readexactly(length)
+            finally:
+                writer.close()
+        version_end = greeting.index(b"\0", 1)
+        capabilities = greeting[version_end + 14 : version_end + 16]  # behind the thread's id and the first salt
+        return bool(int.from_bytes(capabilities, "little") & _CLIENT_SSL)
 
     def prepare(self, engine: Engine, missing: Missing) -> None:
         """Bound each statement from the connection's start on."""
@@ -96,14 +116,16 @@ class MySQL(Backend):
         @event.listens_for(engine, "connect")
         def bound_statements(driver_connection: Any, _record: Any) -> None:
             # MariaDB counts seconds for every statement, MySQL milliseconds for SELECT.
-            mariadb = "MariaDB" in driver_connection.get_server_info()
+            driver: Any = getattr(driver_connection, "driver_connection", driver_connection)
+            mariadb = "MariaDB" in driver.get_server_info()
             setting = (
                 f"max_statement_time = {timeout:f}"
                 if mariadb
                 else f"max_execution_time = {max(1, round(timeout * 1000))}"
             )
-            with driver_connection.cursor() as cursor:
-                cursor.execute(f"SET SESSION {setting}")
+            cursor = driver_connection.cursor()
+            cursor.execute(f"SET SESSION {setting}")
+            cursor.close()
 
     def identity(self, connection: Connection) -> Identity:
         """Ask for the version, the user and the database; the version tells MariaDB from MySQL."""
@@ -112,8 +134,10 @@ class MySQL(Backend):
         return Identity(server, version.split("-")[0], user, database)
 
     def tls_version(self, driver_connection: Any) -> str | None:
-        """Ask PyMySQL's socket; the server's `Ssl_cipher` would speak of its own hop behind a proxy."""
-        version = getattr(driver_connection._sock, "version", None)
+        """Ask PyMySQL's socket or asyncmy's; the server's `Ssl_cipher` would speak of its own hop behind a proxy."""
+        transport = getattr(driver_connection, "_transport", None)
+        sock = transport.get_extra_info("ssl_object") if transport else driver_connection._sock
+        version = getattr(sock, "version", None)
         return version() if version else None
 
     def usage(self, connection: Connection) -> ServerUsage:
@@ -148,25 +172,14 @@ class MySQL(Backend):
 
     def error_text(self, error: BaseException) -> str:
         """Return the server's message without the errno's parentheses."""
-        text = str(error.args[1]) if len(error.args) > 1 and error.args[1] else "the connection is closed"
-        return " ".join(text.split())
+        if len(error.args) < 2 or isinstance(error, OSError):
+            return super().error_text(error)
+        return " ".join(str(error.args[1] or "the connection is closed").split())
 
     def failed_stage(self, error: BaseException) -> str:
-        """Tell the step by the errno, and by what PyMySQL met on its socket."""
-        import socket
-        import ssl
-
+        """Tell the step by the errno, else by what the driver met on its socket."""
         code = self.error_code(error)
-        cause = getattr(error, "original_exception", None) or error.__cause__ or error.__context__
-        if isinstance(cause, socket.gaierror):
-            return "name resolution"
-        if code == 2026 or isinstance(cause, ssl.SSLError):
-            return "TLS"
-        if code in {1044, 1049}:
-            return "database"
-        if code in {2002, 2003, 2005}:
-            return "TCP"
-        return "login" if code in {1045, 1130, 1203, 1226, 1698, 1040} else "connection"
+        return _STAGES.get(code) or super().failed_stage(error)
 
 
 backend = MySQL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ class PostgreSQL(Backend):
     title = "PostgreSQL"
     drivers = ("postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg")
     sync_driver = "postgresql+psycopg2"
+    async_driver = "postgresql+asyncpg"
     # https://www.postgresql.org/docs/current/errcodes-appendix.html
     errors = {
         "42P01": MissingTable,
@@ -73,6 +75,54 @@ class PostgreSQL(Backend):
         }
         return {key: value for key, value in args.items() if value is not None}
 
+    def async_connect_args(self) -> dict[str, Any]:
+        """Return asyncpg's keywords.
+
+        For TLS it always gets a context or False: of a mode's name it would make what PGSSL* and the home directory
+        say. Where there is a transaction pooler in between, statements are prepared under names used once.
+        """
+        mode = self.profile.ssl.mode
+        args: dict[str, Any] = {
+            "timeout": self.profile.connect_timeout,
+            "server_settings": {"application_name": self.profile.application_name},
+            "ssl": False if mode == "disable" else self.ssl_context(),
+            "async_creator_fn": self._connect,
+        }
+        if self._uncached:
+            args["prepared_statement_name_func"] = lambda: f"__dbctl_{uuid.uuid4().hex}__"
+            args["statement_cache_size"] = 0
+        return args
+
+    @property
+    def _uncached(self) -> bool:
+        return self.profile.query.get("prepared_statement_cache_size") == "0"
+
+    async def _connect(self, *args: Any, **kwargs: Any) -> Any:
+        connection = await self._open(*args, **kwargs)
+        pid = connection.get_server_pid()
+        if not self._uncached and pid != await connection.fetchval("SELECT pg_backend_pid()"):
+            await connection.close()
+            raise ConnectError(
+                f"profile {self.profile.name}: a pooler such as PgBouncer answers here, through which asyncpg loses "
+                "the statements that it has prepared",
+                "connection",
+                "add prepared_statement_cache_size=0 to the url's query, or connect to the server itself",
+            )
+        return connection
+
+    async def _open(self, *args: Any, **kwargs: Any) -> Any:
+        import asyncpg
+
+        try:
+            return await self.opening(asyncpg.connect(*args, **kwargs))
+        except asyncpg.PostgresError as error:
+            raise self.connect_error(error) from error
+        except ConnectError as error:
+            no_tls = isinstance(error.__cause__, ConnectionError) and "SSL upgrade" in str(error.__cause__)
+            if self.profile.ssl.mode != "prefer" or not no_tls:
+                raise
+        return await self.opening(asyncpg.connect(*args, **kwargs | {"ssl": False}))
+
     def identity(self, connection: Connection) -> Identity:
         """Ask for the version, the user and the database."""
         query = "SELECT current_setting('server_version'), current_user, current_database()"
@@ -80,7 +130,13 @@ class PostgreSQL(Backend):
         return Identity(self.title, version.split()[0], user, database)
 
     def tls_version(self, driver_connection: Any) -> str | None:
-        """Ask libpq about its own socket; `pg_stat_ssl` would speak of the server's hop behind a proxy."""
+        """Ask libpq, or asyncpg's transport, about its own socket.
+
+        `pg_stat_ssl` would speak of the server's own hop, behind a proxy.
+        """
+        if transport := getattr(driver_connection, "_transport", None):
+            tls = transport.get_extra_info("ssl_object")
+            return tls.version() if tls else None
         info = driver_connection.info
         return str(info.ssl_attribute("protocol")) if info.ssl_in_use else None
 
@@ -113,7 +169,7 @@ class PostgreSQL(Backend):
 
     def error_code(self, error: BaseException) -> Any:
         """Return the SQLSTATE; errors from before there was a session have none."""
-        return getattr(error, "pgcode", None)
+        return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
 
     def error_text(self, error: BaseException) -> str:
         """Return the server's message and detail, without the statement that psycopg2 quotes below them."""
@@ -123,9 +179,11 @@ class PostgreSQL(Backend):
         return ": ".join(part for part in (diagnosis.message_primary, diagnosis.message_detail) if part)
 
     def failed_stage(self, error: BaseException) -> str:
-        """Tell the step by libpq's words."""
+        """Tell the step by the SQLSTATE, by libpq's words, or by what asyncpg met on its socket."""
+        if code := self.error_code(error):
+            return "database" if code == "3D000" else "login"
         text = str(error)
-        return next((stage for words, stage in _STAGES if words in text), "connection")
+        return next((stage for words, stage in _STAGES if words in text), None) or super().failed_stage(error)
 
     def translate(self, error: BaseException) -> DbctlError | None:
         """Translate also what psycopg2 refuses before it sends it."""

@@ -31,6 +31,7 @@ class SQLite(Backend):
     title = "SQLite"
     drivers = ("sqlite", "sqlite+pysqlite", "sqlite+aiosqlite")
     sync_driver = "sqlite+pysqlite"
+    async_driver = "sqlite+aiosqlite"
     needs_host = False
     # https://www.sqlite.org/rescode.html: primary codes; an extended code's low byte is its primary code
     errors = {
@@ -51,6 +52,10 @@ class SQLite(Backend):
         if self.profile.in_memory:
             args["check_same_thread"] = False
         return args
+
+    def async_connect_args(self) -> dict[str, Any]:
+        """Return sqlite3's keywords, which aiosqlite hands on."""
+        return self.connect_args()
 
     def pool_options(self) -> dict[str, Any]:
         """Return those options that mean something here: in memory there is just one connection, and all share it."""
@@ -75,7 +80,9 @@ class SQLite(Backend):
         @event.listens_for(engine, "connect")
         def set_up(driver_connection: Any, _record: Any) -> None:
             driver_connection.isolation_level = None
-            driver_connection.execute("PRAGMA foreign_keys = ON")
+            cursor = driver_connection.cursor()
+            cursor.execute("PRAGMA foreign_keys = ON")
+            cursor.close()
 
         if self.profile.statement_timeout:
             event.listen(engine, "before_cursor_execute", self._set_deadline)
