@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import ServerUsage, Unsupported
 from dbctl.measure import Spread
-from dbctl.probe import opened, time_connects
+from dbctl.probe import async_opened, opened, time_connects
 from dbctl.profiles import Profile
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from dbctl.backends.base import Backend
 
@@ -73,45 +75,62 @@ def measure_pool(profile: Profile, concurrency: int | None = None, duration: flo
         ConnectError: The database can't be reached.
     """
     with opened(profile) as (engine, backend):
-        connects = time_connects(engine)
-        server = _usage(engine, backend)
-        load = _Load(engine, backend.ping_statement, time.perf_counter() + duration)
-        threads = concurrency or profile.pool.size or 1
-        started = time.perf_counter()
-        load.run(threads)
-        took = time.perf_counter() - started
-        run = Run(
-            concurrency=threads,
-            duration_s=round(took, 3),
-            checkouts=len(load.waits),
-            checkout=Spread.of(load.waits),
-            connections_opened=len(connects),
-            connect=Spread.of(connects),
-            most_in_use=load.most_in_use,
-            overflow_used=load.overflow_used,
-            timeouts=load.timeouts,
-        )
-        return PoolStats(profile.name, _limits(profile, backend, engine), run, server)
+        load = _Load(engine, backend, concurrency, duration)
+        with engine.connect() as connection:
+            server = _usage(connection, backend)
+        load.run_threads()
+        return load.stats(server)
 
 
-@dataclass
+async def async_measure_pool(profile: Profile, concurrency: int | None = None, duration: float = 1.0) -> PoolStats:
+    """Do what `measure_pool` does with tasks instead of threads, through the profile's async engine."""
+    async with async_opened(profile) as (engine, backend):
+        load = _Load(engine.sync_engine, backend, concurrency, duration)
+        async with engine.connect() as connection:
+            server = await connection.run_sync(_usage, backend)
+        await load.run_tasks()
+        return load.stats(server)
+
+
 class _Load:
-    engine: Engine
-    statement: str
-    until: float
-    waits: list[float] = field(default_factory=list)
-    timeouts: int = 0
-    most_in_use: int = 0
-    overflow_used: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Threads or tasks that check connections out and in, and the count of what they meet."""
 
-    def run(self, threads: int) -> None:
-        with ThreadPoolExecutor(threads) as executor:
+    def __init__(self, engine: Engine, backend: Backend, concurrency: int | None, duration: float) -> None:
+        self.engine = engine
+        self.backend = backend
+        self.concurrency = concurrency or backend.profile.pool.size or 1
+        self.duration = duration
+        self.connects = time_connects(engine)
+        self.waits: list[float] = []
+        self.timeouts = self.most_in_use = self.overflow_used = 0
+        self.started = self.until = 0.0
+        self.lock = threading.Lock()
+
+    def run_threads(self) -> None:
+        with self._timed(), ThreadPoolExecutor(self.concurrency) as executor:
             try:
-                for worker in [executor.submit(self._work) for _ in range(threads)]:
+                for worker in [executor.submit(self._work) for _ in range(self.concurrency)]:
                     worker.result()
             finally:
                 self.until = 0  # where one failed or was interrupted the others stop too
+
+    async def run_tasks(self) -> None:
+        import asyncio
+
+        from sqlalchemy.util import greenlet_spawn
+
+        with self._timed():
+            try:
+                await asyncio.gather(*(greenlet_spawn(self._work) for _ in range(self.concurrency)))
+            finally:
+                self.until = 0
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        self.started = time.perf_counter()
+        self.until = self.started + self.duration
+        yield
+        self.duration = time.perf_counter() - self.started
 
     def _work(self) -> None:
         from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -124,11 +143,10 @@ class _Load:
                 with self.lock:
                     self.timeouts += 1
                 continue
-            waited = time.perf_counter() - start
             try:
-                self._note(waited)
+                self._note(time.perf_counter() - start)
                 cursor = connection.cursor()
-                cursor.execute(self.statement)
+                cursor.execute(self.backend.ping_statement)
                 cursor.fetchall()
                 cursor.close()
             finally:
@@ -137,18 +155,32 @@ class _Load:
     def _note(self, waited: float) -> None:
         with self.lock:
             self.waits.append(waited)
-            # A pool that keeps no count, as SQLite's in memory, has one connection, and this thread has it.
+            # A pool that keeps no count, as SQLite's in memory, has one connection, and this worker has it.
             pool: Any = self.engine.pool
             self.most_in_use = max(self.most_in_use, getattr(pool, "checkedout", lambda: 1)())
             self.overflow_used = max(self.overflow_used, getattr(pool, "overflow", lambda: 0)())
 
+    def stats(self, server: ServerUsage | None) -> PoolStats:
+        run = Run(
+            concurrency=self.concurrency,
+            duration_s=round(self.duration, 3),
+            checkouts=len(self.waits),
+            checkout=Spread.of(self.waits),
+            connections_opened=len(self.connects),
+            connect=Spread.of(self.connects),
+            most_in_use=self.most_in_use,
+            overflow_used=self.overflow_used,
+            timeouts=self.timeouts,
+        )
+        profile = self.backend.profile
+        return PoolStats(profile.name, _limits(profile, self.backend, self.engine), run, server)
 
-def _usage(engine: Engine, backend: Backend) -> ServerUsage | None:
-    with engine.connect() as connection:
-        try:
-            return backend.usage(connection)
-        except Unsupported:
-            return None
+
+def _usage(connection: Connection, backend: Backend) -> ServerUsage | None:
+    try:
+        return backend.usage(connection)
+    except Unsupported:
+        return None
 
 
 def _limits(profile: Profile, backend: Backend, engine: Engine) -> Limits:

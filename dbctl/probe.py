@@ -6,8 +6,8 @@ SQLAlchemy is imported where it is used, so that reading a command's help loads 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from dbctl.measure import Spread, milliseconds
 from dbctl.profiles import Profile
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from dbctl.backends.base import Backend
 
@@ -56,17 +57,29 @@ def ping(profile: Profile, count: int = 1) -> PingReport:
     with opened(profile) as (engine, backend):
         connects = time_connects(engine)
         with engine.connect() as connection:
-            identity = backend.identity(connection)
-            tls = backend.tls_version(connection.connection.driver_connection)
-            times = []
-            for _ in range(count):
-                start = time.perf_counter()
-                connection.exec_driver_sql(backend.ping_statement).scalar()
-                times.append(time.perf_counter() - start)
+            return _measure(connection, backend, connects, count)
+
+
+async def async_ping(profile: Profile, count: int = 1) -> PingReport:
+    """Do what `ping` does through the profile's async engine."""
+    async with async_opened(profile) as (engine, backend):
+        connects = time_connects(engine.sync_engine)
+        async with engine.connect() as connection:
+            return await connection.run_sync(_measure, backend, connects, count)
+
+
+def _measure(connection: Connection, backend: Backend, connects: list[float], count: int) -> PingReport:
+    identity = backend.identity(connection)
+    tls = backend.tls_version(connection.connection.driver_connection)
+    times = []
+    for _ in range(count):
+        start = time.perf_counter()
+        connection.exec_driver_sql(backend.ping_statement).scalar()
+        times.append(time.perf_counter() - start)
     spread = Spread.of(times)
     assert spread is not None, "count is 1 or more"
     return PingReport(
-        profile=profile.name,
+        profile=backend.profile.name,
         server=identity.server,
         version=identity.version,
         user=identity.user,
@@ -87,14 +100,24 @@ def opened(profile: Profile) -> Iterator[tuple[Engine, Backend]]:
     backend = backend_of(profile)
     engine = build_engine(profile, Missing.REFUSE)
     try:
-        yield engine, backend
-    except Exception as error:
-        translated = backend.translate(error)
-        if translated is None:
-            raise
-        raise translated from error
+        with backend.translating():
+            yield engine, backend
     finally:
         engine.dispose()
+
+
+@asynccontextmanager
+async def async_opened(profile: Profile) -> AsyncIterator[tuple[AsyncEngine, Backend]]:
+    """Open an async engine of its own for the block, and translate what its driver raises there."""
+    from dbctl.engines import build_async_engine
+
+    backend = backend_of(profile)
+    engine = build_async_engine(profile, Missing.REFUSE)
+    try:
+        with backend.translating():
+            yield engine, backend
+    finally:
+        await engine.dispose()
 
 
 def time_connects(engine: Engine) -> list[float]:

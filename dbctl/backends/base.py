@@ -228,6 +228,17 @@ class Backend:
         text = self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
         return ConnectError(f"profile {self.profile.name}: {stage} failed: {text}", stage)
 
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """Raise dbctl's error for what SQLAlchemy or the driver raises in the block."""
+        try:
+            yield
+        except Exception as error:
+            translated = self.translate(error)
+            if translated is None:
+                raise
+            raise translated from error
+
     def translate(self, error: BaseException) -> DbctlError | None:
         """Return dbctl's error for one of SQLAlchemy's or the driver's, or None where it is none of theirs."""
         from sqlalchemy import exc

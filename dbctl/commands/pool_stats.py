@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from dbctl.pool import PoolStats, measure_pool
+from dbctl.drivers import Driver, run_by
+from dbctl.pool import PoolStats, async_measure_pool, measure_pool
 from dbctl.profiles import Profile
 
 
@@ -14,10 +15,13 @@ def pool_stats(
         int | None, typer.Option(min=1, help="How many threads check out at once; the pool's size unless given.")
     ] = None,
     duration: Annotated[float, typer.Option(min=0.01, help="For how many seconds.")] = 1.0,
+    driver: Annotated[
+        Driver, typer.Option(help="The driver to connect by: the sync one, or the async one.")
+    ] = Driver.SYNC,
 ) -> PoolStats:
     """Measure the profile's pool at work, beside its limits and the server's.
 
     Threads check connections out, run SELECT 1 and give them back. Shown are how long they waited, how long the driver
     took to connect, how many connections it took, and what the server said of its own limit just before.
     """
-    return measure_pool(profile, concurrency, duration)
+    return run_by(driver, measure_pool, async_measure_pool, profile, concurrency, duration)

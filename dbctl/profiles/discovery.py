@@ -163,11 +163,11 @@ class Profiles:
 def _find(config: str | None, environ: Mapping[str, str]) -> Path | None:
     for named, by in ((config, "--config"), (environ.get("DBCTL_CONFIG"), "DBCTL_CONFIG")):
         if named:
-            path = Path(named).expanduser()
+            path = Path(os.path.expanduser(named))
             if not path.is_file():
                 raise ConfigError(f"{by}: there is no file {path}")
             return path
-    home = Path(environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    home = Path(os.path.expanduser(environ.get("XDG_CONFIG_HOME") or "~/.config"))
     return next((path for path in (Path(FILE_NAME), home / "dbctl" / FILE_NAME) if path.is_file()), None)
 
 

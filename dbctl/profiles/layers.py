@@ -5,6 +5,7 @@ lowest to the highest and validated once, so that every value, and every error, 
 """
 
 import json
+import os.path
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def layer_from_table(table: Mapping[str, Any], origin: str, directory: Path, env
             values[key] = _expand_all(value, expand)
     for key in _PATHS:
         if isinstance(values.get(key), str):
-            values[key] = str(directory / Path(values[key]).expanduser())
+            values[key] = str(directory / os.path.expanduser(values[key]))
     _refuse_two_sources(values, origin)
     return Layer(values, origin)
 
