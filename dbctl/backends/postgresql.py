@@ -99,16 +99,22 @@ class PostgreSQL(Backend):
 
     async def _connect(self, *args: Any, **kwargs: Any) -> Any:
         connection = await self._open(*args, **kwargs)
+        try:
+            await self._refuse_pooler(connection)
+        except BaseException:  # a cancelled task's too: nobody else knows of the connection yet
+            connection.terminate()
+            raise
+        return connection
+
+    async def _refuse_pooler(self, connection: Any) -> None:
         pid = connection.get_server_pid()
         if not self._uncached and pid != await connection.fetchval("SELECT pg_backend_pid()"):
-            await connection.close()
             raise ConnectError(
                 f"profile {self.profile.name}: a pooler such as PgBouncer answers here, through which asyncpg loses "
                 "the statements that it has prepared",
                 "connection",
                 "add prepared_statement_cache_size=0 to the url's query, or connect to the server itself",
             )
-        return connection
 
     async def _open(self, *args: Any, **kwargs: Any) -> Any:
         import asyncpg

@@ -1,0 +1,122 @@
+"""A task that is cancelled leaves no connection checked out, no transaction open and no lock held."""
+
+import asyncio
+import contextlib
+import random
+import time
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlmodel import col, select, update
+
+from dbctl import heroes
+from dbctl.backends import backend_of
+from dbctl.engines import build_async_engine
+from dbctl.heroes import Hero, Team
+from dbctl.profiles import Profile
+from dbctl.sessions import async_unit_of_work
+from tests.aio.conftest import create_tables, profile_of
+from tests.harness.database import TestDatabase
+
+TASKS = 100
+
+# Transactions that are open, in this database, on connections other than the one that asks.
+_OPEN = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND state LIKE 'idle in transaction%'",
+    "mariadb": "SELECT count(*) FROM information_schema.innodb_trx",
+}
+_LOCKS = {
+    "postgresql": "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND pid <> pg_backend_pid()"
+    " AND database IS NOT DISTINCT FROM (SELECT oid FROM pg_database WHERE datname = current_database())",
+    "mariadb": "SELECT count(*) FROM information_schema.innodb_lock_waits",
+}
+_CONNECTIONS = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()",
+}
+
+
+@pytest.fixture
+def server_profile(server_database: TestDatabase) -> Profile:
+    profile = profile_of(server_database, pool__size=10, pool__max_overflow=10)
+    create_tables(profile)
+    return profile
+
+
+def test_100_tasks_cancelled_at_random_points(server_profile: Profile, server_database: TestDatabase) -> None:
+    seed = random.randrange(2**32)
+    dice = random.Random(seed)
+    for name in ("Preventers", "Z-Force"):
+        server_database.execute("INSERT INTO team (name) VALUES (?)", name)
+    for number in range(20):
+        server_database.execute("INSERT INTO hero (name, secret_name, team_id) VALUES (?, 'x', 1)", f"hero {number}")
+
+    async def move(engine: AsyncEngine, hero: int) -> None:
+        async with async_unit_of_work(engine, backend_of(server_profile)) as opened:
+            await opened.session.exec(update(Hero).where(col(Hero.id) == hero).values(age=hero))
+            await asyncio.sleep(dice.random() * 0.02)
+            await opened.session.exec(select(Team))
+            await opened.run(lambda given: heroes.add_hero(given.session, "new", "x", team="Z-Force"))
+
+    async def cancelled_in(engine: AsyncEngine, number: int) -> bool:
+        await asyncio.sleep(dice.random())
+        task = asyncio.create_task(move(engine, number % 20 + 1))
+        await asyncio.sleep(dice.random() * 0.06)
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
+        return task.cancelled()
+
+    async def work() -> None:
+        engine = build_async_engine(server_profile)
+        cancelled = await asyncio.gather(*(cancelled_in(engine, number) for number in range(TASKS)))
+        assert sum(cancelled) > TASKS / 4, f"seed {seed}: too few were still running to prove anything"
+        assert engine.pool.checkedout() == 0, f"seed {seed}"  # type: ignore[attr-defined]
+        assert await asyncio.to_thread(_after_a_second, server_database, _OPEN) == 0, f"seed {seed}"
+        assert await asyncio.to_thread(_after_a_second, server_database, _LOCKS) == 0, f"seed {seed}"
+        assert await asyncio.to_thread(_after_a_second, server_database, _CONNECTIONS, at_most=20) <= 20
+        await move(engine, 1)
+        await engine.dispose()
+
+    asyncio.run(work())
+    assert _after_a_second(server_database, _CONNECTIONS) == 0, f"seed {seed}"
+
+
+def test_a_query_that_is_cancelled_ends_its_transaction(server_profile: Profile, server_database: TestDatabase) -> None:
+    sleep = {"postgresql": "SELECT pg_sleep(3)", "mariadb": "SELECT SLEEP(3)"}[server_database.kind]
+
+    async def work() -> None:
+        engine = build_async_engine(server_profile)
+
+        async def slow() -> None:
+            async with async_unit_of_work(engine, backend_of(server_profile)) as opened:
+                opened.session.add(Team(name="Preventers"))
+                await opened.session.flush()
+                await (await opened.session.connection()).exec_driver_sql(sleep)
+
+        task = asyncio.create_task(slow())
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+        assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        await engine.dispose()
+
+    asyncio.run(work())
+    assert server_database.execute("SELECT count(*) FROM team") == [(0,)]
+
+
+def _after_a_second(database: TestDatabase, queries: dict[str, str], at_most: int = 0) -> int:
+    """Return the count, as soon as it is small enough, or as it is after one second."""
+    assert database.server
+    deadline = time.monotonic() + 1
+    while True:
+        # As the superuser: an ordinary one does not see every transaction.
+        ((count,),) = database.server.execute(queries[database.kind], database=database.name)
+        if count <= at_most or time.monotonic() > deadline:
+            return int(count)
+        time.sleep(0.02)
