@@ -8,9 +8,10 @@ are loaded inside the transaction, so the objects stay readable after it and no 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import inspect
@@ -109,6 +110,20 @@ async def async_unit_of_work(
             if translated is None:
                 raise
             raise translated from error
+
+
+def in_async(
+    function: Callable[Concatenate[Session, P], T],
+) -> Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, T]]:
+    """Return a function on a session as one on an async session, to be awaited; there is no second code behind it."""
+
+    @wraps(function)
+    async def call(session: AsyncSession, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        on_session: Any = function
+        result: T = await session.run_sync(on_session, *args, **kwargs)
+        return result
+
+    return call
 
 
 @dataclass(frozen=True)

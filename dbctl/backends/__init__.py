@@ -15,11 +15,10 @@ def backend_of(profile: Profile) -> Backend:
     Raises:
         ConfigError: No backend knows the driver, or the profile lacks what the backend needs.
     """
-    known = list(_backends())
-    for backend in known:
+    for backend in _backends():
         if profile.driver in backend.drivers:
             return backend(profile)
-    allowed = ", ".join(name for backend in known for name in backend.drivers)
+    allowed = ", ".join(name for backend in _backends() for name in backend.drivers)
     where = profile.origins.get("driver", f"profile {profile.name}")
     raise ConfigError(f'{where}: driver = "{profile.driver}": allowed is {allowed}')
 

@@ -8,13 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dbctl.heroes.models import Hero, SampleModel, Team, TransferLog
-    from dbctl.heroes.people import add_hero, find_hero, hero_row, list_heroes, remove_hero, show_hero, update_hero
+    from dbctl.heroes.people import (
+        add_hero,
+        find_hero,
+        hero_by_id,
+        hero_row,
+        heroes_by_team,
+        list_heroes,
+        remove_hero,
+        show_hero,
+        update_hero,
+    )
     from dbctl.heroes.teams import add_team, find_team, list_teams
     from dbctl.heroes.transfers import list_transfers, transfer
 
 _HOMES = {
     "models": ("Hero", "SampleModel", "Team", "TransferLog"),
-    "people": ("add_hero", "find_hero", "hero_row", "list_heroes", "remove_hero", "show_hero", "update_hero"),
+    "people": (
+        "add_hero",
+        "find_hero",
+        "hero_by_id",
+        "hero_row",
+        "heroes_by_team",
+        "list_heroes",
+        "remove_hero",
+        "show_hero",
+        "update_hero",
+    ),
     "teams": ("add_team", "find_team", "list_teams"),
     "transfers": ("list_transfers", "transfer"),
 }
@@ -28,7 +48,9 @@ __all__ = [
     "add_team",
     "find_hero",
     "find_team",
+    "hero_by_id",
     "hero_row",
+    "heroes_by_team",
     "list_heroes",
     "list_teams",
     "list_transfers",

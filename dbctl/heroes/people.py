@@ -41,6 +41,16 @@ def find_hero(session: Session, wanted: str) -> Hero:
     return find(session, Hero, wanted)
 
 
+def hero_by_id(session: Session, hero_id: int) -> Hero | None:
+    """Return a hero, or None where there is no such id."""
+    return session.get(Hero, hero_id)
+
+
+def heroes_by_team(session: Session, team_id: int) -> Sequence[Hero]:
+    """Return the heroes of a team, by id."""
+    return session.exec(select(Hero).where(Hero.team_id == team_id).order_by(col(Hero.id))).all()
+
+
 def list_heroes(
     session: Session, team: str | None = None, limit: int | None = None, after: int | None = None
 ) -> Sequence[HeroRow]:

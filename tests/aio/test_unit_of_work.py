@@ -12,7 +12,7 @@ from dbctl import heroes
 from dbctl.backends import backend_of
 from dbctl.engines import build_async_engine
 from dbctl.errors import Conflict, MissingTable
-from dbctl.heroes import Hero, Team
+from dbctl.heroes import Hero, Team, aio
 from dbctl.profiles import Profile, Profiles
 from dbctl.sessions import async_unit_of_work
 from tests.harness.database import TestDatabase
@@ -105,13 +105,16 @@ def test_a_command_s_own_function_runs_under_it(profile: Profile) -> None:
     async def work() -> datetime:
         engine = build_async_engine(profile)
         async with async_unit_of_work(engine, backend_of(profile)) as opened:
-            for team in ("Preventers", "Z-Force"):
-                await opened.run(lambda given, name=team: heroes.add_team(given.session, name))
-            await opened.session.run_sync(heroes.add_hero, "Spider-Boy", "Pedro", team="Preventers")
-            moved = await opened.session.run_sync(heroes.transfer, "Spider-Boy", "Preventers", "Z-Force")
+            await opened.run(lambda given: heroes.add_team(given.session, "Preventers"))
+            await aio.add_team(opened.session, "Z-Force")
+            await aio.add_hero(opened.session, "Spider-Boy", "Pedro", team="Preventers")
+            moved = await aio.transfer(opened.session, "Spider-Boy", "Preventers", "Z-Force")
         async with async_unit_of_work(engine, backend_of(profile), writes=False) as opened:
             (hero,) = (await opened.session.exec(select(Hero))).all()
             assert hero.team_id == moved.to_team_id
+            assert await aio.heroes_by_team(opened.session, moved.to_team_id) == [hero]
+            assert await aio.hero_by_id(opened.session, moved.hero_id) is hero
+            assert await aio.hero_by_id(opened.session, moved.hero_id + 1) is None
         await engine.dispose()
         return moved.at
 

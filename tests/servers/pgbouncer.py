@@ -34,8 +34,14 @@ class PgBouncer:
         while time.monotonic() < deadline:
             self._body.check()
             try:
-                login = {"user": server.app_user, "password": server.app_password, "dbname": "postgres"}
-                psycopg2.connect(host=self.host, port=self.port, connect_timeout=5, **login).close()
+                psycopg2.connect(
+                    host=self.host,
+                    port=self.port,
+                    user=server.app_user,
+                    password=server.app_password,
+                    dbname="postgres",
+                    connect_timeout=5,
+                ).close()
             except psycopg2.OperationalError:
                 time.sleep(0.02)
             else:
