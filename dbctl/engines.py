@@ -39,7 +39,7 @@ def build_engine(profile: Profile, missing: Missing = Missing.CREATE) -> Engine:
     backend = backend_of(profile)
     engine = create_engine(
         backend.url(),
-        connect_args=backend.connect_args(),
+        connect_args=backend.connect_args() | backend.secret_args(),
         hide_parameters=profile.protected,
         **backend.pool_options(),
     )
@@ -63,7 +63,7 @@ def build_async_engine(profile: Profile, missing: Missing = Missing.CREATE) -> A
 
         engine = create_async_engine(
             backend.url(backend.async_driver),
-            connect_args=backend.async_connect_args(),
+            connect_args=backend.async_connect_args() | backend.secret_args(),
             hide_parameters=profile.protected,
             **backend.pool_options(),
         )
@@ -155,10 +155,14 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     backend.prepare(engine, missing)
     if backend.profile.echo:
         _echo_to_stderr(engine)
+    statements = {writes: backend.begin_statement(writes=writes) for writes in (False, True)}
+    if not any(statements.values()):
+        return  # an engine with a listener takes longer for every statement, not only for the event
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        backend.begin(connection, writes=bool(connection.get_execution_options().get(WRITES)))
+        if statement := statements[bool(connection.get_execution_options().get(WRITES))]:
+            connection.exec_driver_sql(statement)
 
 
 def _echo_to_stderr(engine: Engine) -> None:

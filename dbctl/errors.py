@@ -9,6 +9,8 @@
     │   ├── NotFound        what was asked for is not there
     │   ├── Ambiguous       a name stands for more than one row
     │   ├── Conflict        a constraint of the database says no
+    │   │   ├── Duplicate        unique: there is a row like it already
+    │   │   └── BrokenReference  foreign key: a row would refer to one that is not there
     │   └── MissingTable    the work needs a table that is not there
     ├── CheckFailed         a check answered no
     ├── LockHeld            another run holds the lock
@@ -76,6 +78,14 @@ class Ambiguous(WorkRefused):
 
 class Conflict(WorkRefused):
     """A constraint of the database (unique, foreign key, not null, check, length, range) says no."""
+
+
+class Duplicate(Conflict):
+    """There is a row already that is unique in what this one repeats."""
+
+
+class BrokenReference(Conflict):
+    """A row would refer to one that is not there, or that would no longer be there."""
 
 
 class MissingTable(WorkRefused):

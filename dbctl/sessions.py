@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+AnyEngine = TypeVar("AnyEngine", "Engine", "AsyncEngine")
 
 
 @contextmanager
@@ -62,7 +63,7 @@ def unit_of_work(engine: Engine, backend: Backend, *, writes: bool = True, dry_r
         writes: Whether the unit means to write.
         dry_run: Roll back at the end also where all went well.
     """
-    with Session(engine.execution_options(**{WRITES: writes}), expire_on_commit=False) as session:
+    with Session(_told(engine, backend, writes), expire_on_commit=False) as session:
         ending = _Ending(session, backend, dry_run)
         try:
             yield Database(session, backend, backend.profile, dry_run)
@@ -99,7 +100,7 @@ async def async_unit_of_work(
     """Run the block in one async session and one transaction; the parameters are those of `unit_of_work`."""
     from sqlmodel.ext.asyncio.session import AsyncSession
 
-    async with AsyncSession(engine.execution_options(**{WRITES: writes}), expire_on_commit=False) as session:
+    async with AsyncSession(_told(engine, backend, writes), expire_on_commit=False) as session:
         ending = _Ending(session.sync_session, backend, dry_run)
         try:
             yield AsyncDatabase(session, backend, backend.profile, dry_run)
@@ -176,6 +177,11 @@ class _Ending:
                 "look before you run it again",
             )
         return translated
+
+
+def _told(engine: AnyEngine, backend: Backend, writes: bool) -> AnyEngine:
+    """Return the engine, told that the unit means to write where its database must know that from the start."""
+    return engine.execution_options(**{WRITES: True}) if writes and backend.locks_to_write else engine
 
 
 def _complete(session: Session) -> None:

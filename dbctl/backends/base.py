@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.errors import ConfigError, ConnectError, DbctlError, MissingTable, OutOfTime, WorkRefused
 from dbctl.profiles import Profile, password_of
+from dbctl.profiles.urls import is_secret
 
 if TYPE_CHECKING:
     import ssl
@@ -65,6 +66,8 @@ class Backend:
     needs_host: ClassVar[bool] = True
     transactional_ddl: ClassVar[bool] = True
     """Whether CREATE TABLE is undone by ROLLBACK."""
+    locks_to_write: ClassVar[bool] = False
+    """Whether a transaction that means to write takes a lock at its start, and so has to be told."""
     ping_statement: ClassVar[str] = "SELECT 1"
     errors: ClassVar[Mapping[Any, type[DbctlError]]] = {}
     """The driver's error codes, as `error_code` returns them, and what they mean here."""
@@ -92,12 +95,20 @@ class Backend:
         return URL.create(
             driver or self.sync_driver,
             username=profile.user,
-            password=password_of(profile),
+            password=password_of(profile) if self.needs_host else None,
             host=profile.host,
             port=profile.port,
             database=profile.database,
-            query={key: value if isinstance(value, str) else tuple(value) for key, value in profile.query.items()},
+            query={key: value for key, value in self._query() if not is_secret(key)},
         )
+
+    def secret_args(self) -> dict[str, Any]:
+        """Return those options of the URL's query that are secrets: the driver gets them past the URL, which shows."""
+        return {key: value for key, value in self._query() if is_secret(key)}
+
+    def _query(self) -> Iterator[tuple[str, Any]]:
+        for key, value in self.profile.query.items():
+            yield key, value if isinstance(value, str) else tuple(value)
 
     def connect_args(self) -> dict[str, Any]:
         """Return what the driver's `connect` is given besides the URL's parts: timeouts, names, TLS."""
@@ -175,13 +186,13 @@ class Backend:
 
     # --- transactions ---
 
-    def begin(self, connection: Connection, *, writes: bool) -> None:
-        """Say at a transaction's start what must be said there, before its first statement.
+    def begin_statement(self, *, writes: bool) -> str | None:
+        """Return the statement that each transaction must begin with, or None where the driver's own begin will do.
 
         Args:
-            connection: The connection, in the transaction.
-            writes: Whether the unit of work means to write.
+            writes: Whether the unit of work means to write; True only where `locks_to_write`.
         """
+        return None
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:

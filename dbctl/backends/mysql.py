@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend, Identity, Missing, ServerUsage
-from dbctl.errors import Conflict, ConnectError, MissingTable, OutOfTime
+from dbctl.errors import BrokenReference, Conflict, ConnectError, Duplicate, MissingTable, OutOfTime
 from dbctl.profiles import password_of
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ class MySQL(Backend):
         3024: OutOfTime,  # MySQL: max_execution_time
         **dict.fromkeys((1040, 1044, 1045, 1049, 1053, 1130, 1203, 1226, 1698, 1927), ConnectError),
         **dict.fromkeys((0, 2002, 2003, 2005, 2006, 2013, 2026, 2055, 4031), ConnectError),
-        # duplicate, foreign key, not null, too long, out of range, wrong string, check
-        **dict.fromkeys((1048, 1062, 1216, 1217, 1264, 1364, 1366, 1406, 1451, 1452, 3819, 4025), Conflict),
+        1062: Duplicate,
+        **dict.fromkeys((1216, 1217, 1451, 1452), BrokenReference),
+        # not null, out of range, no default, wrong string, too long, check
+        **dict.fromkeys((1048, 1264, 1364, 1366, 1406, 3819, 4025), Conflict),
     }
 
     def connect_args(self) -> dict[str, Any]:

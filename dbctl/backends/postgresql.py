@@ -9,7 +9,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend, Identity, ServerUsage
-from dbctl.errors import Conflict, ConnectError, DbctlError, MissingTable, OutOfTime, WorkRefused
+from dbctl.errors import (
+    BrokenReference,
+    Conflict,
+    ConnectError,
+    DbctlError,
+    Duplicate,
+    MissingTable,
+    OutOfTime,
+    WorkRefused,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -55,10 +64,10 @@ class PostgreSQL(Backend):
         "22001": Conflict,  # string_data_right_truncation
         "22003": Conflict,  # numeric_value_out_of_range
         "23502": Conflict,
-        "23503": Conflict,
-        "23505": Conflict,
+        "23503": BrokenReference,
+        "23505": Duplicate,
         "23514": Conflict,
-        "23P01": Conflict,
+        "23P01": Duplicate,  # exclusion_violation: unique, in a wider sense
     }
 
     def connect_args(self) -> dict[str, Any]:
@@ -162,10 +171,10 @@ class PostgreSQL(Backend):
             headroom = min(headroom, role_limit - by_user)
         return ServerUsage(in_use, by_user, limit, max(0, headroom))
 
-    def begin(self, connection: Connection, *, writes: bool) -> None:
+    def begin_statement(self, *, writes: bool) -> str | None:
         """Bound each statement. LOCAL, since a session's setting would reach the next client of a pooler."""
-        if timeout := self.profile.statement_timeout:
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, round(timeout * 1000))}")
+        timeout = self.profile.statement_timeout
+        return f"SET LOCAL statement_timeout = {max(1, round(timeout * 1000))}" if timeout else None
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend, Identity, Missing
-from dbctl.errors import Conflict, ConnectError, DbctlError, MissingTable, OutOfTime, WorkRefused
+from dbctl.errors import (
+    BrokenReference,
+    Conflict,
+    ConnectError,
+    DbctlError,
+    Duplicate,
+    MissingTable,
+    OutOfTime,
+    WorkRefused,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -33,9 +42,11 @@ class SQLite(Backend):
     sync_driver = "sqlite+pysqlite"
     async_driver = "sqlite+aiosqlite"
     needs_host = False
-    # https://www.sqlite.org/rescode.html: primary codes; an extended code's low byte is its primary code
+    locks_to_write = True
+    # https://www.sqlite.org/rescode.html: an extended code's low byte is its primary code, which stands for the rest
     errors = {
         "no such table": MissingTable,
+        "FOREIGN KEY constraint": BrokenReference,
         5: OutOfTime,  # SQLITE_BUSY
         6: OutOfTime,  # SQLITE_LOCKED
         9: OutOfTime,  # SQLITE_INTERRUPT: the progress handler said stop
@@ -44,6 +55,8 @@ class SQLite(Backend):
         18: Conflict,  # SQLITE_TOOBIG
         19: Conflict,  # SQLITE_CONSTRAINT
         20: Conflict,  # SQLITE_MISMATCH
+        1555: Duplicate,  # SQLITE_CONSTRAINT_PRIMARYKEY
+        2067: Duplicate,  # SQLITE_CONSTRAINT_UNIQUE
     }
 
     def connect_args(self) -> dict[str, Any]:
@@ -105,9 +118,9 @@ class SQLite(Backend):
         deadline = time.monotonic() + (self.profile.statement_timeout or 0)
         driver_connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
 
-    def begin(self, connection: Connection, *, writes: bool) -> None:
+    def begin_statement(self, *, writes: bool) -> str | None:
         """Take the write lock at once to write: a transaction that reads first can't wait for it later."""
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        return "BEGIN IMMEDIATE" if writes else "BEGIN"
 
     def identity(self, connection: Connection) -> Identity:
         """Return the library's version and the file; there are no users."""
@@ -121,10 +134,13 @@ class SQLite(Backend):
         yield
 
     def error_code(self, error: BaseException) -> Any:
-        """Return the primary result code; a missing table is told by its words, having no code of its own."""
-        if "no such table" in str(error):
-            return "no such table"
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF
+        """Return the result code, the primary one unless `errors` tells the extended one from it.
+
+        A missing table and a foreign key are told by their words: the one has no code of its own, the other several.
+        """
+        words = next((key for key in self.errors if isinstance(key, str) and key in str(error)), None)
+        code = getattr(error, "sqlite_errorcode", 0)
+        return words or (code if code in self.errors else code & 0xFF)
 
     def failed_stage(self, error: BaseException) -> str:
         """Name the only step there is."""

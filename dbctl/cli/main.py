@@ -8,8 +8,8 @@ from typing import NoReturn
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run dbctl with these arguments, or with those of the command line, and exit."""
-    # A command imports much, makes little garbage and ends soon: looking for cycles as often as a service does
-    # would take a tenth of its time. Until this many objects are there beyond the imported ones, it does not look.
+    # A command imports much, makes little garbage and ends soon: looking for cycles as often as a service does would
+    # take a tenth of its time. So Python looks only when there are this many more objects than when it last did.
     gc.set_threshold(200_000)
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["--version"]:

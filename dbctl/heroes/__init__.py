@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dbctl.heroes.models import Hero, SampleModel, Team, TransferLog
     from dbctl.heroes.people import (
         add_hero,
+        change_hero,
         find_hero,
         hero_by_id,
         hero_row,
@@ -26,6 +27,7 @@ _HOMES = {
     "models": ("Hero", "SampleModel", "Team", "TransferLog"),
     "people": (
         "add_hero",
+        "change_hero",
         "find_hero",
         "hero_by_id",
         "hero_row",
@@ -46,6 +48,7 @@ __all__ = [
     "TransferLog",
     "add_hero",
     "add_team",
+    "change_hero",
     "find_hero",
     "find_team",
     "hero_by_id",

@@ -9,23 +9,26 @@ from dbctl.errors import Ambiguous, NotFound
 from dbctl.heroes.models import Hero, Team, TransferLog
 
 Named = TypeVar("Named", Hero, Team)
+IdOrName = int | str
+"""What a row is meant by: a number is an id and nothing else, a text of digits alone is an id before it is a name."""
 
-_LARGEST_ID = 2**31 - 1
+LARGEST_ID = 2**31 - 1
 """What an INTEGER primary key holds; a longer number can only be a name."""
 
 
-def find(session: Session, kind: type[Named], wanted: str) -> Named:
-    """Return the row whose id or name this is; all digits are taken for an id first.
+def find(session: Session, kind: type[Named], wanted: IdOrName) -> Named:
+    """Return the row whose id or name this is.
 
     Raises:
         NotFound: There is none.
         Ambiguous: Several rows have this name; the message lists them.
     """
-    if wanted.isascii() and wanted.isdigit() and int(wanted) <= _LARGEST_ID:
-        by_id = session.get(kind, int(wanted))
-        if by_id is not None:
-            return by_id
-    rows = session.exec(select(kind).where(col(kind.name) == wanted).order_by(col(kind.id))).all()
+    is_number = isinstance(wanted, int) or (wanted.isascii() and wanted.isdigit())
+    by_id = session.get(kind, int(wanted)) if is_number and int(wanted) <= LARGEST_ID else None
+    if by_id is not None:
+        return by_id
+    by_name = select(kind).where(col(kind.name) == wanted).order_by(col(kind.id))
+    rows = session.exec(by_name).all() if isinstance(wanted, str) else []
     word = kind.__name__.lower()
     if not rows:
         raise NotFound(

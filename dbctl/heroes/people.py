@@ -6,13 +6,15 @@ from typing import Any
 from sqlmodel import Session, col, delete, select
 
 from dbctl.errors import WorkRefused
-from dbctl.heroes.lookup import find, id_of
+from dbctl.heroes.lookup import IdOrName, find, id_of
 from dbctl.heroes.models import Hero, Team, TransferLog
 from dbctl.heroes.rows import HeroDetail, HeroRow
 from dbctl.heroes.teams import find_team
 
 
-def add_hero(session: Session, name: str, secret_name: str, age: int | None = None, team: str | None = None) -> HeroRow:
+def add_hero(
+    session: Session, name: str, secret_name: str, age: int | None = None, team: IdOrName | None = None
+) -> HeroRow:
     """Add a hero.
 
     Args:
@@ -31,7 +33,7 @@ def add_hero(session: Session, name: str, secret_name: str, age: int | None = No
     return hero_row(session, hero)
 
 
-def find_hero(session: Session, wanted: str) -> Hero:
+def find_hero(session: Session, wanted: IdOrName) -> Hero:
     """Return the hero whose id or name this is.
 
     Raises:
@@ -52,7 +54,7 @@ def heroes_by_team(session: Session, team_id: int) -> Sequence[Hero]:
 
 
 def list_heroes(
-    session: Session, team: str | None = None, limit: int | None = None, after: int | None = None
+    session: Session, team: IdOrName | None = None, limit: int | None = None, after: int | None = None
 ) -> Sequence[HeroRow]:
     """Return heroes, by id.
 
@@ -76,7 +78,7 @@ def list_heroes(
     return [HeroRow(*row) for row in session.exec(query)]
 
 
-def show_hero(session: Session, wanted: str) -> HeroDetail:
+def show_hero(session: Session, wanted: IdOrName) -> HeroDetail:
     """Return all that is known of the hero whose id or name this is."""
     hero = find_hero(session, wanted)
     row = hero_row(session, hero)
@@ -85,34 +87,45 @@ def show_hero(session: Session, wanted: str) -> HeroDetail:
 
 def update_hero(
     session: Session,
-    wanted: str,
+    wanted: IdOrName,
     *,
     name: str | None = None,
     secret_name: str | None = None,
     age: int | None = None,
-    team: str | None = None,
+    team: IdOrName | None = None,
 ) -> HeroRow:
-    """Change what is given of a hero, and leave the rest.
+    """Change what is given of a hero, and leave the rest: `change_hero` for who has no empty values to set."""
+    given = {"name": name, "secret_name": secret_name, "age": age}
+    return change_hero(session, wanted, team, {key: value for key, value in given.items() if value is not None})
+
+
+def change_hero(session: Session, wanted: IdOrName, team: IdOrName | None, changes: dict[str, Any]) -> HeroRow:
+    """Set fields of a hero, and leave the rest.
 
     A hero without a team can be given one; from team to team a hero goes by `transfer`, which logs it.
+
+    Args:
+        session: The session.
+        wanted: The hero's id or name.
+        team: The id or name of the team that the hero joins.
+        changes: The new `name`, `secret_name` and `age`, those that change; an age of None is none.
 
     Raises:
         NotFound: There is no such hero or team.
         WorkRefused: The hero is in a team already.
     """
     hero = find_hero(session, wanted)
-    changes = {"name": name, "secret_name": secret_name, "age": age}
     if team is not None:
         if hero.team_id is not None:
             raise WorkRefused(
                 f'hero {hero.id} "{hero.name}" is in a team already', "move the hero with: dbctl transfer"
             )
-        changes["team_id"] = find_team(session, team).id
-    hero.sqlmodel_update({key: value for key, value in changes.items() if value is not None})
+        hero.team_id = find_team(session, team).id
+    hero.sqlmodel_update(changes)
     return hero_row(session, hero)
 
 
-def remove_hero(session: Session, wanted: str) -> HeroRow:
+def remove_hero(session: Session, wanted: IdOrName) -> HeroRow:
     """Remove a hero, and the log of the hero's transfers."""
     hero = find_hero(session, wanted)
     row = hero_row(session, hero)

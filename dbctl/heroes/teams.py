@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from dbctl.heroes.lookup import find, id_of
+from dbctl.heroes.lookup import IdOrName, find, id_of
 from dbctl.heroes.models import Hero, Team
 from dbctl.heroes.rows import TeamRow
 
@@ -23,7 +23,7 @@ def add_team(session: Session, name: str, headquarters: str | None = None) -> Te
     return _row(team, 0)
 
 
-def find_team(session: Session, wanted: str) -> Team:
+def find_team(session: Session, wanted: IdOrName) -> Team:
     """Return the team whose id or name this is.
 
     Raises:

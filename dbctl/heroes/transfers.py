@@ -7,14 +7,14 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select, update
 
 from dbctl.errors import WorkRefused
-from dbctl.heroes.lookup import id_of
+from dbctl.heroes.lookup import IdOrName, id_of
 from dbctl.heroes.models import Hero, Team, TransferLog
 from dbctl.heroes.people import find_hero
 from dbctl.heroes.rows import TransferRow
 from dbctl.heroes.teams import find_team
 
 
-def transfer(session: Session, hero: str, from_team: str, to_team: str) -> TransferRow:
+def transfer(session: Session, hero: IdOrName, from_team: IdOrName, to_team: IdOrName) -> TransferRow:
     """Move a hero from one team to another, and log it in the same transaction.
 
     The write itself is guarded: it moves the hero only where the hero still is in the source team. To read the team
@@ -53,7 +53,7 @@ def transfer(session: Session, hero: str, from_team: str, to_team: str) -> Trans
 
 
 def list_transfers(
-    session: Session, hero: str | None = None, limit: int | None = None, after: int | None = None
+    session: Session, hero: IdOrName | None = None, limit: int | None = None, after: int | None = None
 ) -> Sequence[TransferRow]:
     """Return transfers in the order in which they were logged.
 

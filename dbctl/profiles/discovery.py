@@ -94,7 +94,7 @@ class Profiles:
         Raises:
             ConfigError: There is no such profile, or its values are not allowed.
         """
-        chosen, layers = (name, self._layers(name)) if name else self._choose()
+        chosen, layers = (name, self._layers(name)) if name is not None else self._choose()
         if self.echo is not None:
             layers.append(Layer({"echo": self.echo}, "--echo"))
         profile = build(chosen, layers)
@@ -114,7 +114,8 @@ class Profiles:
     def _choose(self) -> tuple[str, list[Layer]]:
         if self.url is not None:
             return "--url", [*self._shared(), layer_from_url(self.url, "--url")]
-        if named := self.name or self.environ.get("DBCTL_PROFILE"):
+        named = self.name if self.name is not None else self.environ.get("DBCTL_PROFILE") or None
+        if named is not None:
             return named, self._layers(named)
         if database_url := self.environ.get("DATABASE_URL"):
             return self._from_database_url(database_url)
@@ -142,11 +143,13 @@ class Profiles:
         if table is None and name not in PRESETS:
             source = f" in {self.path}" if self.path else ": there is no profile file"
             raise ConfigError(f'no profile "{name}"{source}', nearest(name, self.names()))
-        preset = str((table or {}).get("environment", name))
-        layers = [Layer(PRESETS[preset], f"{preset} preset")] if preset in PRESETS else []
-        layers += self._shared()
+        layers = list(self._shared())
         if table is not None:
             layers.append(self._table(table, f"[profiles.{name}]"))
+        named = [layer.values["environment"] for layer in layers if "environment" in layer.values]
+        preset = named[-1] if named else name
+        if preset in PRESETS:
+            layers.insert(0, Layer(PRESETS[preset], f"{preset} preset"))
         return layers
 
     def _shared(self) -> Iterator[Layer]:
@@ -162,7 +165,7 @@ class Profiles:
 
 def _find(config: str | None, environ: Mapping[str, str]) -> Path | None:
     for named, by in ((config, "--config"), (environ.get("DBCTL_CONFIG"), "DBCTL_CONFIG")):
-        if named:
+        if named is not None and (named or by == "--config"):
             path = Path(os.path.expanduser(named))
             if not path.is_file():
                 raise ConfigError(f"{by}: there is no file {path}")
@@ -182,7 +185,7 @@ def _read(path: Path) -> _Document:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
     document = _Document(**_checked(path, content))
     if document.default is not None and document.default not in {*document.profiles, *PRESETS}:
-        known = nearest(document.default, document.profiles)
+        known = nearest(document.default, [*document.profiles, *PRESETS])
         raise ConfigError(f'{path}: default = "{document.default}": there is no such profile; {known}')
     return document
 

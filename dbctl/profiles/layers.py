@@ -68,6 +68,10 @@ def layer_from_table(table: Mapping[str, Any], origin: str, directory: Path, env
                 raise _at(origin, key, error) from None
             _refuse_contradictions(parts, table, origin)
             values |= parts
+        elif key == "url":
+            raise ConfigError(f"{origin}: url: allowed is a string, driver://user:password@host:port/database")
+        elif key == "name":
+            raise ConfigError(f"{origin}: name: unknown key; the table's name is the profile's")
         elif key == "password":
             message = f"{origin}: password: unknown key, so that it does not lie about in plain text"
             raise ConfigError(message, "name its source with password_env or password_file, or write it in the url")
@@ -192,7 +196,7 @@ def _describe(name: str, found: Any, merged: Mapping[str, Any], origins: Mapping
         return f"profile {name}: {required}; set DATABASE_URL, or url (or driver, host, …) in [profiles.{name}]"
     fields = (_TABLES[head] if head else Profile).model_fields
     allowed = fields[leaf].description if leaf in fields else found["msg"]
-    shown = "" if is_secret(key) or key == "url" else f" = {_toml(merged.get(key))}"
+    shown = "" if is_secret(key) or key == "query" else f" = {_toml(merged.get(key))}"
     return f"{where}: {key}{shown}: allowed is {allowed}"
 
 

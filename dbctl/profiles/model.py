@@ -23,7 +23,7 @@ def _refuse_bool(value: object) -> object:
 
 
 Count = Annotated[int, BeforeValidator(_refuse_bool)]
-Seconds = Annotated[float, BeforeValidator(_refuse_bool)]
+Seconds = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
 
 
 class _Table(BaseModel):

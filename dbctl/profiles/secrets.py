@@ -29,19 +29,25 @@ def _where(profile: Profile, key: str) -> str:
 
 
 def _from_environment(profile: Profile, variable: str) -> str:
+    where = f"{_where(profile, 'password_env')}: the environment variable {variable}"
     try:
-        return os.environ[variable]
+        os.environ[variable].encode()
     except KeyError:
-        message = f"{_where(profile, 'password_env')}: the environment variable {variable} is not set"
-        raise ConfigError(message, "set it to the password") from None
+        raise ConfigError(f"{where} is not set", "set it to the password") from None
+    except UnicodeEncodeError:
+        raise ConfigError(f"{where} is not UTF-8 text") from None
+    return os.environ[variable]
 
 
 def _from_file(profile: Profile, path: Path) -> str:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        # Not splitlines: of all the characters at which that would end a line, only one ends it here.
+        first = path.read_bytes().decode().partition("\n")[0].removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{_where(profile, 'password_file')}: can't read {path}: it is not UTF-8 text") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"{_where(profile, 'password_file')}: can't read {path}: {reason}") from error
-    if not lines or not lines[0]:
+    if not first:
         raise ConfigError(f"{_where(profile, 'password_file')}: {path} is empty", "put the password on its first line")
-    return lines[0]
+    return first

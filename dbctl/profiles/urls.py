@@ -15,13 +15,17 @@ MASK = "********"
 
 _URL = re.compile(
     r"""(?P<driver>[A-Za-z][\w+.-]*)://
-    (?:(?P<user>[^:/?]*)(?::(?P<password>[^?]*))?@)?      # up to the last @ before the query
+    (?:(?P<user>[^:/?]*)(?::(?P<password>.*))?@)?         # up to the last @
     (?:\[(?P<ipv6>[^\]/?]*)\]|(?P<host>[^/:?]*))
     (?::(?P<port>[^/?]*))?
-    (?:/(?P<database>[^?]*))?
-    (?:\?(?P<query>.*))?""",
+    (?:/(?P<database>.*))?""",
     re.VERBOSE | re.DOTALL,
 )
+_QUERY = re.compile(r"(?P<place>.*)\?(?P<query>(?:[\w.-]+=[^?]*)?)", re.DOTALL)
+
+_FORM = "write driver://user:password@host:port/database"
+# A port that is no number, nor filled in later: the URL was cut in the middle of a password.
+_PASSWORD_AS_PORT = re.compile(r"(?!\d|\$\{).+", re.DOTALL)
 
 # What drivers call these in a URL's query, and what a profile calls them.
 _QUERY_KEYS = {
@@ -61,21 +65,21 @@ def split_url(url: str, expand: Callable[[str], str] = str) -> dict[str, Any]:
     Raises:
         ConfigError: It is not a database URL. The message never holds the URL.
     """
-    match = _URL.fullmatch(url.strip())
-    if not match:
-        raise ConfigError("not a database URL", "write driver://user:password@host:port/database")
-    part = match.groupdict()
+    part = _parts(url.strip())
     values: dict[str, Any] = {
         "driver": part["driver"].lower(),
         "user": unquote(part["user"] or ""),
         "password": unquote(part["password"] or ""),
         "host": part["ipv6"] or part["host"],
         "port": part["port"],
-        "database": part["database"],
+        "database": unquote(part["database"] or ""),
     }
     values = {key: expand(value) for key, value in values.items() if value}
+    if not re.fullmatch("[0-9]*", values.get("port", "")):
+        # What stands there is not repeated: it may be a password behind which the host is missing.
+        raise ConfigError("not a database URL: its port is no number", _FORM)
     query: dict[str, Any] = {}
-    for key, raw in parse_qsl(part["query"] or "", keep_blank_values=True):
+    for key, raw in parse_qsl(part["query"], keep_blank_values=True):
         value = expand(raw)
         if own := _QUERY_KEYS.get(key):
             values[own] = _MYSQL_MODES.get(value.upper(), value) if own == "ssl.mode" else value
@@ -84,6 +88,16 @@ def split_url(url: str, expand: Callable[[str], str] = str) -> dict[str, Any]:
     if query:
         values["query"] = query
     return values
+
+
+def _parts(url: str) -> dict[str, str]:
+    """Take a URL apart, the query first: an @ in it is not the one behind a password, and a ? may be in a password."""
+    with_query = _QUERY.fullmatch(url)
+    for place, query in ([with_query.groups()] if with_query else []) + [(url, "")]:
+        match = _URL.fullmatch(place)
+        if match and not (query and _PASSWORD_AS_PORT.fullmatch(match["port"] or "")):
+            return match.groupdict() | {"query": query}
+    raise ConfigError("not a database URL", _FORM)
 
 
 def _as_list(value: str | list[str]) -> list[str]:

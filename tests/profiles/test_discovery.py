@@ -1,0 +1,187 @@
+"""Which file is read, and which profile is taken: each source goes before all that stand below it."""
+
+from itertools import combinations, product
+from pathlib import Path
+
+import pytest
+
+from dbctl.errors import ConfigError
+from dbctl.profiles import Profiles
+from tests.profiles.loading import CANARY, ProfileFile
+
+FILE = """
+[profiles.asked]
+url = "mysql://asked"
+[profiles.variable]
+url = "mysql://variable"
+[profiles.chosen]
+url = "mysql://chosen"
+[profiles.production]
+url = "mysql://production"
+"""
+SOURCES = ("--url", "--profile", "DBCTL_PROFILE", "DATABASE_URL", "default", "ENVIRONMENT")
+
+
+SUBSETS = [set(some) for count in range(len(SOURCES) + 1) for some in combinations(SOURCES, count)]
+
+
+@pytest.mark.parametrize("present", SUBSETS, ids=lambda present: " ".join(sorted(present)) or "nothing")
+def test_the_highest_source_names_the_profile(present: set[str], profile_file: ProfileFile) -> None:
+    environ = {
+        "DBCTL_PROFILE": "variable",
+        "DATABASE_URL": "mysql://database-url",
+        "ENVIRONMENT": "production",
+    }
+    profiles = profile_file.load(
+        ('default = "chosen"\n' if "default" in present else "") + FILE,
+        url="mysql://url" if "--url" in present else None,
+        name="asked" if "--profile" in present else None,
+        environ={key: value for key, value in environ.items() if key in present},
+    )
+    environment = "production" if "ENVIRONMENT" in present else "development"
+    expected = {
+        "--url": ("--url", "mysql://url"),
+        "--profile": ("asked", "mysql://asked"),
+        "DBCTL_PROFILE": ("variable", "mysql://variable"),
+        "DATABASE_URL": (environment, "mysql://database-url"),
+        "default": ("chosen", "mysql://chosen"),
+        "ENVIRONMENT": ("production", "mysql://production"),
+        "nothing": ("development", "sqlite:///dev.db"),
+    }
+    highest = next((source for source in SOURCES if source in present), "nothing")
+    profile = profiles.select()
+    assert (profile.name, profile.shown_url) == expected[highest]
+    assert profiles.chosen_name() == profile.name
+
+
+@pytest.mark.parametrize(
+    "variable", ["DBCTL_PROFILE", "DATABASE_URL", "ENVIRONMENT", "DBCTL_CONFIG", "XDG_CONFIG_HOME"]
+)
+def test_an_empty_variable_is_as_good_as_none(variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Profiles.load(environ={variable: ""}).select().shown_url == "sqlite:///dev.db"
+
+
+PLACES = ("--config", "DBCTL_CONFIG", "working directory", "XDG_CONFIG_HOME")
+
+
+@pytest.mark.parametrize("home", ["XDG_CONFIG_HOME", "HOME"])
+@pytest.mark.parametrize("present", list(product([False, True], repeat=len(PLACES))))
+def test_the_highest_place_has_the_file(
+    present: tuple[bool, ...], home: str, tmp_path: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    config = tmp_path / "xdg" if home == "XDG_CONFIG_HOME" else tmp_path / "home" / ".config"
+    places = {
+        "--config": tmp_path / "given.toml",
+        "DBCTL_CONFIG": tmp_path / "variable.toml",
+        "working directory": workdir / "profiles.toml",
+        "XDG_CONFIG_HOME": config / "dbctl" / "profiles.toml",
+    }
+    found = [place for place, there in zip(PLACES, present, strict=True) if there]
+    for place in found:
+        places[place].parent.mkdir(parents=True, exist_ok=True)
+        places[place].write_text(f'[profiles."{place}"]\nurl = "sqlite://"\n')
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "xdg")} if home == "XDG_CONFIG_HOME" else {}
+    if "DBCTL_CONFIG" in found:
+        environ["DBCTL_CONFIG"] = str(places["DBCTL_CONFIG"])
+    profiles = Profiles.load(str(places["--config"]) if "--config" in found else None, environ=environ)
+    assert profiles.names() == [*found[:1], "production", "testing", "development"]
+
+
+@pytest.mark.parametrize("missing", ["nowhere.toml", "nowhere/profiles.toml", ".", "~nosuchuser/profiles.toml"])
+def test_a_file_that_is_named_must_be_there(missing: str) -> None:
+    with pytest.raises(ConfigError, match=r"\A--config: [^\n]*there is no file [^\n]+\Z"):
+        Profiles.load(missing, environ={})
+    with pytest.raises(ConfigError, match=r"\ADBCTL_CONFIG: [^\n]*there is no file [^\n]+\Z"):
+        Profiles.load(environ={"DBCTL_CONFIG": missing})
+
+
+@pytest.mark.parametrize(
+    ("toml", "line"),
+    [
+        ("default = \n", "line 1"),
+        ('[profiles.p]\nurl = "sqlite://\n', "line 2"),
+        ("[profiles.p]\n[profiles.p]\n", "line 2"),
+        ('[profiles.p]\nworkers = 1\nworkers = 2\nurl = "sqlite://"\n', "line 3"),
+        (f"[profiles.p]\npassword_env = {CANARY}\n", "line 2"),
+        (f'[profiles.p]\nurl = "postgresql://u:{CANARY}@h" # \n\n"', "line 4"),
+    ],
+)
+def test_invalid_toml_is_told_with_its_line(toml: str, line: str, profile_file: ProfileFile) -> None:
+    with pytest.raises(ConfigError) as caught:
+        profile_file.load(toml)
+    message = str(caught.value)
+    assert message.startswith(f"{profile_file.path}: not valid TOML: ")
+    # The parser has no line for what goes wrong at the very end.
+    assert line in message or "end of document" in message
+    assert CANARY not in message
+    assert "\n" not in message
+
+
+def test_a_file_that_is_not_text_is_told(profile_file: ProfileFile) -> None:
+    profile_file.path.write_bytes(b'default = "\xff"\n')
+    with pytest.raises(ConfigError, match=r"not UTF-8 text: [^\n]+ at byte 11\Z"):
+        Profiles.load(str(profile_file.path))
+
+
+@pytest.mark.parametrize(
+    ("toml", "expected"),
+    [
+        ("default = 5", "default: allowed is a profile's name"),
+        ('models = "app.models"', "models: allowed is a list"),
+        ("defaults = 5", "defaults: allowed is a table"),
+        ("profiles = []", "profiles: allowed is tables"),
+        ("[[profiles]]\n", "profiles: allowed is tables"),
+        ("[profiles]\np = 5", "profiles.p: allowed is a table"),
+        ('[profiles]\nurl = "sqlite://"', "profiles.url: allowed is a table"),
+        ("[profile.p]", 'profile: unknown key; did you mean "profiles"?'),
+        ("[defalts]", 'defalts: unknown key; did you mean "defaults"?'),
+        ('[pg]\nurl = "x"', "pg: unknown key; known are default, models, defaults, profiles"),
+        ('default = "p"', 'default = "p": there is no such profile'),
+        ('default = "pgs"\n[profiles.pg]\n', 'default = "pgs": there is no such profile; did you mean "pg"?'),
+        ('default = "prodction"', 'default = "prodction": there is no such profile; did you mean "production"?'),
+        ('default = ""', 'default = "": there is no such profile'),
+    ],
+)
+def test_the_files_own_keys_are_checked(toml: str, expected: str, profile_file: ProfileFile) -> None:
+    with pytest.raises(ConfigError) as caught:
+        profile_file.load(toml)
+    message = str(caught.value)
+    assert message.startswith(f"{profile_file.path}: {expected}")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("preset", ["testing", "development"])
+def test_the_default_may_be_a_preset(preset: str, profile_file: ProfileFile) -> None:
+    assert profile_file.load(f'default = "{preset}"').select().environment == preset
+
+
+def test_the_nearest_profile_is_suggested_for_an_unknown_one(profile_file: ProfileFile) -> None:
+    message = profile_file.error("[profiles.postgres]\n[profiles.mysql]\n", "postgers")
+    assert message == f'no profile "postgers" in {profile_file.path}; did you mean "postgres"?'
+
+
+def test_the_known_profiles_are_listed_where_none_is_near(profile_file: ProfileFile) -> None:
+    message = profile_file.error("[profiles.pg]\n[profiles.my]\n", "xyzzy")
+    known = "pg, my, production, testing, development"
+    assert message == f'no profile "xyzzy" in {profile_file.path}; known are {known}'
+
+
+def test_without_a_file_an_unknown_profile_says_that_there_is_none() -> None:
+    profiles = Profiles.load(name="pg", environ={"XDG_CONFIG_HOME": "/nowhere"})
+    with pytest.raises(ConfigError, match=r'no profile "pg": there is no profile file; known are production, '):
+        profiles.select()
+
+
+def test_an_empty_profile_name_never_leads_to_another_profile(profile_file: ProfileFile) -> None:
+    # A script says --profile "$TARGET", and TARGET is not set.
+    profiles = profile_file.load('default = "p"\n[profiles.p]\nurl = "sqlite:///precious.db"\n', name="")
+    with pytest.raises(ConfigError, match="no profile"):
+        profiles.select()
+
+
+def test_an_empty_config_never_leads_to_another_file(workdir: Path) -> None:
+    (workdir / "profiles.toml").write_text("")
+    with pytest.raises(ConfigError, match="there is no file"):
+        Profiles.load("", environ={})
