@@ -17,7 +17,6 @@ from dbctl.errors import (
     Duplicate,
     MissingTable,
     OutOfTime,
-    WorkRefused,
 )
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ class SQLite(Backend):
     def translate(self, error: BaseException) -> DbctlError | None:
         """Translate also what sqlite3 refuses before SQLite sees it."""
         if isinstance(error, OverflowError):
-            return WorkRefused("a number is out of SQLite's range of 64 bits")
+            return Conflict("a number is out of SQLite's range of 64 bits")
         translated = super().translate(error)
         if isinstance(translated, OutOfTime) and "locked" in str(error):
             return OutOfTime(f"{translated.message} for {_BUSY_TIMEOUT:g} s by another process", "try again")

@@ -8,7 +8,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from dbctl.cli import report
+from dbctl import __version__
+from dbctl.cli import streams
 from dbctl.cli.exits import ExitCode
 from dbctl.cli.options import Globals
 from dbctl.database import nature_of
@@ -43,7 +44,7 @@ def group_callback(*, root: bool) -> Callable[..., None]:
 
     def remember(context: typer.Context, **arguments: Any) -> None:
         if arguments.pop("version", False):
-            report.say_version()
+            streams.write([f"dbctl {__version__}\n"])
             raise typer.Exit(ExitCode.DONE)
         context.obj = Globals.taken_from(arguments).over(context.obj)
         if context.invoked_subcommand is None:

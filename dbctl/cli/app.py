@@ -1,12 +1,11 @@
 """The whole command line: what was typed in, an exit code out."""
 
-import sys
 from typing import Any
 
 import typer
 
-from dbctl.cli import report
-from dbctl.cli.exits import ExitCode
+from dbctl.cli import report, streams
+from dbctl.cli.exits import ExitCode, exit_code
 from dbctl.cli.tree import make_group
 
 HELP = "Administer a database by a connection profile: one subcommand, one session, committed or rolled back whole."
@@ -17,12 +16,20 @@ _TyperError: Any = typer.BadParameter.__mro__[2]
 
 def run_app(arguments: list[str]) -> int:
     """Run dbctl with these arguments, and return the exit code."""
-    if sys.stdout is not None:
-        # A terminal or a file that is not UTF-8 gets escapes for what it can't show, not an error after the commit.
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    streams.prepare(no_color="--no-color" in arguments)
     if any("\udc80" <= character <= "\udcff" for character in "".join(arguments)):
         report.say_usage("an argument is not valid UTF-8", "dbctl")
         return ExitCode.USAGE
+    try:
+        with streams.written():
+            return _run(arguments)
+    except streams.OutputLost as error:
+        report.say_error(error)
+        return exit_code(error)
+    return ExitCode.DONE  # the reader has left
+
+
+def _run(arguments: list[str]) -> int:
     app = make_group("dbctl.commands", HELP, root=True, epilog=_epilog())
     try:
         return int(app.main(args=arguments, prog_name="dbctl", standalone_mode=False) or ExitCode.DONE)
@@ -33,6 +40,10 @@ def run_app(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt) as error:
         report.say_interrupted(error)
         return ExitCode.INTERRUPTED
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            raise stop.__context__ from None  # Typer takes it for a failure; it is what `| head` does
+        raise
 
 
 def _epilog() -> str:

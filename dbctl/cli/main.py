@@ -14,10 +14,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["--version"]:
         # Asked alone, as scripts do, it takes nothing of what parsing a command line takes.
-        from dbctl import __version__
-
-        sys.stdout.write(f"dbctl {__version__}\n")
-        sys.exit(0)
+        sys.exit(_say_version())
     try:
         from dbctl.cli.app import run_app
 
@@ -28,3 +25,15 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(130)  # before any work began, or after all of it was done
+
+
+def _say_version() -> int:
+    from dbctl import __version__
+    from dbctl.cli.streams import OutputLost, complain, write
+
+    try:
+        write([f"dbctl {__version__}\n"])
+    except OutputLost as error:
+        complain(f"dbctl: error: {error}")
+        return 1
+    return 0

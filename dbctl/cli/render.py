@@ -11,11 +11,10 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, get_args, get_type_hints
 
-from dbctl.cli.exits import ExitCode
 from dbctl.cli.options import Format, Globals
-from dbctl.cli.report import say_error, visible
+from dbctl.cli.report import visible
+from dbctl.cli.streams import on_terminal, write
 from dbctl.database import PlainText
-from dbctl.errors import DbctlError
 
 Row = dict[str, Any]
 
@@ -32,35 +31,26 @@ class Renderer:
     """
 
     def __init__(self, said: Globals, function: Callable[..., Any]) -> None:
-        self._on_terminal = sys.stdout is not None and sys.stdout.isatty()
+        self._on_terminal = on_terminal()
         self._format = said.format(self._on_terminal)
         self._silent = said.quiet or sys.stdout is None
         self._no_color = said.no_color or os.environ.get("TERM") == "dumb"
         self._function = function
 
-    def show(self, result: Any, committed: bool | None = None) -> ExitCode:
-        """Write the result and return the exit code: a reader that has left, as `| head` does, is no failure.
+    def show(self, result: Any, committed: bool | None = None) -> None:
+        """Write the result.
 
         Args:
             result: A frozen dataclass, or several.
             committed: Added to each row as a column where it is not None.
-        """
-        if self._silent or result is None:
-            return ExitCode.DONE
-        extra = {} if committed is None else {"committed": committed}
-        try:
-            for chunk in self._write(result, extra):
-                sys.stdout.write(chunk)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _discard_stdout()
-        except OSError as error:
-            _discard_stdout()
-            say_error(DbctlError(f"can't write the result: {error.strerror}", "what was to be committed is committed"))
-            return ExitCode.REFUSED_BY_DATABASE
-        return ExitCode.DONE
 
-    def _write(self, result: Any, extra: Row) -> Iterator[str]:
+        Raises:
+            OutputLost: It can't be written.
+        """
+        if not self._silent and result is not None:
+            write(self._written(result, {} if committed is None else {"committed": committed}))
+
+    def _written(self, result: Any, extra: Row) -> Iterator[str]:
         if self._format in {Format.TABLE, Format.TSV} and _is_text(result := _listed(result)):
             yield from (f"{_lines(str(item))}\n" for item in result)
             return
@@ -84,8 +74,8 @@ class Renderer:
                     columns = list(flat)
                     yield line(columns, self._on_terminal)
                 yield line([_text(flat.get(column)) for column in columns], self._on_terminal)
-            if columns is None:
-                yield line(self._columns(extra), self._on_terminal)
+            if columns is None and (columns := self._columns(extra)):
+                yield line(columns, self._on_terminal)
 
     def _columns(self, extra: Row) -> list[str]:
         """Return the columns of a result without rows, from the command's return annotation."""
@@ -122,7 +112,7 @@ class Renderer:
             for row in rows:
                 table.add_row(*(Text(visible(_text(row[column], people=True))) for column in columns))
         console.print(table)
-        return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+        return "".join(f"{line.rstrip()}\n" for line in out.getvalue().rstrip("\n").split("\n"))
 
 
 def _listed(result: Any) -> Any:
@@ -157,14 +147,18 @@ def _flat(row: Row, prefix: str = "") -> Row:
 
 
 def _json(value: Any, indent: int | None = None) -> str:
-    text = json.dumps(value, ensure_ascii=False, indent=indent, default=_text)
+    text = json.dumps(value, ensure_ascii=sys.stdout.encoding.lower() != "utf-8", indent=indent, default=_text)
     # JSON leaves DEL and the C1 controls as they are, and a terminal would obey them.
     return "".join(f"\\u{ord(c):04x}" if "\x7f" <= c <= "\x9f" else c for c in text) + "\n"
 
 
 def _csv_line(values: Sequence[str], on_terminal: bool) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(map(visible, values) if on_terminal else values)
+    # A reader may take a carriage return for a line's end, so it is quoted, which csv does not do by itself.
+    write = csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
+    if "\r" in "".join(values):
+        write = csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    write.writerow(map(visible, values) if on_terminal else values)
     return line.getvalue()
 
 
@@ -193,10 +187,3 @@ def _heading(key: str) -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _discard_stdout() -> None:
-    """Point stdout at nothing, or Python would try once more, and complain, when it exits."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
-    os.close(nothing)

@@ -4,8 +4,8 @@ import logging
 import sys
 import traceback
 
-from dbctl import __version__
-from dbctl.errors import DbctlError
+from dbctl.cli.streams import complain
+from dbctl.errors import ConfigError, DbctlError
 
 _debug = False
 
@@ -35,14 +35,10 @@ def set_up(*, quiet: bool, debug: bool) -> None:
         logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
 
 
-def say_version() -> None:
-    """Print the version."""
-    sys.stdout.write(f"dbctl {__version__}\n")
-
-
 def say_error(error: DbctlError) -> None:
     """Say what is wrong and what to do, one line a finding."""
-    for line in str(error).splitlines():
+    # Only a profile has several findings, a line each; elsewhere a line's end can only be part of a value.
+    for line in str(error).split("\n") if isinstance(error, ConfigError) else [str(error)]:
         _say(f"dbctl: error: {line}")
     _trace(error)
 
@@ -72,7 +68,7 @@ def _trace(error: BaseException) -> None:
 
 def _say(line: str) -> None:
     if sys.stderr is not None:
-        print(visible(line), file=sys.stderr)
+        complain(visible(line))
 
 
 def visible(text: str) -> str:

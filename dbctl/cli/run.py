@@ -33,12 +33,13 @@ def run(
     try:
         with raising_on_sigterm():
             renderer = Renderer(said, function)
-            result = _call(function, needs, arguments, said, nature, dry_run=dry_run)
-            return renderer.show(result, committed=False if dry_run else None)
-    except CheckFailed as error:
-        shown = renderer.show(error.result) if error.result is not None else ExitCode.DONE
-        report.say_error(error)
-        return exit_code(error) if shown is ExitCode.DONE else shown
+            try:
+                result = _call(function, needs, arguments, said, nature, dry_run=dry_run)
+            except CheckFailed as error:
+                renderer.show(error.result)
+                raise
+            renderer.show(result, committed=False if dry_run else None)
+            return ExitCode.DONE
     except DbctlError as error:
         report.say_error(error)
         return exit_code(error)

@@ -23,20 +23,24 @@ def find(session: Session, kind: type[Named], wanted: IdOrName) -> Named:
         NotFound: There is none.
         Ambiguous: Several rows have this name; the message lists them.
     """
-    is_number = isinstance(wanted, int) or (wanted.isascii() and wanted.isdigit())
-    by_id = session.get(kind, int(wanted)) if is_number and int(wanted) <= LARGEST_ID else None
+    by_id = session.get(kind, int(wanted)) if _may_be_id(wanted) else None
     if by_id is not None:
         return by_id
     by_name = select(kind).where(col(kind.name) == wanted).order_by(col(kind.id))
-    rows = session.exec(by_name).all() if isinstance(wanted, str) else []
-    word = kind.__name__.lower()
+    # Once more to the letter: MariaDB takes "name " for "name".
+    rows = [row for row in session.exec(by_name) if row.name == wanted] if isinstance(wanted, str) else []
+    word, group = ("hero", "heroes") if kind is Hero else ("team", "teams")
     if not rows:
-        raise NotFound(
-            f'there is no {word} "{wanted}"', f"dbctl {'heroes' if kind is Hero else 'teams'} list shows all"
-        )
+        raise NotFound(f'there is no {word} "{wanted}"', f"dbctl {group} list shows all")
     if len(rows) > 1:
-        raise Ambiguous(f'"{wanted}" is the name of {len(rows)} {word}es: {_candidates(rows)}', "give the id")
+        raise Ambiguous(f'"{wanted}" is the name of {len(rows)} {group}: {_candidates(rows)}', "give the id")
     return rows[0]
+
+
+def _may_be_id(wanted: IdOrName) -> bool:
+    if isinstance(wanted, int):
+        return wanted <= LARGEST_ID
+    return wanted.isascii() and wanted.isdigit() and len(wanted) <= 10 and int(wanted) <= LARGEST_ID
 
 
 def id_of(row: Hero | Team | TransferLog) -> int:

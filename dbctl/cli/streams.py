@@ -1,0 +1,78 @@
+"""Writing to stdout and stderr, which may be closed, full, or read by nobody."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from dbctl.errors import DbctlError
+
+
+class OutputLost(DbctlError):
+    """What was to be shown can't be written."""
+
+
+def prepare(*, no_color: bool) -> None:
+    """Make stdout take every character, and keep colours out of Typer's help where they are not wanted.
+
+    Args:
+        no_color: Whether no colours are wanted even on a terminal.
+    """
+    if sys.stdout is not None:
+        # A terminal or a file that is not UTF-8 gets escapes for what it can't show, not an error after the commit.
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if no_color:
+        os.environ["NO_COLOR"] = "1"
+    if not on_terminal():
+        # Without this, Typer colours its help in a pipe wherever FORCE_COLOR or GITHUB_ACTIONS is set.
+        os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"
+
+
+def on_terminal() -> bool:
+    """Tell whether a person reads stdout."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def write(chunks: Iterable[str]) -> None:
+    """Write chunks of text to stdout.
+
+    Raises:
+        OutputLost: They can't be written. A reader that has left, as `| head` does, is none of its cases.
+    """
+    with written():
+        if sys.stdout is not None:
+            sys.stdout.writelines(chunks)
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """See to it that what the block writes to stdout is written at its end.
+
+    Raises:
+        OutputLost: It can't be written. A reader that has left, as `| head` does, is none of its cases.
+    """
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+    except OSError as error:
+        _discard_stdout()
+        message = f"can't write the result: {error.strerror}"
+        raise OutputLost(message, "what was to be committed is committed") from error
+
+
+def complain(line: str) -> None:
+    """Write a line to stderr; where nobody can hear it the exit code alone has to tell."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # or Python would try once more when it exits
+
+
+def _discard_stdout() -> None:
+    """Point stdout at nothing, or Python would try once more, and complain, when it exits."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)
