@@ -158,6 +158,9 @@ class _Ending:
         """Load what is missing and commit; in a dry run, roll back."""
         _complete(self.session)
         if self.dry_run:
+            if self.backend.check_deferred:
+                self.session.connection().exec_driver_sql(self.backend.check_deferred)
+            self.session.expunge_all()  # a rollback would empty the objects, which are to be shown
             self.session.rollback()
             return
         self.committing = True

@@ -68,6 +68,8 @@ class Backend:
     """Whether CREATE TABLE is undone by ROLLBACK."""
     locks_to_write: ClassVar[bool] = False
     """Whether a transaction that means to write takes a lock at its start, and so has to be told."""
+    check_deferred: ClassVar[str | None] = None
+    """The statement that checks now what else a COMMIT would check."""
     ping_statement: ClassVar[str] = "SELECT 1"
     errors: ClassVar[Mapping[Any, type[DbctlError]]] = {}
     """The driver's error codes, as `error_code` returns them, and what they mean here."""
@@ -139,7 +141,8 @@ class Backend:
             raise ConfigError(f"{where}: ssl: a certificate or key can't be loaded: {reason}") from error
         if settings.mode != "verify-full":
             context.check_hostname = False
-        if settings.mode in {"prefer", "require"}:
+        # With an authority named, `require` verifies it, as it does in libpq.
+        if settings.mode == "prefer" or (settings.mode == "require" and not settings.ca):
             context.verify_mode = ssl.CERT_NONE
         return context
 
@@ -228,8 +231,11 @@ class Backend:
         Raises:
             ConnectError: The network, the name or TLS failed.
         """
+        import asyncio
+
         try:
-            return await connecting
+            async with asyncio.timeout(self.profile.connect_timeout):
+                return await connecting
         except OSError as error:  # TimeoutError and ssl.SSLError are OSErrors too
             raise self.connect_error(error) from error
 

@@ -56,6 +56,9 @@ class MySQL(Backend):
         return {
             # PyMySQL takes whole seconds.
             "connect_timeout": math.ceil(profile.connect_timeout),
+            "read_timeout": math.ceil(
+                profile.connect_timeout
+            ),  # for the greeting and the login, until `prepare` lifts it
             "program_name": profile.application_name,
             "charset": "utf8mb4",
             **self._login(),
@@ -78,6 +81,7 @@ class MySQL(Backend):
     def async_connect_args(self) -> dict[str, Any]:
         """Return asyncmy's keywords, which are PyMySQL's but for TLS: without a context it does none."""
         args = self.connect_args() | {"ssl": self.ssl_context(), "async_creator_fn": self._connect}
+        del args["read_timeout"]
         if self.profile.ssl.mode == "disable":
             args["ssl"] = args.pop("ssl_disabled") and None
         return args
@@ -96,37 +100,35 @@ class MySQL(Backend):
         """
         import asyncio
 
-        async with asyncio.timeout(self.profile.connect_timeout):
-            reader, writer = await asyncio.open_connection(kwargs.get("host"), kwargs.get("port") or 3306)
-            try:
-                length = int.from_bytes((await reader.readexactly(4))[:3], "little")
-                greeting = await reader.readexactly(length)
-            finally:
-                writer.close()
+        reader, writer = await asyncio.open_connection(kwargs.get("host"), kwargs.get("port") or 3306)
+        try:
+            length = int.from_bytes((await reader.readexactly(4))[:3], "little")
+            greeting = await reader.readexactly(length)
+        finally:
+            writer.close()
         version_end = greeting.index(b"\0", 1)
         capabilities = greeting[version_end + 14 : version_end + 16]  # behind the thread's id and the first salt
         return bool(int.from_bytes(capabilities, "little") & _CLIENT_SSL)
 
     def prepare(self, engine: Engine, missing: Missing) -> None:
-        """Bound each statement from the connection's start on."""
+        """Lift the bound of connecting once that is done, and bound each statement instead."""
         from sqlalchemy import event
 
         timeout = self.profile.statement_timeout
-        if timeout is None:
-            return
 
         @event.listens_for(engine, "connect")
-        def bound_statements(driver_connection: Any, _record: Any) -> None:
-            # MariaDB counts seconds for every statement, MySQL milliseconds for SELECT.
+        def bound(driver_connection: Any, _record: Any) -> None:
             driver: Any = getattr(driver_connection, "driver_connection", driver_connection)
-            mariadb = "MariaDB" in driver.get_server_info()
-            setting = (
-                f"max_statement_time = {timeout:f}"
-                if mariadb
-                else f"max_execution_time = {max(1, round(timeout * 1000))}"
+            driver._read_timeout = None
+            if timeout is None:
+                return
+            # MariaDB counts seconds for every statement, MySQL milliseconds for SELECT.
+            mariadb, mysql = (
+                f"max_statement_time = {timeout:f}",
+                f"max_execution_time = {max(1, round(timeout * 1000))}",
             )
             cursor = driver_connection.cursor()
-            cursor.execute(f"SET SESSION {setting}")
+            cursor.execute(f"SET SESSION {mariadb if 'MariaDB' in driver.get_server_info() else mysql}")
             cursor.close()
 
     def identity(self, connection: Connection) -> Identity:

@@ -37,7 +37,7 @@ _STAGES = (
     ("No route to host", "TCP"),
     ("Network is unreachable", "TCP"),
     ("timeout expired", "TCP"),
-    ('database "', "database"),
+    ('FATAL:  database "', "database"),
     ("FATAL", "login"),
     ("fe_sendauth", "login"),
 )
@@ -50,6 +50,7 @@ class PostgreSQL(Backend):
     drivers = ("postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg")
     sync_driver = "postgresql+psycopg2"
     async_driver = "postgresql+asyncpg"
+    check_deferred = "SET CONSTRAINTS ALL IMMEDIATE"
     # https://www.postgresql.org/docs/current/errcodes-appendix.html
     errors = {
         "42P01": MissingTable,
@@ -197,8 +198,11 @@ class PostgreSQL(Backend):
         """Tell the step by the SQLSTATE, by libpq's words, or by what asyncpg met on its socket."""
         if code := self.error_code(error):
             return "database" if code == "3D000" else "login"
-        text = str(error)
-        return next((stage for words, stage in _STAGES if words in text), None) or super().failed_stage(error)
+        # Of several attempts, with TLS and without or at several hosts, the last one tells.
+        for line in reversed(str(error).splitlines()):
+            if found := next((stage for words, stage in _STAGES if words in line), None):
+                return found
+        return super().failed_stage(error)
 
     def translate(self, error: BaseException) -> DbctlError | None:
         """Translate also what psycopg2 refuses before it sends it."""

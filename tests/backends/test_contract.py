@@ -1,0 +1,138 @@
+"""Every database keeps the same promises."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import Engine, text
+
+from dbctl.backends import backend_of
+from dbctl.errors import OutOfTime
+from dbctl.profiles import Profile
+from dbctl.sessions import unit_of_work
+from tests.backends.profile import engine_of, one_unit, profile_of
+from tests.harness.database import TestDatabase
+
+TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
+VERSION = {"sqlite": "SELECT sqlite_version()", "postgresql": "SHOW server_version", "mariadb": "SELECT version()"}
+LONG = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+    "postgresql": "SELECT pg_sleep(20)",
+    "mariadb": "SELECT SLEEP(20)",
+}
+PASSWORD = "pässwörd 🦸/@:%20#?&'\"\\"
+
+
+@pytest.fixture
+def own_role(server_database: TestDatabase) -> Iterator[TestDatabase]:
+    """A database of a role of its own, whose password is hostile to whoever encodes it."""
+    assert server_database.server
+    server = server_database.server
+    server.create_role("polyglot", PASSWORD)
+    server.create_database("polyglot", owner="polyglot")
+    database = TestDatabase.on_server(server, "polyglot")
+    yield replace(
+        database,
+        toml=database.toml.replace('user = "app"', 'user = "polyglot"'),
+        url=f"{database.kind}://polyglot:{quote(PASSWORD, safe='')}@{server.host}:{server.port}/polyglot",
+    )
+    server.drop_database("polyglot")
+    server.drop_role("polyglot")
+
+
+def test_the_profile_leads_to_the_database(database: TestDatabase) -> None:
+    database.execute("CREATE TABLE here (x INTEGER)")
+    with one_unit(profile_of(database)) as unit:
+        assert unit.session.connection().exec_driver_sql(unit.backend.ping_statement).scalar() == 1
+        assert unit.session.connection().exec_driver_sql("SELECT count(*) FROM here").scalar() == 0
+
+
+def test_the_identity_is_what_the_server_says_of_itself(database: TestDatabase) -> None:
+    with one_unit(profile_of(database)) as unit:
+        identity = unit.backend.identity(unit.session.connection())
+    [(version,)] = database.execute(VERSION[database.kind])
+    user = {"sqlite": None, "postgresql": "app", "mariadb": "app@%"}[database.kind]
+    assert identity.server == TITLES[database.kind]
+    assert version.startswith(identity.version)
+    assert identity.version.count(".") >= 1
+    assert (identity.user, identity.database) == (user, database.name)
+
+
+def test_a_table_survives_a_rollback_only_where_the_backend_says_so(database: TestDatabase) -> None:
+    profile = profile_of(database)
+    backend = backend_of(profile)
+    with engine_of(profile) as engine, unit_of_work(engine, backend, dry_run=True) as unit:
+        unit.session.execute(text("CREATE TABLE early (x INTEGER)"))
+    with one_unit(profile) as unit:
+        there = unit.session.connection().dialect.has_table(unit.session.connection(), "early")
+    assert there is not backend.transactional_ddl
+    assert there is (database.kind == "mariadb")
+
+
+def test_what_a_unit_writes_another_connection_reads(database: TestDatabase) -> None:
+    database.execute("CREATE TABLE words (word VARCHAR(40))")
+    word = "Ünïcode 🦸 'quoted' % :name \\"
+    with one_unit(profile_of(database)) as unit:
+        unit.session.execute(text("INSERT INTO words VALUES (:word)"), {"word": word})
+    assert database.execute("SELECT word FROM words") == [(word,)]
+
+
+def test_waiting_for_the_pool_ends_when_its_timeout_does(database: TestDatabase) -> None:
+    profile = profile_of(database, {"pool.size": 1, "pool.max_overflow": 0, "pool.timeout": 0.2})
+    with engine_of(profile) as engine, engine.connect():
+        start = time.monotonic()
+        with pytest.raises(OutOfTime, match=r"within the pool's 0\.2 s \(size 1, overflow 0\)"):
+            _run(engine, profile, "SELECT 1")
+    assert 0.2 <= time.monotonic() - start < 1.2
+
+
+def test_a_statement_ends_when_the_profile_says(database: TestDatabase) -> None:
+    profile = profile_of(database, {"statement_timeout": 0.3})
+    with engine_of(profile) as engine:
+        start = time.monotonic()
+        with pytest.raises(OutOfTime):
+            _run(engine, profile, LONG[database.kind])
+        assert 0.3 <= time.monotonic() - start < 1.3
+        _run(engine, profile, "SELECT 1")
+
+
+def test_each_statement_has_the_time_anew(database: TestDatabase) -> None:
+    pause = {"sqlite": "SELECT 1", "postgresql": "SELECT pg_sleep(0.2)", "mariadb": "SELECT SLEEP(0.2)"}
+    with one_unit(profile_of(database, {"statement_timeout": 0.3})) as unit:
+        for _ in range(2):
+            unit.session.connection().exec_driver_sql(pause[database.kind])
+            time.sleep(0.2 if database.kind == "sqlite" else 0)
+
+
+def test_any_password_logs_in(own_role: TestDatabase) -> None:
+    with one_unit(profile_of(own_role)) as unit:
+        user = unit.backend.identity(unit.session.connection()).user
+    assert str(user).partition("@")[0] == "polyglot"
+
+
+def test_the_servers_count_of_connections_is_its_own(own_role: TestDatabase) -> None:
+    assert own_role.server
+    server = own_role.server
+    sql = {
+        "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE usename = 'polyglot'",
+        "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE user = 'polyglot'",
+    }
+    with contextlib.ExitStack() as held:
+        for _ in range(3):
+            held.enter_context(contextlib.closing(server.connect(user="polyglot", password=PASSWORD)))
+        with one_unit(profile_of(own_role)) as unit:
+            usage = unit.backend.usage(unit.session.connection())
+            [(by_user,)] = server.execute(sql[server.kind])
+    assert usage.in_use_by_user == by_user == 4
+    assert usage.in_use >= 4
+    # PostgreSQL keeps three of its hundred for superusers.
+    assert usage.limit == {"postgresql": 97, "mariadb": 100}[server.kind]
+    assert usage.headroom == usage.limit - usage.in_use
+
+
+def _run(engine: Engine, profile: Profile, sql: str) -> None:
+    with unit_of_work(engine, backend_of(profile)) as unit:
+        unit.session.connection().exec_driver_sql(sql).all()

@@ -1,0 +1,103 @@
+"""What is peculiar to MySQL and MariaDB."""
+
+import ssl
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from dbctl.backends import backend_of
+from dbctl.errors import OutOfTime, WorkRefused
+from dbctl.heroes import Hero, SampleModel
+from dbctl.sessions import unit_of_work
+from tests.backends.profile import engine_of, one_unit, profile_of
+from tests.harness.database import TestDatabase
+from tests.servers.server import Server
+
+HOSTILE = "🦸 Ünï\x1b[31m\0 'quoted' % :name"
+
+
+@pytest.mark.parametrize(("mode", "looks_at_the_name"), [("verify-ca", False), ("verify-full", True)])
+def test_verified_tls_is_a_context_and_never_a_dictionary(
+    mariadb_database: TestDatabase, mode: str, looks_at_the_name: bool
+) -> None:
+    context = backend_of(profile_of(mariadb_database, {"ssl.mode": mode})).connect_args()["ssl"]
+    assert isinstance(context, ssl.SSLContext)
+    assert (context.check_hostname, context.verify_mode) == (looks_at_the_name, ssl.CERT_REQUIRED)
+    # What MySQL makes for itself at its first start fails the strict profile of Python 3.13.
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+
+
+def test_required_tls_without_an_authority_is_a_context_that_verifies_nothing(mariadb_database: TestDatabase) -> None:
+    context = backend_of(profile_of(mariadb_database, {"ssl.mode": "require", "ssl.ca": None})).connect_args()["ssl"]
+    assert isinstance(context, ssl.SSLContext)
+    assert (context.check_hostname, context.verify_mode) == (False, ssl.CERT_NONE)
+
+
+def test_the_connection_speaks_all_of_unicode(mariadb_database: TestDatabase) -> None:
+    with one_unit(profile_of(mariadb_database)) as unit:
+        sets = "SELECT @@character_set_client, @@character_set_connection, @@character_set_results"
+        assert set(unit.session.execute(text(sets)).one()) == {"utf8mb4"}
+
+
+def test_the_samples_tables_hold_all_of_unicode_where_the_database_does_not(
+    mariadb: Server, mariadb_database: TestDatabase
+) -> None:
+    mariadb.execute(f"ALTER DATABASE {mariadb_database.name} CHARACTER SET latin1 COLLATE latin1_swedish_ci")
+    with one_unit(profile_of(mariadb_database)) as unit:
+        SampleModel.metadata.create_all(unit.session.connection())
+        unit.session.add(Hero(name=HOSTILE, secret_name="É"))
+    assert mariadb_database.execute("SELECT name FROM hero WHERE secret_name = 'É'") == [(HOSTILE,)]
+    # Case and accents tell names apart, as they do on the other databases.
+    assert mariadb_database.execute("SELECT name FROM hero WHERE secret_name IN ('E', 'é')") == []
+
+
+def test_a_statement_that_writes_is_bounded_too(mariadb_database: TestDatabase) -> None:
+    mariadb_database.execute("CREATE TABLE t (x INTEGER)")
+    with pytest.raises(OutOfTime), one_unit(profile_of(mariadb_database, {"statement_timeout": 0.3})) as unit:
+        unit.session.execute(text("INSERT INTO t SELECT SLEEP(10) + seq FROM seq_1_to_10"))
+    assert mariadb_database.execute("SELECT * FROM t") == []
+
+
+def test_the_bound_holds_for_each_connection_of_the_pool(mariadb_database: TestDatabase) -> None:
+    profile = profile_of(mariadb_database, {"statement_timeout": 2.5})
+    with engine_of(profile) as engine, engine.connect() as one, engine.connect() as other:
+        for connection in (one, other):
+            assert float(connection.exec_driver_sql("SELECT @@max_statement_time").scalar_one()) == 2.5
+
+
+def test_the_lock_for_ddl_outlives_the_commits_that_ddl_makes(mariadb: Server, mariadb_database: TestDatabase) -> None:
+    def holder() -> Any:
+        return mariadb.execute(f"SELECT IS_USED_LOCK('dbctl:ddl:{mariadb_database.name}')")[0][0]
+
+    with one_unit(profile_of(mariadb_database)) as unit:
+        connection = unit.session.connection()
+        with unit.backend.ddl_lock(connection):
+            unit.session.execute(text("CREATE TABLE t (x INTEGER)"))
+            assert holder() == connection.exec_driver_sql("SELECT connection_id()").scalar()
+        assert holder() is None
+
+
+def test_the_lock_for_ddl_is_released_when_the_block_fails(mariadb: Server, mariadb_database: TestDatabase) -> None:
+    profile = profile_of(mariadb_database)
+
+    def fail() -> None:
+        with unit_of_work(engine, backend_of(profile)) as unit, unit.backend.ddl_lock(unit.session.connection()):
+            unit.session.execute(text("CREATE TABLE t (x NONSENSE)"))
+
+    with engine_of(profile) as engine:
+        with pytest.raises(WorkRefused):
+            fail()
+        # The pool still has the connection that took it.
+        assert mariadb.execute(f"SELECT IS_FREE_LOCK('dbctl:ddl:{mariadb_database.name}')") == [(1,)]
+
+
+def test_the_lock_for_ddl_has_a_name_for_any_database(mariadb: Server) -> None:
+    name = "d" * 64
+    mariadb.create_database(name)
+    try:
+        profile = profile_of(TestDatabase.on_server(mariadb, name))
+        with one_unit(profile) as unit, unit.backend.ddl_lock(unit.session.connection()):
+            unit.session.execute(text("CREATE TABLE t (x INTEGER)"))
+    finally:
+        mariadb.drop_database(name)
