@@ -11,11 +11,13 @@
     │   ├── Conflict        a constraint of the database says no
     │   │   ├── Duplicate        unique: there is a row like it already
     │   │   └── BrokenReference  foreign key: a row would refer to one that is not there
-    │   └── MissingTable    the work needs a table that is not there
+    │   ├── MissingTable    the work needs a table that is not there
+    │   └── Unsupported     the database has nothing of the kind
     ├── CheckFailed         a check answered no
     ├── LockHeld            another run holds the lock
     ├── ConfirmationNeeded  a protected profile without its confirmation
-    └── OutcomeUnknown      the connection was lost during COMMIT and the server can't be asked
+    ├── OutcomeUnknown      the connection was lost during COMMIT and the server can't be asked
+    └── OutputLost          the work is done, but what was to be shown can't be written
 
 The message says what is wrong and where, the hint what to do next. Neither ever holds a password.
 """
@@ -92,6 +94,10 @@ class MissingTable(WorkRefused):
     """The work needs a table that is not there."""
 
 
+class Unsupported(WorkRefused):
+    """The database has nothing of the kind."""
+
+
 class CheckFailed(DbctlError):
     """A check answered no.
 
@@ -116,3 +122,7 @@ class ConfirmationNeeded(DbctlError):
 
 class OutcomeUnknown(DbctlError):
     """The connection was lost during COMMIT and the server can't be asked what became of it."""
+
+
+class OutputLost(DbctlError):
+    """The work is done, but what was to be shown can't be written."""

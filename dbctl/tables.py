@@ -112,32 +112,56 @@ def ddl_of_missing(database: Database, metadata: Iterable[MetaData]) -> list[Ddl
 
     Where DDL can be rolled back they have also been run, so that what the database refuses is known.
     """
-    from sqlalchemy import create_mock_engine
-
     connection = database.session.connection()
     statements: list[Ddl] = []
-
-    def collect(statement: Any, *_args: Any, **_kwargs: Any) -> None:
-        lines = str(statement.compile(dialect=connection.dialect)).strip().splitlines()
-        statements.append(Ddl("\n".join(line.rstrip() for line in lines)))
-
-    mock = create_mock_engine(database.backend.url(), collect)
     with database.backend.ddl_lock(connection):
         for each in metadata:
             present = _existing(connection, each)
             missing = [table for table in each.sorted_tables if table not in present]
-            each.create_all(mock, tables=missing, checkfirst=False)
-            if database.backend.transactional_ddl:
-                _create(database, connection, each, missing)
+            run = _run_and_collect if database.backend.transactional_ddl else _collect
+            statements += map(Ddl, run(database, connection, each, missing))
     return statements
 
 
+def _run_and_collect(
+    database: Database, connection: Connection, metadata: MetaData, missing: Sequence[Table]
+) -> Iterator[str]:
+    from sqlalchemy import event
+
+    said: list[str] = []
+
+    def collect(_connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+        if context.isddl:
+            said.append(statement)
+
+    event.listen(connection, "before_cursor_execute", collect)
+    _create(database, connection, metadata, missing)
+    event.remove(connection, "before_cursor_execute", collect)
+    return map(_tidy, said)
+
+
+def _collect(database: Database, connection: Connection, metadata: MetaData, missing: Sequence[Table]) -> Iterator[str]:
+    from sqlalchemy import create_mock_engine
+
+    said: list[str] = []
+    mock = create_mock_engine(
+        database.backend.url(),
+        lambda statement, *_, **__: said.append(str(statement.compile(dialect=connection.dialect))),
+    )
+    metadata.create_all(mock, tables=missing, checkfirst=False)
+    return map(_tidy, said)
+
+
+def _tidy(statement: str) -> str:
+    return "\n".join(line.rstrip() for line in statement.strip().splitlines())
+
+
 def _create(database: Database, connection: Connection, metadata: MetaData, missing: Sequence[Table]) -> None:
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import CompileError, DBAPIError
 
     try:
         metadata.create_all(connection, tables=missing)
-    except DBAPIError as error:
+    except (CompileError, DBAPIError) as error:
         if database.backend.transactional_ddl:
             raise
         stayed = [str(table) for table in missing if table in _existing(connection, metadata)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl.errors import ConfigError, ConnectError, DbctlError, MissingTable, OutOfTime, WorkRefused
+from dbctl.errors import ConfigError, ConnectError, DbctlError, MissingTable, OutOfTime, Unsupported, WorkRefused
 from dbctl.profiles import Profile, password_of
 from dbctl.profiles.urls import is_secret
 
@@ -48,10 +48,6 @@ class Missing(Enum):
     CREATE = "create it"
     REFUSE = "raise ConnectError"
     PRETEND = "work on an empty database in memory"
-
-
-class Unsupported(DbctlError):
-    """The database has nothing of the kind."""
 
 
 class Backend:
@@ -204,6 +200,10 @@ class Backend:
 
     # --- errors ---
 
+    def driver_errors(self) -> tuple[type[BaseException], ...]:
+        """Return the sync driver's own base of all its errors."""
+        return ()
+
     def error_code(self, error: BaseException) -> Any:
         """Return the driver's code for an error: an SQLSTATE, an errno, a result code."""
         return None
@@ -267,11 +267,15 @@ class Backend:
                 f"(size {pool.size}, overflow {pool.max_overflow})",
                 "raise pool.size or pool.timeout, or hold connections for less long",
             )
-        if not isinstance(error, exc.DBAPIError) or error.orig is None:
+        if isinstance(error, exc.CompileError):
+            return WorkRefused(f"{self.title} can't express it: {' '.join(str(error).split())}")
+        if isinstance(error, self.driver_errors()):
+            original, lost = error, True  # from the pool, where SQLAlchemy hands on what connecting raised
+        elif isinstance(error, exc.DBAPIError) and error.orig is not None:
+            original, lost = error.orig, error.statement is None or error.connection_invalidated
+        else:
             return None
-        original = error.orig
         kind = self.errors.get(self.error_code(original))
-        lost = error.statement is None or error.connection_invalidated
         if kind is None:
             kind = ConnectError if lost else WorkRefused
         if issubclass(kind, ConnectError):

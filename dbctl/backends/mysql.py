@@ -170,6 +170,12 @@ class MySQL(Backend):
         finally:
             connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
 
+    def driver_errors(self) -> tuple[type[BaseException], ...]:
+        """Return PyMySQL's base."""
+        import pymysql
+
+        return (pymysql.MySQLError,)
+
     def error_code(self, error: BaseException) -> Any:
         """Return the errno."""
         return error.args[0] if error.args else None

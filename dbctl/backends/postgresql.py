@@ -183,6 +183,12 @@ class PostgreSQL(Backend):
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_DDL_LOCK,))
         yield
 
+    def driver_errors(self) -> tuple[type[BaseException], ...]:
+        """Return psycopg2's base."""
+        import psycopg2
+
+        return (psycopg2.Error,)
+
     def error_code(self, error: BaseException) -> Any:
         """Return the SQLSTATE; errors from before there was a session have none."""
         return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)

@@ -132,6 +132,10 @@ class SQLite(Backend):
         """Do nothing more: BEGIN IMMEDIATE holds the one write lock there is."""
         yield
 
+    def driver_errors(self) -> tuple[type[BaseException], ...]:
+        """Return sqlite3's base."""
+        return (sqlite3.Error,)
+
     def error_code(self, error: BaseException) -> Any:
         """Return the result code, the primary one unless `errors` tells the extended one from it.
 

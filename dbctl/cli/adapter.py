@@ -46,7 +46,7 @@ def group_callback(*, root: bool) -> Callable[..., None]:
         if arguments.pop("version", False):
             streams.write([f"dbctl {__version__}\n"])
             raise typer.Exit(ExitCode.DONE)
-        context.obj = Globals.taken_from(arguments).over(context.obj)
+        context.obj = Globals.taken_from(arguments).after(context)
         if context.invoked_subcommand is None:
             typer.echo(context.get_help())
             raise typer.Exit(ExitCode.USAGE)
@@ -64,7 +64,7 @@ def _subcommand(function: Callable[..., Any]) -> Callable[..., None]:
     def subcommand(context: typer.Context, **arguments: Any) -> None:
         from dbctl.cli.run import run
 
-        said = Globals.taken_from(arguments).over(context.obj)
+        said = Globals.taken_from(arguments).after(context)
         dry_run = arguments.pop("dry_run", False)
         raise typer.Exit(run(function, hints[needs.name], arguments, said, nature, dry_run=dry_run))
 

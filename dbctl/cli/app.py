@@ -7,6 +7,7 @@ import typer
 from dbctl.cli import report, streams
 from dbctl.cli.exits import ExitCode, exit_code
 from dbctl.cli.tree import make_group
+from dbctl.errors import OutputLost
 
 HELP = "Administer a database by a connection profile: one subcommand, one session, committed or rolled back whole."
 
@@ -23,7 +24,7 @@ def run_app(arguments: list[str]) -> int:
     try:
         with streams.written():
             return _run(arguments)
-    except streams.OutputLost as error:
+    except OutputLost as error:
         report.say_error(error)
         return exit_code(error)
     return ExitCode.DONE  # the reader has left

@@ -3,7 +3,6 @@
 from enum import IntEnum
 
 from dbctl import errors
-from dbctl.cli.streams import OutputLost
 
 
 class ExitCode(IntEnum):
@@ -43,7 +42,7 @@ _BY_ERROR: dict[type[errors.DbctlError], ExitCode] = {
     errors.LockHeld: ExitCode.LOCK_HELD,
     errors.ConfirmationNeeded: ExitCode.UNCONFIRMED,
     errors.OutcomeUnknown: ExitCode.OUTCOME_UNKNOWN,
-    OutputLost: ExitCode.REFUSED_BY_DATABASE,
+    errors.OutputLost: ExitCode.REFUSED_BY_DATABASE,
 }
 
 

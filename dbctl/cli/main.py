@@ -29,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def _say_version() -> int:
     from dbctl import __version__
-    from dbctl.cli.streams import OutputLost, complain, write
+    from dbctl.cli.streams import complain, write
+    from dbctl.errors import OutputLost
 
     try:
         write([f"dbctl {__version__}\n"])

@@ -10,9 +10,10 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from dbctl.errors import ConfigError, UsageError
+from dbctl.errors import UsageError
 
 _PANEL = "Global options"
+_FORMAT = "dbctl.format"
 
 
 class Format(StrEnum):
@@ -25,14 +26,17 @@ class Format(StrEnum):
     TSV = "tsv"
 
 
-def _complete_profile(context: typer.Context, incomplete: str) -> list[str]:
-    from dbctl.profiles import Profiles
+def _complete_profile(ctx: Any, incomplete: str) -> list[str]:
+    from dbctl.profiles.completion import complete_profile  # loads pydantic, for which a command's help need not wait
 
-    try:
-        names = Profiles.load(context.params.get("config")).names()
-    except ConfigError:
-        return []  # a file that can't be read has no names to offer, and completion has nowhere to say why
-    return [name for name in names if name.startswith(incomplete)]
+    return complete_profile(ctx, incomplete)
+
+
+def _say_format(context: typer.Context, value: Any) -> Any:
+    """Remember the format that is said last: Typer asks in the order of the line, and all levels share `meta`."""
+    if value:
+        context.meta[_FORMAT] = Format.JSON if value is True else value
+    return value
 
 
 def _option(*names: str, help: str, **more: Any) -> Any:
@@ -52,9 +56,10 @@ class Globals:
     ] = None
     config: Annotated[str | None, _option("--config", "-c", help="The profile file.", metavar="FILE")] = None
     output: Annotated[
-        Format | None, _option("--output", "-o", help="How results are written: a table, or tsv in a pipe.")
+        Format | None,
+        _option("--output", "-o", help="How results are written: a table, or tsv in a pipe.", callback=_say_format),
     ] = None
-    json: Annotated[bool, _option("--json", help="Short for --output json.")] = False
+    json: Annotated[bool, _option("--json", help="Short for --output json.", callback=_say_format)] = False
     quiet: Annotated[bool, _option("--quiet", "-q", help="Print errors only.")] = False
     no_color: Annotated[bool, _option("--no-color", help="No colours; as does NO_COLOR.")] = False
     echo: Annotated[bool, _option("--echo", help="Show the SQL statements on stderr.")] = False
@@ -75,10 +80,10 @@ class Globals:
         """Take the global options out of a command's arguments, and return them."""
         return cls(**{field.name: arguments.pop(field.name) for field in fields(cls)})
 
-    def over(self, before: "Globals | None") -> "Globals":
-        """Return what holds when these options were said after others."""
+    def after(self, context: typer.Context) -> "Globals":
+        """Return what holds when these options were said after those of the levels above."""
         said = {name: value for name, value in vars(self).items() if value is not None and value is not False}
-        return replace(before or Globals(), **said)
+        return replace(context.obj or Globals(), **said | {"output": context.meta.get(_FORMAT)})
 
     def format(self, on_terminal: bool, environ: Mapping[str, str] = os.environ) -> Format:
         """Return the format to write in.
@@ -88,8 +93,6 @@ class Globals:
         """
         if self.output is not None:
             return self.output
-        if self.json:
-            return Format.JSON
         named = environ.get("DBCTL_OUTPUT")
         if named is None or named == "":
             return Format.TABLE if on_terminal else Format.TSV

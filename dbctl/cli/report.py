@@ -79,8 +79,11 @@ def visible(text: str) -> str:
 
 
 def _harmless(character: str) -> bool:
-    return ord(character) >= 0xA0 or 0x20 <= ord(character) < 0x7F
+    return (ord(character) >= 0xA0 and character not in "\u2028\u2029") or 0x20 <= ord(character) < 0x7F
 
 
 def _escaped(character: str) -> str:
-    return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}.get(character, f"\\x{ord(character):02x}")
+    if named := {"\t": "\\t", "\n": "\\n", "\r": "\\r"}.get(character):
+        return named
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

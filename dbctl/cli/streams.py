@@ -5,11 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from dbctl.errors import DbctlError
-
-
-class OutputLost(DbctlError):
-    """What was to be shown can't be written."""
+from dbctl.errors import OutputLost
 
 
 def prepare(*, no_color: bool) -> None:

@@ -14,6 +14,8 @@ from dbctl.errors import OutOfTime
 from dbctl.profiles import Profile
 from dbctl.sessions import unit_of_work
 from tests.backends.profile import engine_of, one_unit, profile_of
+from tests.backends.shared import server_of
+from tests.conftest import KINDS
 from tests.harness.database import TestDatabase
 
 TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
@@ -26,11 +28,10 @@ LONG = {
 PASSWORD = "pässwörd 🦸/@:%20#?&'\"\\"
 
 
-@pytest.fixture
-def own_role(server_database: TestDatabase) -> Iterator[TestDatabase]:
+@pytest.fixture(scope="module", params=KINDS[1:])
+def own_role(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
     """A database of a role of its own, whose password is hostile to whoever encodes it."""
-    assert server_database.server
-    server = server_database.server
+    server = server_of(request.param, request)
     server.create_role("polyglot", PASSWORD)
     server.create_database("polyglot", owner="polyglot")
     database = TestDatabase.on_server(server, "polyglot")
@@ -43,45 +44,45 @@ def own_role(server_database: TestDatabase) -> Iterator[TestDatabase]:
     server.drop_role("polyglot")
 
 
-def test_the_profile_leads_to_the_database(database: TestDatabase) -> None:
-    database.execute("CREATE TABLE here (x INTEGER)")
-    with one_unit(profile_of(database)) as unit:
+def test_the_profile_leads_to_the_database(shared_database: TestDatabase) -> None:
+    shared_database.execute("CREATE TABLE here (x INTEGER)")
+    with one_unit(profile_of(shared_database)) as unit:
         assert unit.session.connection().exec_driver_sql(unit.backend.ping_statement).scalar() == 1
         assert unit.session.connection().exec_driver_sql("SELECT count(*) FROM here").scalar() == 0
 
 
-def test_the_identity_is_what_the_server_says_of_itself(database: TestDatabase) -> None:
-    with one_unit(profile_of(database)) as unit:
+def test_the_identity_is_what_the_server_says_of_itself(shared_database: TestDatabase) -> None:
+    with one_unit(profile_of(shared_database)) as unit:
         identity = unit.backend.identity(unit.session.connection())
-    [(version,)] = database.execute(VERSION[database.kind])
-    user = {"sqlite": None, "postgresql": "app", "mariadb": "app@%"}[database.kind]
-    assert identity.server == TITLES[database.kind]
+    [(version,)] = shared_database.execute(VERSION[shared_database.kind])
+    user = {"sqlite": None, "postgresql": "app", "mariadb": "app@%"}[shared_database.kind]
+    assert identity.server == TITLES[shared_database.kind]
     assert version.startswith(identity.version)
     assert identity.version.count(".") >= 1
-    assert (identity.user, identity.database) == (user, database.name)
+    assert (identity.user, identity.database) == (user, shared_database.name)
 
 
-def test_a_table_survives_a_rollback_only_where_the_backend_says_so(database: TestDatabase) -> None:
-    profile = profile_of(database)
+def test_a_table_survives_a_rollback_only_where_the_backend_says_so(shared_database: TestDatabase) -> None:
+    profile = profile_of(shared_database)
     backend = backend_of(profile)
     with engine_of(profile) as engine, unit_of_work(engine, backend, dry_run=True) as unit:
         unit.session.execute(text("CREATE TABLE early (x INTEGER)"))
     with one_unit(profile) as unit:
         there = unit.session.connection().dialect.has_table(unit.session.connection(), "early")
     assert there is not backend.transactional_ddl
-    assert there is (database.kind == "mariadb")
+    assert there is (shared_database.kind == "mariadb")
 
 
-def test_what_a_unit_writes_another_connection_reads(database: TestDatabase) -> None:
-    database.execute("CREATE TABLE words (word VARCHAR(40))")
+def test_what_a_unit_writes_another_connection_reads(shared_database: TestDatabase) -> None:
+    shared_database.execute("CREATE TABLE words (word VARCHAR(40))")
     word = "Ünïcode 🦸 'quoted' % :name \\"
-    with one_unit(profile_of(database)) as unit:
+    with one_unit(profile_of(shared_database)) as unit:
         unit.session.execute(text("INSERT INTO words VALUES (:word)"), {"word": word})
-    assert database.execute("SELECT word FROM words") == [(word,)]
+    assert shared_database.execute("SELECT word FROM words") == [(word,)]
 
 
-def test_waiting_for_the_pool_ends_when_its_timeout_does(database: TestDatabase) -> None:
-    profile = profile_of(database, {"pool.size": 1, "pool.max_overflow": 0, "pool.timeout": 0.2})
+def test_waiting_for_the_pool_ends_when_its_timeout_does(shared_database: TestDatabase) -> None:
+    profile = profile_of(shared_database, {"pool.size": 1, "pool.max_overflow": 0, "pool.timeout": 0.2})
     with engine_of(profile) as engine, engine.connect():
         start = time.monotonic()
         with pytest.raises(OutOfTime, match=r"within the pool's 0\.2 s \(size 1, overflow 0\)"):
@@ -89,22 +90,22 @@ def test_waiting_for_the_pool_ends_when_its_timeout_does(database: TestDatabase)
     assert 0.2 <= time.monotonic() - start < 1.2
 
 
-def test_a_statement_ends_when_the_profile_says(database: TestDatabase) -> None:
-    profile = profile_of(database, {"statement_timeout": 0.3})
+def test_a_statement_ends_when_the_profile_says(shared_database: TestDatabase) -> None:
+    profile = profile_of(shared_database, {"statement_timeout": 0.3})
     with engine_of(profile) as engine:
         start = time.monotonic()
         with pytest.raises(OutOfTime):
-            _run(engine, profile, LONG[database.kind])
+            _run(engine, profile, LONG[shared_database.kind])
         assert 0.3 <= time.monotonic() - start < 1.3
         _run(engine, profile, "SELECT 1")
 
 
-def test_each_statement_has_the_time_anew(database: TestDatabase) -> None:
+def test_each_statement_has_the_time_anew(shared_database: TestDatabase) -> None:
     pause = {"sqlite": "SELECT 1", "postgresql": "SELECT pg_sleep(0.2)", "mariadb": "SELECT SLEEP(0.2)"}
-    with one_unit(profile_of(database, {"statement_timeout": 0.3})) as unit:
+    with one_unit(profile_of(shared_database, {"statement_timeout": 0.3})) as unit:
         for _ in range(2):
-            unit.session.connection().exec_driver_sql(pause[database.kind])
-            time.sleep(0.2 if database.kind == "sqlite" else 0)
+            unit.session.connection().exec_driver_sql(pause[shared_database.kind])
+            time.sleep(0.2 if shared_database.kind == "sqlite" else 0)
 
 
 def test_any_password_logs_in(own_role: TestDatabase) -> None:

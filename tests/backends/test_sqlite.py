@@ -15,6 +15,7 @@ from dbctl.profiles import Profile
 from dbctl.profiles.layers import build, layer_from_url
 from dbctl.sessions import unit_of_work
 from tests.backends.profile import engine_of, one_unit, profile_of
+from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 
@@ -90,7 +91,7 @@ def test_who_only_reads_does_not_wait_for_a_writer(sqlite_database: TestDatabase
 
 @pytest.mark.parametrize("command", [["ping"], ["heroes", "list"], ["pool-stats"], ["teams", "add", "Preventers"]])
 def test_a_mistyped_file_is_refused_and_not_created(dbctl: Dbctl, command: list[str]) -> None:
-    result = dbctl("--url", "sqlite:///mistyped.db", *command)
+    result = Forked(cwd=dbctl.cwd, home=dbctl.home)("--url", "sqlite:///mistyped.db", *command)
     assert result.code == 4, str(result)
     assert result.err == (
         "dbctl: error: profile --url: there is no database file mistyped.db; create it with: dbctl init-tables\n"
@@ -141,7 +142,7 @@ def test_a_file_that_is_no_database_is_no_connection_and_is_left_alone(dbctl: Db
     file = dbctl.cwd / "letter.db"
     file.write_text("Dear Sir or Madam, " * 100)
     before = file.read_bytes()
-    result = dbctl("--url", "sqlite:///letter.db", *command)
+    result = Forked(cwd=dbctl.cwd, home=dbctl.home)("--url", "sqlite:///letter.db", *command)
     assert result.code == 4, str(result)
     assert "not a database" in result.err
     assert file.read_bytes() == before

@@ -17,6 +17,7 @@ from dbctl.errors import ConfigError
 from dbctl.profiles import Profile, Profiles
 from dbctl.profiles.layers import Layer, build, layer_from_url
 from tests.backends.profile import engine_of, profile_of
+from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 
@@ -112,8 +113,9 @@ def test_echo_is_on_stderr_without_the_parameters_of_a_protected_profile(
 ) -> None:
     settings = f'url = "sqlite:///{tmp_path}/echo.db"\necho = true\nprotected = {str(protected).lower()}\n'
     (dbctl.cwd / "profiles.toml").write_text(f'default = "lite"\n[profiles.lite]\n{settings}')
-    dbctl.ok("init-tables")
-    result = dbctl.ok("heroes", "add", "Spider-Boy", "--secret-name", "Pedro Parqueador", "--json")
+    run = Forked(cwd=dbctl.cwd, home=dbctl.home)
+    run.ok("init-tables")
+    result = run.ok("heroes", "add", "Spider-Boy", "--secret-name", "Pedro Parqueador", "--json")
     assert result.json["name"] == "Spider-Boy"
     assert "INSERT INTO hero" in result.err
     assert ("Pedro Parqueador" in result.err) is not protected

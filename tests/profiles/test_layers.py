@@ -52,6 +52,15 @@ def test_profiles_start_from_the_preset_that_the_defaults_name(profile_file: Pro
     assert (profile.environment, profile.pool.size, profile.ssl.mode) == ("production", 20, "require")
 
 
+@pytest.mark.parametrize("name", ["testing", "development"])
+def test_a_built_in_profile_is_what_its_name_says_whatever_the_defaults_name(
+    name: str, profile_file: ProfileFile
+) -> None:
+    toml = f'[defaults]\nenvironment = "production"\nworkers = 3\n[profiles.p]\n{POSTGRES}'
+    profile = profile_file.profile(toml, name)
+    assert (profile.environment, profile.driver, profile.workers) == (name, "sqlite", 3)
+
+
 def test_a_profile_named_as_a_preset_starts_from_it(profile_file: ProfileFile) -> None:
     profile = profile_file.profile(f"[profiles.production]\n{POSTGRES}", "production")
     assert (profile.environment, profile.pool.size) == ("production", 20)

@@ -25,6 +25,8 @@ class Bench:
         self.database = database
         self.engine = engine
         self.backend = backend_of(profile_of(database))
+        for table in ("later", "t"):
+            database.execute(f"DROP TABLE IF EXISTS {table}")
         database.execute("CREATE TABLE t (x INTEGER PRIMARY KEY)")
         database.execute("INSERT INTO t VALUES (1)")
 
@@ -58,15 +60,15 @@ def insert(session: Session, value: int | None) -> None:
 
 
 @pytest.fixture
-def bench(database: TestDatabase) -> Iterator[Bench]:
-    with engine_of(profile_of(database)) as engine:
-        yield Bench(database, engine)
+def bench(shared_database: TestDatabase) -> Iterator[Bench]:
+    with engine_of(profile_of(shared_database)) as engine:
+        yield Bench(shared_database, engine)
 
 
 @pytest.fixture
-def server_bench(server_database: TestDatabase) -> Iterator[Bench]:
-    with engine_of(profile_of(server_database)) as engine:
-        yield Bench(server_database, engine)
+def server_bench(shared_server_database: TestDatabase) -> Iterator[Bench]:
+    with engine_of(profile_of(shared_server_database)) as engine:
+        yield Bench(shared_server_database, engine)
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(3), NotFound("nobody")])
@@ -108,7 +110,7 @@ def test_a_failing_flush_at_the_end_rolls_back(bench: Bench) -> None:
     assert bench.is_as_before()
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)  # MariaDB's constraints don't wait
+@pytest.mark.parametrize("shared_database", ["sqlite", "postgresql"], indirect=True)  # MariaDB's constraints don't wait
 def test_a_failing_commit_rolls_back(bench: Bench) -> None:
     bench.database.execute(
         "CREATE TABLE later (x INTEGER PRIMARY KEY, t INTEGER REFERENCES t (x) DEFERRABLE INITIALLY DEFERRED)"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import DateTime, Engine, FetchedValue, event, func, text
+from sqlalchemy import DateTime, Engine, FetchedValue, create_engine, event, func, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, Session, SQLModel, select
 
@@ -38,9 +38,18 @@ class Gadget(Scratch, table=True):
 
 
 @pytest.fixture
+def database(shared_database: TestDatabase) -> TestDatabase:
+    """The module's database with the table, which is empty."""
+    engine = create_engine(shared_database.url)
+    Scratch.metadata.drop_all(engine)
+    Scratch.metadata.create_all(engine)
+    engine.dispose()
+    return shared_database
+
+
+@pytest.fixture
 def engine(database: TestDatabase) -> Iterator[Engine]:
     with engine_of(profile_of(database, {"pool.size": 2})) as engine:
-        Scratch.metadata.create_all(engine)
         yield engine
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from dbctl.backends import backend_of
 from dbctl.profiles import Profiles
+from dbctl.profiles.completion import complete_profile
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,11 @@ def show(
     profiles: Profiles,
     name: Annotated[
         str | None,
-        typer.Argument(help="The profile's name; the one that is taken when none is named.", show_default=False),
+        typer.Argument(
+            help="The profile's name; the one that is taken when none is named.",
+            show_default=False,
+            autocompletion=complete_profile,
+        ),
     ] = None,
 ) -> Iterator[Setting]:
     """Show the profile as it takes effect, secrets masked, and where each value came from."""

@@ -1,0 +1,29 @@
+"""The fixtures for tests of the command line: dbctl on SQLite with something in it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.harness.cli import Dbctl
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's tables in a SQLite file, with two teams, two heroes and a transfer."""
+    directory = tmp_path_factory.mktemp("sample")
+    dbctl = Dbctl(cwd=directory, home=directory)
+    dbctl.ok("init-tables")
+    dbctl.ok("teams", "add", "Preventers", "--headquarters", "Sharp Tower")
+    dbctl.ok("teams", "add", "Z-Force")
+    dbctl.ok("heroes", "add", "Spider-Boy", "--secret-name", "Pedro", "--age", "16", "--team", "Preventers")
+    dbctl.ok("heroes", "add", "Deadpond", "--secret-name", "Dive")
+    dbctl.ok("transfer", "Spider-Boy", "--from", "Preventers", "--to", "Z-Force")
+    return directory / "dev.db"
+
+
+@pytest.fixture
+def on_sample(dbctl: Dbctl, sample: Path) -> Dbctl:
+    """Dbctl with nothing configured, and a copy of the sample as its `dev.db`."""
+    shutil.copy(sample, dbctl.cwd / "dev.db")
+    return dbctl

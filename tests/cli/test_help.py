@@ -1,0 +1,88 @@
+"""Every command says what it does, and what each of its options does."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import is_dataclass
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import typer
+
+from dbctl.cli.tree import make_group
+from dbctl.database import nature_of
+from tests.cli.commands import COMMANDS, GROUPS, WITH_RESULT, function
+from tests.harness.cli import Dbctl
+
+
+def command(words: Sequence[str]) -> Any:
+    """Return a command as the parser has it."""
+    found = make_group("dbctl.commands", "", root=True)
+    context = typer.Context(found)
+    for word in words:
+        _, found, _ = found.resolve_command(context, [word])
+        context = typer.Context(found)
+    return found
+
+
+def returned(annotation: Any) -> Iterator[Any]:
+    """Return the types of a command's rows."""
+    parts = get_args(annotation)
+    if not parts:
+        yield annotation
+    for part in parts:
+        yield from returned(part)
+
+
+def test_there_are_commands() -> None:
+    assert {("ping",), ("init-tables",), ("heroes", "add"), ("profiles", "show")} <= set(COMMANDS)
+    assert ("heroes",) in GROUPS
+
+
+@pytest.mark.parametrize("words", [*GROUPS, *COMMANDS], ids=" ".join)
+def test_every_command_has_help(words: Sequence[str]) -> None:
+    summary = command(words).help.partition("\n")[0]
+    assert summary.endswith((".", "?"))
+    assert summary[0].isupper()
+
+
+@pytest.mark.parametrize("words", [(), *GROUPS, *COMMANDS], ids=" ".join)
+def test_every_option_and_argument_has_help(words: Sequence[str]) -> None:
+    parameters = command(words).params
+    assert len(parameters) >= 9  # the global ones
+    assert [parameter.name for parameter in parameters if not parameter.help] == []
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_shows_every_option_and_no_section_for_programmers(words: Sequence[str], dbctl: Dbctl) -> None:
+    shown = dbctl.tty(*words, "--help", columns=160).plain
+    for parameter in command(words).params:
+        for option in parameter.opts:
+            assert option in shown
+    for section in ("Args:", "Returns:", "Raises:"):
+        assert section not in shown
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_that_writes_can_be_tried_out(words: Sequence[str]) -> None:
+    options = {option for parameter in command(words).params for option in parameter.opts}
+    assert ("--dry-run" in options) == nature_of(function(words)).writes
+
+
+@pytest.mark.parametrize("words", WITH_RESULT, ids=" ".join)
+def test_every_result_is_of_frozen_records(words: Sequence[str]) -> None:
+    kinds = list(returned(get_type_hints(function(words))["return"]))
+    assert kinds
+    for kind in kinds:
+        assert is_dataclass(kind)
+        assert vars(kind)["__dataclass_params__"].frozen
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words[-1] == "list"], ids=" ".join)
+def test_every_list_has_rows_of_one_kind(words: Sequence[str]) -> None:
+    assert len(list(returned(get_type_hints(function(words))["return"]))) == 1
+
+
+def test_the_list_of_commands_has_the_first_line_of_each(dbctl: Dbctl) -> None:
+    shown = dbctl.tty("--help", columns=200).plain
+    for words in COMMANDS:
+        if len(words) == 1:
+            assert command(words).help.partition("\n")[0] in shown

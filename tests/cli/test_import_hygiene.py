@@ -1,0 +1,101 @@
+"""What takes long to import is imported by who needs it: not for help, not for completion, not to look at profiles."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from tests.cli.commands import COMMANDS, GROUPS
+from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+
+HEAVY = {"sqlalchemy", "sqlmodel", "psycopg2", "pymysql", "asyncpg", "asyncmy", "aiosqlite", "asyncio"}
+
+# Runs dbctl as its entry point does, and at the end writes down what was imported.
+SCRIPT = """
+import atexit, json, pathlib, sys
+atexit.register(lambda: pathlib.Path("imported.json").write_text(json.dumps(sorted(sys.modules))))
+from dbctl.cli.main import main
+main()
+"""
+
+
+def imported(dbctl: Dbctl, *args: str, code: int = 0, env: Mapping[str, str] | None = None) -> set[str]:
+    """Return the modules that a run has imported."""
+    result = replace(dbctl, program=(sys.executable, "-c", SCRIPT))(*args, env=env)
+    assert result.code == code, str(result)
+    return set(json.loads((dbctl.cwd / "imported.json").read_text()))
+
+
+@pytest.mark.parametrize("words", [(), *GROUPS, *COMMANDS], ids=" ".join)
+def test_help_imports_nothing_heavy(words: Sequence[str], dbctl: Dbctl) -> None:
+    modules = imported(dbctl, *words, "--help")
+    assert "typer" in modules
+    assert modules & HEAVY == set()
+
+
+def test_help_of_one_command_imports_no_other(dbctl: Dbctl) -> None:
+    commands = {name for name in imported(dbctl, "heroes", "add", "--help") if name.startswith("dbctl.commands.")}
+    assert commands == {"dbctl.commands.heroes", "dbctl.commands.heroes.add"}
+    assert not any(name.startswith("dbctl.commands.") for name in imported(dbctl, "--help"))
+
+
+@pytest.mark.parametrize("command", ["profiles list", "profiles show", "profiles show testing --json"])
+def test_profiles_import_nothing_heavy(command: str, dbctl: Dbctl) -> None:
+    modules = imported(dbctl, *command.split())
+    assert "dbctl.profiles" in modules
+    assert modules & (HEAVY | {"rich"}) == set()
+
+
+@pytest.mark.parametrize("command", ["nonsense", "heroes nonsense", "heroes list --nonsense", "heroes"])
+def test_a_usage_error_imports_nothing_heavy(command: str, dbctl: Dbctl) -> None:
+    assert imported(dbctl, *command.split(), code=2) & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "index"),
+    [("dbctl ", 1), ("dbctl heroes ", 2), ("dbctl ping --", 2), ("dbctl heroes list -p ", 4), ("dbctl -o ", 2)],
+)
+def test_completion_imports_nothing_heavy(words: str, index: int, dbctl: Dbctl) -> None:
+    protocol = {"_DBCTL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(index)}
+    modules = imported(dbctl, env=protocol)
+    assert "typer" in modules
+    assert modules & HEAVY == set()
+
+
+def test_the_version_imports_next_to_nothing(dbctl: Dbctl) -> None:
+    modules = imported(dbctl, "--version")
+    assert "dbctl.cli.main" in modules
+    assert modules & (HEAVY | {"typer", "click", "rich", "pydantic", "inspect", "dbctl.cli.app"}) == set()
+
+
+def test_the_package_imports_nothing_else(dbctl: Dbctl) -> None:
+    script = (
+        "import json, sys; before = set(sys.modules); import dbctl; print(json.dumps(list(set(sys.modules) - before)))"
+    )
+    modules = set(replace(dbctl, program=(sys.executable, "-c", script)).ok().json)
+    own = {name for name in modules if name.partition(".")[0] == "dbctl"}
+    assert own == {"dbctl"}
+    assert {name.partition(".")[0] for name in modules - own} <= sys.stdlib_module_names
+
+
+def test_ping_in_a_pipe_imports_what_it_needs(dbctl: Dbctl) -> None:
+    modules = imported(dbctl, "--url", "sqlite://", "ping")
+    assert {"sqlalchemy", "sqlite3"} <= modules
+    assert modules & {"sqlmodel", "rich", "psycopg2", "pymysql", "asyncpg", "asyncmy", "aiosqlite"} == set()
+
+
+def test_ping_imports_the_driver_of_its_database_alone(on_database: Dbctl, database: TestDatabase) -> None:
+    database.execute("CREATE TABLE t (x INTEGER)")  # so that SQLite has a file
+    drivers: dict[str, set[str]] = {"sqlite": set(), "postgresql": {"psycopg2"}, "mariadb": {"pymysql"}}
+    modules = imported(on_database, "ping")
+    assert modules & {"psycopg2", "pymysql", "asyncpg", "asyncmy", "aiosqlite"} == drivers[database.kind]
+    assert modules & {"sqlmodel", "rich"} == set()
+
+
+def test_a_command_in_a_pipe_imports_no_rich(dbctl: Dbctl) -> None:
+    modules = imported(dbctl, "init-tables")
+    assert "sqlmodel" in modules
+    assert "rich" not in modules

@@ -1,0 +1,92 @@
+"""dbctl as a fork of the tests' own process, which has imported already what a run takes half a second to import."""
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from sqlalchemy.orm import configure_mappers
+
+from dbctl.cli.main import main
+from dbctl.profiles import Profiles
+from tests.harness.cli import Dbctl
+from tests.harness.result import Result
+
+
+def _import_all() -> None:
+    """Do once what every run would do for itself."""
+    for name in ("psycopg2", "pymysql", "rich.table", "dbctl.cli.app", "dbctl.cli.run", "dbctl.pool", "dbctl.tables"):
+        import_module(name)
+    for name in ("mysql.pymysql", "postgresql.psycopg2", "sqlite.pysqlite"):
+        import_module(f"sqlalchemy.dialects.{name}")
+    configure_mappers()
+    Profiles(environ={}).select()
+
+
+_import_all()
+
+
+class Forked(Dbctl):
+    """Runs dbctl as `Dbctl` does, from its entry point to its exit code, in a process without a start of its own.
+
+    What a run imports by itself, such as a service's models, is for `Dbctl` to test: here it may meet what the tests
+    have imported.
+    """
+
+    def __call__(
+        self, *args: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 60
+    ) -> Result:
+        return self.start(*args, env=env, stdin=stdin, timeout=timeout)()
+
+    def start(
+        self, *args: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 60
+    ) -> Callable[[], Result]:
+        """Start a run, and return what waits for its end."""
+        given, out, err = (tempfile.TemporaryFile() for _ in range(3))  # noqa: SIM115  # closed when the run ends
+        given.write(stdin.encode())
+        given.seek(0)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child = os.fork()
+        if not child:
+            _run(args, self.cwd, self.environment(env), (given, out, err), timeout)
+
+        def wait() -> Result:
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            with given, out, err:
+                out.seek(0)
+                err.seek(0)
+                return Result(code, out.read().decode(), err.read().decode(), args)
+
+        return wait
+
+
+def _run(
+    args: Sequence[str], cwd: Path, environ: Mapping[str, str], streams: Sequence[BinaryIO], timeout: float
+) -> NoReturn:
+    code = 1
+    try:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, timeout)  # its own end kills a run that has none
+        os.chdir(cwd)
+        os.environ.clear()
+        os.environ.update(environ)
+        for number, stream in enumerate(streams):
+            os.dup2(stream.fileno(), number)
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+        main(args)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

@@ -1,0 +1,73 @@
+"""`dbctl profiles list`."""
+
+from typing import Any
+
+import pytest
+
+from tests.commands.forked import Forked
+from tests.harness.cli import Dbctl
+
+FILE = """
+default = "pg"
+[profiles.pg]
+url = "postgresql://app:s3cret@db.example/app?sslpassword=t0psecret"
+[profiles.broken]
+driver = "oracle"
+host = "db.example"
+[profiles.unfilled]
+url = "mysql://app:${NOT_SET}@db.example/app"
+"""
+
+
+@pytest.fixture
+def run(dbctl: Dbctl) -> Dbctl:
+    return Forked(cwd=dbctl.cwd, home=dbctl.home)
+
+
+def listed(dbctl: Dbctl, *args: str, **env: str) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in dbctl.ok("profiles", "list", *args, "--json", env=env).json}
+
+
+def test_with_nothing_configured_the_built_in_ones_are_listed(run: Dbctl) -> None:
+    rows = listed(run)
+    assert list(rows) == ["testing", "development"]
+    assert rows["development"] == {
+        "name": "development", "chosen": True, "url": "sqlite:///dev.db", "source": "built in", "problem": None
+    }  # fmt: skip
+    assert rows["testing"]["url"] == "sqlite://"
+
+
+def test_those_of_the_file_come_first_with_the_file_as_their_source_and_no_secret(run: Dbctl) -> None:
+    (run.cwd / "profiles.toml").write_text(FILE)
+    result = run.ok("profiles", "list", "--json")
+    rows = {row["name"]: row for row in result.json}
+    assert list(rows) == ["pg", "broken", "unfilled", "testing", "development"]
+    assert rows["pg"]["url"] == "postgresql://app:********@db.example/app?sslpassword=********"
+    assert rows["pg"]["source"] == "profiles.toml"
+    assert [name for name, row in rows.items() if row["chosen"]] == ["pg"]
+    assert "s3cret" not in result.out + result.err
+    assert "t0psecret" not in result.out + result.err
+
+
+def test_a_profile_that_can_not_be_used_is_listed_with_the_reason(run: Dbctl) -> None:
+    (run.cwd / "profiles.toml").write_text(FILE)
+    rows = listed(run)
+    assert rows["broken"]["url"] is None
+    assert 'driver = "oracle"' in rows["broken"]["problem"]
+    assert "NOT_SET" in rows["unfilled"]["problem"]
+    assert rows["pg"]["problem"] is None
+
+
+def test_the_chosen_one_is_the_one_that_a_command_would_take(run: Dbctl) -> None:
+    (run.cwd / "profiles.toml").write_text(FILE)
+    assert listed(run, "--profile", "development")["development"]["chosen"]
+    assert listed(run, DBCTL_PROFILE="testing")["testing"]["chosen"]
+    production = listed(run, DATABASE_URL="mysql://app:s3cret@db.example/app", ENVIRONMENT="production")["production"]
+    assert (production["chosen"], production["url"]) == (True, "mysql://app:********@db.example/app")
+
+
+def test_a_file_that_can_not_be_read_is_a_configuration_error(run: Dbctl) -> None:
+    (run.cwd / "profiles.toml").write_text("default = ")
+    result = run("profiles", "list")
+    assert (result.code, result.out) == (3, "")
+    assert result.err.startswith("dbctl: error: profiles.toml: not valid TOML: ")

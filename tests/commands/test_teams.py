@@ -1,0 +1,54 @@
+"""`dbctl teams add` and `dbctl teams list`."""
+
+import pytest
+
+from tests.commands.conftest import Sample
+
+ALL = [
+    {"id": 1, "name": "Preventers", "headquarters": "Sharp Tower", "heroes": 3},
+    {"id": 2, "name": "Z-Force", "headquarters": None, "heroes": 1},
+]
+
+
+def test_a_team_that_is_added_is_shown_with_its_id_and_is_there(sample: Sample) -> None:
+    result = sample.dbctl.ok("teams", "add", "Ärzte", "--headquarters", "Haus 7", "--json")
+    assert result.json == {"id": 3, "name": "Ärzte", "headquarters": "Haus 7", "heroes": 0}
+    assert sample.rows["team"][2:] == [(3, "Ärzte", "Haus 7")]
+
+
+def test_a_dry_run_shows_the_team_and_adds_none(sample: Sample) -> None:
+    before = sample.rows
+    result = sample.dbctl.ok("teams", "add", "Ärzte", "--dry-run", "--json")
+    assert result.json == {"id": 3, "name": "Ärzte", "headquarters": None, "heroes": 0, "committed": False}
+    assert sample.rows == before
+
+
+def test_a_name_is_taken_once(sample: Sample) -> None:
+    result = sample.dbctl("teams", "add", "Preventers")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("dbctl: error: ")
+    assert result.err.count("\n") == 1
+    assert len(sample.rows["team"]) == 2
+
+
+def test_case_and_accents_tell_names_apart(sample: Sample) -> None:
+    for name in ("preventers", "Prévènters"):
+        sample.dbctl.ok("teams", "add", name)
+    assert len(sample.rows["team"]) == 4
+
+
+def test_the_list_has_all_teams_by_id_with_the_number_of_their_heroes(sample: Sample) -> None:
+    assert sample.dbctl.ok("teams", "list", "--json").json == ALL
+
+
+@pytest.mark.parametrize("sample_database", ["postgresql", "mariadb"], indirect=True)  # SQLite counts no characters
+@pytest.mark.parametrize("name", ["x" * 201, "🦸" * 201])
+def test_a_name_that_is_too_long_is_refused(sample: Sample, name: str) -> None:
+    result = sample.dbctl("teams", "add", name)
+    assert result.code == 1, str(result)
+    assert len(sample.rows["team"]) == 2
+
+
+def test_a_name_of_the_greatest_length_is_kept_whole(sample: Sample) -> None:
+    name = "🦸" * 200
+    assert sample.dbctl.ok("teams", "add", name, "--json").json["name"] == name
