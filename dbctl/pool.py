@@ -113,7 +113,7 @@ class _Load:
                 for worker in [executor.submit(self._work) for _ in range(self.concurrency)]:
                     worker.result()
             finally:
-                self.until = 0  # where one failed or was interrupted the others stop too
+                self.until = 0  # an interrupt, which only this thread gets, stops the workers
 
     async def run_tasks(self) -> None:
         import asyncio
@@ -121,10 +121,7 @@ class _Load:
         from sqlalchemy.util import greenlet_spawn
 
         with self._timed():
-            try:
-                await asyncio.gather(*(greenlet_spawn(self._work) for _ in range(self.concurrency)))
-            finally:
-                self.until = 0
+            await asyncio.gather(*(greenlet_spawn(self._work) for _ in range(self.concurrency)))
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -134,6 +131,13 @@ class _Load:
         self.duration = time.perf_counter() - self.started
 
     def _work(self) -> None:
+        try:
+            self._check_out_and_in()
+        except BaseException:
+            self.until = 0  # where one worker fails the others stop too
+            raise
+
+    def _check_out_and_in(self) -> None:
         from sqlalchemy.exc import TimeoutError as PoolTimeout
 
         while time.perf_counter() < self.until:
