@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dbctl.errors import DbctlError
     from dbctl.profiles import Profile, Profiles
     from dbctl.profiles import select as profile
-    from dbctl.sessions import async_session, async_unit_of_work, session, unit_of_work
+    from dbctl.sessions import async_session, async_unit_of_work, in_async, session, unit_of_work
 
 __version__ = "0.1.0"
 
@@ -35,6 +35,7 @@ _HOMES = {
     "build_engine": "dbctl.engines",
     "dispose": "dbctl.engines",
     "engine": "dbctl.engines",
+    "in_async": "dbctl.sessions",
     "profile": "dbctl.profiles:select",
     "session": "dbctl.sessions",
     "unit_of_work": "dbctl.sessions",
@@ -54,6 +55,7 @@ __all__ = [
     "build_engine",
     "dispose",
     "engine",
+    "in_async",
     "profile",
     "session",
     "unit_of_work",

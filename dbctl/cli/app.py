@@ -17,7 +17,6 @@ _TyperError: Any = typer.BadParameter.__mro__[2]
 
 def run_app(arguments: list[str]) -> int:
     """Run dbctl with these arguments, and return the exit code."""
-    streams.prepare(no_color="--no-color" in arguments)
     if any("\udc80" <= character <= "\udcff" for character in "".join(arguments)):
         report.say_usage("an argument is not valid UTF-8", "dbctl")
         return ExitCode.USAGE

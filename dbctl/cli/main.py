@@ -16,6 +16,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         # Asked alone, as scripts do, it takes nothing of what parsing a command line takes.
         sys.exit(_say_version())
     try:
+        from dbctl.cli import streams
+
+        streams.prepare(no_color="--no-color" in arguments)  # before Typer is imported, which then looks
         from dbctl.cli.app import run_app
 
         code = run_app(arguments)
