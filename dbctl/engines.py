@@ -65,7 +65,7 @@ def build_async_engine(profile: Profile, missing: Missing = Missing.CREATE) -> A
             backend.url(backend.async_driver),
             connect_args=backend.async_connect_args() | backend.secret_args(),
             hide_parameters=profile.protected,
-            **backend.pool_options(),
+            **backend.async_pool_options(),
         )
     except ImportError as error:
         raise ConfigError(

@@ -130,13 +130,13 @@ def _run_and_collect(
 
     said: list[str] = []
 
-    def collect(_connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-        if context.isddl:
+    def collect(running: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+        if running is connection and context is not None and context.isddl:
             said.append(statement)
 
-    event.listen(connection, "before_cursor_execute", collect)
+    event.listen(connection.engine, "before_cursor_execute", collect)
     _create(database, connection, metadata, missing)
-    event.remove(connection, "before_cursor_execute", collect)
+    event.remove(connection.engine, "before_cursor_execute", collect)
     return map(_tidy, said)
 
 

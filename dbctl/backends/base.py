@@ -153,6 +153,10 @@ class Backend:
             "pool_timeout": pool.timeout,
         }
 
+    def async_pool_options(self) -> dict[str, Any]:
+        """Return the same for `create_async_engine`."""
+        return self.pool_options()
+
     def prepare(self, engine: Engine, missing: Missing) -> None:
         """Attach to a new engine what this database needs at each connect.
 

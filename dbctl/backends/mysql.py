@@ -115,6 +115,8 @@ class MySQL(Backend):
         from sqlalchemy import event
 
         timeout = self.profile.statement_timeout
+        # Whether `ping` takes its argument SQLAlchemy 2.0 finds out by itself, and with asyncmy it finds wrong.
+        vars(engine.dialect)["_send_false_to_ping"] = True
 
         @event.listens_for(engine, "connect")
         def bound(driver_connection: Any, _record: Any) -> None:

@@ -77,6 +77,14 @@ class SQLite(Backend):
 
         return {"poolclass": StaticPool}
 
+    def async_pool_options(self) -> dict[str, Any]:
+        """Name the pool that a file's database gets too: SQLAlchemy 2.0 would take none for aiosqlite."""
+        if self.profile.in_memory:
+            return self.pool_options()
+        from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+        return self.pool_options() | {"poolclass": AsyncAdaptedQueuePool}
+
     def prepare(self, engine: Engine, missing: Missing) -> None:
         """Refuse to create a file unasked, switch foreign keys on, and leave transactions to us.
 

@@ -68,7 +68,7 @@ def _trace(error: BaseException) -> None:
 
 def _say(line: str) -> None:
     if sys.stderr is not None:
-        complain(visible(line))
+        complain(visible(line).translate({0x2028: "\\u2028", 0x2029: "\\u2029"}))
 
 
 def visible(text: str) -> str:
@@ -79,11 +79,10 @@ def visible(text: str) -> str:
 
 
 def _harmless(character: str) -> bool:
-    return (ord(character) >= 0xA0 and character not in "\u2028\u2029") or 0x20 <= ord(character) < 0x7F
+    return ord(character) >= 0xA0 or 0x20 <= ord(character) < 0x7F
 
 
 def _escaped(character: str) -> str:
     if named := {"\t": "\\t", "\n": "\\n", "\r": "\\r"}.get(character):
         return named
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return f"\\x{ord(character):02x}"

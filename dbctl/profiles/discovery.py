@@ -147,9 +147,11 @@ class Profiles:
         if table is not None:
             layers.append(self._table(table, f"[profiles.{name}]"))
         named = [layer.values["environment"] for layer in layers if "environment" in layer.values]
-        preset = named[-1] if named else name
-        if preset in PRESETS:
+        preset = named[-1] if named and table is not None else name
+        if isinstance(preset, str) and preset in PRESETS:
             layers.insert(0, Layer(PRESETS[preset], f"{preset} preset"))
+        if table is None:
+            layers.append(Layer({"environment": name}, f"{name} preset"))
         return layers
 
     def _shared(self) -> Iterator[Layer]:
