@@ -118,10 +118,10 @@ def test_csv_in_a_pipe_has_values_as_they_are(stored: Dbctl) -> None:
 def test_tab_separated_text_has_values_that_can_be_unescaped(stored: Dbctl) -> None:
     def unescape(match: re.Match[str]) -> str:
         found = match[1]
-        return chr(int(found[1:], 16)) if found[0] == "x" else {"t": "\t", "n": "\n", "r": "\r"}.get(found, found)
+        return chr(int(found[1:], 16)) if found[0] in "xu" else {"t": "\t", "n": "\n", "r": "\r"}.get(found, found)
 
     rows = stored.ok("heroes", "list", "-o", "tsv").rows
-    assert [re.sub(r"\\(x[0-9a-f]{2}|[tnr\\])", unescape, row["name"]) for row in rows] == VALUES
+    assert [re.sub(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|[tnr\\])", unescape, row["name"]) for row in rows] == VALUES
 
 
 @pytest.mark.parametrize("output", FORMATS)

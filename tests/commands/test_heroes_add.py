@@ -73,6 +73,7 @@ def test_any_value_is_stored_and_shown_unharmed(sample: Sample) -> None:
         assert sample.dbctl.ok("heroes", "show", row["name"], "--json").json["id"] == row["id"]
 
 
+@pytest.mark.parametrize("sample_database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("output", ["table", "tsv"])
 def test_no_value_reaches_a_reader_as_a_control_character(sample: Sample, output: str) -> None:
     for hostile in HOSTILE[:3]:

@@ -82,7 +82,7 @@ def test_a_model_that_the_dialect_can_not_express_is_an_error_of_the_model(
 ) -> None:
     """The commonest case is a text without a length, which MySQL needs and the others do not."""
     models(quick.cwd, alpha="", beta="word: Mapped[str]")
-    for args in ((), ("--dry-run",)):
+    for args in (("--dry-run",), ()):
         result = quick("init-tables", "--models", "models", *args)
         if database.kind != "mariadb":
             assert result.code == 0

@@ -57,11 +57,6 @@ def test_the_main_job_on_the_embedded_default(dbctl: Dbctl) -> None:
     assert [file.name for file in dbctl.cwd.iterdir()] == ["dev.db"]
 
 
-def test_the_main_job_on_each_database(quick: Dbctl, database: TestDatabase) -> None:
-    answer = do_the_main_job(quick).json
-    assert answer["encrypted"] is (None if database.kind == "sqlite" else True)
-
-
 def test_the_main_job_on_both_servers_of_one_file(
     dbctl: Dbctl, postgres_database: TestDatabase, mariadb_database: TestDatabase
 ) -> None:
@@ -72,6 +67,7 @@ def test_the_main_job_on_both_servers_of_one_file(
     for each, server in zip(databases, ("PostgreSQL", "MariaDB"), strict=True):
         answer = do_the_main_job(forked, "--profile", each.profile).json
         assert (answer["profile"], answer["server"], answer["database"]) == (each.profile, server, each.name)
+        assert answer["encrypted"] is True
 
 
 COMMANDS = [

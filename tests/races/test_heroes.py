@@ -18,7 +18,7 @@ WAITING = {
 
 def test_one_of_several_updates_gives_a_hero_a_team(processes: Racers, heroes: TestDatabase) -> None:
     heroes.execute("UPDATE hero SET team_id = NULL")
-    outcomes = processes.race(joining, heroes, 30)
+    outcomes = processes.race(joining, heroes, 20)
     assert {outcome for each in outcomes for outcome in each} == {"moved", "refused"}
     assert {each.count("moved") for each in outcomes} == {1}
 
