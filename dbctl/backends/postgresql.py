@@ -180,7 +180,7 @@ class PostgreSQL(Backend):
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:
         """Take a transaction's advisory lock: CREATE TABLE IF NOT EXISTS alone fails when two run it at once."""
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_DDL_LOCK,))
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_DDL_LOCK})")
         yield
 
     def driver_errors(self) -> tuple[type[BaseException], ...]:

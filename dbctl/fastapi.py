@@ -1,0 +1,260 @@
+"""A profile's sessions, life and health inside a FastAPI service.
+
+    app = FastAPI(lifespan=lifespan("prod", wait=30))
+    install_error_handlers(app)
+    app.include_router(health_router())
+
+    @app.post("/heroes/")
+    def add_hero(session: SessionDep, hero: HeroCreate) -> HeroPublic: …
+
+A request has one session and one unit of work. It is committed when the handler has returned and before the response
+leaves, so that nobody is told of work that is not there; it is rolled back where the handler raised or the client has
+gone away. What a handler *returns* is committed, whatever its status; to roll back, raise. FastAPI writes the response
+down when the handler returns, so what the database makes, such as an id, is in it only after a `session.flush()`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi.requests import HTTPConnection
+from fastapi.responses import JSONResponse, PlainTextResponse
+from pydantic import BaseModel
+from sqlalchemy import MetaData
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from dbctl import errors, metrics
+from dbctl.profiles import Profile
+from dbctl.serving import Access
+from dbctl.tables import create_missing
+
+ProfileName = str | Profile | None
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
+
+_log = logging.getLogger(__name__)
+
+_RETRY_AFTER = {"Retry-After": "5"}
+_CLIENT_GONE = 499
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Those that only read (RFC 9110, 9.2.1)."""
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+def session_dependency(profile: ProfileName = None, *, writes: bool | None = None) -> Any:
+    """Return the dependency that gives a handler its session: `Annotated[Session, session_dependency("prod")]`.
+
+    At most as many requests have a session at a time as the profile's pool has connections. The others wait, without a
+    thread, for the pool's timeout; handlers that waited for a connection in their threads would take all there are,
+    and who has a connection could not go on to give it back.
+
+    Args:
+        profile: The profile, its name, or None for the one of the app's (outermost) `lifespan`.
+        writes: Whether the unit of work means to write; every request does but GET, HEAD, OPTIONS and TRACE unless
+            it is given.
+    """
+    return _dependency(profile, writes, asynchronous=False)
+
+
+def async_session_dependency(profile: ProfileName = None, *, writes: bool | None = None) -> Any:
+    """Return the same for an async session: `Annotated[AsyncSession, async_session_dependency("prod")]`."""
+    return _dependency(profile, writes, asynchronous=True)
+
+
+def _dependency(profile: ProfileName, writes: bool | None, *, asynchronous: bool) -> Any:
+    async def request_session(connection: HTTPConnection) -> AsyncIterator[Any]:
+        access = _access(connection.app, profile, asynchronous=asynchronous)
+        to_write = connection.scope.get("method") not in _SAFE_METHODS if writes is None else writes
+        async with access.unit(writes=to_write) as database:
+            yield database.session
+            if to_write and isinstance(connection, Request) and await connection.is_disconnected():
+                raise HTTPException(_CLIENT_GONE)
+
+    return Depends(request_session, scope="function")
+
+
+def _access(app: FastAPI, named: ProfileName, *, asynchronous: bool) -> Access:
+    """Return the access to the profile that a part of the app names, or that the app is made to work on."""
+    profile = getattr(app.state, "dbctl_override", None) or named or getattr(app.state, "dbctl_profile", None)
+    return Access.to(profile, asynchronous=asynchronous)
+
+
+SessionDep = Annotated[Session, session_dependency()]
+"""A session on the profile of the app's `lifespan`."""
+
+AsyncSessionDep = Annotated[AsyncSession, async_session_dependency()]
+"""An async session on the profile of the app's `lifespan`."""
+
+
+def override(app: FastAPI, profile: ProfileName) -> AbstractContextManager[Any]:
+    """Make an app work on another profile, whichever its parts name: `override(app, "testing")` before a test.
+
+    It holds from the call on; used as a context manager, as in `with override(app, "testing"), TestClient(app): …`, to
+    the end of the block.
+    """
+    undo = ExitStack()
+    undo.callback(setattr, app.state, "dbctl_override", getattr(app.state, "dbctl_override", None))
+    app.state.dbctl_override = profile
+    return undo
+
+
+# --- life -------------------------------------------------------------------------------------------------------------
+
+
+def lifespan(
+    profile: ProfileName = None,
+    own: Lifespan | None = None,
+    *,
+    asynchronous: bool = False,
+    wait: float = 0,
+    create_tables: MetaData | None = None,
+) -> Lifespan:
+    """Return a lifespan for `FastAPI(lifespan=…)`: the profile's engine is there while the service runs.
+
+    Args:
+        profile: The profile, its name, or None for the one that `dbctl` itself would take.
+        own: The service's own lifespan, which runs inside this one and keeps its state.
+        asynchronous: Whether the service works by the async driver.
+        wait: Seconds for which a database that can't be reached is waited for, before the service starts.
+        create_tables: Create those of its tables that are missing.
+
+    Raises:
+        ConfigError: At the start: there is no such profile, or it is wrong.
+        ConnectError: At the start: the database could not be reached.
+    """
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[Any]:
+        outermost = not hasattr(app.state, "dbctl_profile")
+        if outermost:
+            app.state.dbctl_profile = profile
+        access = _access(app, profile, asynchronous=asynchronous)
+        try:
+            if wait > 0:
+                await access.wait(wait)
+            if create_tables is not None:
+                await access.run(create_missing, [create_tables])
+            async with own(app) if own else nullcontext() as state:
+                yield state
+        finally:
+            await access.dispose()
+            if outermost:
+                del app.state.dbctl_profile
+
+    return opened
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+class Problem(BaseModel):
+    """What went wrong, in words that are meant for the client."""
+
+    detail: str
+
+
+_ANSWERS: Mapping[type[errors.DbctlError], tuple[int, str]] = {
+    errors.ConnectError: (503, "the database can't be reached"),
+    errors.OutOfTime: (503, "the database is busy"),
+    errors.NotFound: (404, "what was asked for is not there"),
+    errors.Ambiguous: (409, "the name stands for more than one row"),
+    errors.Duplicate: (409, "there is one like it already"),
+    errors.BrokenReference: (409, "it refers to what is not there, or is itself referred to"),
+    errors.Conflict: (422, "a value is missing, too long or out of range"),
+    errors.MissingTable: (500, "the service is not set up: a table is missing"),
+    errors.WorkRefused: (409, "the database refused the work"),
+    errors.OutcomeUnknown: (500, "the connection was lost during the commit: the work may be done or not; look first"),
+    errors.DbctlError: (500, "the service is not set up"),
+}
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer dbctl's errors with the right status, and with no SQL, driver's text or traceback in the body.
+
+    No connection and out of time are 503 with Retry-After; not found is 404; a duplicate, a broken reference and what
+    the service's functions refuse are 409; a value that the database does not take is 422, in the form of FastAPI's
+    own; all else is 500, and logged. What the service's functions raise themselves, such as NotFound, is told in their
+    words. A handler of the app's own for a subclass of DbctlError goes before this one.
+    """
+    app.add_exception_handler(errors.DbctlError, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    kind = next(ancestor for ancestor in type(error).__mro__ if ancestor in _ANSWERS)
+    status, detail = _ANSWERS[kind]
+    from_database = isinstance(error.__cause__, SQLAlchemyError)
+    if isinstance(error, errors.WorkRefused) and not from_database:
+        detail = error.message
+    elif kind is errors.WorkRefused:
+        status = 500  # none of the refusals that a client can bring about: more likely the statement itself is wrong
+    if status >= 500:
+        _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error if status == 500 else None)
+    as_invalid = [{"type": "conflict", "loc": ["body"], "msg": detail}]
+    return JSONResponse(
+        {"detail": as_invalid if status == 422 else detail}, status, _RETRY_AFTER if status == 503 else None
+    )
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the responses of these statuses for OpenAPI: `@app.get(…, responses=problems(404, 503))`."""
+    return {
+        status: {
+            "model": Problem,
+            "description": "; or ".join(text for code, text in _ANSWERS.values() if code == status),
+        }
+        for status in statuses
+    }
+
+
+# --- health -----------------------------------------------------------------------------------------------------------
+
+
+class Readiness(BaseModel):
+    """Whether the database answers, or the step at which it failed."""
+
+    ready: bool
+    failed_stage: str | None = None
+
+
+def health_router(profile: ProfileName = None, *, asynchronous: bool = False, timeout: float = 2) -> APIRouter:
+    """Return a router with `/livez`, `/readyz` and `/metrics`.
+
+    `/livez` asks nobody. `/readyz` connects anew, beside the pool, so that a pool in full use is no failure; it is 503
+    with the step that failed. `/metrics` is the pool in Prometheus' text format.
+
+    Args:
+        profile: The profile, its name, or None for the one of the app's (outermost) `lifespan`.
+        asynchronous: Whether the service works by the async driver.
+        timeout: Seconds after which `/readyz` gives up.
+    """
+    router = APIRouter(tags=["health"])
+
+    @router.get("/livez", summary="Is the service alive?")
+    async def livez() -> dict[str, bool]:
+        return {"alive": True}
+
+    @router.get("/readyz", summary="Does the database answer?", responses={503: {"model": Readiness}})
+    async def readyz(request: Request, response: Response) -> Readiness:
+        try:
+            await _access(request.app, profile, asynchronous=asynchronous).ping(timeout)
+        except errors.DbctlError as error:
+            _log.warning("%s: %s", request.url.path, error)
+            response.status_code = 503
+            response.headers.update(_RETRY_AFTER)
+            return Readiness(ready=False, failed_stage=getattr(error, "stage", "statement"))
+        return Readiness(ready=True)
+
+    @router.get("/metrics", summary="The connection pool at work", response_class=PlainTextResponse)
+    async def pool_metrics(request: Request) -> PlainTextResponse:
+        access = _access(request.app, profile, asynchronous=asynchronous)
+        text = metrics.exposition(access.sync_engine, access.backend)
+        return PlainTextResponse(text, media_type=metrics.CONTENT_TYPE)
+
+    return router

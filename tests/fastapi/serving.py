@@ -1,0 +1,63 @@
+"""An app behind a real server on loopback, and real clients for it."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import uvicorn
+from prometheus_client.parser import text_string_to_metric_families
+
+
+class Served:
+    """An app that uvicorn serves on 127.0.0.1, from a thread, inside a `with` block.
+
+    Attributes:
+        client: a client, for any number of threads at once.
+    """
+
+    def __init__(self, app: Any) -> None:
+        """Plan to serve an ASGI app."""
+        self._app = app
+
+    def __enter__(self) -> "Served":
+        # It listens from now on: who connects before the server accepts waits, and need not try again.
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._server = uvicorn.Server(uvicorn.Config(self._app, log_level="critical", lifespan="on"))
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        # A connection for each request: after an error the server may close one that was to be used again.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        url = "http://{}:{}".format(*self._listener.getsockname())
+        self.client = httpx.Client(base_url=url, timeout=60, trust_env=False, verify=False, limits=limits)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+        self._server.should_exit = True
+        self._thread.join(30)
+        assert not self._thread.is_alive(), "the server did not end"
+
+    def _run(self) -> None:
+        try:
+            # It exits where the app does not start, and then its clients have to be told.
+            with contextlib.suppress(SystemExit):
+                self._server.run(sockets=[self._listener])
+        finally:
+            self._listener.close()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What `/metrics` says, without the `dbctl_pool_` of the names."""
+        text = self.client.get("/metrics").text
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        return {sample.name.removeprefix("dbctl_pool_"): sample.value for sample in samples}
+
+    @contextlib.contextmanager
+    def leaving(self, method: str, path: str) -> Iterator[None]:
+        """Send a request, and hang up at the end of the block without having waited for the answer."""
+        with socket.create_connection(self._listener.getsockname(), timeout=30) as connection:
+            connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n".encode())
+            yield

@@ -1,0 +1,58 @@
+"""What the README shows of services runs as it stands there."""
+
+import contextlib
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+
+from tests.harness.cli import Dbctl
+from tests.servers.system import free_port
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def answering(run: Dbctl, *args: str, port: int) -> Iterator[httpx.Client]:
+    """Run a service, and return a client for it as soon as it is ready."""
+    process = run.popen(*args, "--port", str(port))
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False, verify=False) as client:
+        try:
+            deadline = time.monotonic() + 30
+            while True:
+                with contextlib.suppress(httpx.ConnectError):
+                    assert client.get("/readyz").json()["ready"]
+                    break
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline
+            yield client
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def test_the_app_runs(dbctl: Dbctl) -> None:
+    (app,) = re.findall(r"```py\n(# app\.py\n.*?)```", README, re.DOTALL)
+    (dbctl.cwd / "app.py").write_text(app, encoding="utf-8")
+    uvicorn = replace(dbctl, program=(sys.executable, "-m", "uvicorn"))
+    with answering(uvicorn, "app:app", port=free_port()) as client:
+        answers = [client.post("/orders/", params={"item": "cape"}) for _ in range(2)]
+        answers += [client.get(f"/orders/{item}") for item in ("cape", "mask")]
+    assert [answer.status_code for answer in answers] == [201, 409, 200, 404]
+    assert answers[0].json() == answers[2].json() == {"id": 1, "item": "cape"}
+    assert answers[3].json() == {"detail": "nobody ordered mask"}
+
+
+def test_the_sample_service_answers_as_shown(dbctl: Dbctl) -> None:
+    dbctl.ok("init-tables")
+    dbctl.ok("teams", "add", "Preventers")
+    dbctl.ok("heroes", "add", "Spider-Boy", "--secret-name", "Pedro", "--age", "16", "--team", "Preventers")
+    examples = re.findall(r"^\$ curl -s '?127\.0\.0\.1:8000(.+?)'?\n(.*)$", README, re.MULTILINE)
+    assert examples
+    with answering(dbctl, "serve", port=free_port()) as client:
+        for path, shown in examples:
+            assert client.get(path).text == shown

@@ -1,0 +1,136 @@
+"""Whoever runs the service can ask whether it lives, whether its database answers, and what its pool is doing."""
+
+import math
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from prometheus_client.parser import text_string_to_metric_families
+
+from dbctl.fastapi import SessionDep, health_router, lifespan
+from dbctl.profiles import Profile
+from dbctl.profiles.layers import Layer, build
+from tests.backends.profile import profile_of
+from tests.fastapi.serving import Served
+from tests.harness.database import TestDatabase
+from tests.servers.system import free_port
+
+
+def served(profile: Profile, asynchronous: bool = False) -> Served:
+    """Serve nothing but the health of a profile."""
+    app = FastAPI(lifespan=lifespan(profile, asynchronous=asynchronous))
+    app.include_router(health_router(asynchronous=asynchronous))
+    return Served(app)
+
+
+# --- /livez and /readyz -----------------------------------------------------------------------------------------------
+
+
+def test_a_database_that_answers_is_ready(service: Served) -> None:
+    answer = service.client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "failed_stage": None})
+
+
+@pytest.mark.parametrize(
+    ("changes", "stage"),
+    [({"port": free_port()}, "TCP"), ({"password": "wrong"}, "login"), ({"database": "nowhere"}, "database")],
+    ids=["TCP", "login", "database"],
+)
+def test_the_step_that_failed_is_named(
+    sample: TestDatabase, asynchronous: bool, changes: dict[str, Any], stage: str
+) -> None:
+    if not sample.server:
+        return
+    with served(profile_of(sample, changes), asynchronous) as service:
+        answer = service.client.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"ready": False, "failed_stage": stage})
+        assert int(answer.headers["Retry-After"]) > 0
+        assert service.client.get("/livez").status_code == 200
+
+
+def test_a_file_that_is_not_there_is_not_ready_and_is_not_created(tmp_path: Path, asynchronous: bool) -> None:
+    path = tmp_path / "nowhere.db"
+    with served(build("x", [Layer({"driver": "sqlite", "database": str(path)}, "the test")]), asynchronous) as service:
+        assert service.client.get("/readyz").json() == {"ready": False, "failed_stage": "database"}
+    assert not path.exists()
+
+
+def test_a_database_that_is_frozen_is_told_in_time(sample: TestDatabase, asynchronous: bool) -> None:
+    if not sample.server:
+        return
+    with served(profile_of(sample), asynchronous) as service:
+        assert service.client.get("/readyz").status_code == 200
+        with sample.server.frozen():
+            start = time.monotonic()
+            assert service.client.get("/readyz").status_code == 503
+            assert time.monotonic() - start < 4
+            assert service.client.get("/livez").json() == {"alive": True}
+        assert service.client.get("/readyz").status_code == 200
+
+
+def test_a_pool_in_full_use_is_ready_and_its_metrics_say_so(sample: TestDatabase) -> None:
+    at_work, go_on = threading.Semaphore(0), threading.Event()
+    app = FastAPI(lifespan=lifespan(profile_of(sample, {"pool.size": 1, "pool.max_overflow": 1})))
+    app.include_router(health_router())
+
+    @app.get("/")
+    def hold(session: SessionDep) -> None:
+        session.connection()
+        at_work.release()
+        go_on.wait(30)
+
+    with Served(app) as service, ThreadPoolExecutor(2) as clients:
+        holding = [clients.submit(service.client.get, "/") for _ in range(2)]
+        assert all(at_work.acquire(timeout=30) for _ in holding)
+        assert service.client.get("/readyz").status_code == 200
+        in_use = service.metrics
+        go_on.set()
+        assert [each.result().status_code for each in holding] == [200, 200]
+        after = service.metrics
+    gauges = ("size", "capacity", "checked_out", "idle", "overflow")
+    assert [in_use[name] for name in gauges] == [1, 2, 2, 0, 1]
+    assert [after[name] for name in gauges] == [1, 2, 0, 1, 0]
+    counters = ("checkouts_total", "connects_total", "closes_total", "invalidations_total", "timeouts_total")
+    assert [in_use[name] for name in counters] == [2, 2, 0, 0, 0]
+    assert [after[name] for name in counters] == [2, 2, 1, 0, 0]
+
+
+# --- /metrics ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_pool_does_is_counted(service: Served, sample: TestDatabase) -> None:
+    assert [service.client.get("/teams/").status_code for _ in range(3)] == [200, 200, 200]
+    counted = service.metrics
+    assert (counted["checkouts_total"], counted["connects_total"], counted["idle"]) == (3, 1, 1)
+    if sample.server:
+        sample.server.restart("immediate")
+        assert service.client.get("/teams/").status_code == 200
+        counted = service.metrics
+        assert counted["connects_total"] == 2
+        assert counted["invalidations_total"] > 0
+
+
+def test_the_text_is_what_prometheus_reads(tmp_path: Path) -> None:
+    name = 'a "name"\\ with\na line'
+    values = {"driver": "sqlite", "database": str(tmp_path / "x.db"), "pool.size": 0}
+    with served(build(name, [Layer(values, "the test")])) as service:
+        answer = service.client.get("/metrics")
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    assert {family.type for name, family in families.items() if name.endswith(("size", "idle"))} == {"gauge"}
+    assert families["dbctl_pool_checkouts"].type == "counter"
+    for family in families.values():
+        assert family.documentation
+        assert [sample.labels for sample in family.samples] == [{"profile": name}]
+    assert families["dbctl_pool_capacity"].samples[0].value == math.inf
+
+
+def test_a_database_in_memory_has_one_connection(asynchronous: bool) -> None:
+    with served(build("memory", [Layer({"driver": "sqlite"}, "the test")]), asynchronous) as service:
+        counted = service.metrics
+    assert counted["capacity"] == 1
+    assert "checked_out" not in counted
