@@ -63,16 +63,17 @@ def unit_of_work(engine: Engine, backend: Backend, *, writes: bool = True, dry_r
         writes: Whether the unit means to write.
         dry_run: Roll back at the end also where all went well.
     """
-    with Session(_told(engine, backend, writes), expire_on_commit=False) as session:
-        ending = _Ending(session, backend, dry_run)
-        try:
-            yield Database(session, backend, backend.profile, dry_run)
-            ending.conclude()
-        except BaseException as error:
+    session = Session(_told(engine, backend, writes), expire_on_commit=False)
+    ending = _Ending(session, backend, dry_run)
+    try:
+        yield Database(session, backend, backend.profile, dry_run)
+        ending.conclude()
+    except BaseException as error:
+        with session:
             translated = ending.abandon(error)
-            if translated is None:
-                raise
-            raise translated from error
+        if translated is None:
+            raise
+        raise translated from error
 
 
 @asynccontextmanager
@@ -100,17 +101,18 @@ async def async_unit_of_work(
     """Run the block in one async session and one transaction; the parameters are those of `unit_of_work`."""
     from sqlmodel.ext.asyncio.session import AsyncSession
 
-    async with AsyncSession(_told(engine, backend, writes), expire_on_commit=False) as session:
-        ending = _Ending(session.sync_session, backend, dry_run)
-        try:
-            yield AsyncDatabase(session, backend, backend.profile, dry_run)
-            await session.run_sync(lambda _: ending.conclude())
-        except BaseException as error:
-            reason = error  # `error` is unbound when this clause ends
+    session = AsyncSession(_told(engine, backend, writes), expire_on_commit=False)
+    ending = _Ending(session.sync_session, backend, dry_run)
+    try:
+        yield AsyncDatabase(session, backend, backend.profile, dry_run)
+        await session.run_sync(lambda _: ending.conclude())
+    except BaseException as error:
+        reason = error  # `error` is unbound when this clause ends
+        async with session:  # which closes it also where the task is cancelled once more
             translated = await session.run_sync(lambda _: ending.abandon(reason))
-            if translated is None:
-                raise
-            raise translated from error
+        if translated is None:
+            raise
+        raise translated from error
 
 
 def in_async(
@@ -155,16 +157,17 @@ class _Ending:
     committing: bool = False
 
     def conclude(self) -> None:
-        """Load what is missing and commit; in a dry run, roll back."""
+        """Load what is missing, commit, and close; in a dry run, roll back."""
         _complete(self.session)
         if self.dry_run:
             if self.backend.check_deferred:
                 self.session.connection().exec_driver_sql(self.backend.check_deferred)
             self.session.expunge_all()  # a rollback would empty the objects, which are to be shown
-            self.session.rollback()
-            return
-        self.committing = True
-        self.session.commit()
+        else:
+            self.committing = True
+            self.session.commit()
+            self.committing = False
+        self.session.close()
 
     def abandon(self, error: BaseException) -> DbctlError | None:
         """Roll back, and return dbctl's error for this one, or None where it is none of the database's."""
