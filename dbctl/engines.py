@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import create_engine, event
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
-from dbctl.errors import ConfigError
+from dbctl.errors import ConfigError, ConnectError
 from dbctl.profiles import Profile, Profiles
+from dbctl.profiles.tls import ENCRYPTING
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -153,6 +154,8 @@ def _profile(profile: str | Profile | None) -> Profile:
 def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     """Attach to a new engine, whichever driver it has, what the backend and the profile need."""
     backend.prepare(engine, missing)
+    if backend.needs_host and backend.profile.ssl.mode in ENCRYPTING:
+        _refuse_plaintext(engine, backend)
     if backend.profile.echo:
         _echo_to_stderr(engine)
     statements = {writes: backend.begin_statement(writes=writes) for writes in (False, True)}
@@ -163,6 +166,23 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     def begin(connection: Connection) -> None:
         if statement := statements[bool(connection.get_execution_options().get(WRITES))]:
             connection.exec_driver_sql(statement)
+
+
+def _refuse_plaintext(engine: Engine, backend: Backend) -> None:
+    """Ask each new connection's own socket whether it is encrypted, whatever the driver was told to do.
+
+    The server can't be asked: behind a proxy it speaks of its own hop (`pg_stat_ssl`, `Ssl_cipher`).
+    """
+
+    @event.listens_for(engine, "connect", insert=True)
+    def prove(connection: Any, _record: Any) -> None:
+        if backend.tls_version(getattr(connection, "driver_connection", connection)) is None:
+            mode = backend.profile.ssl.mode
+            raise ConnectError(
+                f"profile {backend.profile.name}: TLS failed: ssl.mode is {mode}, and the connection is in plaintext",
+                "TLS",
+                'a Unix socket is never encrypted: for one, set ssl.mode = "disable"',
+            )
 
 
 def _echo_to_stderr(engine: Engine) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.errors import ConfigError, ConnectError, DbctlError, MissingTable, OutOfTime, Unsupported, WorkRefused
 from dbctl.profiles import Profile, password_of
+from dbctl.profiles.tls import VERIFYING
 from dbctl.profiles.urls import is_secret
 
 if TYPE_CHECKING:
@@ -137,8 +138,7 @@ class Backend:
             raise ConfigError(f"{where}: ssl: a certificate or key can't be loaded: {reason}") from error
         if settings.mode != "verify-full":
             context.check_hostname = False
-        # With an authority named, `require` verifies it, as it does in libpq.
-        if settings.mode == "prefer" or (settings.mode == "require" and not settings.ca):
+        if settings.mode not in VERIFYING:
             context.verify_mode = ssl.CERT_NONE
         return context
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.base import Backend, Identity, ServerUsage
 from dbctl.errors import (
     BrokenReference,
+    ConfigError,
     Conflict,
     ConnectError,
     DbctlError,
@@ -19,12 +21,19 @@ from dbctl.errors import (
     OutOfTime,
     WorkRefused,
 )
+from dbctl.profiles.tls import VERIFYING
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # Any number will do that no other program uses for an advisory lock; this one spells "dbctlddl".
 _DDL_LOCK = int.from_bytes(b"dbctlddl", "big") >> 1
+
+# For what is not named libpq would look in the home directory, and verify, or show itself, by what it finds there.
+_NO_FILE = "/dev/null/none"
+
+# Where systems keep the authorities that they trust: Debian, Red Hat, Alpine and macOS.
+_CA_FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 # libpq has no code for what fails before a session is there; its English words, and the step they speak of.
 _STAGES = (
@@ -74,16 +83,28 @@ class PostgreSQL(Backend):
     def connect_args(self) -> dict[str, Any]:
         """Return libpq's keywords (https://www.postgresql.org/docs/current/libpq-connect.html)."""
         profile, ssl = self.profile, self.profile.ssl
-        args: dict[str, Any] = {
+        return {
             # libpq takes whole seconds, and advises against fewer than 2.
             "connect_timeout": max(2, math.ceil(profile.connect_timeout)),
             "application_name": profile.application_name,
             "sslmode": ssl.mode,
-            "sslrootcert": ssl.ca,
-            "sslcert": ssl.cert,
-            "sslkey": ssl.key,
+            "sslrootcert": ssl.ca or (self._system_ca() if ssl.mode in VERIFYING else _NO_FILE),
+            "sslcert": ssl.cert or _NO_FILE,
+            "sslkey": ssl.key or ssl.cert or _NO_FILE,
         }
-        return {key: value for key, value in args.items() if value is not None}
+
+    def _system_ca(self) -> str:
+        """Return the file of the authorities that the system trusts: the libpq in psycopg2's wheel knows of none."""
+        import ssl
+
+        places = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *_CA_FILES)
+        for place in places:
+            if place and os.path.isfile(place):
+                return place
+        raise ConfigError(
+            f"profile {self.profile.name}: ssl.mode: this system has no file of trusted authorities",
+            "name the one that signed the server's certificate with ssl.ca",
+        )
 
     def async_connect_args(self) -> dict[str, Any]:
         """Return asyncpg's keywords.

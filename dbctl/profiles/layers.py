@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from dbctl.errors import ConfigError
 from dbctl.profiles.model import Pool, Profile, Ssl
 from dbctl.profiles.secrets import SOURCES
+from dbctl.profiles.tls import tls_problems
 from dbctl.profiles.urls import is_secret, split_url
 
 _TABLES: Mapping[str, type[BaseModel]] = {"pool": Pool, "ssl": Ssl}
@@ -77,6 +78,8 @@ def layer_from_table(table: Mapping[str, Any], origin: str, directory: Path, env
             raise ConfigError(message, "name its source with password_env or password_file, or write it in the url")
         else:
             values[key] = _expand_all(value, expand)
+    if values.get("ssl.ca") == "system":  # libpq's word for the authorities that the system trusts
+        values["ssl.ca"] = None
     for key in _PATHS:
         if isinstance(values.get(key), str):
             values[key] = str(directory / os.path.expanduser(values[key]))
@@ -99,10 +102,13 @@ def build(name: str, layers: Iterable[Layer]) -> Profile:
         merged |= layer.values
         origins |= dict.fromkeys(layer.values, layer.origin)
     try:
-        return Profile.from_values({"name": name, **_nest(merged)}, origins)
+        profile = Profile.from_values({"name": name, **_nest(merged)}, origins)
     except ValidationError as error:
         lines = [_describe(name, found, merged, origins) for found in error.errors(include_url=False)]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+    if problems := list(tls_problems(profile)):
+        raise ConfigError("\n".join(problems))
+    return profile
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -30,6 +30,8 @@ _PASSWORD_AS_PORT = re.compile(r"(?!\d|\$\{).+", re.DOTALL)
 # What drivers call these in a URL's query, and what a profile calls them.
 _QUERY_KEYS = {
     "sslmode": "ssl.mode",
+    "ssl": "ssl.mode",
+    "ssl-mode": "ssl.mode",
     "sslrootcert": "ssl.ca",
     "sslcert": "ssl.cert",
     "sslkey": "ssl.key",
@@ -41,6 +43,8 @@ _QUERY_KEYS = {
     "application_name": "application_name",
     "password": "password",
 }
+# What would turn TLS on, off or half on past the profile's back.
+_REFUSED_KEYS = {"ssl_disabled", "ssl_verify_cert", "ssl_verify_identity", "ssl_check_hostname"}
 # MySQL's words for the modes (https://dev.mysql.com/doc/refman/8.4/en/connection-options.html#option_general_ssl-mode).
 _MYSQL_MODES = {
     "DISABLED": "disable",
@@ -81,8 +85,12 @@ def split_url(url: str, expand: Callable[[str], str] = str) -> dict[str, Any]:
     query: dict[str, Any] = {}
     for key, raw in parse_qsl(part["query"], keep_blank_values=True):
         value = expand(raw)
+        if key in _REFUSED_KEYS:
+            raise ConfigError(f"{key} in its query is not understood", "say it with sslmode, such as verify-full")
         if own := _QUERY_KEYS.get(key):
-            values[own] = _MYSQL_MODES.get(value.upper(), value) if own == "ssl.mode" else value
+            value = _MYSQL_MODES.get(value.upper(), value) if own == "ssl.mode" else value
+            if values.setdefault(own, value) != value:
+                raise ConfigError(f"its query says {own} twice, and not the same", "say it once")
         else:
             query[key] = [*_as_list(query[key]), value] if key in query else value
     if query:

@@ -1,21 +1,27 @@
 """TLS is what the profile asks for, on every server, and what is said of it is the socket's own word."""
 
-from collections.abc import Iterator
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
+from dbctl.backends import backend_of
 from dbctl.errors import ConnectError
-from dbctl.probe import ping
+from dbctl.probe import PingReport, async_ping, ping
 from dbctl.profiles import Profile
+from dbctl.profiles.tls import ENCRYPTING, VERIFYING
 from tests.backends.profile import one_unit, profile_of
 from tests.harness.database import TestDatabase
 from tests.servers.authority import Authority
 from tests.servers.mariadb import MariaDBServer
+from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer
+from tests.servers.proxy import SSL_REQUEST, TlsStripper
 from tests.servers.server import Server
 
-MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
-VERIFYING = ("verify-ca", "verify-full")
+MODES = ("disable", "prefer", *ENCRYPTING)
 SERVERS_WORD = {
     "postgresql": "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
     "mariadb": "SELECT variable_value FROM information_schema.session_status WHERE variable_name = 'ssl_version'",
@@ -32,6 +38,12 @@ def tls_version(profile: Profile) -> str | None:
     return told
 
 
+def in_mode(database: TestDatabase, mode: str, changes: Mapping[str, str] | None = None) -> Profile:
+    """Return the database's profile in a mode, without an authority where that mode has no use for one."""
+    authority = {} if mode in VERIFYING else {"ssl.ca": None}
+    return profile_of(database, {"ssl.mode": mode} | authority | dict(changes or {}))
+
+
 def is_reached(profile: Profile) -> bool:
     """Tell whether the profile connects, or TLS is the reason why it does not."""
     try:
@@ -45,19 +57,11 @@ def is_reached(profile: Profile) -> bool:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_mode_decides_whether_a_connection_is_encrypted(shared_server_database: TestDatabase, mode: str) -> None:
-    told = tls_version(profile_of(shared_server_database, {"ssl.mode": mode}))
+    told = tls_version(in_mode(shared_server_database, mode))
     assert told is None if mode == "disable" else str(told).startswith("TLSv1.")
 
 
-@pytest.mark.parametrize("mode", ["disable", "prefer", "require"])
-def test_modes_that_verify_nothing_need_no_authority(shared_server_database: TestDatabase, mode: str) -> None:
-    told = tls_version(profile_of(shared_server_database, {"ssl.mode": mode, "ssl.ca": None}))
-    assert (told is None) == (mode == "disable")
-
-
-# libpq verifies under `require` too where it is given an authority, and the modes mean what libpq means by them:
-# https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-CERTIFICATES
-@pytest.mark.parametrize("mode", ["require", *VERIFYING])
+@pytest.mark.parametrize("mode", VERIFYING)
 def test_a_certificate_by_another_authority_is_refused(
     shared_server_database: TestDatabase, authority: Authority, mode: str
 ) -> None:
@@ -71,7 +75,7 @@ def test_another_hosts_certificate_is_refused_by_the_mode_that_looks_at_the_name
 ) -> None:
     assert shared_server_database.server
     with shared_server_database.server.presenting(authority.elsewhere):
-        assert is_reached(profile_of(shared_server_database, {"ssl.mode": mode})) is reached
+        assert is_reached(in_mode(shared_server_database, mode)) is reached
 
 
 @pytest.mark.parametrize("mode", VERIFYING)
@@ -98,12 +102,12 @@ def test_a_client_certificate_is_shown_to_the_server(
     server = shared_server_database.server
     server.create_role("certified", "secret", requires="certificate")
     server.create_database("certified", owner="certified")
-    login = {"user": "certified", "password": "secret", "database": "certified", "ssl.mode": mode}
+    login = {"user": "certified", "password": "secret", "database": "certified"}
     shown = {"ssl.cert": str(authority.client.cert), "ssl.key": str(authority.client.key)}
     try:
-        assert tls_version(profile_of(shared_server_database, login | shown))
+        assert tls_version(in_mode(shared_server_database, mode, login | shown))
         with pytest.raises(ConnectError):
-            tls_version(profile_of(shared_server_database, login))
+            tls_version(in_mode(shared_server_database, mode, login))
     finally:
         server.drop_database("certified")
         server.drop_role("certified")
@@ -136,15 +140,15 @@ def plain(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Test
 
 @pytest.mark.parametrize("mode", ["disable", "prefer"])
 def test_a_server_without_tls_is_reached_in_plaintext_and_said_so(plain: TestDatabase, mode: str) -> None:
-    profile = profile_of(plain, {"ssl.mode": mode})
+    profile = in_mode(plain, mode)
     assert tls_version(profile) is None
     report = ping(profile)
     assert (report.encrypted, report.tls) == (False, None)
 
 
-@pytest.mark.parametrize("mode", ["require", *VERIFYING])
+@pytest.mark.parametrize("mode", ENCRYPTING)
 def test_a_server_without_tls_is_refused_where_tls_is_required(plain: TestDatabase, mode: str) -> None:
-    assert not is_reached(profile_of(plain, {"ssl.mode": mode}))
+    assert not is_reached(in_mode(plain, mode))
 
 
 def test_ping_says_encrypted_when_it_is(shared_server_database: TestDatabase) -> None:
@@ -152,3 +156,89 @@ def test_ping_says_encrypted_when_it_is(shared_server_database: TestDatabase) ->
     assert report.encrypted is True
     assert report.tls is not None
     assert report.tls.startswith("TLSv1.")
+
+
+# --- in between -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["sync", "async"])
+def look(request: pytest.FixtureRequest) -> Callable[[Profile], PingReport]:
+    """Ping by the sync driver and by the async one."""
+    return ping if request.param == "sync" else lambda profile: asyncio.run(async_ping(profile))
+
+
+@pytest.mark.parametrize("mode", ENCRYPTING)
+def test_where_tls_is_stripped_in_transit_nothing_is_told_to_whoever_did_it(
+    shared_server_database: TestDatabase, mode: str, look: Callable[[Profile], PingReport]
+) -> None:
+    database = shared_server_database
+    assert database.server
+    with TlsStripper(database.kind, database.server.port) as proxy:
+        profile = in_mode(database, mode, {"port": str(proxy.port)})
+        if look is not ping and database.kind == "mariadb":
+            # asyncmy begins TLS whatever the greeting offers, and so with the server itself.
+            assert look(profile).encrypted
+            return
+        with pytest.raises(ConnectError) as caught:
+            look(profile)
+        assert caught.value.stage == "TLS"
+        assert proxy.received in {b"", SSL_REQUEST}
+
+
+def test_where_tls_is_only_preferred_a_stripped_connection_is_said_to_be_one(
+    shared_server_database: TestDatabase, look: Callable[[Profile], PingReport]
+) -> None:
+    database = shared_server_database
+    assert database.server
+    with TlsStripper(database.kind, database.server.port) as proxy:
+        report = look(in_mode(database, "prefer", {"port": str(proxy.port)}))
+    assert (report.encrypted, report.tls) == (False, None)
+
+
+@pytest.mark.parametrize("shared_server_database", ["postgresql"], indirect=True)
+def test_behind_a_pooler_the_clients_own_hop_is_what_counts(shared_server_database: TestDatabase) -> None:
+    database = shared_server_database
+    assert database.server
+    with PgBouncer(database.server) as pooler:
+        place = {"host": pooler.host, "port": str(pooler.port)}
+        with one_unit(in_mode(database, "prefer", place)) as unit:
+            servers_word = unit.session.connection().exec_driver_sql(SERVERS_WORD["postgresql"]).scalar()
+        assert str(servers_word).startswith("TLSv1.")
+        assert ping(in_mode(database, "prefer", place)).encrypted is False
+        assert not is_reached(in_mode(database, "require", place))
+
+
+@pytest.mark.parametrize("mode", ENCRYPTING)
+def test_a_driver_that_does_not_do_what_it_is_told_is_found_out(
+    shared_server_database: TestDatabase,
+    mode: str,
+    look: Callable[[Profile], PingReport],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = backend_of(in_mode(shared_server_database, "disable"))
+    sync_args, async_args = plain.connect_args(), plain.async_connect_args()
+    monkeypatch.setattr(type(plain), "connect_args", lambda _: sync_args)
+    monkeypatch.setattr(type(plain), "async_connect_args", lambda _: async_args)
+    profile = in_mode(shared_server_database, mode)
+    with pytest.raises(ConnectError, match=f"ssl.mode is {mode}, and the connection is in plaintext") as caught:
+        look(profile)
+    assert caught.value.stage == "TLS"
+
+
+def test_what_lies_in_the_home_directory_is_no_part_of_the_profile(
+    shared_server_database: TestDatabase, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libpq would take the authority there for one to verify with, and the certificate for one to show."""
+    (tmp_path / ".postgresql").mkdir()
+    shutil.copy(authority.wrong_ca, tmp_path / ".postgresql" / "root.crt")
+    shutil.copy(authority.wrong_client.cert, tmp_path / ".postgresql" / "postgresql.crt")
+    shutil.copy(authority.wrong_client.key, tmp_path / ".postgresql" / "postgresql.key")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert is_reached(in_mode(shared_server_database, "require"))
+
+
+def test_without_a_named_authority_those_of_the_system_are_trusted(
+    shared_server_database: TestDatabase, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+    assert is_reached(profile_of(shared_server_database, {"ssl.mode": "verify-full", "ssl.ca": None}))

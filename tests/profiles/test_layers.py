@@ -29,7 +29,8 @@ pool.size = 3
 
 
 def test_tables_are_merged_key_by_key(profile_file: ProfileFile) -> None:
-    toml = f'[defaults.ssl]\nmode = "verify-full"\nca = "/ca.pem"\n[profiles.p]\n{POSTGRES}ssl.ca = "/other.pem"\n'
+    shared = '[defaults.ssl]\nmode = "verify-full"\nca = "/ca.pem"\n'
+    toml = f'{shared}[profiles.p]\ndriver = "sqlite"\nssl.ca = "/other.pem"\n'
     profile = profile_file.profile(toml)
     assert (profile.ssl.mode, profile.ssl.ca) == ("verify-full", "/other.pem")
 
@@ -163,14 +164,14 @@ def test_relative_paths_start_at_the_files_directory(
     key: str, written: str, meant: str, profile_file: ProfileFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
-    profile = profile_file.profile(f'{POSTGRES}{key} = "{written}"', DIR="sub")
+    profile = profile_file.profile(f'driver = "sqlite"\n{key} = "{written}"', DIR="sub")
     table = profile.ssl if key.startswith("ssl.") else profile
     directory, home = profile_file.path.parent, tmp_path / "me"
     assert getattr(table, key.rpartition(".")[2]) == meant.format(directory=directory, home=home)
 
 
 def test_relative_paths_in_a_files_url_start_at_the_files_directory(profile_file: ProfileFile) -> None:
-    profile = profile_file.profile('url = "postgresql://h/d?sslrootcert=ca.pem"')
+    profile = profile_file.profile('url = "sqlite://?sslrootcert=ca.pem"')
     assert profile.ssl.ca == str(profile_file.path.parent / "ca.pem")
 
 
