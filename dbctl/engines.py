@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +15,7 @@ from dbctl.backends.base import Missing
 from dbctl.errors import ConfigError, ConnectError
 from dbctl.profiles import Profile, Profiles
 from dbctl.profiles.tls import ENCRYPTING
+from dbctl.profiles.urls import MASK
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -168,6 +170,21 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
             connection.exec_driver_sql(statement)
 
 
+# CREATE USER … IDENTIFIED [WITH plugin] BY '…' or AS '…', and PostgreSQL's ROLE … PASSWORD '…'.
+_WRITTEN_PASSWORD = re.compile(
+    r"(\bIDENTIFIED\s+(?:WITH\s+\S+\s+)?(?:BY|AS)(?:\s+PASSWORD)?|\bPASSWORD)(\s*[(=]?\s*)E?(['\"])"
+    r"(?:\\.|\3\3|(?!\3).)*(?:\3|$)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class _Masking(logging.Formatter):
+    """Writes statements without the passwords that stand in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _WRITTEN_PASSWORD.sub(rf"\1\2\3{MASK}\3", super().format(record))
+
+
 def _refuse_plaintext(engine: Engine, backend: Backend) -> None:
     """Ask each new connection's own socket whether it is encrypted, whatever the driver was told to do.
 
@@ -190,7 +207,7 @@ def _echo_to_stderr(engine: Engine) -> None:
     logger = logging.getLogger("sqlalchemy.engine.Engine")
     if not logger.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(_Masking("%(message)s"))
         logger.addHandler(handler)
         logger.propagate = False
     engine.echo = True

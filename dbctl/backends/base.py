@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.errors import ConfigError, ConnectError, DbctlError, MissingTable, OutOfTime, Unsupported, WorkRefused
@@ -94,12 +95,21 @@ class Backend:
         return URL.create(
             driver or self.sync_driver,
             username=profile.user,
-            password=password_of(profile) if self.needs_host else None,
+            password=self.password,
             host=profile.host,
             port=profile.port,
             database=profile.database,
             query={key: value for key, value in self._query() if not is_secret(key)},
         )
+
+    @cached_property
+    def password(self) -> str | None:
+        """The profile's password, which its source is asked for once, when it is first used.
+
+        Raises:
+            ConfigError: The source gives none.
+        """
+        return password_of(self.profile) if self.needs_host else None
 
     def secret_args(self) -> dict[str, Any]:
         """Return those options of the URL's query that are secrets: the driver gets them past the URL, which shows."""

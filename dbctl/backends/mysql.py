@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend, Identity, Missing, ServerUsage
 from dbctl.errors import BrokenReference, Conflict, ConnectError, Duplicate, MissingTable, OutOfTime
-from dbctl.profiles import password_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -67,8 +66,7 @@ class MySQL(Backend):
 
     def _login(self) -> dict[str, Any]:
         """Return the password as bytes: PyMySQL writes one that is text in Latin-1, which no server expects."""
-        password = password_of(self.profile)
-        return {} if password is None else {"password": password.encode()}
+        return {} if self.password is None else {"password": self.password.encode()}
 
     def _tls(self) -> dict[str, Any]:
         if self.profile.ssl.mode == "disable":

@@ -55,6 +55,9 @@ class Globals:
         str | None, _option("--url", help="A database URL, before any profile's. Passwords show in ps.", metavar="URL")
     ] = None
     config: Annotated[str | None, _option("--config", "-c", help="The profile file.", metavar="FILE")] = None
+    ask_password: Annotated[
+        bool, _option("--ask-password", help="Ask for the database's password on the terminal.")
+    ] = False
     output: Annotated[
         Format | None,
         _option("--output", "-o", help="How results are written: a table, or tsv in a pipe.", callback=_say_format),

@@ -7,6 +7,7 @@ from typing import Any
 from dbctl.cli import report
 from dbctl.cli.exits import ExitCode, exit_code
 from dbctl.cli.options import Globals
+from dbctl.cli.prompts import ask_password
 from dbctl.cli.render import Renderer
 from dbctl.cli.signals import Terminated, raising_on_sigterm
 from dbctl.database import Nature
@@ -59,7 +60,8 @@ def _call(
 ) -> Any:
     if said.url is not None and said.profile is not None:
         raise UsageError("--url and --profile are both given", "give one of them")
-    profiles = Profiles.load(said.config, name=said.profile, url=said.url, echo=said.echo or None)
+    ask = ask_password if said.ask_password else None
+    profiles = Profiles.load(said.config, name=said.profile, url=said.url, echo=said.echo or None, ask=ask)
     if needs is Profiles:
         return function(profiles, **arguments)
     profile = profiles.select()

@@ -1,14 +1,16 @@
 """Finding the profile file, and in it the profile that is meant."""
 
 import os
+import shlex
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dbctl.errors import ConfigError
-from dbctl.profiles.layers import Layer, build, layer_from_table, layer_from_url, nearest
+from dbctl.profiles.files import exposed
+from dbctl.profiles.layers import Layer, build, holds_password, layer_from_table, layer_from_url, nearest
 from dbctl.profiles.model import Profile
 from dbctl.profiles.presets import EMBEDDED, PRESETS
 
@@ -52,6 +54,7 @@ class Profiles:
     name: str | None = None
     url: str | None = None
     echo: bool | None = None
+    ask: Callable[[str], str] | None = None
 
     @classmethod
     def load(
@@ -62,6 +65,7 @@ class Profiles:
         url: str | None = None,
         echo: bool | None = None,
         environ: Mapping[str, str] | None = None,
+        ask: Callable[[str], str] | None = None,
     ) -> "Profiles":
         """Find and read the profile file.
 
@@ -72,13 +76,15 @@ class Profiles:
             url: The database URL that was asked for.
             echo: Whether statements are echoed, over what the profile says.
             environ: The environment, `os.environ` unless given.
+            ask: Returns the password of the profile of this name, over the source that the profile names.
 
         Raises:
-            ConfigError: A file that was named is not there, or what is in it can't be understood.
+            ConfigError: A file that was named is not there, or what is in it can't be understood; one that was found
+                belongs to somebody else; others can read a password in it.
         """
         environ = os.environ if environ is None else environ
         path = _find(config, environ)
-        return cls(path, _read(path) if path else _Document(), environ, name, url, echo)
+        return cls(path, _read(path) if path else _Document(), environ, name, url, echo, ask)
 
     def names(self) -> list[str]:
         """Return the names of all profiles, the file's first, then those that are built in."""
@@ -97,6 +103,8 @@ class Profiles:
         chosen, layers = (name, self._layers(name)) if name is not None else self._choose()
         if self.echo is not None:
             layers.append(Layer({"echo": self.echo}, "--echo"))
+        if self.ask is not None:
+            layers.append(Layer({"password": self.ask(chosen)}, "--ask-password"))
         profile = build(chosen, layers)
         if profile.echo and profile.environment == "production":
             origin = profile.origins.get("echo", f"profile {profile.name}")
@@ -173,7 +181,21 @@ def _find(config: str | None, environ: Mapping[str, str]) -> Path | None:
                 raise ConfigError(f"{by}: there is no file {path}")
             return path
     home = Path(os.path.expanduser(environ.get("XDG_CONFIG_HOME") or "~/.config"))
-    return next((path for path in (Path(FILE_NAME), home / "dbctl" / FILE_NAME) if path.is_file()), None)
+    for path in (Path(FILE_NAME), home / "dbctl" / FILE_NAME):
+        if path.is_file():
+            _refuse_anothers(path)
+            return path
+    return None
+
+
+def _refuse_anothers(path: Path) -> None:
+    """Refuse a file that somebody else put where dbctl would find it: it may name programs to run."""
+    for place in (path, path.parent):
+        if place.stat().st_uid not in {os.geteuid(), 0}:
+            raise ConfigError(
+                f"{path}: {'it' if place == path else 'its directory'} belongs to another user",
+                f"if you trust it, name it: --config {shlex.quote(str(path))}, or DBCTL_CONFIG",
+            )
 
 
 def _read(path: Path) -> _Document:
@@ -186,6 +208,9 @@ def _read(path: Path) -> _Document:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
     document = _Document(**_checked(path, content))
+    tables = [document.defaults, *document.profiles.values()]
+    if any(map(holds_password, tables)) and (problem := exposed(path)):
+        raise ConfigError(f"{path}: there is a password in it, and {problem}", "or name its source with password_env")
     if document.default is not None and document.default not in {*document.profiles, *PRESETS}:
         known = nearest(document.default, [*document.profiles, *PRESETS])
         raise ConfigError(f'{path}: default = "{document.default}": there is no such profile; {known}')

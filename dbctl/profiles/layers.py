@@ -111,6 +111,19 @@ def build(name: str, layers: Iterable[Layer]) -> Profile:
     return profile
 
 
+def holds_password(table: Mapping[str, Any]) -> bool:
+    """Tell whether a table of the profile file has a password, or another secret, written out in its URL."""
+    url = table.get("url")
+    if not isinstance(url, str):
+        return False
+    try:
+        parts = split_url(url)
+    except ConfigError:
+        return False  # it is refused when its profile is chosen
+    secrets = [parts.get("password", ""), *(value for key, value in parts.get("query", {}).items() if is_secret(key))]
+    return any(_VARIABLE.sub("", secret) for secret in secrets if isinstance(secret, str))
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which of the known words was probably meant, or list them where none is near."""
     names = list(known)

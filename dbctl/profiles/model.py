@@ -69,6 +69,10 @@ class Profile(_Table):
     password: SecretStr | None = Field(None, description="a string")
     password_env: str | None = Field(None, description="the name of an environment variable")
     password_file: str | None = Field(None, description="the path of a file whose first line is the password")
+    password_command: tuple[str, ...] | None = Field(
+        None, min_length=1, description='a program and its arguments, such as ["pass", "show", "db"]'
+    )
+    password_keyring: str | None = Field(None, description="the service's name in the system's keyring")
     echo: bool = Field(False, description="true or false")
     connect_timeout: Seconds = Field(10.0, gt=0, description="a number of seconds above 0")
     statement_timeout: Seconds | None = Field(None, gt=0, description="a number of seconds above 0")

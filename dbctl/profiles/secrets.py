@@ -1,53 +1,113 @@
-"""Where a profile's password comes from. It is read when it is used, never before, and kept nowhere."""
+"""Where a profile's password comes from. It is read when it is used, never before, and kept nowhere.
+
+A source gives the password as one line of UTF-8 text. Where a profile names none, PostgreSQL's drivers look for one
+themselves, as all of PostgreSQL's own programs do: in `PGPASSWORD`, and in `~/.pgpass` or the file that `PGPASSFILE`
+names.
+"""
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dbctl.errors import ConfigError
+from dbctl.profiles.files import exposed
 from dbctl.profiles.model import Profile
 
-SOURCES = ("password", "password_env", "password_file")
+COMMAND_TIMEOUT = 30.0
+"""Seconds that a `password_command` may take: it may have to ask a vault, and that a person."""
 
 
 def password_of(profile: Profile) -> str | None:
     """Return the profile's password, or None where it names no source.
 
     Raises:
-        ConfigError: The variable is not set, or the file can't be read or is empty.
+        ConfigError: The source gives none.
     """
     if profile.password is not None:
         return profile.password.get_secret_value()
-    if profile.password_env is not None:
-        return _from_environment(profile, profile.password_env)
-    if profile.password_file is not None:
-        return _from_file(profile, Path(profile.password_file))
+    for key, read in _READERS.items():
+        if getattr(profile, key) is not None:
+            try:
+                return read(profile)
+            except ConfigError as error:
+                where = profile.origins.get(key, f"profile {profile.name}")
+                raise ConfigError(f"{where}: {key}: {error.message}", error.hint) from error.__cause__
     return None
 
 
-def _where(profile: Profile, key: str) -> str:
-    return f"{profile.origins.get(key, 'profile ' + profile.name)}: {key}"
-
-
-def _from_environment(profile: Profile, variable: str) -> str:
-    where = f"{_where(profile, 'password_env')}: the environment variable {variable}"
+def _from_environment(profile: Profile) -> str:
+    variable = str(profile.password_env)
     try:
         os.environ[variable].encode()
     except KeyError:
-        raise ConfigError(f"{where} is not set", "set it to the password") from None
+        raise ConfigError(f"the environment variable {variable} is not set", "set it to the password") from None
     except UnicodeEncodeError:
-        raise ConfigError(f"{where} is not UTF-8 text") from None
+        raise ConfigError(f"the environment variable {variable} is not UTF-8 text") from None
     return os.environ[variable]
 
 
-def _from_file(profile: Profile, path: Path) -> str:
+def _from_file(profile: Profile) -> str:
+    path = Path(str(profile.password_file))
+    try:
+        content = path.read_bytes()
+        problem = exposed(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise ConfigError(f"can't read {path}: {getattr(error, 'strerror', None) or error}") from error
+    if problem:
+        raise ConfigError(problem)
+    return _first_line(content, str(path))
+
+
+def _from_command(profile: Profile) -> str:
+    import subprocess
+
+    program, *arguments = profile.password_command or ()
+    try:
+        done = subprocess.run(
+            [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigError(f"{program} took longer than {COMMAND_TIMEOUT:g} s") from None  # its output is in the error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"can't run {program}: {getattr(error, 'strerror', None) or error}") from error
+    if done.returncode:
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        raise ConfigError(f"{program} failed with exit code {done.returncode}" + (f": {said}" if said else ""))
+    return _first_line(done.stdout, f"what {program} wrote")
+
+
+def _from_keyring(profile: Profile) -> str:
+    service, user = str(profile.password_keyring), profile.user or ""
+    try:
+        import keyring
+    except ImportError:
+        raise ConfigError("keyring is not installed", "pip install dbctl[keyring]") from None
+    try:
+        password = keyring.get_password(service, user)
+    except keyring.errors.KeyringError as error:
+        raise ConfigError(f"the keyring can't be read: {error}") from error
+    if not password:
+        raise ConfigError(
+            f'the keyring has no password of user "{user}" for "{service}"', f"store it: keyring set {service} {user}"
+        )
+    return password
+
+
+_READERS: Mapping[str, Callable[[Profile], str]] = {
+    "password_env": _from_environment,
+    "password_file": _from_file,
+    "password_command": _from_command,
+    "password_keyring": _from_keyring,
+}
+SOURCES = ("password", *_READERS)
+
+
+def _first_line(content: bytes, what: str) -> str:
     try:
         # Not splitlines: of all the characters at which that would end a line, only one ends it here.
-        first = path.read_bytes().decode().partition("\n")[0].removesuffix("\r")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{_where(profile, 'password_file')}: can't read {path}: it is not UTF-8 text") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{_where(profile, 'password_file')}: can't read {path}: {reason}") from error
+        first = content.decode().partition("\n")[0].removesuffix("\r")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{what} is not UTF-8 text") from None
     if not first:
-        raise ConfigError(f"{_where(profile, 'password_file')}: {path} is empty", "put the password on its first line")
+        raise ConfigError(f"{what} is empty", "its first line has to be the password")
     return first

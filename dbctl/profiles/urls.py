@@ -44,6 +44,7 @@ _QUERY_KEYS = {
     "password": "password",
 }
 # What would turn TLS on, off or half on past the profile's back.
+_SOURCES_OF_SECRETS = {"password_env", "password_file", "password_command", "password_keyring"}
 _REFUSED_KEYS = {"ssl_disabled", "ssl_verify_cert", "ssl_verify_identity", "ssl_check_hostname"}
 # MySQL's words for the modes (https://dev.mysql.com/doc/refman/8.4/en/connection-options.html#option_general_ssl-mode).
 _MYSQL_MODES = {
@@ -114,7 +115,7 @@ def _as_list(value: str | list[str]) -> list[str]:
 
 def is_secret(key: str) -> bool:
     """Tell whether an option of this name holds a secret (`password`, `sslpassword`, `ssl_key_password`, …)."""
-    return key.lower() not in {"password_env", "password_file"} and any(
+    return key.lower() not in _SOURCES_OF_SECRETS and any(
         word in key.lower() for word in ("passw", "secret", "token", "passphrase")
     )
 

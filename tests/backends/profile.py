@@ -15,17 +15,24 @@ from dbctl.database import Database
 from dbctl.engines import build_engine
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build, layer_from_table
+from dbctl.profiles.tls import VERIFYING
 from dbctl.sessions import unit_of_work
 from tests.harness.database import TestDatabase
 
 
 def profile_of(database: TestDatabase, changes: Mapping[str, Any] | None = None) -> Profile:
-    """Return the database's profile; `changes` go before what it says, by dotted key, such as `ssl.mode`."""
+    """Return the database's profile; `changes` go before what it says, by dotted key, such as `ssl.mode`.
+
+    A mode that does not verify takes the authority away, which it would have no use for.
+    """
+    changes = dict(changes or {})
+    if changes.get("ssl.mode", "verify-full") not in VERIFYING:
+        changes.setdefault("ssl.ca", None)
     table = tomllib.loads(database.toml)["profiles"][database.profile]
     layers = [layer_from_table(table, "profiles.toml", Path(), os.environ)]
     if password := make_url(database.url).password:
         layers.append(Layer({"password": password}, "the test"))
-    return build(database.profile, [*layers, Layer(changes or {}, "the test")])
+    return build(database.profile, [*layers, Layer(changes, "the test")])
 
 
 @contextmanager

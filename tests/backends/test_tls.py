@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,12 +38,6 @@ def tls_version(profile: Profile) -> str | None:
     return told
 
 
-def in_mode(database: TestDatabase, mode: str, changes: Mapping[str, str] | None = None) -> Profile:
-    """Return the database's profile in a mode, without an authority where that mode has no use for one."""
-    authority = {} if mode in VERIFYING else {"ssl.ca": None}
-    return profile_of(database, {"ssl.mode": mode} | authority | dict(changes or {}))
-
-
 def is_reached(profile: Profile) -> bool:
     """Tell whether the profile connects, or TLS is the reason why it does not."""
     try:
@@ -57,7 +51,7 @@ def is_reached(profile: Profile) -> bool:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_mode_decides_whether_a_connection_is_encrypted(shared_server_database: TestDatabase, mode: str) -> None:
-    told = tls_version(in_mode(shared_server_database, mode))
+    told = tls_version(profile_of(shared_server_database, {"ssl.mode": mode}))
     assert told is None if mode == "disable" else str(told).startswith("TLSv1.")
 
 
@@ -75,7 +69,7 @@ def test_another_hosts_certificate_is_refused_by_the_mode_that_looks_at_the_name
 ) -> None:
     assert shared_server_database.server
     with shared_server_database.server.presenting(authority.elsewhere):
-        assert is_reached(in_mode(shared_server_database, mode)) is reached
+        assert is_reached(profile_of(shared_server_database, {"ssl.mode": mode})) is reached
 
 
 @pytest.mark.parametrize("mode", VERIFYING)
@@ -102,12 +96,12 @@ def test_a_client_certificate_is_shown_to_the_server(
     server = shared_server_database.server
     server.create_role("certified", "secret", requires="certificate")
     server.create_database("certified", owner="certified")
-    login = {"user": "certified", "password": "secret", "database": "certified"}
+    login = {"ssl.mode": mode, "user": "certified", "password": "secret", "database": "certified"}
     shown = {"ssl.cert": str(authority.client.cert), "ssl.key": str(authority.client.key)}
     try:
-        assert tls_version(in_mode(shared_server_database, mode, login | shown))
+        assert tls_version(profile_of(shared_server_database, login | shown))
         with pytest.raises(ConnectError):
-            tls_version(in_mode(shared_server_database, mode, login))
+            tls_version(profile_of(shared_server_database, login))
     finally:
         server.drop_database("certified")
         server.drop_role("certified")
@@ -140,7 +134,7 @@ def plain(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Test
 
 @pytest.mark.parametrize("mode", ["disable", "prefer"])
 def test_a_server_without_tls_is_reached_in_plaintext_and_said_so(plain: TestDatabase, mode: str) -> None:
-    profile = in_mode(plain, mode)
+    profile = profile_of(plain, {"ssl.mode": mode})
     assert tls_version(profile) is None
     report = ping(profile)
     assert (report.encrypted, report.tls) == (False, None)
@@ -148,7 +142,7 @@ def test_a_server_without_tls_is_reached_in_plaintext_and_said_so(plain: TestDat
 
 @pytest.mark.parametrize("mode", ENCRYPTING)
 def test_a_server_without_tls_is_refused_where_tls_is_required(plain: TestDatabase, mode: str) -> None:
-    assert not is_reached(in_mode(plain, mode))
+    assert not is_reached(profile_of(plain, {"ssl.mode": mode}))
 
 
 def test_ping_says_encrypted_when_it_is(shared_server_database: TestDatabase) -> None:
@@ -174,7 +168,7 @@ def test_where_tls_is_stripped_in_transit_nothing_is_told_to_whoever_did_it(
     database = shared_server_database
     assert database.server
     with TlsStripper(database.kind, database.server.port) as proxy:
-        profile = in_mode(database, mode, {"port": str(proxy.port)})
+        profile = profile_of(database, {"ssl.mode": mode, "port": str(proxy.port)})
         if look is not ping and database.kind == "mariadb":
             # asyncmy begins TLS whatever the greeting offers, and so with the server itself.
             assert look(profile).encrypted
@@ -191,7 +185,7 @@ def test_where_tls_is_only_preferred_a_stripped_connection_is_said_to_be_one(
     database = shared_server_database
     assert database.server
     with TlsStripper(database.kind, database.server.port) as proxy:
-        report = look(in_mode(database, "prefer", {"port": str(proxy.port)}))
+        report = look(profile_of(database, {"ssl.mode": "prefer", "port": str(proxy.port)}))
     assert (report.encrypted, report.tls) == (False, None)
 
 
@@ -201,11 +195,11 @@ def test_behind_a_pooler_the_clients_own_hop_is_what_counts(shared_server_databa
     assert database.server
     with PgBouncer(database.server) as pooler:
         place = {"host": pooler.host, "port": str(pooler.port)}
-        with one_unit(in_mode(database, "prefer", place)) as unit:
+        with one_unit(profile_of(database, {"ssl.mode": "prefer"} | place)) as unit:
             servers_word = unit.session.connection().exec_driver_sql(SERVERS_WORD["postgresql"]).scalar()
         assert str(servers_word).startswith("TLSv1.")
-        assert ping(in_mode(database, "prefer", place)).encrypted is False
-        assert not is_reached(in_mode(database, "require", place))
+        assert ping(profile_of(database, {"ssl.mode": "prefer"} | place)).encrypted is False
+        assert not is_reached(profile_of(database, {"ssl.mode": "require"} | place))
 
 
 @pytest.mark.parametrize("mode", ENCRYPTING)
@@ -215,11 +209,11 @@ def test_a_driver_that_does_not_do_what_it_is_told_is_found_out(
     look: Callable[[Profile], PingReport],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plain = backend_of(in_mode(shared_server_database, "disable"))
+    plain = backend_of(profile_of(shared_server_database, {"ssl.mode": "disable"}))
     sync_args, async_args = plain.connect_args(), plain.async_connect_args()
     monkeypatch.setattr(type(plain), "connect_args", lambda _: sync_args)
     monkeypatch.setattr(type(plain), "async_connect_args", lambda _: async_args)
-    profile = in_mode(shared_server_database, mode)
+    profile = profile_of(shared_server_database, {"ssl.mode": mode})
     with pytest.raises(ConnectError, match=f"ssl.mode is {mode}, and the connection is in plaintext") as caught:
         look(profile)
     assert caught.value.stage == "TLS"
@@ -234,7 +228,7 @@ def test_what_lies_in_the_home_directory_is_no_part_of_the_profile(
     shutil.copy(authority.wrong_client.cert, tmp_path / ".postgresql" / "postgresql.crt")
     shutil.copy(authority.wrong_client.key, tmp_path / ".postgresql" / "postgresql.key")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert is_reached(in_mode(shared_server_database, "require"))
+    assert is_reached(profile_of(shared_server_database, {"ssl.mode": "require"}))
 
 
 def test_without_a_named_authority_those_of_the_system_are_trusted(

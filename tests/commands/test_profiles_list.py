@@ -6,6 +6,7 @@ import pytest
 
 from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
+from tests.harness.files import private
 
 FILE = """
 default = "pg"
@@ -38,7 +39,7 @@ def test_with_nothing_configured_the_built_in_ones_are_listed(run: Dbctl) -> Non
 
 
 def test_those_of_the_file_come_first_with_the_file_as_their_source_and_no_secret(run: Dbctl) -> None:
-    (run.cwd / "profiles.toml").write_text(FILE)
+    private(run.cwd / "profiles.toml").write_text(FILE)
     result = run.ok("profiles", "list", "--json")
     rows = {row["name"]: row for row in result.json}
     assert list(rows) == ["pg", "broken", "unfilled", "testing", "development"]
@@ -50,7 +51,7 @@ def test_those_of_the_file_come_first_with_the_file_as_their_source_and_no_secre
 
 
 def test_a_profile_that_can_not_be_used_is_listed_with_the_reason(run: Dbctl) -> None:
-    (run.cwd / "profiles.toml").write_text(FILE)
+    private(run.cwd / "profiles.toml").write_text(FILE)
     rows = listed(run)
     assert rows["broken"]["url"] is None
     assert 'driver = "oracle"' in rows["broken"]["problem"]
@@ -59,7 +60,7 @@ def test_a_profile_that_can_not_be_used_is_listed_with_the_reason(run: Dbctl) ->
 
 
 def test_the_chosen_one_is_the_one_that_a_command_would_take(run: Dbctl) -> None:
-    (run.cwd / "profiles.toml").write_text(FILE)
+    private(run.cwd / "profiles.toml").write_text(FILE)
     assert listed(run, "--profile", "development")["development"]["chosen"]
     assert listed(run, DBCTL_PROFILE="testing")["testing"]["chosen"]
     production = listed(run, DATABASE_URL="mysql://app:s3cret@db.example/app", ENVIRONMENT="production")["production"]
@@ -67,7 +68,7 @@ def test_the_chosen_one_is_the_one_that_a_command_would_take(run: Dbctl) -> None
 
 
 def test_a_file_that_can_not_be_read_is_a_configuration_error(run: Dbctl) -> None:
-    (run.cwd / "profiles.toml").write_text("default = ")
+    private(run.cwd / "profiles.toml").write_text("default = ")
     result = run("profiles", "list")
     assert (result.code, result.out) == (3, "")
     assert result.err.startswith("dbctl: error: profiles.toml: not valid TOML: ")

@@ -6,6 +6,7 @@ import pytest
 
 from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
+from tests.harness.files import private
 
 FILE = """
 default = "pg"
@@ -24,7 +25,7 @@ password_env = "NOT_SET_YET"
 
 @pytest.fixture
 def run(dbctl: Dbctl) -> Dbctl:
-    (dbctl.cwd / "profiles.toml").write_text(FILE)
+    private(dbctl.cwd / "profiles.toml").write_text(FILE)
     return Forked(cwd=dbctl.cwd, home=dbctl.home)
 
 

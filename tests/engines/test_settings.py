@@ -1,6 +1,9 @@
 """An engine is what the profile says, to the last setting."""
 
+import io
+import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -119,6 +122,35 @@ def test_echo_is_on_stderr_without_the_parameters_of_a_protected_profile(
     assert result.json["name"] == "Spider-Boy"
     assert "INSERT INTO hero" in result.err
     assert ("Pedro Parqueador" in result.err) is not protected
+
+
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        ("CREATE USER x IDENTIFIED BY 'hunter2'", "CREATE USER x IDENTIFIED BY '********'"),
+        ('ALTER USER x identified by "hunter2", y', 'ALTER USER x identified by "********", y'),
+        ("GRANT ALL ON *.* TO x IDENTIFIED WITH ed25519 AS 'hunter2'", "x IDENTIFIED WITH ed25519 AS '********'"),
+        ("CREATE USER x IDENTIFIED BY PASSWORD '*hunter2'", "x IDENTIFIED BY PASSWORD '********'"),
+        ("SET PASSWORD = 'hunter2'", "SET PASSWORD = '********'"),
+        ("SET PASSWORD FOR x = PASSWORD('hunter2')", "PASSWORD('********')"),
+        ("ALTER ROLE x PASSWORD 'it''s hunter2' VALID UNTIL 'infinity'", "PASSWORD '********' VALID UNTIL 'infinity'"),
+        (r"ALTER ROLE x PASSWORD E'\'hunter2'", "ALTER ROLE x PASSWORD '********'"),
+        ("CREATE ROLE x PASSWORD 'hunter2", "CREATE ROLE x PASSWORD '********'"),
+    ],
+)
+def test_echo_masks_a_password_that_is_written_out(
+    statement: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    logger = logging.getLogger("sqlalchemy.engine.Engine")
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "propagate", True)
+    profile = at(f"sqlite:///{tmp_path}/echo.db", echo=True)
+    with engine_of(profile) as engine, engine.connect() as connection, pytest.raises(OperationalError):
+        connection.exec_driver_sql(statement)
+    assert shown in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()
 
 
 @pytest.fixture

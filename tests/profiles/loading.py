@@ -8,6 +8,7 @@ import pytest
 
 from dbctl.errors import ConfigError
 from dbctl.profiles import Profile, Profiles
+from tests.harness.files import private
 
 CANARY = "hunter2canary"
 """A password that must not be seen anywhere."""
@@ -29,7 +30,7 @@ class ProfileFile:
         echo: bool | None = None,
     ) -> Profiles:
         """Write the file and read it, in an environment that is empty unless given."""
-        self.path.write_text(toml, encoding="utf-8")
+        private(self.path).write_text(toml, encoding="utf-8")
         return Profiles.load(str(self.path), name=name, url=url, echo=echo, environ=environ or {})
 
     def profile(self, toml: str, name: str = "p", **environ: str) -> Profile:

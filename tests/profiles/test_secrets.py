@@ -10,6 +10,7 @@ from dbctl.errors import ConfigError
 from dbctl.profiles import Profile, password_of
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.files import private
 from tests.profiles.loading import CANARY, ProfileFile
 
 POSTGRES = 'url = "postgresql://user@host/db"\n'
@@ -51,13 +52,13 @@ def test_a_variable_that_is_not_text_is_told(profile_file: ProfileFile, monkeypa
 
 @pytest.mark.parametrize("content", ["secret", "secret\n", "secret\r\n", "secret\nsecond line\n", "secret\n\n\n"])
 def test_a_files_first_line_is_the_password(content: str, profile_file: ProfileFile) -> None:
-    (profile_file.path.parent / "pw").write_bytes(content.encode())
+    private(profile_file.path.parent / "pw").write_bytes(content.encode())
     assert password_of(profile_file.profile(POSTGRES + 'password_file = "pw"')) == "secret"
 
 
 @pytest.mark.parametrize("password", [" spaces ", "\ttab", "a#b", "üñ😀", "a\u2028b", "a\x0cb"])
 def test_the_first_line_is_the_password_as_it_is(password: str, profile_file: ProfileFile) -> None:
-    (profile_file.path.parent / "pw").write_bytes(f"{password}\n".encode())
+    private(profile_file.path.parent / "pw").write_bytes(f"{password}\n".encode())
     assert password_of(profile_file.profile(POSTGRES + 'password_file = "pw"')) == password
 
 
@@ -66,7 +67,7 @@ def test_the_first_line_is_the_password_as_it_is(password: str, profile_file: Pr
     [
         ("missing", "No such file or directory"),
         ("directory", "Is a directory"),
-        ("latin", "it is not UTF-8 text"),
+        ("latin", "latin is not UTF-8 text"),
         ("empty", "is empty"),
         ("blank", "is empty"),
         ("empty/below", "Not a directory"),
@@ -78,9 +79,9 @@ def test_the_first_line_is_the_password_as_it_is(password: str, profile_file: Pr
 def test_a_file_without_a_password_is_told(path: str, reason: str, profile_file: ProfileFile) -> None:
     directory = profile_file.path.parent
     (directory / "directory").mkdir()
-    (directory / "latin").write_bytes(b"\xfc\n")
-    (directory / "empty").write_bytes(b"")
-    (directory / "blank").write_bytes(b"\nsecret\n")
+    private(directory / "latin").write_bytes(b"\xfc\n")
+    private(directory / "empty").write_bytes(b"")
+    private(directory / "blank").write_bytes(b"\nsecret\n")
     (directory / "loop").symlink_to("loop")
     with pytest.raises(ConfigError) as caught:
         password_of(profile_file.profile(f'{POSTGRES}password_file = "{path}"'))
@@ -116,7 +117,7 @@ SECRETIVE = [
 
 def secretive(body: str, profile_file: ProfileFile, monkeypatch: pytest.MonkeyPatch) -> Profile:
     monkeypatch.setenv("PW", CANARY)
-    (profile_file.path.parent / "pw").write_text(CANARY)
+    private(profile_file.path.parent / "pw").write_text(CANARY)
     return profile_file.profile(body)
 
 
@@ -138,9 +139,9 @@ def test_an_engine_shows_no_secret(body: str, profile_file: ProfileFile, monkeyp
 
 @pytest.mark.parametrize("body", SECRETIVE)
 def test_no_command_shows_a_secret(body: str, dbctl: Dbctl, workdir: Path) -> None:
-    (workdir / "pw").write_text(CANARY)
+    private(workdir / "pw").write_text(CANARY)
     body = body.replace("@host/", "@127.0.0.1:1/")  # where nothing listens
-    (workdir / "profiles.toml").write_text(f'default = "p"\n[profiles.p]\n{body}\n')
+    private(workdir / "profiles.toml").write_text(f'default = "p"\n[profiles.p]\n{body}\n')
     for command, code in (("profiles show", 0), ("profiles list --json", 0), ("ping --debug --echo", 4)):
         result = dbctl(*command.split(), env={"PW": CANARY})
         assert result.code == code, str(result)
@@ -148,7 +149,7 @@ def test_no_command_shows_a_secret(body: str, dbctl: Dbctl, workdir: Path) -> No
 
 
 def test_a_refused_login_shows_no_secret(dbctl: Dbctl, server_database: TestDatabase) -> None:
-    (dbctl.cwd / "profiles.toml").write_text(f'default = "{server_database.profile}"\n{server_database.toml}')
+    private(dbctl.cwd / "profiles.toml").write_text(f'default = "{server_database.profile}"\n{server_database.toml}')
     [variable] = server_database.env
     for command in ("ping", "heroes list", "pool-stats", "init-tables"):
         result = dbctl(*command.split(), "--debug", "--echo", env={variable: CANARY})
@@ -160,6 +161,6 @@ def test_a_refused_login_shows_no_secret(dbctl: Dbctl, server_database: TestData
 def test_the_database_gets_the_password_of_the_file(dbctl: Dbctl, server_database: TestDatabase) -> None:
     [(variable, password)] = server_database.env.items()
     toml = server_database.toml.replace(f'password_env = "{variable}"', 'password_file = "pw"')
-    (dbctl.cwd / "profiles.toml").write_text(f'default = "{server_database.profile}"\n{toml}')
-    (dbctl.cwd / "pw").write_text(f"{password}\n")
+    private(dbctl.cwd / "profiles.toml").write_text(f'default = "{server_database.profile}"\n{toml}')
+    private(dbctl.cwd / "pw").write_text(f"{password}\n")
     assert dbctl.ok("ping", "--json").json["profile"] == server_database.profile
