@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.base import ServerUsage
+from dbctl.backends.audit import ServerUsage
 from dbctl.errors import Unsupported
 from dbctl.measure import Spread
 from dbctl.probe import async_opened, opened, time_connects

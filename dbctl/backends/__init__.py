@@ -1,4 +1,7 @@
-"""One file a database: all that differs between them. This module finds the file for a profile's driver."""
+"""One file a database: all that differs between them. This module finds the file for a profile's driver.
+
+What a database is asked by `dbctl doctor` is in `audit`, in a file of the same name.
+"""
 
 import pkgutil
 from collections.abc import Iterator
@@ -25,5 +28,5 @@ def backend_of(profile: Profile) -> Backend:
 
 def _backends() -> Iterator[type[Backend]]:
     for module in pkgutil.iter_modules(__path__):
-        if module.name != "base":
+        if module.name not in {"base", "audit"}:
             yield import_module(f"{__name__}.{module.name}").backend

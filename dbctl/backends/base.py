@@ -9,6 +9,7 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.errors import ConfigError, ConnectError, DbctlError, MissingTable, OutOfTime, Unsupported, WorkRefused
 from dbctl.profiles import Profile, password_of
 from dbctl.profiles.tls import VERIFYING
@@ -29,19 +30,6 @@ class Identity:
     version: str
     user: str | None
     database: str | None
-
-
-@dataclass(frozen=True)
-class ServerUsage:
-    """The server's own count of connections.
-
-    `limit` is what an ordinary user can get in all; `headroom` how many more this user could open now.
-    """
-
-    in_use: int
-    in_use_by_user: int
-    limit: int
-    headroom: int
 
 
 class Missing(Enum):
@@ -196,6 +184,15 @@ class Backend:
             Unsupported: There is no server.
         """
         raise Unsupported(f"{self.title} has no server that counts connections")
+
+    def facts(self, connection: Connection, *, deep: bool = False) -> Facts:
+        """Measure what `dbctl.doctor` holds the profile against; nothing is written.
+
+        Args:
+            connection: The one connection on which all is asked.
+            deep: Whether to read all data, where the database can check them.
+        """
+        return Facts()
 
     # --- transactions ---
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.base import Backend, Identity, Missing, ServerUsage
+from dbctl.backends.audit import Facts, ServerUsage
+from dbctl.backends.audit import mysql as audit
+from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.errors import BrokenReference, Conflict, ConnectError, Duplicate, MissingTable, OutOfTime
 
 if TYPE_CHECKING:
@@ -145,18 +147,12 @@ class MySQL(Backend):
         return version() if version else None
 
     def usage(self, connection: Connection) -> ServerUsage:
-        """Count threads, and what max_connections and the user's own limit leave."""
-        (limit, user_limit), (_, in_use), (by_user,) = (
-            connection.exec_driver_sql("SELECT @@max_connections, @@max_user_connections").one(),
-            connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'").one(),
-            connection.exec_driver_sql(
-                "SELECT count(*) FROM information_schema.processlist WHERE user = substring_index(user(), '@', 1)"
-            ).one(),
-        )
-        headroom = int(limit) - int(in_use)
-        if user_limit:
-            headroom = min(headroom, int(user_limit) - int(by_user))
-        return ServerUsage(int(in_use), int(by_user), int(limit), max(0, headroom))
+        """Count threads, and what the limits of the server and of the account leave."""
+        return ServerUsage.of(audit.limits(connection))
+
+    def facts(self, connection: Connection, *, deep: bool = False) -> Facts:
+        """Ask what there is to ask; `deep` adds nothing here."""
+        return audit.facts(self, connection)
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.base import Backend, Identity, ServerUsage
+from dbctl.backends.audit import Facts, ServerUsage
+from dbctl.backends.audit import postgresql as audit
+from dbctl.backends.base import Backend, Identity
 from dbctl.errors import (
     BrokenReference,
     ConfigError,
@@ -178,20 +180,12 @@ class PostgreSQL(Backend):
         return str(info.ssl_attribute("protocol")) if info.ssl_in_use else None
 
     def usage(self, connection: Connection) -> ServerUsage:
-        """Count client backends, and what max_connections leaves besides the reserved ones."""
-        row = connection.exec_driver_sql(
-            "SELECT count(*), count(*) FILTER (WHERE usename = current_user),"
-            " current_setting('max_connections')::int"
-            " - current_setting('superuser_reserved_connections')::int"
-            " - coalesce(current_setting('reserved_connections', true)::int, 0),"
-            " (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user)"
-            " FROM pg_stat_activity WHERE backend_type = 'client backend'"
-        ).one()
-        in_use, by_user, limit, role_limit = row
-        headroom = limit - in_use
-        if role_limit >= 0:
-            headroom = min(headroom, role_limit - by_user)
-        return ServerUsage(in_use, by_user, limit, max(0, headroom))
+        """Count sessions, and what the limits of the server, the role and the database leave."""
+        return ServerUsage.of(audit.limits(connection))
+
+    def facts(self, connection: Connection, *, deep: bool = False) -> Facts:
+        """Ask what there is to ask; `deep` adds nothing here."""
+        return audit.facts(self, connection)
 
     def begin_statement(self, *, writes: bool) -> str | None:
         """Bound each statement. LOCAL, since a session's setting would reach the next client of a pooler."""

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.audit import Facts
+from dbctl.backends.audit import sqlite as audit
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.errors import (
     BrokenReference,
@@ -134,6 +136,10 @@ class SQLite(Backend):
         # Counting the tables reads the file: SQLite opens anything, and sees only then whether it is a database.
         version, _ = connection.exec_driver_sql("SELECT sqlite_version(), count(*) FROM sqlite_master").one()
         return Identity(self.title, version, None, self.profile.database or ":memory:")
+
+    def facts(self, connection: Connection, *, deep: bool = False) -> Facts:
+        """Look at settings and files; with `deep`, check the integrity of all that is in the file."""
+        return audit.facts(self, connection, deep=deep)
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:

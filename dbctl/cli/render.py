@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from datetime import datetime
 from typing import Any, get_args, get_type_hints
 
@@ -77,11 +77,16 @@ class Renderer:
             if columns is None and (columns := self._columns(extra)):
                 yield line(columns, self._on_terminal)
 
-    def _columns(self, extra: Row) -> list[str]:
-        """Return the columns of a result without rows, from the command's return annotation."""
+    def _fields(self) -> Sequence[Field[Any]]:
+        """Return the fields of a row, from the command's return annotation; none where rows are of several kinds."""
         annotation = get_type_hints(self._function).get("return")
         kind = next(iter(get_args(annotation)), annotation)
-        return [*(field.name for field in fields(kind)), *extra] if is_dataclass(kind) else []
+        return fields(kind) if is_dataclass(kind) else ()
+
+    def _columns(self, extra: Row) -> list[str]:
+        """Return the columns of a result without rows."""
+        names = [field.name for field in self._fields()]
+        return [*names, *extra] if names else []
 
     def _table(self, rows: list[Row], columns: list[str], *, single: bool) -> str:
         from rich import box
@@ -105,12 +110,18 @@ class Renderer:
                     continue
                 table.add_row(Text(_heading(key)), Text(visible(_text(value, people=True))))
         else:
-            columns = list(rows[0]) if rows else columns
+            # Long texts would squeeze the columns: a field whose metadata has a mark for it stands below the last one.
+            marks = {field.name: field.metadata["below"] for field in self._fields() if "below" in field.metadata}
+            columns = [column for column in (list(rows[0]) if rows else columns) if column not in marks]
             for column in columns:
                 numbers = all(_is_number(row[column]) for row in rows if row[column] is not None)
                 table.add_column(_heading(column), overflow="fold", justify="right" if numbers else "left")
             for row in rows:
-                table.add_row(*(Text(visible(_text(row[column], people=True))) for column in columns))
+                cells = [Text(visible(_text(row[column], people=True))) for column in columns]
+                for name, mark in marks.items():
+                    if row[name] is not None:
+                        cells[-1].append(f"\n{mark}{visible(_text(row[name], people=True))}", "" if mark else "dim")
+                table.add_row(*cells)
         console.print(table)
         return "".join(f"{line.rstrip()}\n" for line in out.getvalue().rstrip("\n").split("\n"))
 

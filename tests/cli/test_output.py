@@ -24,6 +24,7 @@ USAGE = ["in_use", "in_use_by_user", "limit", "headroom"]
 
 # Scripts read these names: whoever changes one breaks them.
 FIELDS = {
+    "doctor": ["level", "check", "measured", "why", "fix"],
     "heroes add X --secret-name Y": HERO,
     "heroes list": HERO,
     "heroes remove Deadpond": HERO,
@@ -39,7 +40,7 @@ FIELDS = {
     "transfer Spider-Boy --from Z-Force --to Preventers": TRANSFER,
     "transfers list": TRANSFER,
 }
-LISTS = [line for line in FIELDS if "list" in line or line in {"init-tables", "profiles show"}]
+LISTS = [line for line in FIELDS if "list" in line or line in {"doctor", "init-tables", "profiles show"}]
 # What a row is written as when there is none.
 EMPTY = {"heroes list": HERO, "teams list": TEAM, "transfers list": TRANSFER}
 

@@ -27,6 +27,7 @@ class Authority:
         server: a certificate for ``localhost`` and ``127.0.0.1``.
         elsewhere: a certificate by the right authority, for a host that no test server is.
         expired: a certificate for ``localhost`` and ``127.0.0.1`` whose time is over.
+        ending: a certificate for ``localhost`` and ``127.0.0.1`` whose time is over in 20 days.
         client: a client's certificate, with the common name ``app``.
         wrong_client: a client's certificate with the same name, by the unrelated authority.
     """
@@ -46,6 +47,8 @@ class Authority:
         self.server = self._write("server", right.issue_cert(*here))
         self.elsewhere = self._write("elsewhere", right.issue_cert("database.example"))
         self.expired = self._write("expired", right.issue_cert(*here, not_after=past))
+        soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=20)
+        self.ending = self._write("ending", right.issue_cert(*here, not_after=soon))
         self.client = self._write("client", right.issue_cert("app@example.com", common_name="app"))
         self.wrong_client = self._write("wrong-client", wrong.issue_cert("app@example.com", common_name="app"))
 

@@ -1,0 +1,26 @@
+"""`dbctl doctor`."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import typer
+
+from dbctl.doctor import diagnose
+from dbctl.findings import Finding, Level
+from dbctl.profiles import Profile
+
+
+def doctor(
+    profile: Profile,
+    level: Annotated[
+        Literal["note", "warning", "error"], typer.Option(help="How bad a finding has to be for exit code 6.")
+    ] = "warning",
+    deep: Annotated[
+        bool, typer.Option("--deep", help="On SQLite, read the whole file and check its integrity.")
+    ] = False,
+) -> Sequence[Finding]:
+    """Hold the profile against the server's own limits, clock and sessions, and say what to change.
+
+    All is read on one connection, and nothing is written. Exit code 6 says that there is a warning or an error.
+    """
+    return diagnose(profile, Level(level), deep=deep)

@@ -1,0 +1,73 @@
+"""What can't be had on one machine, a network in between and old TLS, is judged from facts as a server gives them."""
+
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from dbctl import doctor
+from dbctl.backends.audit import Facts, Way, way_of
+from dbctl.findings import Level
+from dbctl.profiles import Profile
+from dbctl.profiles.layers import Layer, build
+from dbctl.profiles.model import Pool
+
+
+def profile(changes: Mapping[str, Any]) -> Profile:
+    values = {"driver": "postgresql", "host": "db.example.com", "user": "shop", "database": "shop"}
+    return build("shop", [Layer({**values, **changes}, "the test")])
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "levels"),
+    [
+        ({"ssl.mode": "disable"}, Facts(way=Way.NETWORK), [Level.WARNING]),
+        ({"ssl.mode": "disable", "environment": "production"}, Facts(way=Way.NETWORK), [Level.ERROR]),
+        ({"ssl.mode": "disable"}, Facts(way=Way.LOOPBACK), [Level.NOTE]),
+        ({"ssl.mode": "disable"}, Facts(way=Way.SOCKET_FILE), [Level.OK]),
+        ({"ssl.mode": "require"}, Facts(way=Way.NETWORK, tls="TLSv1.3"), [Level.WARNING]),
+        ({"ssl.mode": "require", "ssl.ca": "ca.pem"}, Facts(way=Way.NETWORK, tls="TLSv1.3"), [Level.OK]),
+        ({"ssl.mode": "prefer", "ssl.ca": "ca.pem"}, Facts(way=Way.NETWORK, tls="TLSv1.3"), [Level.WARNING]),
+        ({"ssl.mode": "verify-full"}, Facts(way=Way.NETWORK, tls="TLSv1.2"), [Level.OK]),
+        ({"ssl.mode": "verify-full"}, Facts(way=Way.NETWORK, tls="TLSv1.1"), [Level.WARNING, Level.OK]),
+        ({}, Facts(), []),
+    ],
+)
+def test_tls_is_judged_by_how_far_the_socket_reaches(
+    changes: Mapping[str, Any], facts: Facts, levels: list[Level]
+) -> None:
+    assert [finding.level for finding in doctor._tls(profile(changes), facts)] == levels
+
+
+def test_a_sockets_peer_tells_how_far_it_reaches() -> None:
+    ends = socket.socketpair()
+    assert way_of(ends[0].fileno()) is Way.SOCKET_FILE
+    ends[0].sendall(b"still open")
+    for end in ends:
+        end.close()
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        assert way_of(client.fileno()) is Way.LOOPBACK
+        assert client.gettimeout() is None
+
+
+@pytest.mark.parametrize(("days", "level"), [(31, Level.OK), (29, Level.WARNING), (6, Level.ERROR), (-1, Level.ERROR)])
+def test_a_certificate_is_judged_by_the_time_that_is_left(days: int, level: Level) -> None:
+    facts = Facts(certificate_ends=datetime.now(UTC) + timedelta(days=days))
+    assert [finding.level for finding in doctor._certificate(profile({}), facts)] == [level]
+
+
+@pytest.mark.parametrize(
+    ("pool", "room", "workers", "fix"),
+    [
+        ({"size": 20, "max_overflow": 10}, 97, 4, "pool.size = 14"),
+        ({"size": 5, "max_overflow": 10}, 10, 1, "pool.size = 10, pool.max_overflow = 0"),
+        ({"size": 5, "max_overflow": -1}, 97, 2, "pool.max_overflow = 43"),
+        ({"size": 60, "max_overflow": -1}, 97, 2, "pool.size = 48, pool.max_overflow = 0"),
+        ({"size": 0, "max_overflow": 10}, 97, 2, "pool.size = 38"),
+        ({"size": 5, "max_overflow": 10}, 3, 4, None),
+    ],
+)
+def test_the_pool_that_fits_keeps_what_it_can(pool: Mapping[str, int], room: int, workers: int, fix: str) -> None:
+    assert doctor._smaller_pool(Pool(**pool), room, workers) == fix
