@@ -15,6 +15,7 @@ from dbctl.findings import Finding, Level
 from dbctl.probe import opened
 from dbctl.profiles import Profile
 from dbctl.profiles.model import Pool
+from dbctl.profiles.tls import VERIFYING
 
 _OLD_TLS = {"SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"}
 """Protocols that RFC 8996 and RFC 7568 took out of use."""
@@ -145,7 +146,7 @@ def _tls(profile: Profile, facts: Facts) -> Iterator[Finding]:
     if facts.tls in _OLD_TLS:
         why = "It has known weaknesses; TLS 1.2 is the oldest that is still in use."
         yield Finding(Level.WARNING, "tls", facts.tls, why, "the server's TLS library or its settings")
-    if mode in {"verify-ca", "verify-full"} or (mode == "require" and profile.ssl.ca):
+    if mode in VERIFYING:
         yield Finding(Level.OK, "tls", f"{facts.tls} (ssl.mode = {mode})")
     else:
         measured = f"{facts.tls}, the server's certificate is not verified (ssl.mode = {mode})"
