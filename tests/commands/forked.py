@@ -1,5 +1,6 @@
 """dbctl as a fork of the tests' own process, which has imported already what a run takes half a second to import."""
 
+import logging
 import os
 import signal
 import sys
@@ -81,6 +82,7 @@ def _run(
         sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+        logging.getLogger("sqlalchemy.engine.Engine").handlers.clear()  # those of the tests' own engines
         main(args)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
