@@ -5,13 +5,18 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
+from dbctl.bounds import abort_after, connect_until, result_of, shut_down_after, started, time_to_connect
 from dbctl.errors import ConfigError, ConnectError
 from dbctl.profiles import Profile, Profiles
 from dbctl.profiles.tls import ENCRYPTING
@@ -158,6 +163,8 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     backend.prepare(engine, missing)
     if backend.needs_host and backend.profile.ssl.mode in ENCRYPTING:
         _refuse_plaintext(engine, backend)
+    if backend.needs_host:
+        _bound(engine, backend)
     if backend.profile.echo:
         _echo_to_stderr(engine)
     statements = {writes: backend.begin_statement(writes=writes) for writes in (False, True)}
@@ -200,6 +207,72 @@ def _refuse_plaintext(engine: Engine, backend: Backend) -> None:
                 "TLS",
                 'a Unix socket is never encrypted: for one, set ssl.mode = "disable"',
             )
+def _bound(engine: Engine, backend: Backend) -> None:
+    """Make a new engine keep to `connect_timeout` in all that SQLAlchemy does before it hands a connection out.
+
+    Drivers have whole seconds, or bounds for each address or each read, or none. Connecting, the first questions to a
+    server and the pre-ping are bounded here, each for itself; but a pre-ping without an answer takes one half of the
+    time, after which no idle connection is trusted any more, and the connect that follows the other half.
+    """
+    dialect, seconds = engine.dialect, backend.profile.connect_timeout
+    connect, initialize, ping = dialect.connect, dialect.initialize, dialect.do_ping
+
+    def bounded_connect(*args: Any, **kwargs: Any) -> Any:
+        connecting = started(lambda: connect(*args, **kwargs), lambda connection: connection.close())
+        allowed = time_to_connect(seconds)
+        try:
+            return result_of(connecting, allowed)
+        except TimeoutError as error:
+            # The driver's own class, which SQLAlchemy wraps as it does whatever a driver raises.
+            raise dialect.loaded_dbapi.OperationalError(f"no answer within {allowed:g} s") from error
+
+    def bounded_initialize(connection: Connection) -> None:
+        with answering(backend, connection.connection.dbapi_connection, seconds):
+            initialize(connection)
+
+    def bounded_ping(connection: Any) -> bool:
+        end = time.monotonic() + seconds
+        try:
+            with answering(backend, connection, seconds / 2):
+                return ping(connection)
+        except ConnectError as error:
+            connect_until(end)
+            raise InvalidatePoolError from error
+
+    if not dialect.is_async:  # whose connects are bounded by the backend's `opening`
+        vars(dialect)["connect"] = bounded_connect
+    vars(dialect).update(initialize=bounded_initialize, do_ping=bounded_ping)
+
+
+@contextmanager
+def answering(backend: Backend, connection: Any, seconds: float) -> Iterator[None]:
+    """Cut a connection where the server does not answer what the block asks in time; a file is not bounded.
+
+    Args:
+        backend: The connection's backend.
+        connection: The driver's own connection, or SQLAlchemy's adapter of an async one.
+        seconds: How long the block may take.
+
+    Raises:
+        ConnectError: It took longer.
+    """
+    driver_connection = getattr(connection, "driver_connection", connection)
+    transport = getattr(driver_connection, "_transport", None)
+    end = time.monotonic() + seconds
+    try:
+        if not backend.needs_host:
+            yield
+        elif transport:
+            with abort_after(seconds, transport):
+                yield
+        else:
+            with shut_down_after(seconds, backend.descriptor(driver_connection)):
+                yield
+    except Exception as error:
+        if time.monotonic() < end:
+            raise
+        message = f"profile {backend.profile.name}: SELECT 1 failed: no answer within {seconds:g} s"
+        raise ConnectError(message, "SELECT 1", transient=True) from error
 
 
 def _echo_to_stderr(engine: Engine) -> None:

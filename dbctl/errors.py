@@ -29,7 +29,11 @@ class DbctlError(Exception):
     Args:
         message: What is wrong and where: file, key, row. One line, or one line a finding.
         hint: What to do about it, as a sentence part that can follow the message.
+
+    `result`, where it is set, is shown on stdout as a command's result is.
     """
+
+    result: object = None
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -53,13 +57,15 @@ class ConnectError(DbctlError):
 
     Args:
         message: What is wrong.
-        stage: The step that failed: "name resolution", "TCP", "TLS", "login" or "database".
+        stage: The step that failed: "name resolution", "TCP", "TLS", "login", "database" or "SELECT 1".
         hint: What to do about it.
+        transient: Whether it may heal by itself, as where the server is about to start.
     """
 
-    def __init__(self, message: str, stage: str = "connection", hint: str = "") -> None:
+    def __init__(self, message: str, stage: str = "connection", hint: str = "", *, transient: bool = False) -> None:
         super().__init__(message, hint)
         self.stage = stage
+        self.transient = transient
 
 
 class OutOfTime(DbctlError):

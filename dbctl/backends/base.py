@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dbctl import network
 from dbctl.backends.audit import Facts, ServerUsage
+from dbctl.bounds import time_to_connect
 from dbctl.errors import ConfigError, ConnectError, DbctlError, MissingTable, OutOfTime, Unsupported, WorkRefused
 from dbctl.profiles import Profile, password_of
-from dbctl.profiles.tls import VERIFYING
 from dbctl.profiles.urls import is_secret
 
 if TYPE_CHECKING:
-    import ssl
+    import socket
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
@@ -59,6 +60,9 @@ class Backend:
     ping_statement: ClassVar[str] = "SELECT 1"
     errors: ClassVar[Mapping[Any, type[DbctlError]]] = {}
     """The driver's error codes, as `error_code` returns them, and what they mean here."""
+    transient: ClassVar[Collection[Any]] = ()
+    """The driver's error codes for what may heal by itself while one connects."""
+    default_port: ClassVar[int] = 0
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
@@ -115,31 +119,6 @@ class Backend:
         """Return what the async driver's `connect` is given besides the URL's parts."""
         raise Unsupported(f"{self.title}: no async driver")
 
-    def ssl_context(self) -> ssl.SSLContext:
-        """Return the context that does what `ssl.mode` says, for the drivers that take one.
-
-        Raises:
-            ConfigError: A certificate or a key can't be loaded.
-        """
-        import ssl
-
-        settings = self.profile.ssl
-        try:
-            context = ssl.create_default_context(cafile=settings.ca)
-            # The certificates that MySQL makes for itself fail Python 3.13's strict profile.
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-            if settings.cert:
-                context.load_cert_chain(settings.cert, settings.key)
-        except OSError as error:  # ssl.SSLError is one too
-            where = self.profile.origins.get("ssl.ca") or f"profile {self.profile.name}"
-            reason = error.strerror or str(error)
-            raise ConfigError(f"{where}: ssl: a certificate or key can't be loaded: {reason}") from error
-        if settings.mode != "verify-full":
-            context.check_hostname = False
-        if settings.mode not in VERIFYING:
-            context.verify_mode = ssl.CERT_NONE
-        return context
-
     def pool_options(self) -> dict[str, Any]:
         """Return the pool's options for `create_engine`, exactly as the profile has them."""
         pool = self.profile.pool
@@ -162,6 +141,21 @@ class Backend:
             engine: The engine, not yet connected.
             missing: What connecting does where the database is a file that is not there.
         """
+
+    # --- what the driver's socket leads to ---
+
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """Return the hosts and ports that the driver tries, in its order; none where it is no matter of TCP."""
+        profile = self.profile
+        return [(profile.host, profile.port or self.default_port)] if profile.host else []
+
+    def first_silence(self, sock: socket.socket) -> str:
+        """Name the step at which a server is silent that has accepted a connection."""
+        return "login"
+
+    def descriptor(self, driver_connection: Any) -> int:
+        """Return the file descriptor of the sync driver's socket."""
+        raise Unsupported(f"{self.title} has no socket")
 
     # --- questions to a connection ---
 
@@ -226,15 +220,8 @@ class Backend:
 
     def failed_stage(self, error: BaseException) -> str:
         """Name the step of connecting at which the driver failed, as far as Python's own errors tell."""
-        import socket
-        import ssl
-
-        cause = getattr(error, "original_exception", None) or error.__cause__ or error.__context__ or error
-        if isinstance(cause, socket.gaierror):
-            return "name resolution"
-        if isinstance(cause, ssl.SSLError):
-            return "TLS"
-        return "TCP" if isinstance(cause, OSError) else "connection"
+        step = network.failed_step(error)
+        return network.silent_step(self.addresses(), self.first_silence) if step == "silence" else step
 
     async def opening(self, connecting: Awaitable[Any]) -> Any:
         """Await an async driver's connect, and translate what it raises that is none of the driver's own errors.
@@ -245,8 +232,10 @@ class Backend:
         import asyncio
 
         try:
-            async with asyncio.timeout(self.profile.connect_timeout):
+            async with asyncio.timeout(time_to_connect(self.profile.connect_timeout)):
                 return await connecting
+        except TimeoutError as error:
+            raise await asyncio.to_thread(self.connect_error, error) from error  # which may knock at the server's port
         except OSError as error:  # TimeoutError and ssl.SSLError are OSErrors too
             raise self.connect_error(error) from error
 
@@ -254,7 +243,12 @@ class Backend:
         """Return the error that says at which step connecting failed."""
         stage = self.failed_stage(error)
         text = self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
-        return ConnectError(f"profile {self.profile.name}: {stage} failed: {text}", stage)
+        message = f"profile {self.profile.name}: {stage} failed: {text}"
+        return ConnectError(message, stage, transient=self.is_transient(error, stage))
+
+    def is_transient(self, error: BaseException, stage: str) -> bool:
+        """Tell whether what made a step of connecting fail may heal by itself."""
+        return network.may_heal(error, stage) or self.error_code(error) in self.transient
 
     @contextmanager
     def translating(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.audit import mysql as audit
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.errors import BrokenReference, Conflict, ConnectError, Duplicate, MissingTable, OutOfTime
+from dbctl.tls import ssl_context
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -25,7 +26,8 @@ _CLIENT_SSL = 0x0800
 _STAGES = {
     2026: "TLS",
     **dict.fromkeys((1044, 1049), "database"),
-    **dict.fromkeys((1040, 1045, 1130, 1203, 1226, 1698), "login"),
+    # The server speaks first: what is lost after TCP is lost on the way to the login.
+    **dict.fromkeys((1040, 1045, 1053, 1130, 1203, 1226, 1698, 2006, 2013), "login"),
 }
 
 
@@ -36,6 +38,7 @@ class MySQL(Backend):
     drivers = ("mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql", "mysql+asyncmy", "mariadb+asyncmy")
     sync_driver = "mysql+pymysql"
     async_driver = "mysql+asyncmy"
+    default_port = 3306
     transactional_ddl = False
     # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html and https://mariadb.com/kb/en/error-codes
     errors = {
@@ -50,6 +53,8 @@ class MySQL(Backend):
         # not null, out of range, no default, wrong string, too long, check
         **dict.fromkeys((1048, 1264, 1364, 1366, 1406, 3819, 4025), Conflict),
     }
+    # too many connections, of all or of the user; shutting down; lost
+    transient = (1040, 1053, 1203, 1226, 2006, 2013)
 
     def connect_args(self) -> dict[str, Any]:
         """Return PyMySQL's keywords (https://pymysql.readthedocs.io/en/latest/modules/connections.html)."""
@@ -76,11 +81,11 @@ class MySQL(Backend):
         if self.profile.ssl.mode == "prefer":
             return {}  # PyMySQL's own default: TLS where the server offers it, plaintext only where it does not
         # Of an `ssl={"ssl_mode": …}` PyMySQL would read nothing and verify nothing: it gets the context itself.
-        return {"ssl": self.ssl_context()}
+        return {"ssl": ssl_context(self.profile)}
 
     def async_connect_args(self) -> dict[str, Any]:
         """Return asyncmy's keywords, which are PyMySQL's but for TLS: without a context it does none."""
-        args = self.connect_args() | {"ssl": self.ssl_context(), "async_creator_fn": self._connect}
+        args = self.connect_args() | {"ssl": ssl_context(self.profile), "async_creator_fn": self._connect}
         del args["read_timeout"]
         if self.profile.ssl.mode == "disable":
             args["ssl"] = args.pop("ssl_disabled") and None
@@ -132,6 +137,10 @@ class MySQL(Backend):
             cursor = driver_connection.cursor()
             cursor.execute(f"SET SESSION {mariadb if 'MariaDB' in driver.get_server_info() else mysql}")
             cursor.close()
+
+    def descriptor(self, driver_connection: Any) -> int:
+        """Return that of PyMySQL's socket."""
+        return int(driver_connection._sock.fileno())
 
     def identity(self, connection: Connection) -> Identity:
         """Ask for the version, the user and the database; the version tells MariaDB from MySQL."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,11 @@ from dbctl.errors import (
     WorkRefused,
 )
 from dbctl.profiles.tls import VERIFYING
+from dbctl.tls import ssl_context
 
 if TYPE_CHECKING:
+    import socket
+
     from sqlalchemy import Connection
 
 # Any number will do that no other program uses for an advisory lock; this one spells "dbctlddl".
@@ -48,10 +51,29 @@ _STAGES = (
     ("No route to host", "TCP"),
     ("Network is unreachable", "TCP"),
     ("timeout expired", "TCP"),
+    ("Connection reset", "login"),
+    ("closed the connection", "login"),
     ('FATAL:  database "', "database"),
     ("FATAL", "login"),
     ("fe_sendauth", "login"),
 )
+
+# The same, of what may heal by itself.
+_TRANSIENT = (
+    "starting up",
+    "shutting down",
+    "not accepting connections",
+    "not yet accepting connections",
+    "in recovery mode",
+    "too many clients",
+    "too many connections",
+    "remaining connection slots",
+    "Connection reset",
+    "closed the connection",
+    "EOF detected",
+)
+
+_SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 
 
 class PostgreSQL(Backend):
@@ -61,6 +83,7 @@ class PostgreSQL(Backend):
     drivers = ("postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg")
     sync_driver = "postgresql+psycopg2"
     async_driver = "postgresql+asyncpg"
+    default_port = 5432
     check_deferred = "SET CONSTRAINTS ALL IMMEDIATE"
     # https://www.postgresql.org/docs/current/errcodes-appendix.html
     errors = {
@@ -81,13 +104,14 @@ class PostgreSQL(Backend):
         "23514": Conflict,
         "23P01": Duplicate,  # exclusion_violation: unique, in a wider sense
     }
+    transient = ("53300", "57P01", "57P02", "57P03")
 
     def connect_args(self) -> dict[str, Any]:
         """Return libpq's keywords (https://www.postgresql.org/docs/current/libpq-connect.html)."""
         profile, ssl = self.profile, self.profile.ssl
         return {
-            # libpq takes whole seconds, and advises against fewer than 2.
-            "connect_timeout": max(2, math.ceil(profile.connect_timeout)),
+            # libpq takes whole seconds, for each host anew, and advises against fewer than 2.
+            "connect_timeout": max(2, math.ceil(profile.connect_timeout / max(1, len(self.addresses())))),
             "application_name": profile.application_name,
             "sslmode": ssl.mode,
             "sslrootcert": ssl.ca or (self._system_ca() if ssl.mode in VERIFYING else _NO_FILE),
@@ -108,6 +132,22 @@ class PostgreSQL(Backend):
             "name the one that signed the server's certificate with ssl.ca",
         )
 
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """Return also those of several hosts: `?host=a:1&host=b:2`, or `?host=a,b&port=1,2`.
+
+        https://docs.sqlalchemy.org/en/20/dialects/postgresql.html#specifying-multiple-fallback-hosts
+        """
+        hosts, ports = (_listed(self.profile.query.get(key)) for key in ("host", "port"))
+        if not hosts:
+            return super().addresses()
+        ports = ports or [str(self.profile.port or self.default_port)]
+        ports = ports * len(hosts) if len(ports) == 1 else ports
+        pairs = [
+            host.rsplit(":", 1) if host.count(":") == 1 else (host, port)
+            for host, port in zip(hosts, ports, strict=False)
+        ]
+        return [(host, int(port)) for host, port in pairs if host and not host.startswith("/") and port.isdecimal()]
+
     def async_connect_args(self) -> dict[str, Any]:
         """Return asyncpg's keywords.
 
@@ -118,7 +158,7 @@ class PostgreSQL(Backend):
         args: dict[str, Any] = {
             "timeout": self.profile.connect_timeout,
             "server_settings": {"application_name": self.profile.application_name},
-            "ssl": False if mode == "disable" else self.ssl_context(),
+            "ssl": False if mode == "disable" else ssl_context(self.profile),
             "async_creator_fn": self._connect,
         }
         if self._uncached:
@@ -141,7 +181,7 @@ class PostgreSQL(Backend):
 
     async def _refuse_pooler(self, connection: Any) -> None:
         pid = connection.get_server_pid()
-        if not self._uncached and pid != await connection.fetchval("SELECT pg_backend_pid()"):
+        if not self._uncached and pid != await self.opening(connection.fetchval("SELECT pg_backend_pid()")):
             raise ConnectError(
                 f"profile {self.profile.name}: a pooler such as PgBouncer answers here, through which asyncpg loses "
                 "the statements that it has prepared",
@@ -161,6 +201,23 @@ class PostgreSQL(Backend):
             if self.profile.ssl.mode != "prefer" or not no_tls:
                 raise
         return await self.opening(asyncpg.connect(*args, **kwargs | {"ssl": False}))
+
+    def descriptor(self, driver_connection: Any) -> int:
+        """Return that of libpq's socket."""
+        return int(driver_connection.fileno())
+
+    def first_silence(self, sock: socket.socket) -> str:
+        """Ask for TLS, as libpq and asyncpg first do.
+
+        https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
+        """
+        if self.profile.ssl.mode == "disable":
+            return "login"
+        try:
+            sock.sendall(_SSL_REQUEST)
+            return "login" if sock.recv(1) else "TLS"
+        except OSError:
+            return "TLS"
 
     def identity(self, connection: Connection) -> Identity:
         """Ask for the version, the user and the database."""
@@ -225,11 +282,20 @@ class PostgreSQL(Backend):
                 return found
         return super().failed_stage(error)
 
+    def is_transient(self, error: BaseException, stage: str) -> bool:
+        """Tell it also by libpq's words."""
+        return super().is_transient(error, stage) or any(words in str(error) for words in _TRANSIENT)
+
     def translate(self, error: BaseException) -> DbctlError | None:
         """Translate also what psycopg2 refuses before it sends it."""
         if isinstance(error, ValueError) and "NUL" in str(error):
             return WorkRefused("PostgreSQL stores no NUL character in text", "take it out of the value")
         return super().translate(error)
+
+
+def _listed(value: str | Sequence[str] | None) -> list[str]:
+    values = [value] if isinstance(value, str) else value or []
+    return [part for item in values for part in item.split(",")]
 
 
 backend = PostgreSQL

@@ -1,0 +1,163 @@
+"""Ends for what has none of its own: a driver's connect, and a driver that waits at its socket for an answer.
+
+psycopg2 waits inside libpq, where no signal, no exception and no timeout of Python reaches it. What is left is to let
+it wait in a thread that can be left alone, or to shut its socket down under it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+
+_until: ContextVar[float] = ContextVar("dbctl_until", default=0.0)
+"""When the checkout ends whose pre-ping got no answer: the connect that follows has the rest of its time."""
+
+
+def started(work: Callable[[], T], discard: Callable[[T], Any] = lambda _: None) -> Future[T]:
+    """Start work in a thread of its own that keeps no process alive, and return what its result can be had from.
+
+    Args:
+        work: What to do.
+        discard: Called with a result that comes when the future has been cancelled.
+    """
+    from concurrent.futures import Future, InvalidStateError
+
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:
+            with suppress(InvalidStateError):
+                future.set_exception(error)
+            return
+        try:
+            future.set_result(result)
+        except InvalidStateError:
+            discard(result)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def result_of(future: Future[T], seconds: float | None = None) -> T:
+    """Wait for what was `started`; an interrupt is heard meanwhile. What is not waited for any more is cancelled.
+
+    Args:
+        future: What to wait for.
+        seconds: For how long, or None for as long as it takes.
+
+    Raises:
+        TimeoutError: It takes longer. Whatever else the work raises passes through.
+    """
+    from concurrent.futures import wait
+
+    try:
+        wait([future], None if seconds is None else min(max(0, seconds), threading.TIMEOUT_MAX))
+    finally:
+        future.cancel()  # has no effect on what is done
+    if future.cancelled():
+        raise TimeoutError
+    return future.result()
+
+
+@contextmanager
+def shut_down_after(seconds: float, descriptor: int) -> Iterator[None]:
+    """Shut a socket down if the block takes longer, so that whoever waits there, in whatever thread, waits no more.
+
+    Args:
+        seconds: How long the block may take.
+        descriptor: The socket's file descriptor.
+    """
+    # A duplicate keeps its number until the block's end, also where the driver closes the socket meanwhile.
+    duplicate = os.dup(descriptor)
+    try:
+        _watch.add(duplicate, time.monotonic() + seconds)
+        yield
+    finally:
+        _watch.remove(duplicate)
+        os.close(duplicate)
+
+
+@contextmanager
+def abort_after(seconds: float, transport: Any) -> Iterator[None]:
+    """Abort an asyncio transport if the block takes longer, so that whoever waits there waits no more."""
+    import asyncio
+
+    aborting = asyncio.get_running_loop().call_later(seconds, transport.abort)
+    try:
+        yield
+    finally:
+        aborting.cancel()
+
+
+def time_to_connect(seconds: float) -> float:
+    """Return how long a connect may take: so many seconds, or what the pre-ping before it has left of them."""
+    left = _until.get() - time.monotonic()
+    return left if left > 0 else seconds
+
+
+def connect_until(end: float) -> None:
+    """Give the connect that follows, in this thread or task, no more time than until then."""
+    _until.set(end)
+
+
+class _Watch:
+    """One thread for all sockets of the process that are to be shut down at a time; it starts with the first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._due: dict[int, float] = {}
+        self._wakes: float | None = None
+
+    def add(self, descriptor: int, due: float) -> None:
+        with self._changed:
+            self._due[descriptor] = due
+            if self._wakes is None:
+                self._wakes = due
+                threading.Thread(target=self._run, name="dbctl-watch", daemon=True).start()
+            elif due < self._wakes:
+                self._wakes = due
+                self._changed.notify()
+
+    def remove(self, descriptor: int) -> None:
+        # The thread is not told: that would cost more than to let it wake up once for nothing.
+        with self._changed:
+            self._due.pop(descriptor, None)
+
+    def _run(self) -> None:
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                for descriptor in [descriptor for descriptor, due in self._due.items() if due <= now]:
+                    del self._due[descriptor]
+                    _shut_down(descriptor)
+                self._wakes = min(self._due.values(), default=math.inf)
+                self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX) if self._due else None)
+
+
+def _shut_down(descriptor: int) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as sock:
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def _watch_anew() -> None:
+    """Begin without a thread, which a fork does not take with it, and without a lock that somebody holds elsewhere."""
+    global _watch  # noqa: PLW0603  # one thread a process
+    _watch = _Watch()
+
+
+_watch = _Watch()
+os.register_at_fork(after_in_child=_watch_anew)

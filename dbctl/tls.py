@@ -1,0 +1,38 @@
+"""TLS as a profile wants it, for the drivers that take a context of Python's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbctl.errors import ConfigError
+from dbctl.profiles import Profile
+from dbctl.profiles.tls import VERIFYING
+
+if TYPE_CHECKING:
+    import ssl
+
+
+def ssl_context(profile: Profile) -> ssl.SSLContext:
+    """Return the context that does what the profile's `ssl.mode` says.
+
+    Raises:
+        ConfigError: A certificate or a key can't be loaded.
+    """
+    import ssl
+
+    settings = profile.ssl
+    try:
+        context = ssl.create_default_context(cafile=settings.ca)
+        # The certificates that MySQL makes for itself fail Python 3.13's strict profile.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if settings.cert:
+            context.load_cert_chain(settings.cert, settings.key)
+    except OSError as error:  # ssl.SSLError is one too
+        where = profile.origins.get("ssl.ca") or f"profile {profile.name}"
+        reason = error.strerror or str(error)
+        raise ConfigError(f"{where}: ssl: a certificate or key can't be loaded: {reason}") from error
+    if settings.mode != "verify-full":
+        context.check_hostname = False
+    if settings.mode not in VERIFYING:
+        context.verify_mode = ssl.CERT_NONE
+    return context
