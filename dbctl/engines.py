@@ -207,6 +207,8 @@ def _refuse_plaintext(engine: Engine, backend: Backend) -> None:
                 "TLS",
                 'a Unix socket is never encrypted: for one, set ssl.mode = "disable"',
             )
+
+
 def _bound(engine: Engine, backend: Backend) -> None:
     """Make a new engine keep to `connect_timeout` in all that SQLAlchemy does before it hands a connection out.
 

@@ -128,6 +128,7 @@ def lifespan(
     Raises:
         ConfigError: At the start: there is no such profile, or it is wrong.
         ConnectError: At the start: the database could not be reached.
+        OutOfTime: At the start: it could still not be reached when it had been waited for.
     """
 
     @asynccontextmanager

@@ -6,15 +6,20 @@ SQLAlchemy is imported where it is used, so that reading a command's help loads 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
+from dbctl.bounds import result_of, started
+from dbctl.errors import ConnectError
 from dbctl.measure import Spread, milliseconds
+from dbctl.network import time_steps
 from dbctl.profiles import Profile
+from dbctl.waiting import Patience
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -24,12 +29,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Stages:
+    """The steps that a driver does not tell apart, measured on a socket of dbctl's own before the driver connects.
+
+    The driver then does them once more: its connect is all of name resolution, TCP, TLS, login and database.
+    """
+
+    name_resolution_ms: float
+    tcp_ms: float
+
+
+@dataclass(frozen=True)
 class PingReport:
     """A database that answers.
 
     `encrypted` and `tls` are what the client's own socket says, None where there is no socket. `connect_ms` is the
     driver's connect alone; `round_trip_ms` the median of the round trips; `round_trips` their spread where there were
-    several.
+    several. `stages` are the steps before, where they were asked for.
     """
 
     profile: str
@@ -42,40 +58,90 @@ class PingReport:
     connect_ms: float
     round_trip_ms: float
     round_trips: Spread | None
+    stages: Stages | None
 
 
-def ping(profile: Profile, count: int = 1) -> PingReport:
+def ping(profile: Profile, count: int = 1, *, stages: bool = False) -> PingReport:
     """Connect as the profile says, and measure round trips of `SELECT 1`.
 
     Args:
-        profile: Where to.
+        profile: Where to. Its `connect_timeout` bounds connecting, and each question after it.
         count: How many round trips are measured, 1 or more.
+        stages: Whether name resolution and TCP are measured too, with a connection of their own.
 
     Raises:
         ConnectError: It can't be reached; `stage` says which step failed.
     """
     with opened(profile) as (engine, backend):
+        steps = _time_stages(backend) if stages else None
         connects = time_connects(engine)
         with engine.connect() as connection:
-            return _measure(connection, backend, connects, count)
+            return _measure(connection, backend, connects, count, steps)
 
 
-async def async_ping(profile: Profile, count: int = 1) -> PingReport:
+async def async_ping(profile: Profile, count: int = 1, *, stages: bool = False) -> PingReport:
     """Do what `ping` does through the profile's async engine."""
+    import asyncio
+
     async with async_opened(profile) as (engine, backend):
+        steps = await asyncio.to_thread(_time_stages, backend) if stages else None
         connects = time_connects(engine.sync_engine)
         async with engine.connect() as connection:
-            return await connection.run_sync(_measure, backend, connects, count)
+            return await connection.run_sync(_measure, backend, connects, count, steps)
 
 
-def _measure(connection: Connection, backend: Backend, connects: list[float], count: int) -> PingReport:
-    identity = backend.identity(connection)
-    tls = backend.tls_version(connection.connection.driver_connection)
+def ping_when_up(profile: Profile, seconds: float, attempt: Callable[[Profile], PingReport]) -> PingReport:
+    """Ping until it succeeds, with growing pauses.
+
+    Args:
+        profile: Where to.
+        seconds: How long it may take in all, the try under way included.
+        attempt: Pings once, by a profile with less time to connect where little is left.
+
+    Raises:
+        ConnectError: It fails in a way that no waiting heals.
+        OutOfTime: It still fails when the time is over.
+    """
+    patience = Patience(seconds)
+    failure = ConnectError(f"profile {profile.name}: connection failed: no answer", transient=True)
+    while True:
+        timeout = patience.time_for_a_try(profile.connect_timeout)
+        bounded = profile.model_copy(update={"connect_timeout": timeout})
+        try:
+            return result_of(started(partial(attempt, bounded)), patience.left)
+        except TimeoutError:
+            pass  # what failed before is what is known
+        except ConnectError as error:
+            failure = error
+        time.sleep(patience.pause_after(failure))
+
+
+def _time_stages(backend: Backend) -> Stages | None:
+    addresses = backend.addresses()
+    if not addresses:
+        return None
+    try:
+        resolution, tcp = time_steps(addresses, backend.profile.connect_timeout)
+    except OSError as error:
+        raise backend.connect_error(error) from error
+    return Stages(milliseconds(resolution), milliseconds(tcp))
+
+
+def _measure(
+    connection: Connection, backend: Backend, connects: list[float], count: int, steps: Stages | None
+) -> PingReport:
+    from dbctl.engines import answering
+
+    driver_connection, seconds = connection.connection.driver_connection, backend.profile.connect_timeout
+    with answering(backend, driver_connection, seconds):
+        identity = backend.identity(connection)
     times = []
     for _ in range(count):
-        start = time.perf_counter()
-        connection.exec_driver_sql(backend.ping_statement).scalar()
-        times.append(time.perf_counter() - start)
+        with answering(backend, driver_connection, seconds):
+            start = time.perf_counter()
+            connection.exec_driver_sql(backend.ping_statement).scalar()
+            times.append(time.perf_counter() - start)
+    tls = backend.tls_version(driver_connection)
     spread = Spread.of(times)
     assert spread is not None, "count is 1 or more"
     return PingReport(
@@ -89,6 +155,7 @@ def _measure(connection: Connection, backend: Backend, connects: list[float], co
         connect_ms=milliseconds(connects[0]),
         round_trip_ms=spread.median_ms,
         round_trips=spread if count > 1 else None,
+        stages=steps,
     )
 
 

@@ -25,12 +25,9 @@ from dbctl.engines import backend_and_async_engine, backend_and_engine
 from dbctl.errors import ConnectError, OutOfTime
 from dbctl.profiles import Profile
 from dbctl.sessions import async_unit_of_work, unit_of_work
+from dbctl.waiting import Patience
 
 T = TypeVar("T")
-
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 2.0
-"""Seconds between two tries to reach a database that is waited for."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +136,7 @@ class Access:
                 async with self._queues.pings:
                     await self._ping(bounded)
         except TimeoutError as error:
-            raise ConnectError(f"profile {profile.name}: no answer within {seconds:g} s") from error
+            raise ConnectError(f"profile {profile.name}: no answer within {seconds:g} s", transient=True) from error
 
     async def _ping(self, profile: Profile) -> None:
         if isinstance(self.engine, Engine):
@@ -153,20 +150,19 @@ class Access:
         """Ping until it succeeds, with growing pauses, for so many seconds; a file is not waited for.
 
         Raises:
-            ConnectError: The last try failed.
+            ConnectError: It fails in a way that no waiting heals.
+            OutOfTime: It still fails when the time is over.
         """
         if not self.backend.needs_host:
             return
-        end, pause = anyio.current_time() + seconds, _FIRST_PAUSE
+        patience = Patience(seconds)
         while True:
             try:
-                await self.ping(max(_FIRST_PAUSE, end - anyio.current_time()))
+                await self.ping(patience.time_for_a_try(seconds))
                 return
-            except ConnectError:
-                if anyio.current_time() + pause > end:
-                    raise
+            except ConnectError as error:
+                pause = patience.pause_after(error)
             await anyio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def dispose(self) -> None:
         """Close the idle connections."""

@@ -48,8 +48,14 @@ class Globals:
     """What was said of the global options; None or False where nothing was."""
 
     profile: Annotated[
-        str | None,
-        _option("--profile", "-p", help="The profile's name.", metavar="NAME", autocompletion=_complete_profile),
+        list[str] | None,
+        _option(
+            "--profile",
+            "-p",
+            help="The profile's name; of several the last one counts, but ping takes all.",
+            metavar="NAME",
+            autocompletion=_complete_profile,
+        ),
     ] = None
     url: Annotated[
         str | None, _option("--url", help="A database URL, before any profile's. Passwords show in ps.", metavar="URL")
@@ -85,7 +91,7 @@ class Globals:
 
     def after(self, context: typer.Context) -> "Globals":
         """Return what holds when these options were said after those of the levels above."""
-        said = {name: value for name, value in vars(self).items() if value is not None and value is not False}
+        said = {name: value for name, value in vars(self).items() if value not in (None, False, [])}
         return replace(context.obj or Globals(), **said | {"output": context.meta.get(_FORMAT)})
 
     def format(self, on_terminal: bool, environ: Mapping[str, str] = os.environ) -> Format:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from dbctl.cli import report
@@ -11,7 +12,7 @@ from dbctl.cli.prompts import ask_password
 from dbctl.cli.render import Renderer
 from dbctl.cli.signals import Terminated, raising_on_sigterm
 from dbctl.database import Nature
-from dbctl.errors import CheckFailed, DbctlError, UsageError
+from dbctl.errors import DbctlError, UsageError
 from dbctl.profiles import Profile, Profiles
 
 Command = Callable[..., Any]
@@ -36,7 +37,7 @@ def run(
             renderer = Renderer(said, function)
             try:
                 result = _call(function, needs, arguments, said, nature, dry_run=dry_run)
-            except CheckFailed as error:
+            except DbctlError as error:
                 renderer.show(error.result)
                 raise
             renderer.show(result, committed=False if dry_run else None)
@@ -58,12 +59,14 @@ def run(
 def _call(
     function: Command, needs: type, arguments: Mapping[str, Any], said: Globals, nature: Nature, *, dry_run: bool
 ) -> Any:
-    if said.url is not None and said.profile is not None:
+    named = said.profile or []
+    if said.url is not None and named:
         raise UsageError("--url and --profile are both given", "give one of them")
     ask = ask_password if said.ask_password else None
-    profiles = Profiles.load(said.config, name=said.profile, url=said.url, echo=said.echo or None, ask=ask)
+    name = named[-1] if named else None
+    profiles = Profiles.load(said.config, name=name, url=said.url, echo=said.echo or None, ask=ask)
     if needs is Profiles:
-        return function(profiles, **arguments)
+        return function(replace(profiles, named=tuple(named)), **arguments)
     profile = profiles.select()
     if needs is Profile:
         return function(profile, **arguments)

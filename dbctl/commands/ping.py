@@ -1,23 +1,68 @@
 """`dbctl ping`."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from dbctl import probe
+from dbctl import fleet, probe
+from dbctl.bounds import result_of, started
 from dbctl.drivers import Driver, run_by
-from dbctl.profiles import Profile
+from dbctl.errors import ConfigError, UsageError
+from dbctl.profiles import Profile, Profiles
+from dbctl.profiles.completion import complete_profile
 
 
 def ping(
-    profile: Profile,
+    profiles: Profiles,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Profiles to ping at once, a row for each.", autocompletion=complete_profile),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Ping every profile of the file, a row for each.")] = False,
+    wait: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Try again for so long, where the trouble may heal by itself."),
+    ] = None,
+    stages: Annotated[
+        bool, typer.Option("--stages", help="Measure name resolution and TCP too, on a socket of dbctl's own.")
+    ] = False,
     count: Annotated[int, typer.Option(min=1, help="How many round trips to measure.")] = 1,
     driver: Annotated[
         Driver, typer.Option(help="The driver to connect by: the sync one, or the async one.")
     ] = Driver.SYNC,
-) -> probe.PingReport:
+) -> probe.PingReport | Sequence[fleet.ProfilePing]:
     """Connect as the profile says, run SELECT 1, and tell who answered and how fast.
 
     Whether the connection is encrypted is asked of this end's own socket, not of the configuration.
+
+    With --wait it is tried again while the server is on its way: refused, reset, starting up, full, silent, or its name
+    not known yet. A wrong password, an unknown database or a refused certificate ends it at once, with exit code 4; the
+    end of the time with 5.
     """
-    return run_by(driver, probe.ping, probe.async_ping, profile, count)
+
+    def attempt(profile: Profile, count: int = count) -> probe.PingReport:
+        return run_by(driver, probe.ping, probe.async_ping, profile, count, stages=stages)
+
+    def ping_one(name: str | None) -> probe.PingReport:
+        profile = profiles.select(name)
+        if wait is None:
+            return attempt(profile)
+        report = probe.ping_when_up(profile, wait, partial(attempt, count=1))
+        return report if count == 1 else attempt(profile)
+
+    if several := _several(profiles, names or [], every=every):
+        return fleet.ping_each(several, ping_one)
+    # In a thread, for a driver that waits for an answer hears no Ctrl-C.
+    return result_of(started(partial(ping_one, None)))
+
+
+def _several(profiles: Profiles, names: Sequence[str], *, every: bool) -> Sequence[str]:
+    """Return the names of the profiles that were asked for where they are to be rows, even one."""
+    named = profiles.named if len(profiles.named) > 1 else ()
+    if sum(map(bool, (every, names, profiles.named, profiles.url))) > 1:
+        raise UsageError("--all, NAME, --profile and --url are given together", "give one of them")
+    if every and not profiles.document.profiles:
+        raise ConfigError(f"--all: there is no profile in {profiles.path or 'a profile file, nor such a file'}")
+    return list(dict.fromkeys(profiles.document.profiles if every else names or named))

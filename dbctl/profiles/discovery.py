@@ -46,6 +46,7 @@ class Profiles:
         name: The name of the profile that was asked for.
         url: The database URL that was asked for.
         echo: Whether statements are echoed, over what the profile says.
+        named: All the names that were asked for, where a command takes several; `name` is the last of them.
     """
 
     path: Path | None = None
@@ -55,6 +56,7 @@ class Profiles:
     url: str | None = None
     echo: bool | None = None
     ask: Callable[[str], str] | None = None
+    named: tuple[str, ...] = ()
 
     @classmethod
     def load(

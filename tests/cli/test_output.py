@@ -17,6 +17,7 @@ TEAM = ["id", "name", "headquarters", "heroes"]
 TRANSFER = ["id", "hero_id", "hero", "from_team_id", "from_team", "to_team_id", "to_team", "at"]
 SPREAD = ["count", "min_ms", "median_ms", "p95_ms", "p99_ms", "max_ms"]
 PING = ["profile", "server", "version", "user", "database", "encrypted", "tls", "connect_ms", "round_trip_ms"]
+PING_ROW = ["profile", "server", "version", "tls", "connect_ms", "round_trip_ms", "failed_stage", "error"]
 LIMITS = ["pool", "size", "max_overflow", "timeout_s", "recycle_s", "pre_ping", "workers", "connections"]
 LOAD = ["concurrency", "duration_s", "checkouts", "checkout", "connections_opened", "connect", "most_in_use",
         "overflow_used", "timeouts"]  # fmt: skip
@@ -31,7 +32,8 @@ FIELDS = {
     "heroes show Deadpond": [*HERO, "secret_name"],
     "heroes update Deadpond --age 3": HERO,
     "init-tables": ["table", "state"],
-    "ping": [*PING, "round_trips"],
+    "ping": [*PING, "round_trips", "stages"],
+    "ping development": PING_ROW,
     "pool-stats --duration 0.1": ["profile", "limits", "run", "server"],
     "profiles list": ["name", "chosen", "url", "source", "problem"],
     "profiles show": ["key", "value", "origin"],
@@ -40,7 +42,9 @@ FIELDS = {
     "transfer Spider-Boy --from Z-Force --to Preventers": TRANSFER,
     "transfers list": TRANSFER,
 }
-LISTS = [line for line in FIELDS if "list" in line or line in {"doctor", "init-tables", "profiles show"}]
+LISTS = [
+    line for line in FIELDS if "list" in line or line in {"doctor", "init-tables", "ping development", "profiles show"}
+]
 # What a row is written as when there is none.
 EMPTY = {"heroes list": HERO, "teams list": TEAM, "transfers list": TRANSFER}
 

@@ -23,7 +23,7 @@ def test_who_answers_is_told_with_the_time_it_took(sample: Sample) -> None:
     kind = sample.database.kind
     assert list(answer) == [
         "profile", "server", "version", "user", "database", "encrypted", "tls", "connect_ms", "round_trip_ms",
-        "round_trips",
+        "round_trips", "stages",
     ]  # fmt: skip
     assert answer["profile"] == sample.database.profile
     assert answer["server"] == {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}[kind]
@@ -32,7 +32,7 @@ def test_who_answers_is_told_with_the_time_it_took(sample: Sample) -> None:
     assert (answer["encrypted"], bool(answer["tls"])) == ((None, False) if kind == "sqlite" else (True, True))
     assert 0 < answer["connect_ms"] < 5000
     assert 0 < answer["round_trip_ms"] < 1000
-    assert answer["round_trips"] is None
+    assert (answer["round_trips"], answer["stages"]) == (None, None)
 
 
 def test_several_round_trips_have_a_spread(sample: Sample) -> None:
@@ -49,6 +49,15 @@ def test_for_people_the_spread_has_names(sample: Sample) -> None:
     shown = sample.dbctl.ok("ping", "--count", "3", "--output", "table").out
     for name in ("connect ms", "round trips · min ms", "round trips · median ms", "round trips · p95 ms"):
         assert name in shown
+
+
+def test_the_steps_before_the_driver_are_measured_when_asked_for(sample: Sample) -> None:
+    stages = sample.dbctl.ok("ping", "--stages", "--json").json["stages"]
+    if sample.database.kind == "sqlite":
+        assert stages is None
+    else:
+        assert list(stages) == ["name_resolution_ms", "tcp_ms"]
+        assert all(0 < milliseconds < 5000 for milliseconds in stages.values())
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "many"])

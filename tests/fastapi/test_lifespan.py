@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI, Request
 from sqlmodel import Session
 
 from dbctl import heroes
-from dbctl.errors import ConfigError, ConnectError
+from dbctl.errors import ConfigError, ConnectError, OutOfTime
 from dbctl.fastapi import Lifespan, SessionDep, health_router, lifespan, override, session_dependency
 from dbctl.heroes import SampleModel
 from dbctl.profiles import Profile
@@ -123,9 +123,15 @@ def test_waiting_has_an_end() -> None:
     values = {"driver": "postgresql", "host": "127.0.0.1", "port": free_port(), "user": "app"}
     life = lifespan(build("nobody", [Layer(values, "the test")]), wait=0.5)
     start = time.monotonic()
-    with pytest.raises(ConnectError, match="TCP failed"):
+    with pytest.raises(OutOfTime, match=r"waited 0\.5 s in vain: .*TCP failed"):
         begin(life)
     assert 0.1 < time.monotonic() - start < 5
+
+
+def test_what_can_not_heal_is_not_waited_for(server_database: TestDatabase, asynchronous: bool) -> None:
+    life = lifespan(profile_of(server_database, {"password": "wrong"}), asynchronous=asynchronous, wait=300)
+    with pytest.raises(ConnectError, match="login failed"):  # and not the tests' own timeout
+        begin(life)
 
 
 def test_a_file_is_not_waited_for(tmp_path: Path) -> None:
