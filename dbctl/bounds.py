@@ -73,22 +73,28 @@ def result_of(future: Future[T], seconds: float | None = None) -> T:
     return future.result()
 
 
-@contextmanager
-def shut_down_after(seconds: float, descriptor: int) -> Iterator[None]:
+class shut_down_after:  # not a generator, since each pre-ping pays for it
     """Shut a socket down if the block takes longer, so that whoever waits there, in whatever thread, waits no more.
 
     Args:
         seconds: How long the block may take.
         descriptor: The socket's file descriptor.
     """
-    # A duplicate keeps its number until the block's end, also where the driver closes the socket meanwhile.
-    duplicate = os.dup(descriptor)
-    try:
-        _watch.add(duplicate, time.monotonic() + seconds)
-        yield
-    finally:
-        _watch.remove(duplicate)
-        os.close(duplicate)
+
+    __slots__ = ("_descriptor", "_seconds")
+
+    def __init__(self, seconds: float, descriptor: int) -> None:
+        self._seconds = seconds
+        self._descriptor = descriptor
+
+    def __enter__(self) -> None:
+        # A duplicate keeps its number until the block's end, also where the driver closes the socket meanwhile.
+        self._descriptor = os.dup(self._descriptor)
+        _watch.add(self._descriptor, time.monotonic() + self._seconds)
+
+    def __exit__(self, *_reason: object) -> None:
+        _watch.remove(self._descriptor)
+        os.close(self._descriptor)
 
 
 @contextmanager
@@ -118,12 +124,13 @@ class _Watch:
     """One thread for all sockets of the process that are to be shut down at a time; it starts with the first."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._due: dict[int, float] = {}
         self._wakes: float | None = None
 
     def add(self, descriptor: int, due: float) -> None:
-        with self._changed:
+        with self._lock:
             self._due[descriptor] = due
             if self._wakes is None:
                 self._wakes = due
@@ -134,7 +141,7 @@ class _Watch:
 
     def remove(self, descriptor: int) -> None:
         # The thread is not told: that would cost more than to let it wake up once for nothing.
-        with self._changed:
+        with self._lock:
             self._due.pop(descriptor, None)
 
     def _run(self) -> None:

@@ -6,8 +6,8 @@ import functools
 import logging
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -246,8 +246,7 @@ def _bound(engine: Engine, backend: Backend) -> None:
     vars(dialect).update(initialize=bounded_initialize, do_ping=bounded_ping)
 
 
-@contextmanager
-def answering(backend: Backend, connection: Any, seconds: float) -> Iterator[None]:
+class answering:  # not a generator, since each pre-ping pays for it
     """Cut a connection where the server does not answer what the block asks in time; a file is not bounded.
 
     Args:
@@ -258,23 +257,26 @@ def answering(backend: Backend, connection: Any, seconds: float) -> Iterator[Non
     Raises:
         ConnectError: It took longer.
     """
-    driver_connection = getattr(connection, "driver_connection", connection)
-    transport = getattr(driver_connection, "_transport", None)
-    end = time.monotonic() + seconds
-    try:
-        if not backend.needs_host:
-            yield
-        elif transport:
-            with abort_after(seconds, transport):
-                yield
-        else:
-            with shut_down_after(seconds, backend.descriptor(driver_connection)):
-                yield
-    except Exception as error:
-        if time.monotonic() < end:
-            raise
-        message = f"profile {backend.profile.name}: SELECT 1 failed: no answer within {seconds:g} s"
-        raise ConnectError(message, "SELECT 1", transient=True) from error
+
+    def __init__(self, backend: Backend, connection: Any, seconds: float) -> None:
+        self._name = backend.profile.name
+        self._seconds = seconds
+        driver_connection = getattr(connection, "driver_connection", connection)
+        self._bound: AbstractContextManager[None] = nullcontext()
+        if transport := getattr(driver_connection, "_transport", None):
+            self._bound = abort_after(seconds, transport)
+        elif backend.needs_host:
+            self._bound = shut_down_after(seconds, backend.descriptor(driver_connection))
+
+    def __enter__(self) -> None:
+        self._end = time.monotonic() + self._seconds
+        self._bound.__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bound.__exit__(None, None, None)
+        if isinstance(error, Exception) and time.monotonic() >= self._end:
+            message = f"profile {self._name}: SELECT 1 failed: no answer within {self._seconds:g} s"
+            raise ConnectError(message, "SELECT 1", transient=True) from error
 
 
 def _echo_to_stderr(engine: Engine) -> None:

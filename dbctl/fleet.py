@@ -45,7 +45,9 @@ def ping_each(names: Sequence[str], ping: Callable[[str], PingReport]) -> list[P
             found = ping(name)
         except DbctlError as error:
             failures[name] = error
-            return ProfilePing(name, failed_stage=_stage(error), error=str(error))
+            stage = _stage(error)
+            said = str(error).removeprefix(f"profile {name}: ").removeprefix(f"{stage} failed: ")
+            return ProfilePing(name, failed_stage=stage, error=said)
         return ProfilePing(name, found.server, found.version, found.tls, found.connect_ms, found.round_trip_ms)
 
     rows = [result_of(pinging) for pinging in [started(partial(row, name)) for name in names]]

@@ -126,8 +126,8 @@ class MySQL(Backend):
         @event.listens_for(engine, "connect")
         def bound(driver_connection: Any, _record: Any) -> None:
             driver: Any = getattr(driver_connection, "driver_connection", driver_connection)
-            driver._read_timeout = None
             if timeout is None:
+                driver._read_timeout = None
                 return
             # MariaDB counts seconds for every statement, MySQL milliseconds for SELECT.
             mariadb, mysql = (
@@ -137,6 +137,7 @@ class MySQL(Backend):
             cursor = driver_connection.cursor()
             cursor.execute(f"SET SESSION {mariadb if 'MariaDB' in driver.get_server_info() else mysql}")
             cursor.close()
+            driver._read_timeout = None
 
     def descriptor(self, driver_connection: Any) -> int:
         """Return that of PyMySQL's socket."""

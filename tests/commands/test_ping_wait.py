@@ -194,6 +194,19 @@ def test_the_try_under_way_ends_with_the_time(dbctl: Dbctl, silent_port: int, sc
 # --- without --wait ---------------------------------------------------------------------------------------------------
 
 
+@DRIVERS
+def test_a_frozen_server_is_given_up_in_time(dbctl: Dbctl, server_database: TestDatabase, driver: str) -> None:
+    run = on_database(dbctl, server_database, "connect_timeout = 1\n")
+    assert server_database.server
+    with server_database.server.frozen():
+        start = time.monotonic()
+        result = run("ping", "--driver", driver)
+        assert time.monotonic() - start < 6
+    stage = {"postgresql": "TLS", "mariadb": "login"}[server_database.kind]
+    assert result.code == 4, str(result)
+    assert f": {stage} failed: no answer within 1 s" in result.err
+
+
 @SCHEMES
 @DRIVERS
 @pytest.mark.parametrize("place", ["silent_port", "black_hole", "silent_hosts"])
