@@ -6,7 +6,7 @@ What comes out is not held to the limits of what goes in: the database may hold 
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dbctl.heroes.lookup import LARGEST_ID
 
@@ -26,6 +26,14 @@ class _Given(BaseModel):
     """Base of what is taken: a field that is not known is refused, not passed over."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("age", "team_id", "hero_id", "from_team_id", "to_team_id", mode="before", check_fields=False)
+    @classmethod
+    def _refuse_other_types(cls, value: object) -> object:
+        # For a number pydantic would take true as 1, and text that looks like one.
+        if isinstance(value, bool | str):
+            raise ValueError("a number, not true, false or text")
+        return value
 
 
 class HeroCreate(_Given):
