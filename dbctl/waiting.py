@@ -37,7 +37,7 @@ class Patience:
 
         Before the end there is some time left to find out at which step the server is silent.
         """
-        return max(_FIRST_PAUSE, min(usual, max(self.left - 1, self.left / 2)))
+        return max(_FIRST_PAUSE, min(usual, round(max(self.left - 1, self.left / 2), 2)))
 
     def pause_after(self, failure: ConnectError) -> float:
         """Return for how many seconds to pause after a try that failed, and say once what is waited for.
@@ -51,7 +51,7 @@ class Patience:
         if self.left < _FIRST_PAUSE:
             raise OutOfTime(f"waited {self.seconds:g} s in vain: {failure.message}", failure.hint) from failure
         # Numbers may differ from try to try: seconds, a process's id.
-        if self._said != (said := re.sub(r"\d+", "", failure.message)):
+        if self._said != (said := re.sub(r"[\d.]+", "", failure.message)):
             _log.info("%s; waiting", failure.message)
             self._said = said
         pause = min(self._pause * random.uniform(0.75, 1), self.left / 2)
