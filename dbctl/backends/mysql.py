@@ -190,6 +190,8 @@ class MySQL(Backend):
         """Return the server's message without the errno's parentheses."""
         if len(error.args) < 2 or isinstance(error, OSError):
             return super().error_text(error)
+        if isinstance(error.__context__, TimeoutError):
+            return ""  # PyMySQL bounds its reads in seconds of its own; `connect_error` says the profile's
         return " ".join(str(error.args[1] or "the connection is closed").split())
 
     def failed_stage(self, error: BaseException) -> str:

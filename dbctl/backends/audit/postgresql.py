@@ -21,6 +21,7 @@ from dbctl.backends.audit import (
     way_of,
 )
 from dbctl.findings import Finding, Level
+from dbctl.tls import ssl_context
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -166,7 +167,7 @@ def _certificate(backend: Backend, driver: Any) -> bytes:
         sock.sendall(_SSL_REQUEST)
         if sock.recv(1) != b"S":
             raise OSError("the server would not do TLS on a second connection")
-        with backend.ssl_context().wrap_socket(sock, server_hostname=driver.info.host) as tls:
+        with ssl_context(backend.profile).wrap_socket(sock, server_hostname=driver.info.host) as tls:
             certificate = tls.getpeercert(binary_form=True) or b""
             with suppress(OSError):
                 tls.unwrap()  # closed without a word, the server would log an error
