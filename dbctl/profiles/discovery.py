@@ -86,7 +86,16 @@ class Profiles:
         """
         environ = os.environ if environ is None else environ
         path = _find(config, environ)
-        return cls(path, _read(path) if path else _Document(), environ, name, url, echo, ask)
+        return cls(path, _document(path, _read(path)) if path else _Document(), environ, name, url, echo, ask)
+
+    @classmethod
+    def of(cls, path: Path, content: Mapping[str, Any], environ: Mapping[str, str]) -> "Profiles":
+        """Return the profiles that a file would hold if this were in it.
+
+        Raises:
+            ConfigError: The file's own keys are wrong.
+        """
+        return cls(path, _document(path, content), environ)
 
     def names(self) -> list[str]:
         """Return the names of all profiles, the file's first, then those that are built in."""
@@ -175,6 +184,15 @@ class Profiles:
         return layer_from_table(table, f"{self.path} {heading}", self.path.parent, self.environ)
 
 
+def place(config: str | None, environ: Mapping[str, str]) -> Path:
+    """Return the path of the profile file that is read, or that would be if it were there; `load` says how it is found.
+
+    One that is nowhere is to be in the working directory.
+    """
+    named = config if config is not None else environ.get("DBCTL_CONFIG") or None
+    return Path(os.path.expanduser(named)) if named is not None else _find(None, environ) or Path(FILE_NAME)
+
+
 def _find(config: str | None, environ: Mapping[str, str]) -> Path | None:
     for named, by in ((config, "--config"), (environ.get("DBCTL_CONFIG"), "DBCTL_CONFIG")):
         if named is not None and (named or by == "--config"):
@@ -200,18 +218,31 @@ def _refuse_anothers(path: Path) -> None:
             )
 
 
-def _read(path: Path) -> _Document:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse(path, path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+
+
+def parse(path: Path, text: str) -> dict[str, Any]:
+    """Return what a profile file's text says, before anything of it is validated.
+
+    Raises:
+        ConfigError: It is not TOML.
+    """
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def _document(path: Path, content: Mapping[str, Any]) -> _Document:
     document = _Document(**_checked(path, content))
     tables = [document.defaults, *document.profiles.values()]
-    if any(map(holds_password, tables)) and (problem := exposed(path)):
+    if any(map(holds_password, tables)) and path.exists() and (problem := exposed(path)):
         raise ConfigError(f"{path}: there is a password in it, and {problem}", "or name its source with password_env")
     if document.default is not None and document.default not in {*document.profiles, *PRESETS}:
         known = nearest(document.default, [*document.profiles, *PRESETS])
@@ -219,7 +250,7 @@ def _read(path: Path) -> _Document:
     return document
 
 
-def _checked(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+def _checked(path: Path, content: Mapping[str, Any]) -> Mapping[str, Any]:
     for key, value in content.items():
         if key not in _ALLOWED:
             raise ConfigError(f"{path}: {key}: unknown key; {nearest(key, _ALLOWED)}")
