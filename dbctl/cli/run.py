@@ -11,7 +11,7 @@ from dbctl.cli.options import Globals
 from dbctl.cli.prompts import ask_password
 from dbctl.cli.render import Renderer
 from dbctl.cli.signals import Terminated, raising_on_sigterm
-from dbctl.database import Nature
+from dbctl.database import Database, Nature
 from dbctl.errors import DbctlError, UsageError
 from dbctl.profiles import Profile, Profiles
 
@@ -25,7 +25,7 @@ def run(
 
     Args:
         function: The command function.
-        needs: The type of its first parameter: Database, Profile or Profiles.
+        needs: The type of its first parameter: Database, Profile, Profiles or ProfileFile.
         arguments: Its other arguments.
         said: The global options.
         nature: What it does to the database.
@@ -62,6 +62,8 @@ def _call(
     named = said.profile or []
     if said.url is not None and named:
         raise UsageError("--url and --profile are both given", "give one of them")
+    if needs not in (Database, Profile, Profiles):
+        return _call_on_file(function, arguments, said, dry_run=dry_run)
     ask = ask_password if said.ask_password else None
     name = named[-1] if named else None
     profiles = Profiles.load(said.config, name=name, url=said.url, echo=said.echo or None, ask=ask)
@@ -71,6 +73,14 @@ def _call(
     if needs is Profile:
         return function(profile, **arguments)
     return _call_in_unit_of_work(function, profile, arguments, nature, dry_run=dry_run)
+
+
+def _call_on_file(function: Command, arguments: Mapping[str, Any], said: Globals, *, dry_run: bool) -> Any:
+    from dbctl.profiles.writing import ProfileFile  # only those commands that change the file need it
+
+    if said.url is not None or said.profile is not None:
+        raise UsageError("--url and --profile choose where to connect, and this does not", "say it as an argument")
+    return function(ProfileFile.found(said.config, dry_run=dry_run), **arguments)
 
 
 def _call_in_unit_of_work(

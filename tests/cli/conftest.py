@@ -24,6 +24,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def on_sample(dbctl: Dbctl, sample: Path) -> Dbctl:
-    """Dbctl with nothing configured, and a copy of the sample as its `dev.db`."""
+    """Dbctl with a profile that is not taken, and a copy of the sample as its `dev.db`; the editor changes nothing."""
     shutil.copy(sample, dbctl.cwd / "dev.db")
-    return dbctl
+    (dbctl.cwd / "profiles.toml").write_text('[profiles.spare]\nurl = "sqlite:///dev.db"\n')
+    return dbctl.with_env(EDITOR="true")

@@ -42,9 +42,12 @@ def test_help_of_one_command_imports_no_other(dbctl: Dbctl) -> None:
     assert not any(name.startswith("dbctl.commands.") for name in imported(dbctl, "--help"))
 
 
-@pytest.mark.parametrize("command", ["profiles list", "profiles show", "profiles show testing --json"])
+PROFILES = ["list", "show", "show testing --json", "add p sqlite://", "default testing", "path", "check", "edit"]
+
+
+@pytest.mark.parametrize("command", [f"profiles {words}" for words in PROFILES])
 def test_profiles_import_nothing_heavy(command: str, dbctl: Dbctl) -> None:
-    modules = imported(dbctl, *command.split())
+    modules = imported(dbctl, *command.split(), env={"EDITOR": "true"})
     assert "dbctl.profiles" in modules
     assert modules & (HEAVY | {"rich"}) == set()
 

@@ -35,16 +35,30 @@ FIELDS = {
     "ping": [*PING, "round_trips", "stages"],
     "ping development": PING_ROW,
     "pool-stats --duration 0.1": ["profile", "limits", "run", "server"],
+    "profiles add X sqlite://": ["name", "default", "file"],
+    "profiles check": ["profile", "url", "server", "problem"],
+    "profiles default": ["default", "file"],
+    "profiles edit": ["file", "changed"],
     "profiles list": ["name", "chosen", "url", "source", "problem"],
+    "profiles path": ["path", "exists"],
+    "profiles remove spare": ["name", "file"],
+    "profiles set spare workers=2": ["profile", "key", "value", "file"],
     "profiles show": ["key", "value", "origin"],
     "teams add X": TEAM,
     "teams list": TEAM,
     "transfer Spider-Boy --from Z-Force --to Preventers": TRANSFER,
     "transfers list": TRANSFER,
 }
-LISTS = [
-    line for line in FIELDS if "list" in line or line in {"doctor", "init-tables", "ping development", "profiles show"}
-]
+SEVERAL = (
+    "doctor",
+    "init-tables",
+    "ping development",
+    "profiles show",
+    "profiles set",
+    "profiles check",
+    "profiles path",
+)
+LISTS = [line for line in FIELDS if "list" in line or line.startswith(SEVERAL)]
 # What a row is written as when there is none.
 EMPTY = {"heroes list": HERO, "teams list": TEAM, "transfers list": TRANSFER}
 

@@ -91,6 +91,12 @@ def quick(dbctl: Dbctl, database: TestDatabase) -> Dbctl:
     return forked(dbctl, database)
 
 
+@pytest.fixture
+def bare(dbctl: Dbctl) -> Dbctl:
+    """Dbctl with nothing configured."""
+    return Forked(cwd=dbctl.cwd, home=dbctl.home)
+
+
 def forked(dbctl: Dbctl, database: TestDatabase) -> Dbctl:
     """Return dbctl as a fork, with the database as its default profile."""
     (dbctl.cwd / "profiles.toml").write_text(f'default = "{database.profile}"\n\n{database.toml}', encoding="utf-8")

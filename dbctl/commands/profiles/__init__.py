@@ -1,1 +1,1 @@
-"""Look at the connection profiles."""
+"""Look at the connection profiles, and keep the file that they are in."""

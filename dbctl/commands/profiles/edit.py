@@ -1,0 +1,102 @@
+"""`dbctl profiles edit`."""
+
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from dbctl.backends import backend_of
+from dbctl.errors import ConfigError
+from dbctl.profiles.discovery import parse
+from dbctl.profiles.writing import ProfileFile
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The profile file after it was edited."""
+
+    file: str
+    changed: bool
+
+
+def edit(file: ProfileFile) -> Edited:
+    """Edit the profile file in $VISUAL or $EDITOR; only what is valid gets into it.
+
+    The editor works on a copy. Where that is wrong at the end, you are asked whether to edit it again.
+    """
+    old = file.text()
+    directory = Path(tempfile.mkdtemp(prefix="dbctl-"))  # nobody else can look into it
+    copy = directory / file.path.name
+    keep = False
+    try:
+        copy.write_bytes(old.encode())
+        copy.chmod(0o600)
+        new = _edited(file, copy)
+        keep = True
+        if new != old:
+            file.replace(old, new)
+        keep = False
+    except ConfigError as error:
+        raise ConfigError(error.message, f"what you wrote is kept in {copy}") if keep else error from None
+    finally:
+        if not keep:
+            shutil.rmtree(directory, ignore_errors=True)
+    return Edited(str(file.path), new != old)
+
+
+def _edited(file: ProfileFile, copy: Path) -> str:
+    """Return what the editor makes of the copy, once that is valid.
+
+    Raises:
+        ConfigError: It is not, and is to be discarded.
+    """
+    old = copy.read_bytes()
+    while True:
+        _open_editor(copy)
+        try:
+            new = copy.read_bytes()
+            if new != old:
+                content = parse(file.path, new.decode())
+                file.validate(content, list(content.get("profiles", {})), backend_of)
+            return new.decode()
+        except (ConfigError, OSError, UnicodeDecodeError) as error:
+            if not _again(error):
+                raise ConfigError(f"{error}", "nothing is changed") from error
+
+
+def _open_editor(path: Path) -> None:
+    variable = next((name for name in ("VISUAL", "EDITOR") if os.environ.get(name)), None)
+    command = os.environ[variable] if variable else "vi"
+    # Ctrl-C is the editor's while it runs. A handler, for what is ignored would be ignored in the editor too.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        code = subprocess.run([*shlex.split(command), str(path)], check=False).returncode
+    except (OSError, ValueError) as error:
+        reason = f"{variable or 'EDITOR'}: {command} can't be run: {getattr(error, 'strerror', None) or error}"
+        raise ConfigError(reason, "set EDITOR to the editor's command") from error
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if code != 0:
+        raise ConfigError(f"the editor {command} ended with exit code {code}", "nothing is changed")
+
+
+def _again(error: Exception) -> bool:
+    """Ask whether to edit again; without a terminal, or an answer, no."""
+    if not sys.stdin.isatty():
+        return False
+    for line in str(error).split("\n"):
+        _log.error("error: %s", line)
+    try:
+        return typer.confirm("Edit it again? (no discards it)", default=True, err=True)
+    except typer.Abort:
+        return False

@@ -1,0 +1,23 @@
+"""`dbctl profiles path`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dbctl.database import PlainText
+from dbctl.profiles.writing import ProfileFile
+
+
+@dataclass(frozen=True)
+class FilePath(PlainText):
+    """Where the profile file is, or would be."""
+
+    path: str
+    exists: bool
+
+    def __str__(self) -> str:
+        return self.path
+
+
+def path(file: ProfileFile) -> Sequence[FilePath]:
+    """Print the path of the profile file that is used, or that would be if it were there."""
+    return [FilePath(str(file.path), file.path.exists())]
