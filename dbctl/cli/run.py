@@ -78,7 +78,7 @@ def _call(
 def _call_on_file(function: Command, arguments: Mapping[str, Any], said: Globals, *, dry_run: bool) -> Any:
     from dbctl.profiles.writing import ProfileFile  # only those commands that change the file need it
 
-    if said.url is not None or said.profile is not None:
+    if said.url is not None or said.profile:
         raise UsageError("--url and --profile choose where to connect, and this does not", "say it as an argument")
     return function(ProfileFile.found(said.config, dry_run=dry_run), **arguments)
 

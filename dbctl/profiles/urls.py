@@ -89,7 +89,7 @@ def split_url(url: str, expand: Callable[[str], str] = str) -> dict[str, Any]:
         if key in _REFUSED_KEYS:
             raise ConfigError(f"{key} in its query is not understood", "say it with sslmode, such as verify-full")
         if own := _QUERY_KEYS.get(key):
-            value = _MYSQL_MODES.get(value.upper(), value) if own == "ssl.mode" else value
+            value = mode_of(value) if own == "ssl.mode" else value
             if values.setdefault(own, value) != value:
                 raise ConfigError(f"its query says {own} twice, and not the same", "say it once")
         else:
@@ -107,6 +107,11 @@ def _parts(url: str) -> dict[str, str]:
         if match and not (query and _PASSWORD_AS_PORT.fullmatch(match["port"] or "")):
             return match.groupdict() | {"query": query}
     raise ConfigError("not a database URL", _FORM)
+
+
+def mode_of(word: str) -> str:
+    """Return a TLS mode by libpq's word for it, which a profile uses too; MySQL has others."""
+    return _MYSQL_MODES.get(word.upper(), word)
 
 
 def _as_list(value: str | list[str]) -> list[str]:

@@ -42,7 +42,17 @@ def test_help_of_one_command_imports_no_other(dbctl: Dbctl) -> None:
     assert not any(name.startswith("dbctl.commands.") for name in imported(dbctl, "--help"))
 
 
-PROFILES = ["list", "show", "show testing --json", "add p sqlite://", "default testing", "path", "check", "edit"]
+PROFILES = [
+    "list",
+    "show",
+    "show testing --json",
+    "add p sqlite://",
+    "default testing",
+    "path",
+    "check",
+    "edit",
+    "import url sqlite:// --as p",
+]
 
 
 @pytest.mark.parametrize("command", [f"profiles {words}" for words in PROFILES])

@@ -39,6 +39,7 @@ FIELDS = {
     "profiles check": ["profile", "url", "server", "problem"],
     "profiles default": ["default", "file"],
     "profiles edit": ["file", "changed"],
+    "profiles import url sqlite:// --as X": ["name", "source", "file"],
     "profiles list": ["name", "chosen", "url", "source", "problem"],
     "profiles path": ["path", "exists"],
     "profiles remove spare": ["name", "file"],
@@ -57,6 +58,7 @@ SEVERAL = (
     "profiles set",
     "profiles check",
     "profiles path",
+    "profiles import",
 )
 LISTS = [line for line in FIELDS if "list" in line or line.startswith(SEVERAL)]
 # What a row is written as when there is none.

@@ -1,0 +1,126 @@
+"""`dbctl profiles import`."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dbctl.backends import backend_of
+from dbctl.database import PlainText, writes
+from dbctl.errors import UsageError
+from dbctl.profiles import Profiles
+from dbctl.profiles.editing import Append, Edit, edited
+from dbctl.profiles.importing import Found, from_dotenv, from_url, from_variables
+from dbctl.profiles.option_files import client_file, from_client_groups, from_services, service_file
+from dbctl.profiles.settings import nested
+from dbctl.profiles.writing import ProfileFile, check_new
+
+_log = logging.getLogger(__name__)
+
+
+class Source(StrEnum):
+    """What a profile can be made of."""
+
+    URL = "url"
+    ENV = "env"
+    DOTENV = "dotenv"
+    PG_SERVICE = "pg-service"
+    MY_CNF = "my-cnf"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A profile that is in the file now."""
+
+    name: str
+    source: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Toml(PlainText):
+    """A table as it would be written."""
+
+    toml: str
+
+    def __str__(self) -> str:
+        return self.toml.rstrip("\n")
+
+
+@writes()
+def import_(
+    file: ProfileFile,
+    source: Annotated[Source, typer.Argument(help="What to make the profile of.", show_default=False)],
+    entry: Annotated[
+        str | None,
+        typer.Argument(
+            help="The URL; or the variable, or the first part of variables' names, such as DB; or the service; or the"
+            " group. Without it DATABASE_URL or what variables there are, all services, all groups.",
+            show_default=False,
+        ),
+    ] = None,
+    from_file: Annotated[
+        str | None,
+        typer.Option("--file", metavar="FILE", help="What to read: .env, ~/.pg_service.conf, ~/.my.cnf unless given."),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="The new profile's name.")] = None,
+) -> Sequence[Imported | Toml]:
+    """Make profiles of what other programs connect by.
+
+    That is a URL, environment variables (DATABASE_URL; DB_HOST, DB_NAME, …; POSTGRES_…, PG…, MYSQL_…), a .env file
+    with such, libpq's services, or the client groups of a MySQL option file. No password is copied: it stays in its
+    variable, or you are told where it is. What a profile has no word for is told too. --dry-run shows what would be
+    written.
+    """
+    found, variables = _found(source, entry, Path(os.path.expanduser(from_file)) if from_file else None, file.environ)
+    if name is not None and len(found) > 1:
+        raise UsageError(f"--as names one profile, and there are {len(found)}", "name one of them: " + _names(found))
+    if name is None and found[0].name is None:
+        raise UsageError("the profile has no name yet", "name it with --as NAME")
+    tables = {name or str(one.name): nested(one.values) for one in found}
+    edits = [Append(("profiles", key), table) for key, table in tables.items()]
+
+    def checked(profiles: Profiles) -> Sequence[Edit]:
+        for key in tables:
+            check_new(profiles, key)
+        return edits
+
+    environ = {**file.environ, **variables}
+    ProfileFile(file.path, environ, file.dry_run).change(checked, list(tables), backend_of)
+    for key, one in zip(tables, found, strict=True):
+        for note in one.notes:
+            _log.info("%s: %s", key, note)
+    if file.dry_run:
+        return [Toml(edited("", edits))]
+    return [Imported(key, source.value, str(file.path)) for key in tables]
+
+
+def _found(
+    source: Source, entry: str | None, path: Path | None, environ: Mapping[str, str]
+) -> tuple[list[Found], Mapping[str, str]]:
+    """Return the profiles that are there, and the variables of an environment file."""
+    if path is not None and source in {Source.URL, Source.ENV}:
+        raise UsageError(f"there is no file in {source}", "leave --file out")
+    match source:
+        case Source.URL:
+            if entry is None:
+                raise UsageError("there is no URL", "give it behind url")
+            return [from_url(entry)], {}
+        case Source.ENV:
+            return [from_variables(environ, entry, "the environment")], {}
+        case Source.DOTENV:
+            one, variables = from_dotenv(path or Path(".env"), entry, environ)
+            return [one], variables
+        case Source.PG_SERVICE:
+            return from_services(path or service_file(environ), entry), {}
+        case Source.MY_CNF:
+            return from_client_groups(path or client_file(), entry), {}
+
+
+def _names(found: Sequence[Found]) -> str:
+    return ", ".join(str(one.name) for one in found)

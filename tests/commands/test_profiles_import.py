@@ -1,0 +1,88 @@
+"""`dbctl profiles import`."""
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+
+CANARY = "hunter2canary"
+SERVICES = f"[shop]\nhost=h\ndbname=shop\npassword={CANARY}\n[local]\nhost=localhost\n"
+
+
+def text(dbctl: Dbctl) -> str:
+    return (dbctl.cwd / "profiles.toml").read_text()
+
+
+def test_a_url_becomes_a_profile_without_its_password(bare: Dbctl) -> None:
+    result = bare.ok(
+        "profiles", "import", "url", f"postgresql://app:{CANARY}@h/d?sslmode=require", "--as", "p", "--json"
+    )
+    assert result.json == [{"name": "p", "source": "url", "file": "profiles.toml"}]
+    assert "dbctl: p: the URL: password is not copied; name its source" in result.err
+    assert CANARY not in text(bare) + result.err
+    assert bare.ok("profiles", "check", "--json").json[0]["problem"] is None
+
+
+def test_a_dry_run_shows_what_would_be_written(bare: Dbctl) -> None:
+    (bare.cwd / "s").write_text(SERVICES)
+    shown = bare.ok("profiles", "import", "pg-service", "--file", "s", "--dry-run").out
+    assert list(bare.cwd.iterdir()) == [bare.cwd / "s"]
+    bare.ok("profiles", "import", "pg-service", "--file", "s")
+    tables = "\n".join(line for line in text(bare).splitlines() if line)
+    assert "\n".join(line for line in shown.splitlines() if line) == tables
+    assert CANARY not in shown + tables
+
+
+def test_the_files_are_looked_for_at_home_and_here(bare: Dbctl) -> None:
+    (bare.home / ".pg_service.conf").write_text(SERVICES)
+    (bare.home / ".my.cnf").write_text("[client]\nhost=h\n")
+    (bare.cwd / ".env").write_text("DB_ENGINE=mysql\nDB_HOST=h\n")
+    bare.ok("profiles", "import", "pg-service", "shop")
+    bare.ok("profiles", "import", "my-cnf", "--as", "my")
+    bare.ok("profiles", "import", "dotenv", "--as", "here")
+    bare.ok("profiles", "import", "env", "--as", "env", env={"DATABASE_URL": "mysql://h/d"})
+    assert [row["profile"] for row in bare.ok("profiles", "check", "--json").json] == ["shop", "my", "here", "env"]
+
+
+def test_all_are_imported_or_none(bare: Dbctl) -> None:
+    (bare.cwd / "s").write_text(SERVICES)
+    bare.ok("profiles", "add", "local", "sqlite://")
+    before = text(bare)
+    result = bare("profiles", "import", "pg-service", "--file", "s")
+    assert (result.code, text(bare)) == (3, before)
+    assert 'there is a profile "local" already' in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "problem"),
+    [
+        (["url"], 2, "there is no URL"),
+        (["url", "sqlite://"], 2, "name it with --as NAME"),
+        (["url", "nonsense", "--as", "p"], 3, "not a database URL"),
+        (["url", "oracle://h/d", "--as", "p"], 3, 'driver = "oracle": allowed is'),
+        (["url", "sqlite://", "--as", "p", "--file", "x"], 2, "leave --file out"),
+        (["env", "--as", "p"], 3, "the environment: there is no DATABASE_URL"),
+        (["dotenv", "--as", "p"], 3, ".env: can't be read: No such file"),
+        (["pg-service", "--file", "s", "--as", "p"], 2, "--as names one profile, and there are 2"),
+        (["pg-service", "x", "--file", "s"], 3, "there is no [x]"),
+        (["nonsense"], 2, "is not one of"),
+    ],
+)
+def test_what_can_not_be_imported_is_told(words: list[str], code: int, problem: str, bare: Dbctl) -> None:
+    (bare.cwd / "s").write_text(SERVICES)
+    result = bare("profiles", "import", *words)
+    assert (result.code, result.out) == (code, "")
+    assert problem in result.err
+    assert not (bare.cwd / "profiles.toml").exists()
+
+
+def test_what_was_imported_connects(server_database: TestDatabase, bare: Dbctl) -> None:
+    url = make_url(server_database.url)
+    parts = {"ENGINE": url.get_backend_name(), "HOST": url.host, "PORT": url.port, "NAME": url.database}
+    lines = [f"DB_{key}={value}" for key, value in (parts | {"USER": url.username, "PASSWORD": url.password}).items()]
+    (bare.cwd / ".env").write_text("\n".join(lines))
+    bare.ok("profiles", "import", "dotenv", "--as", "p")
+    assert str(url.password) not in text(bare)
+    assert bare("ping", "-p", "p").code == 3
+    bare.ok("ping", "-p", "p", env={"DB_PASSWORD": str(url.password)})
