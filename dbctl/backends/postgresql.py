@@ -62,8 +62,7 @@ _STAGES = (
 _TRANSIENT = (
     "starting up",
     "shutting down",
-    "not accepting connections",
-    "not yet accepting connections",
+    "accepting connections",  # not, or not yet
     "in recovery mode",
     "too many clients",
     "too many connections",

@@ -7,13 +7,16 @@ import pytest
 from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.files import private
 
 RIGHT = '[profiles.pg]\nurl = "postgresql://app:s3cret@h/app"\n'
 WRONG = '[profiles.wrong]\nurl = "mysql://h/d"\nworkers = 0\nworkerz = 2\n[profiles.oracle]\nurl = "oracle://h/d"\n'
 
 
 def test_profiles_that_are_right_are_listed(bare: Dbctl) -> None:
-    (bare.cwd / "profiles.toml").write_text(RIGHT + '[profiles.later]\nurl = "mysql://h/d"\npassword_env = "NOT_SET"\n')
+    private(bare.cwd / "profiles.toml").write_text(
+        RIGHT + '[profiles.later]\nurl = "mysql://h/d"\npassword_env = "NOT_SET"\n'
+    )
     assert bare.ok("profiles", "check", "--json").json == [
         {"profile": "pg", "url": "postgresql://app:********@h/app", "server": None, "problem": None},
         {"profile": "later", "url": "mysql://h/d", "server": None, "problem": None},
@@ -21,7 +24,7 @@ def test_profiles_that_are_right_are_listed(bare: Dbctl) -> None:
 
 
 def test_each_problem_is_a_row(bare: Dbctl) -> None:
-    (bare.cwd / "profiles.toml").write_text(f'default = "wrong"\n{RIGHT}{WRONG}')
+    private(bare.cwd / "profiles.toml").write_text(f'default = "wrong"\n{RIGHT}{WRONG}')
     result = bare("profiles", "check", "--json")
     assert result.code == 3
     assert result.err == "dbctl: error: 2 of 3 profiles can't be used\n"
@@ -33,7 +36,7 @@ def test_each_problem_is_a_row(bare: Dbctl) -> None:
 
 
 def test_a_file_that_is_wrong_as_a_whole_is_an_error(bare: Dbctl) -> None:
-    (bare.cwd / "profiles.toml").write_text("default = ")
+    private(bare.cwd / "profiles.toml").write_text("default = ")
     result = bare("profiles", "check")
     assert (result.code, result.out) == (3, "")
     assert "not valid TOML" in result.err
@@ -54,11 +57,11 @@ def refused() -> str:
 
 def test_each_can_be_connected_to(server_database: TestDatabase, dbctl: Dbctl, refused: str) -> None:
     run = Forked(cwd=dbctl.cwd, home=dbctl.home, env=server_database.env)
-    (run.cwd / "profiles.toml").write_text(server_database.toml)
+    private(run.cwd / "profiles.toml").write_text(server_database.toml)
     [row] = run.ok("profiles", "check", "--connect", "--json").json
     assert row["server"].startswith(("PostgreSQL 1", "MariaDB 1"))
     away = f'[profiles.away]\ndriver = "{server_database.kind}"\nhost = "127.0.0.1"\nport = {refused}\n'
-    (run.cwd / "profiles.toml").write_text(WRONG + away + server_database.toml)
+    private(run.cwd / "profiles.toml").write_text(WRONG + away + server_database.toml)
     result = run("profiles", "check", "--connect", "--json")
     assert result.code == 4
     assert result.err == "dbctl: error: 3 of 4 profiles can't be used\n"
@@ -70,7 +73,7 @@ def test_each_can_be_connected_to(server_database: TestDatabase, dbctl: Dbctl, r
 
 
 def test_connecting_needs_the_secrets(server_database: TestDatabase, bare: Dbctl) -> None:
-    (bare.cwd / "profiles.toml").write_text(server_database.toml)
+    private(bare.cwd / "profiles.toml").write_text(server_database.toml)
     bare.ok("profiles", "check")
     result = bare("profiles", "check", "--connect", "--json")
     assert result.code == 3

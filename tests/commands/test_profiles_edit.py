@@ -55,8 +55,15 @@ def test_what_the_editor_wrote_is_in_the_file(run: Dbctl) -> None:
 def test_a_copy_that_is_not_changed_changes_nothing(run: Dbctl) -> None:
     before = (run.cwd / "profiles.toml").stat()
     assert run.ok("profiles", "edit", "--json", env=editor(run, "true")).json["changed"] is False
-    assert (run.cwd / "profiles.toml").stat() == before
+    after = (run.cwd / "profiles.toml").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert nothing_left(run)
+
+
+def test_without_an_editor_and_a_terminal_it_is_refused(run: Dbctl) -> None:
+    result = run("profiles", "edit")
+    assert (result.code, text(run)) == (2, FILE)
+    assert "there is no terminal to edit on" in result.err
 
 
 def test_a_file_that_is_wrong_can_be_put_right(run: Dbctl) -> None:

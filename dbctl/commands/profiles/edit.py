@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 
 from dbctl.backends import backend_of
-from dbctl.errors import ConfigError
+from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles.discovery import parse
 from dbctl.profiles.writing import ProfileFile
 
@@ -76,6 +76,8 @@ def _edited(file: ProfileFile, copy: Path) -> str:
 
 def _open_editor(path: Path) -> None:
     variable = next((name for name in ("VISUAL", "EDITOR") if os.environ.get(name)), None)
+    if variable is None and not sys.stdin.isatty():
+        raise UsageError("there is no terminal to edit on", "set EDITOR to a program that edits by itself")
     command = os.environ[variable] if variable else "vi"
     # Ctrl-C is the editor's while it runs. A handler, for what is ignored would be ignored in the editor too.
     before = signal.signal(signal.SIGINT, lambda *_: None)
