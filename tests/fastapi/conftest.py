@@ -16,6 +16,9 @@ from tests.harness.database import TestDatabase
 from tests.servers.client import rows
 from tests.servers.server import Server
 
+ON_SERVERS = pytest.mark.parametrize("sample_database", KINDS[1:], indirect=True)
+"""For tests of what only a server can do."""
+
 _SERVERS = {"postgresql": "postgres", "mariadb": "mariadb"}
 _TABLES = ("transfer_log", "hero", "team")
 _EMPTYING = {

@@ -15,6 +15,7 @@ from dbctl.fastapi import SessionDep, health_router, lifespan
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
 from tests.backends.profile import profile_of
+from tests.fastapi.conftest import ON_SERVERS
 from tests.fastapi.serving import Served
 from tests.harness.database import TestDatabase
 from tests.servers.system import free_port
@@ -40,11 +41,11 @@ def test_a_database_that_answers_is_ready(service: Served) -> None:
     [({"port": free_port()}, "TCP"), ({"password": "wrong"}, "login"), ({"database": "nowhere"}, "database")],
     ids=["TCP", "login", "database"],
 )
+@ON_SERVERS
 def test_the_step_that_failed_is_named(
     sample: TestDatabase, asynchronous: bool, changes: dict[str, Any], stage: str
 ) -> None:
-    if not sample.server:
-        return
+    assert sample.server
     with served(profile_of(sample, changes), asynchronous) as service:
         answer = service.client.get("/readyz")
         assert (answer.status_code, answer.json()) == (503, {"ready": False, "failed_stage": stage})
@@ -59,9 +60,9 @@ def test_a_file_that_is_not_there_is_not_ready_and_is_not_created(tmp_path: Path
     assert not path.exists()
 
 
+@ON_SERVERS
 def test_a_database_that_is_frozen_is_told_in_time(sample: TestDatabase, asynchronous: bool) -> None:
-    if not sample.server:
-        return
+    assert sample.server
     with served(profile_of(sample), asynchronous) as service:
         assert service.client.get("/readyz").status_code == 200
         with sample.server.frozen():

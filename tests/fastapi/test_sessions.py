@@ -22,6 +22,7 @@ from dbctl.profiles.layers import Layer, build
 from dbctl.service import Form, create_app, on_async_session
 from dbctl.sessions import in_async
 from tests.backends.profile import profile_of
+from tests.fastapi.conftest import ON_SERVERS
 from tests.fastapi.serving import Served
 from tests.harness.database import TestDatabase
 
@@ -138,9 +139,9 @@ def test_a_commit_that_fails_is_no_success(app: FastAPI, form: Form, sample: Tes
     assert teams(sample) == []
 
 
+@ON_SERVERS
 def test_a_connection_lost_in_the_commit_is_told(app: FastAPI, form: Form, sample: TestDatabase) -> None:
-    if not sample.server:
-        return
+    assert sample.server
     ask, kill = {
         "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({}, 5000)"),
         "mariadb": ("SELECT connection_id()", "KILL {}"),
