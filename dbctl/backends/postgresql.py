@@ -72,8 +72,6 @@ _TRANSIENT = (
     "EOF detected",
 )
 
-_SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
-
 
 class PostgreSQL(Backend):
     """PostgreSQL."""
@@ -213,7 +211,7 @@ class PostgreSQL(Backend):
         if self.profile.ssl.mode == "disable":
             return "login"
         try:
-            sock.sendall(_SSL_REQUEST)
+            sock.sendall(audit.SSL_REQUEST)
             return "login" if sock.recv(1) else "TLS"
         except OSError:
             return "TLS"

@@ -59,7 +59,7 @@ ORDER BY a.state_change
 
 _CLOCK = "SELECT extract(epoch FROM clock_timestamp()), extract(timezone FROM clock_timestamp())"
 
-_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """https://www.postgresql.org/docs/current/protocol-message-formats.html"""
 
 
@@ -164,7 +164,7 @@ def _certificate(backend: Backend, driver: Any) -> bytes:
     with socket.socket(fileno=os.dup(driver.fileno())) as connected:
         address = connected.getpeername()[:2]
     with socket.create_connection(address, backend.profile.connect_timeout) as sock:
-        sock.sendall(_SSL_REQUEST)
+        sock.sendall(SSL_REQUEST)
         if sock.recv(1) != b"S":
             raise OSError("the server would not do TLS on a second connection")
         with ssl_context(backend.profile).wrap_socket(sock, server_hostname=driver.info.host) as tls:
