@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl import network
 from dbctl.backends.audit import Facts, ServerUsage
-from dbctl.bounds import time_to_connect
-from dbctl.errors import ConfigError, ConnectError, DbctlError, MissingTable, OutOfTime, Unsupported, WorkRefused
+from dbctl.backends.diagnosis import Diagnosis
+from dbctl.errors import ConfigError, Unsupported
 from dbctl.profiles import Profile, password_of
 from dbctl.profiles.urls import is_secret
 
 if TYPE_CHECKING:
-    import socket
-
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
 
@@ -41,10 +38,9 @@ class Missing(Enum):
     PRETEND = "work on an empty database in memory"
 
 
-class Backend:
+class Backend(Diagnosis):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 
-    title: ClassVar[str]
     drivers: ClassVar[Sequence[str]]
     """The names by which a profile or a URL's scheme may ask for this backend."""
     sync_driver: ClassVar[str]
@@ -58,10 +54,6 @@ class Backend:
     check_deferred: ClassVar[str | None] = None
     """The statement that checks now what else a COMMIT would check."""
     ping_statement: ClassVar[str] = "SELECT 1"
-    errors: ClassVar[Mapping[Any, type[DbctlError]]] = {}
-    """The driver's error codes, as `error_code` returns them, and what they mean here."""
-    transient: ClassVar[Collection[Any]] = ()
-    """The driver's error codes for what may heal by itself while one connects."""
     default_port: ClassVar[int] = 0
 
     def __init__(self, profile: Profile) -> None:
@@ -149,10 +141,6 @@ class Backend:
         profile = self.profile
         return [(profile.host, profile.port or self.default_port)] if profile.host else []
 
-    def first_silence(self, sock: socket.socket) -> str:
-        """Name the step at which a server is silent that has accepted a connection."""
-        return "login"
-
     def descriptor(self, driver_connection: Any) -> int:
         """Return the file descriptor of the sync driver's socket."""
         raise Unsupported(f"{self.title} has no socket")
@@ -202,88 +190,3 @@ class Backend:
     def ddl_lock(self, connection: Connection) -> Iterator[None]:
         """Hold off every other `init-tables` on this database for the length of the block."""
         yield
-
-    # --- errors ---
-
-    def driver_errors(self) -> tuple[type[BaseException], ...]:
-        """Return the sync driver's own base of all its errors."""
-        return ()
-
-    def error_code(self, error: BaseException) -> Any:
-        """Return the driver's code for an error: an SQLSTATE, an errno, a result code."""
-        return None
-
-    def error_text(self, error: BaseException) -> str:
-        """Return what the driver says of an error, on one line."""
-        # libpq says the same twice where it tried twice, with TLS and without.
-        return " ".join(dict.fromkeys(" ".join(line.split()) for line in str(error).splitlines()))
-
-    def failed_stage(self, error: BaseException) -> str:
-        """Name the step of connecting at which the driver failed, as far as Python's own errors tell."""
-        step = network.failed_step(error)
-        return network.silent_step(self.addresses(), self.first_silence) if step == "silence" else step
-
-    async def opening(self, connecting: Awaitable[Any]) -> Any:
-        """Await an async driver's connect, and translate what it raises that is none of the driver's own errors.
-
-        Raises:
-            ConnectError: The network, the name or TLS failed.
-        """
-        import asyncio
-
-        try:
-            async with asyncio.timeout(time_to_connect(self.profile.connect_timeout)):
-                return await connecting
-        except TimeoutError as error:
-            raise await asyncio.to_thread(self.connect_error, error) from error  # which may knock at the server's port
-        except OSError as error:  # TimeoutError and ssl.SSLError are OSErrors too
-            raise self.connect_error(error) from error
-
-    def connect_error(self, error: BaseException) -> ConnectError:
-        """Return the error that says at which step connecting failed."""
-        stage = self.failed_stage(error)
-        text = self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
-        message = f"profile {self.profile.name}: {stage} failed: {text}"
-        return ConnectError(message, stage, transient=self.is_transient(error, stage))
-
-    def is_transient(self, error: BaseException, stage: str) -> bool:
-        """Tell whether what made a step of connecting fail may heal by itself."""
-        return network.may_heal(error, stage) or self.error_code(error) in self.transient
-
-    @contextmanager
-    def translating(self) -> Iterator[None]:
-        """Raise dbctl's error for what SQLAlchemy or the driver raises in the block."""
-        try:
-            yield
-        except Exception as error:
-            translated = self.translate(error)
-            if translated is None:
-                raise
-            raise translated from error
-
-    def translate(self, error: BaseException) -> DbctlError | None:
-        """Return dbctl's error for one of SQLAlchemy's or the driver's, or None where it is none of theirs."""
-        from sqlalchemy import exc
-
-        if isinstance(error, exc.TimeoutError):
-            pool = self.profile.pool
-            return OutOfTime(
-                f"profile {self.profile.name}: no connection came free within the pool's {pool.timeout:g} s "
-                f"(size {pool.size}, overflow {pool.max_overflow})",
-                "raise pool.size or pool.timeout, or hold connections for less long",
-            )
-        if isinstance(error, exc.CompileError):
-            return WorkRefused(f"{self.title} can't express it: {' '.join(str(error).split())}")
-        if isinstance(error, self.driver_errors()):
-            original, lost = error, True  # from the pool, where SQLAlchemy hands on what connecting raised
-        elif isinstance(error, exc.DBAPIError) and error.orig is not None:
-            original, lost = error.orig, error.statement is None or error.connection_invalidated
-        else:
-            return None
-        kind = self.errors.get(self.error_code(original))
-        if kind is None:
-            kind = ConnectError if lost else WorkRefused
-        if issubclass(kind, ConnectError):
-            return self.connect_error(original)
-        hint = "create the tables with: dbctl init-tables" if kind is MissingTable else ""
-        return kind(self.error_text(original), hint)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends import libpq
 from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.audit import postgresql as audit
 from dbctl.backends.base import Backend, Identity
@@ -39,38 +40,6 @@ _NO_FILE = "/dev/null/none"
 
 # Where systems keep the authorities that they trust: Debian, Red Hat, Alpine and macOS.
 _CA_FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
-
-# libpq has no code for what fails before a session is there; its English words, and the step they speak of.
-_STAGES = (
-    ("could not translate host name", "name resolution"),
-    ("SSL", "TLS"),
-    ("certificate", "TLS"),
-    ("root.crt", "TLS"),
-    ("Connection refused", "TCP"),
-    ("No such file or directory", "TCP"),
-    ("No route to host", "TCP"),
-    ("Network is unreachable", "TCP"),
-    ("timeout expired", "TCP"),
-    ("Connection reset", "login"),
-    ("closed the connection", "login"),
-    ('FATAL:  database "', "database"),
-    ("FATAL", "login"),
-    ("fe_sendauth", "login"),
-)
-
-# The same, of what may heal by itself.
-_TRANSIENT = (
-    "starting up",
-    "shutting down",
-    "accepting connections",  # not, or not yet
-    "in recovery mode",
-    "too many clients",
-    "too many connections",
-    "remaining connection slots",
-    "Connection reset",
-    "closed the connection",
-    "EOF detected",
-)
 
 
 class PostgreSQL(Backend):
@@ -273,15 +242,11 @@ class PostgreSQL(Backend):
         """Tell the step by the SQLSTATE, by libpq's words, or by what asyncpg met on its socket."""
         if code := self.error_code(error):
             return "database" if code == "3D000" else "login"
-        # Of several attempts, with TLS and without or at several hosts, the last one tells.
-        for line in reversed(str(error).splitlines()):
-            if found := next((stage for words, stage in _STAGES if words in line), None):
-                return found
-        return super().failed_stage(error)
+        return libpq.stage(str(error)) or super().failed_stage(error)
 
     def is_transient(self, error: BaseException, stage: str) -> bool:
         """Tell it also by libpq's words."""
-        return super().is_transient(error, stage) or any(words in str(error) for words in _TRANSIENT)
+        return super().is_transient(error, stage) or libpq.may_heal(str(error))
 
     def translate(self, error: BaseException) -> DbctlError | None:
         """Translate also what psycopg2 refuses before it sends it."""

@@ -1,0 +1,118 @@
+"""What a driver's errors mean: dbctl's own errors for them, and whether what failed may heal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dbctl import network
+from dbctl.bounds import time_to_connect
+from dbctl.errors import ConnectError, DbctlError, MissingTable, OutOfTime, WorkRefused
+
+if TYPE_CHECKING:
+    import socket
+
+    from dbctl.profiles import Profile
+
+
+class Diagnosis:
+    """The part of a backend that understands errors. A driver's codes are class attributes of the database's file."""
+
+    title: ClassVar[str]
+    errors: ClassVar[Mapping[Any, type[DbctlError]]] = {}
+    """The driver's error codes, as `error_code` returns them, and what they mean here."""
+    transient: ClassVar[Collection[Any]] = ()
+    """The driver's error codes for what may heal by itself while one connects."""
+    profile: Profile
+
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """Return the hosts and ports that the driver tries, in its order; none where it is no matter of TCP."""
+        raise NotImplementedError
+
+    def first_silence(self, sock: socket.socket) -> str:
+        """Name the step at which a server is silent that has accepted a connection."""
+        return "login"
+
+    def driver_errors(self) -> tuple[type[BaseException], ...]:
+        """Return the sync driver's own base of all its errors."""
+        return ()
+
+    def error_code(self, error: BaseException) -> Any:
+        """Return the driver's code for an error: an SQLSTATE, an errno, a result code."""
+        return None
+
+    def error_text(self, error: BaseException) -> str:
+        """Return what the driver says of an error, on one line."""
+        # libpq says the same twice where it tried twice, with TLS and without.
+        return " ".join(dict.fromkeys(" ".join(line.split()) for line in str(error).splitlines()))
+
+    def failed_stage(self, error: BaseException) -> str:
+        """Name the step of connecting at which the driver failed, as far as Python's own errors tell."""
+        step = network.failed_step(error)
+        return network.silent_step(self.addresses(), self.first_silence) if step == "silence" else step
+
+    async def opening(self, connecting: Awaitable[Any]) -> Any:
+        """Await an async driver's connect, and translate what it raises that is none of the driver's own errors.
+
+        Raises:
+            ConnectError: The network, the name or TLS failed.
+        """
+        import asyncio
+
+        try:
+            async with asyncio.timeout(time_to_connect(self.profile.connect_timeout)):
+                return await connecting
+        except TimeoutError as error:
+            raise await asyncio.to_thread(self.connect_error, error) from error  # which may knock at the server's port
+        except OSError as error:  # TimeoutError and ssl.SSLError are OSErrors too
+            raise self.connect_error(error) from error
+
+    def connect_error(self, error: BaseException) -> ConnectError:
+        """Return the error that says at which step connecting failed."""
+        stage = self.failed_stage(error)
+        text = self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
+        message = f"profile {self.profile.name}: {stage} failed: {text}"
+        return ConnectError(message, stage, transient=self.is_transient(error, stage))
+
+    def is_transient(self, error: BaseException, stage: str) -> bool:
+        """Tell whether what made a step of connecting fail may heal by itself."""
+        return network.may_heal(error, stage) or self.error_code(error) in self.transient
+
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """Raise dbctl's error for what SQLAlchemy or the driver raises in the block."""
+        try:
+            yield
+        except Exception as error:
+            translated = self.translate(error)
+            if translated is None:
+                raise
+            raise translated from error
+
+    def translate(self, error: BaseException) -> DbctlError | None:
+        """Return dbctl's error for one of SQLAlchemy's or the driver's, or None where it is none of theirs."""
+        from sqlalchemy import exc
+
+        if isinstance(error, exc.TimeoutError):
+            pool = self.profile.pool
+            return OutOfTime(
+                f"profile {self.profile.name}: no connection came free within the pool's {pool.timeout:g} s "
+                f"(size {pool.size}, overflow {pool.max_overflow})",
+                "raise pool.size or pool.timeout, or hold connections for less long",
+            )
+        if isinstance(error, exc.CompileError):
+            return WorkRefused(f"{self.title} can't express it: {' '.join(str(error).split())}")
+        if isinstance(error, self.driver_errors()):
+            original, lost = error, True  # from the pool, where SQLAlchemy hands on what connecting raised
+        elif isinstance(error, exc.DBAPIError) and error.orig is not None:
+            original, lost = error.orig, error.statement is None or error.connection_invalidated
+        else:
+            return None
+        kind = self.errors.get(self.error_code(original))
+        if kind is None:
+            kind = ConnectError if lost else WorkRefused
+        if issubclass(kind, ConnectError):
+            return self.connect_error(original)
+        hint = "create the tables with: dbctl init-tables" if kind is MissingTable else ""
+        return kind(self.error_text(original), hint)
