@@ -3,8 +3,9 @@
     dbctl.profile("prod")                       the frozen, validated profile
     dbctl.engine("prod")                        this process's one engine for it
     with dbctl.session("prod") as session: …    one unit of work: committed, or rolled back
+    dbctl.run(function, "prod")                 the same, run again where a deadlock or the like ended it
 
-and `async_engine` and `async_session` for asyncio.
+and `async_engine`, `async_session` and `async_run` for asyncio.
 
 Importing this package loads nothing else; each name is loaded when it is first used (PEP 562).
 """
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dbctl.errors import DbctlError
     from dbctl.profiles import Profile, Profiles
     from dbctl.profiles import select as profile
+    from dbctl.retries import async_run, run
     from dbctl.sessions import async_session, async_unit_of_work, in_async, session, unit_of_work
 
 __version__ = "0.1.0"
@@ -29,6 +31,7 @@ _HOMES = {
     "Profiles": "dbctl.profiles",
     "async_dispose": "dbctl.engines",
     "async_engine": "dbctl.engines",
+    "async_run": "dbctl.retries",
     "async_session": "dbctl.sessions",
     "async_unit_of_work": "dbctl.sessions",
     "build_async_engine": "dbctl.engines",
@@ -37,6 +40,7 @@ _HOMES = {
     "engine": "dbctl.engines",
     "in_async": "dbctl.sessions",
     "profile": "dbctl.profiles:select",
+    "run": "dbctl.retries",
     "session": "dbctl.sessions",
     "unit_of_work": "dbctl.sessions",
     "writes": "dbctl.database",
@@ -49,6 +53,7 @@ __all__ = [
     "Profiles",
     "async_dispose",
     "async_engine",
+    "async_run",
     "async_session",
     "async_unit_of_work",
     "build_async_engine",
@@ -57,6 +62,7 @@ __all__ = [
     "engine",
     "in_async",
     "profile",
+    "run",
     "session",
     "unit_of_work",
     "writes",

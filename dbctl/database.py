@@ -40,27 +40,33 @@ class Nature:
         writes: It means to write; it gets `--dry-run`, and a transaction that may write.
         creates: Connecting for it may create the database where that is a file.
         unless: The option with which it only looks.
+        repeatable: It may be run again, in a new transaction, where other transactions got in its way: all that it does
+            is in the database, and is rolled back before that. What only reads may always.
     """
 
     writes: bool = False
     creates: bool = False
     unless: str | None = None
+    repeatable: bool = True
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Nature:
         """Return what it does when it is run with these arguments."""
         return replace(self, writes=False) if self.unless and arguments.get(self.unless) else self
 
 
-def writes(*, creates: bool = False, unless: str | None = None) -> Callable[[CommandFunction], CommandFunction]:
+def writes(
+    *, creates: bool = False, unless: str | None = None, repeatable: bool = False
+) -> Callable[[CommandFunction], CommandFunction]:
     """Mark a command function as one that writes: `@writes()`.
 
     Args:
         creates: Connecting for it may create the database where that is a file.
         unless: The name of its option with which it only looks.
+        repeatable: Whether it may be run again where other transactions got in its way.
     """
 
     def mark(function: CommandFunction) -> CommandFunction:
-        function.dbctl_nature = Nature(writes=True, creates=creates, unless=unless)  # type: ignore[attr-defined]
+        function.dbctl_nature = Nature(True, creates, unless, repeatable)  # type: ignore[attr-defined]
         return function
 
     return mark

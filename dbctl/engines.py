@@ -5,18 +5,15 @@ from __future__ import annotations
 import functools
 import logging
 import re
-import time
-from contextlib import AbstractContextManager, nullcontext
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.exc import InvalidatePoolError
 
+from dbctl.answers import bound
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
-from dbctl.bounds import abort_after, connect_until, result_of, shut_down_after, started, time_to_connect
+from dbctl.doomed import watch
 from dbctl.errors import ConfigError, ConnectError
 from dbctl.profiles import Profile, Profiles
 from dbctl.profiles.tls import ENCRYPTING
@@ -49,6 +46,7 @@ def build_engine(profile: Profile, missing: Missing = Missing.CREATE) -> Engine:
         backend.url(),
         connect_args=backend.connect_args() | backend.secret_args(),
         hide_parameters=profile.protected,
+        **backend.isolation_options(),
         **backend.pool_options(),
     )
     _attach(engine, backend, missing)
@@ -73,6 +71,7 @@ def build_async_engine(profile: Profile, missing: Missing = Missing.CREATE) -> A
             backend.url(backend.async_driver),
             connect_args=backend.async_connect_args() | backend.secret_args(),
             hide_parameters=profile.protected,
+            **backend.isolation_options(),
             **backend.async_pool_options(),
         )
     except ImportError as error:
@@ -164,7 +163,8 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     if backend.needs_host and backend.profile.ssl.mode in ENCRYPTING:
         _refuse_plaintext(engine, backend)
     if backend.needs_host:
-        _bound(engine, backend)
+        bound(engine, backend)
+    watch(engine, backend)
     if backend.profile.echo:
         _echo_to_stderr(engine)
     statements = {writes: backend.begin_statement(writes=writes) for writes in (False, True)}
@@ -207,76 +207,6 @@ def _refuse_plaintext(engine: Engine, backend: Backend) -> None:
                 "TLS",
                 'a Unix socket is never encrypted: for one, set ssl.mode = "disable"',
             )
-
-
-def _bound(engine: Engine, backend: Backend) -> None:
-    """Make a new engine keep to `connect_timeout` in all that SQLAlchemy does before it hands a connection out.
-
-    Drivers have whole seconds, or bounds for each address or each read, or none. Connecting, the first questions to a
-    server and the pre-ping are bounded here, each for itself; but a pre-ping without an answer takes one half of the
-    time, after which no idle connection is trusted any more, and the connect that follows the other half.
-    """
-    dialect, seconds = engine.dialect, backend.profile.connect_timeout
-    connect, initialize, ping = dialect.connect, dialect.initialize, dialect.do_ping
-
-    def bounded_connect(*args: Any, **kwargs: Any) -> Any:
-        connecting = started(lambda: connect(*args, **kwargs), lambda connection: connection.close())
-        allowed = time_to_connect(seconds)
-        try:
-            return result_of(connecting, allowed)
-        except TimeoutError as error:
-            # The driver's own class, which SQLAlchemy wraps as it does whatever a driver raises.
-            raise dialect.loaded_dbapi.OperationalError(f"no answer within {allowed:g} s") from error
-
-    def bounded_initialize(connection: Connection) -> None:
-        with answering(backend, connection.connection.dbapi_connection, seconds):
-            initialize(connection)
-
-    def bounded_ping(connection: Any) -> bool:
-        end = time.monotonic() + seconds
-        try:
-            with answering(backend, connection, seconds / 2):
-                return ping(connection)
-        except ConnectError as error:
-            connect_until(end)
-            raise InvalidatePoolError from error
-
-    if not dialect.is_async:  # whose connects are bounded by the backend's `opening`
-        vars(dialect)["connect"] = bounded_connect
-    vars(dialect).update(initialize=bounded_initialize, do_ping=bounded_ping)
-
-
-class answering:  # not a generator, since each pre-ping pays for it
-    """Cut a connection where the server does not answer what the block asks in time; a file is not bounded.
-
-    Args:
-        backend: The connection's backend.
-        connection: The driver's own connection, or SQLAlchemy's adapter of an async one.
-        seconds: How long the block may take.
-
-    Raises:
-        ConnectError: It took longer.
-    """
-
-    def __init__(self, backend: Backend, connection: Any, seconds: float) -> None:
-        self._name = backend.profile.name
-        self._seconds = seconds
-        driver_connection = getattr(connection, "driver_connection", connection)
-        self._bound: AbstractContextManager[None] = nullcontext()
-        if transport := getattr(driver_connection, "_transport", None):
-            self._bound = abort_after(seconds, transport)
-        elif backend.needs_host:
-            self._bound = shut_down_after(seconds, backend.descriptor(driver_connection))
-
-    def __enter__(self) -> None:
-        self._end = time.monotonic() + self._seconds
-        self._bound.__enter__()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._bound.__exit__(None, None, None)
-        if isinstance(error, Exception) and time.monotonic() >= self._end:
-            message = f"profile {self._name}: SELECT 1 failed: no answer within {self._seconds:g} s"
-            raise ConnectError(message, "SELECT 1", transient=True) from error
 
 
 def _echo_to_stderr(engine: Engine) -> None:

@@ -11,6 +11,7 @@
     │   ├── Conflict        a constraint of the database says no
     │   │   ├── Duplicate        unique: there is a row like it already
     │   │   └── BrokenReference  foreign key: a row would refer to one that is not there
+    │   ├── Contention      other transactions got in the way: a deadlock, or a failed serialization
     │   ├── MissingTable    the work needs a table that is not there
     │   └── Unsupported     the database has nothing of the kind
     ├── CheckFailed         a check answered no
@@ -30,10 +31,12 @@ class DbctlError(Exception):
         message: What is wrong and where: file, key, row. One line, or one line a finding.
         hint: What to do about it, as a sentence part that can follow the message.
 
-    `result`, where it is set, is shown on stdout as a command's result is.
+    `result`, where it is set, is shown on stdout as a command's result is. `heals` says that the whole unit of work may
+    succeed if it is run again, in a new transaction.
     """
 
     result: object = None
+    heals: bool = False
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -94,6 +97,10 @@ class Duplicate(Conflict):
 
 class BrokenReference(Conflict):
     """A row would refer to one that is not there, or that would no longer be there."""
+
+
+class Contention(WorkRefused):
+    """Other transactions got in the way of this one: a deadlock, or one that could not be serialized with them."""
 
 
 class MissingTable(WorkRefused):

@@ -130,7 +130,7 @@ def _time_stages(backend: Backend) -> Stages | None:
 def _measure(
     connection: Connection, backend: Backend, connects: list[float], count: int, steps: Stages | None
 ) -> PingReport:
-    from dbctl.engines import answering
+    from dbctl.answers import answering
 
     driver_connection, seconds = connection.connection.driver_connection, backend.profile.connect_timeout
     with answering(backend, driver_connection, seconds):

@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import inspect
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy import event
 from sqlmodel import Session
 
+from dbctl.commits import Ending
 from dbctl.database import Database
 from dbctl.engines import WRITES, backend_and_async_engine, backend_and_engine
-from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown
 from dbctl.profiles import Profile
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -49,12 +48,20 @@ def session(profile: str | Profile | None = None, *, writes: bool = True) -> Ite
         DbctlError: What SQLAlchemy or the driver raised, translated; whatever else the block raises passes through.
     """
     backend, engine = backend_and_engine(profile)
-    with unit_of_work(engine, backend, writes=writes) as database:
+    with unit_of_work(engine, backend, writes=writes, strict=True) as database:
         yield database.session
 
 
 @contextmanager
-def unit_of_work(engine: Engine, backend: Backend, *, writes: bool = True, dry_run: bool = False) -> Iterator[Database]:
+def unit_of_work(
+    engine: Engine,
+    backend: Backend,
+    *,
+    writes: bool = True,
+    dry_run: bool = False,
+    strict: bool = False,
+    before_commit: Callable[[], None] | None = None,
+) -> Iterator[Database]:
     """Run the block in one session and one transaction, and commit it whole or roll it back whole.
 
     Args:
@@ -62,9 +69,15 @@ def unit_of_work(engine: Engine, backend: Backend, *, writes: bool = True, dry_r
         backend: The engine's backend, which translates errors.
         writes: Whether the unit means to write.
         dry_run: Roll back at the end also where all went well.
+        strict: Let the database refuse to write where the unit does not mean to, end a statement soon after this
+            process has died, and tell what became of a COMMIT that got no answer; each as far as it can. It costs up to
+            two round trips.
+        before_commit: Called when all is ready to be committed; what it raises rolls all back.
     """
-    session = Session(_told(engine, backend, writes), expire_on_commit=False)
-    ending = _Ending(session, backend, dry_run)
+    session = Session(_begun(engine, backend, writes), expire_on_commit=False)
+    if strict:
+        _be_strict(session, backend, writes)
+    ending = Ending(session, backend, dry_run, strict and writes, before_commit)
     try:
         yield Database(session, backend, backend.profile, dry_run)
         ending.conclude()
@@ -90,19 +103,27 @@ async def async_session(profile: str | Profile | None = None, *, writes: bool = 
         DbctlError: What SQLAlchemy or the driver raised, translated; whatever else the block raises passes through.
     """
     backend, engine = backend_and_async_engine(profile)
-    async with async_unit_of_work(engine, backend, writes=writes) as database:
+    async with async_unit_of_work(engine, backend, writes=writes, strict=True) as database:
         yield database.session
 
 
 @asynccontextmanager
 async def async_unit_of_work(
-    engine: AsyncEngine, backend: Backend, *, writes: bool = True, dry_run: bool = False
+    engine: AsyncEngine,
+    backend: Backend,
+    *,
+    writes: bool = True,
+    dry_run: bool = False,
+    strict: bool = False,
+    before_commit: Callable[[], None] | None = None,
 ) -> AsyncIterator[AsyncDatabase]:
     """Run the block in one async session and one transaction; the parameters are those of `unit_of_work`."""
     from sqlmodel.ext.asyncio.session import AsyncSession
 
-    session = AsyncSession(_told(engine, backend, writes), expire_on_commit=False)
-    ending = _Ending(session.sync_session, backend, dry_run)
+    session = AsyncSession(_begun(engine, backend, writes), expire_on_commit=False)
+    if strict:
+        _be_strict(session.sync_session, backend, writes)
+    ending = Ending(session.sync_session, backend, dry_run, strict and writes, before_commit)
     try:
         yield AsyncDatabase(session, backend, backend.profile, dry_run)
         await session.run_sync(lambda _: ending.conclude())
@@ -147,55 +168,14 @@ class AsyncDatabase:
         return await self.session.run_sync(call)
 
 
-@dataclass
-class _Ending:
-    """How a unit of work ends: the one implementation behind the sync and the async form."""
-
-    session: Session
-    backend: Backend
-    dry_run: bool
-    committing: bool = False
-
-    def conclude(self) -> None:
-        """Load what is missing, commit, and close; in a dry run, roll back."""
-        _complete(self.session)
-        if self.dry_run:
-            if self.backend.check_deferred:
-                self.session.connection().exec_driver_sql(self.backend.check_deferred)
-            self.session.expunge_all()  # a rollback would empty the objects, which are to be shown
-        else:
-            self.committing = True
-            self.session.commit()
-            self.committing = False
-        self.session.close()
-
-    def abandon(self, error: BaseException) -> DbctlError | None:
-        """Roll back, and return dbctl's error for this one, or None where it is none of the database's."""
-        try:
-            self.session.rollback()
-        except Exception as failure:
-            # Without a connection there is nothing to roll back with: the server does it by itself.
-            error.add_note(f"the rollback failed too: {failure}")
-        translated = self.backend.translate(error)
-        if self.committing and isinstance(translated, ConnectError):
-            return OutcomeUnknown(
-                f"the connection was lost during COMMIT, so the work may or may not be there: {translated.message}",
-                "look before you run it again",
-            )
-        return translated
-
-
-def _told(engine: AnyEngine, backend: Backend, writes: bool) -> AnyEngine:
+def _begun(engine: AnyEngine, backend: Backend, writes: bool) -> AnyEngine:
     """Return the engine, told that the unit means to write where its database must know that from the start."""
     return engine.execution_options(**{WRITES: True}) if writes and backend.locks_to_write else engine
 
 
-def _complete(session: Session) -> None:
-    """Flush, and load whatever the database made of it that is not loaded yet."""
-    session.flush()
-    for loaded in list(session.identity_map.values()):
-        if expired := inspect(loaded).expired_attributes:
-            try:
-                session.refresh(loaded, expired)
-            except InvalidRequestError:
-                continue  # its row is gone by a statement of the unit's own: there is nothing to load
+def _be_strict(session: Session, backend: Backend, writes: bool) -> None:
+    """Have each of the session's transactions begin strictly; nothing is connected before its first statement."""
+
+    @event.listens_for(session, "after_begin")
+    def begin(_session: Session, _transaction: Any, connection: Connection) -> None:
+        backend.begin_strictly(connection, writes=writes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from dbctl.errors import ConfigError
@@ -10,6 +11,9 @@ from dbctl.profiles.tls import VERIFYING
 
 if TYPE_CHECKING:
     import ssl
+
+# Where systems keep the authorities that they trust: Debian, Red Hat, Alpine and macOS.
+_CA_FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
 def ssl_context(profile: Profile) -> ssl.SSLContext:
@@ -36,3 +40,21 @@ def ssl_context(profile: Profile) -> ssl.SSLContext:
     if settings.mode not in VERIFYING:
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def system_ca(profile: Profile) -> str:
+    """Return the file of the authorities that the system trusts: the libpq in psycopg2's wheel knows of none.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    import ssl
+
+    places = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *_CA_FILES)
+    for place in places:
+        if place and os.path.isfile(place):
+            return place
+    raise ConfigError(
+        f"profile {profile.name}: ssl.mode: this system has no file of trusted authorities",
+        "name the one that signed the server's certificate with ssl.ca",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,6 +112,10 @@ class Backend(Diagnosis):
         """Return what the async driver's `connect` is given besides the URL's parts."""
         raise Unsupported(f"{self.title}: no async driver")
 
+    def isolation_options(self) -> dict[str, Any]:
+        """Return the isolation level for `create_engine`, where the profile has one."""
+        return {"isolation_level": self.profile.isolation.upper()} if self.profile.isolation else {}
+
     def pool_options(self) -> dict[str, Any]:
         """Return the pool's options for `create_engine`, exactly as the profile has them."""
         pool = self.profile.pool
@@ -178,6 +183,11 @@ class Backend(Diagnosis):
 
     # --- transactions ---
 
+    @property
+    def lock_patience(self) -> float:
+        """For how many seconds a unit of work may wait for locks that others hold, over all its runs."""
+        return self.profile.lock_timeout or math.inf
+
     def begin_statement(self, *, writes: bool) -> str | None:
         """Return the statement that each transaction must begin with, or None where the driver's own begin will do.
 
@@ -185,6 +195,29 @@ class Backend(Diagnosis):
             writes: Whether the unit of work means to write; True only where `locks_to_write`.
         """
         return None
+
+    def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
+        """Begin a unit of work's transaction further, as `dbctl.sessions.unit_of_work` says of a strict one."""
+
+    def transaction_id(self, connection: Connection) -> str | None:
+        """Return what the transaction's outcome can be asked by after it, or None where there is no such thing."""
+        return None
+
+    def committed(self, connection: Connection, transaction_id: str) -> bool | None:
+        """Tell whether a transaction was committed, or None as long as that is not known.
+
+        Args:
+            connection: Another connection than the transaction's.
+            transaction_id: What `transaction_id` returned in it.
+        """
+        raise Unsupported(f"{self.title} does not tell what became of a transaction")
+
+    def cancel(self, driver_connection: Any) -> None:
+        """Have the server end what runs on a sync driver's connection, for which another thread waits.
+
+        What the driver raises passes through.
+        """
+        raise Unsupported(f"{self.title}: what runs can't be ended")
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl import network
 from dbctl.bounds import time_to_connect
-from dbctl.errors import ConnectError, DbctlError, MissingTable, OutOfTime, WorkRefused
+from dbctl.errors import ConnectError, Contention, DbctlError, MissingTable, OutOfTime, WorkRefused
 
 if TYPE_CHECKING:
     import socket
 
     from dbctl.profiles import Profile
+
+
+_HINTS: Mapping[type[DbctlError], str] = {
+    MissingTable: "create the tables with: dbctl init-tables",
+    Contention: "try again when less is going on",
+}
+
+SILENCE = "dbctl_silence"
+"""The attribute of a driver's error that says for how long its server was silent."""
 
 
 class Diagnosis:
@@ -24,6 +33,10 @@ class Diagnosis:
     """The driver's error codes, as `error_code` returns them, and what they mean here."""
     transient: ClassVar[Collection[Any]] = ()
     """The driver's error codes for what may heal by itself while one connects."""
+    heals: ClassVar[Collection[Any]] = ()
+    """The driver's error codes for what a further run of the whole unit of work may heal."""
+    fails_whole: ClassVar[bool] = False
+    """Whether any error, outside of a savepoint, leaves a transaction that can only be rolled back."""
     profile: Profile
 
     def addresses(self) -> Sequence[tuple[str, int]]:
@@ -75,6 +88,12 @@ class Diagnosis:
         message = f"profile {self.profile.name}: {stage} failed: {text}"
         return ConnectError(message, stage, transient=self.is_transient(error, stage))
 
+    def lost_error(self, error: BaseException) -> ConnectError:
+        """Return the error that says that a connection was lost at work, or its server silent for too long."""
+        text = getattr(error, SILENCE, None) or self.error_text(error)
+        message = f"profile {self.profile.name}: the connection was lost: {text}"
+        return ConnectError(message, transient=self.error_code(error) in self.transient)
+
     def is_transient(self, error: BaseException, stage: str) -> bool:
         """Tell whether what made a step of connecting fail may heal by itself."""
         return network.may_heal(error, stage) or self.error_code(error) in self.transient
@@ -90,8 +109,19 @@ class Diagnosis:
                 raise
             raise translated from error
 
-    def translate(self, error: BaseException) -> DbctlError | None:
-        """Return dbctl's error for one of SQLAlchemy's or the driver's, or None where it is none of theirs."""
+    def dooms(self, error: DbctlError, *, in_savepoint: bool) -> bool:
+        """Tell whether nothing of a transaction may be committed after an error in it, translated, was passed over."""
+        if isinstance(error, Contention) or (not in_savepoint and self.fails_whole):
+            return True
+        return isinstance(error, OutOfTime | ConnectError) and not in_savepoint
+
+    def translate(self, error: BaseException, *, committing: bool = False) -> DbctlError | None:
+        """Return dbctl's error for one of SQLAlchemy's or the driver's, or None where it is none of theirs.
+
+        Args:
+            error: What was raised.
+            committing: Whether it was raised by a COMMIT: a ConnectError then says that there was no answer to it.
+        """
         from sqlalchemy import exc
 
         if isinstance(error, exc.TimeoutError):
@@ -101,18 +131,26 @@ class Diagnosis:
                 f"(size {pool.size}, overflow {pool.max_overflow})",
                 "raise pool.size or pool.timeout, or hold connections for less long",
             )
+        if isinstance(error, exc.PendingRollbackError):
+            return WorkRefused(
+                "an error was passed over after which the transaction can only be rolled back",
+                "let it through, or catch it outside of a savepoint (session.begin_nested)",
+            )
         if isinstance(error, exc.CompileError):
             return WorkRefused(f"{self.title} can't express it: {' '.join(str(error).split())}")
         if isinstance(error, self.driver_errors()):
-            original, lost = error, True  # from the pool, where SQLAlchemy hands on what connecting raised
+            original, connecting = error, True  # from the pool, where SQLAlchemy hands on what connecting raised
         elif isinstance(error, exc.DBAPIError) and error.orig is not None:
-            original, lost = error.orig, error.statement is None or error.connection_invalidated
+            original, connecting = error.orig, error.statement is None and not committing
         else:
             return None
-        kind = self.errors.get(self.error_code(original))
-        if kind is None:
-            kind = ConnectError if lost else WorkRefused
+        code = self.error_code(original)
+        lost = connecting or getattr(error, "connection_invalidated", False)
+        kind = self.errors.get(code, ConnectError if lost else WorkRefused)
+        translated: DbctlError
         if issubclass(kind, ConnectError):
-            return self.connect_error(original)
-        hint = "create the tables with: dbctl init-tables" if kind is MissingTable else ""
-        return kind(self.error_text(original), hint)
+            translated = self.connect_error(original) if connecting else self.lost_error(original)
+        else:
+            translated = kind(self.error_text(original), _HINTS.get(kind, ""))
+        translated.heals = code in self.heals
+        return translated

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.audit import mysql as audit
 from dbctl.backends.base import Backend, Identity, Missing
-from dbctl.errors import BrokenReference, Conflict, ConnectError, Duplicate, MissingTable, OutOfTime
+from dbctl.errors import BrokenReference, Conflict, ConnectError, Contention, Duplicate, MissingTable, OutOfTime
 from dbctl.tls import ssl_context
 
 if TYPE_CHECKING:
@@ -48,13 +48,19 @@ class MySQL(Backend):
         3024: OutOfTime,  # MySQL: max_execution_time
         **dict.fromkeys((1040, 1044, 1045, 1049, 1053, 1130, 1203, 1226, 1698, 1927), ConnectError),
         **dict.fromkeys((0, 2002, 2003, 2005, 2006, 2013, 2026, 2055, 4031), ConnectError),
+        # Galera: this node does not take part; the COMMIT was sent on and nobody knows whether it arrived
+        **dict.fromkeys((1047, 1180), ConnectError),
+        **dict.fromkeys((1020, 1213), Contention),  # MariaDB's snapshot isolation, deadlock
+        1317: OutOfTime,  # the query was killed
         1062: Duplicate,
         **dict.fromkeys((1216, 1217, 1451, 1452), BrokenReference),
         # not null, out of range, no default, wrong string, too long, check
         **dict.fromkeys((1048, 1264, 1364, 1366, 1406, 3819, 4025), Conflict),
     }
     # too many connections, of all or of the user; shutting down; lost
-    transient = (1040, 1053, 1203, 1226, 2006, 2013)
+    transient = (1040, 1047, 1053, 1203, 1226, 2006, 2013)
+    # After a lock timeout the server has rolled back only the statement; the unit of work rolls back the rest.
+    heals = (1020, 1047, 1205, 1213)
 
     def connect_args(self) -> dict[str, Any]:
         """Return PyMySQL's keywords (https://pymysql.readthedocs.io/en/latest/modules/connections.html)."""
@@ -116,28 +122,50 @@ class MySQL(Backend):
         return bool(int.from_bytes(capabilities, "little") & _CLIENT_SSL)
 
     def prepare(self, engine: Engine, missing: Missing) -> None:
-        """Lift the bound of connecting once that is done, and bound each statement instead."""
+        """Bound each statement and each lock, and the wait for an answer no longer as while connecting."""
         from sqlalchemy import event
 
-        timeout = self.profile.statement_timeout
         # Whether `ping` takes its argument SQLAlchemy 2.0 finds out by itself, and with asyncmy it finds wrong.
         vars(engine.dialect)["_send_false_to_ping"] = True
 
         @event.listens_for(engine, "connect")
         def bound(driver_connection: Any, _record: Any) -> None:
             driver: Any = getattr(driver_connection, "driver_connection", driver_connection)
-            if timeout is None:
-                driver._read_timeout = None
-                return
-            # MariaDB counts seconds for every statement, MySQL milliseconds for SELECT.
-            mariadb, mysql = (
-                f"max_statement_time = {timeout:f}",
-                f"max_execution_time = {max(1, round(timeout * 1000))}",
-            )
-            cursor = driver_connection.cursor()
-            cursor.execute(f"SET SESSION {mariadb if 'MariaDB' in driver.get_server_info() else mysql}")
-            cursor.close()
+            if bounds := self._bounds(mariadb="MariaDB" in driver.get_server_info()):
+                cursor = driver_connection.cursor()
+                cursor.execute(f"SET SESSION {', '.join(f'{name} = {value}' for name, value in bounds.items())}")
+                cursor.close()
             driver._read_timeout = None
+
+    def _bounds(self, *, mariadb: bool) -> dict[str, str]:
+        """Return the server's variables for the profile's bounds.
+
+        Locks are waited for in whole seconds. Of statements MariaDB bounds each, in seconds, MySQL only SELECT.
+        """
+        bounds: dict[str, str] = {}
+        if lock := self.profile.lock_timeout:
+            bounds |= dict.fromkeys(("innodb_lock_wait_timeout", "lock_wait_timeout"), str(math.ceil(lock)))
+        if (timeout := self.profile.statement_timeout) and mariadb:
+            bounds["max_statement_time"] = f"{timeout:f}"
+        elif timeout:
+            bounds["max_execution_time"] = str(max(1, round(timeout * 1000)))
+        return bounds
+
+    def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
+        """Begin it READ ONLY."""
+        if not writes:
+            connection.exec_driver_sql("START TRANSACTION READ ONLY")
+
+    def cancel(self, driver_connection: Any) -> None:
+        """Kill the query from a second connection: at the server it would run on without its client."""
+        import pymysql
+
+        url = self.url()
+        _, place = url.get_dialect()().create_connect_args(url)
+        bounds = {"connect_timeout": 1, "read_timeout": 1}
+        login = dict(place) | self.connect_args() | self.secret_args() | bounds
+        with pymysql.connect(**login) as connection, connection.cursor() as cursor:
+            cursor.execute(f"KILL QUERY {int(driver_connection.thread_id())}")
 
     def descriptor(self, driver_connection: Any) -> int:
         """Return that of PyMySQL's socket."""

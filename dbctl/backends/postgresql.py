@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,9 +14,9 @@ from dbctl.backends.audit import postgresql as audit
 from dbctl.backends.base import Backend, Identity
 from dbctl.errors import (
     BrokenReference,
-    ConfigError,
     Conflict,
     ConnectError,
+    Contention,
     DbctlError,
     Duplicate,
     MissingTable,
@@ -25,7 +24,7 @@ from dbctl.errors import (
     WorkRefused,
 )
 from dbctl.profiles.tls import VERIFYING
-from dbctl.tls import ssl_context
+from dbctl.tls import ssl_context, system_ca
 
 if TYPE_CHECKING:
     import socket
@@ -38,8 +37,10 @@ _DDL_LOCK = int.from_bytes(b"dbctlddl", "big") >> 1
 # For what is not named libpq would look in the home directory, and verify, or show itself, by what it finds there.
 _NO_FILE = "/dev/null/none"
 
-# Where systems keep the authorities that they trust: Debian, Red Hat, Alpine and macOS.
-_CA_FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+# Where the server's system can't tell that a socket is closed, as on Windows, it refuses the setting.
+_WATCH_CLIENT = (
+    "CASE WHEN version() ~ 'linux|darwin|bsd' THEN set_config('client_connection_check_interval', '500', true) END"
+)
 
 
 class PostgreSQL(Backend):
@@ -69,7 +70,11 @@ class PostgreSQL(Backend):
         "23505": Duplicate,
         "23514": Conflict,
         "23P01": Duplicate,  # exclusion_violation: unique, in a wider sense
+        "40001": Contention,  # serialization_failure
+        "40P01": Contention,  # deadlock_detected
     }
+    heals = ("40001", "40P01")
+    fails_whole = True
     transient = ("53300", "57P01", "57P02", "57P03")
 
     def connect_args(self) -> dict[str, Any]:
@@ -80,23 +85,10 @@ class PostgreSQL(Backend):
             "connect_timeout": max(2, math.ceil(profile.connect_timeout / max(1, len(self.addresses())))),
             "application_name": profile.application_name,
             "sslmode": ssl.mode,
-            "sslrootcert": ssl.ca or (self._system_ca() if ssl.mode in VERIFYING else _NO_FILE),
+            "sslrootcert": ssl.ca or (system_ca(self.profile) if ssl.mode in VERIFYING else _NO_FILE),
             "sslcert": ssl.cert or _NO_FILE,
             "sslkey": ssl.key or ssl.cert or _NO_FILE,
         }
-
-    def _system_ca(self) -> str:
-        """Return the file of the authorities that the system trusts: the libpq in psycopg2's wheel knows of none."""
-        import ssl
-
-        places = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *_CA_FILES)
-        for place in places:
-            if place and os.path.isfile(place):
-                return place
-        raise ConfigError(
-            f"profile {self.profile.name}: ssl.mode: this system has no file of trusted authorities",
-            "name the one that signed the server's certificate with ssl.ca",
-        )
 
     def addresses(self) -> Sequence[tuple[str, int]]:
         """Return also those of several hosts: `?host=a:1&host=b:2`, or `?host=a,b&port=1,2`.
@@ -212,8 +204,39 @@ class PostgreSQL(Backend):
 
     def begin_statement(self, *, writes: bool) -> str | None:
         """Bound each statement. LOCAL, since a session's setting would reach the next client of a pooler."""
-        timeout = self.profile.statement_timeout
-        return f"SET LOCAL statement_timeout = {max(1, round(timeout * 1000))}" if timeout else None
+        bounds = {"statement_timeout": self.profile.statement_timeout, "lock_timeout": self.profile.lock_timeout}
+        local = [f"set_config('{name}', '{max(1, round(s * 1000))}', true)" for name, s in bounds.items() if s]
+        return f"SELECT {', '.join(local)}" if local else None
+
+    def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
+        """Make it READ ONLY, and have the server look twice a second whether this end of the connection is still there.
+
+        https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
+        """
+        calls = [] if writes else ["set_config('transaction_read_only', 'on', true)"]
+        if (connection.dialect.server_version_info or (0,)) >= (14,):
+            calls.append(_WATCH_CLIENT)
+        if calls:
+            connection.exec_driver_sql(f"SELECT {', '.join(calls)}")
+
+    def transaction_id(self, connection: Connection) -> str | None:
+        """Ask for the transaction's id, which there is when it has written something."""
+        if (connection.dialect.server_version_info or (0,)) < (13,):
+            return None
+        found = connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text").scalar()
+        return None if found is None else str(found)
+
+    def committed(self, connection: Connection, transaction_id: str) -> bool | None:
+        """Ask the server for the transaction's status, which is null where it was long ago, or not on this server.
+
+        https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT
+        """
+        status = connection.exec_driver_sql(f"SELECT pg_xact_status('{int(transaction_id)}'::xid8)").scalar()
+        return {"committed": True, "aborted": False}.get(str(status))
+
+    def cancel(self, driver_connection: Any) -> None:
+        """Send the server a cancel request, on a connection of its own."""
+        driver_connection.cancel()
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:
@@ -248,11 +271,11 @@ class PostgreSQL(Backend):
         """Tell it also by libpq's words."""
         return super().is_transient(error, stage) or libpq.may_heal(str(error))
 
-    def translate(self, error: BaseException) -> DbctlError | None:
+    def translate(self, error: BaseException, *, committing: bool = False) -> DbctlError | None:
         """Translate also what psycopg2 refuses before it sends it."""
         if isinstance(error, ValueError) and "NUL" in str(error):
             return WorkRefused("PostgreSQL stores no NUL character in text", "take it out of the value")
-        return super().translate(error)
+        return super().translate(error, committing=committing)
 
 
 def _listed(value: str | Sequence[str] | None) -> list[str]:

@@ -19,13 +19,17 @@ from dbctl.errors import (
     Duplicate,
     MissingTable,
     OutOfTime,
+    WorkRefused,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-_BUSY_TIMEOUT = 5.0
-"""Seconds for which a lock of another process is waited for; sqlite3's own default, here by name."""
+_LOCK_TIMEOUT = 5.0
+"""Seconds for which a lock of another process is waited for, unless the profile says; sqlite3's own default."""
+
+_READ_ONLY = "dbctl_read_only"
+"""What a connection's `info` has where the last transaction on it was not to write."""
 
 _STEPS_BETWEEN_CHECKS = 10_000
 """Virtual machine instructions between two looks at a statement's deadline: well under a millisecond's worth."""
@@ -56,13 +60,26 @@ class SQLite(Backend):
         18: Conflict,  # SQLITE_TOOBIG
         19: Conflict,  # SQLITE_CONSTRAINT
         20: Conflict,  # SQLITE_MISMATCH
+        8: WorkRefused,  # SQLITE_READONLY
         1555: Duplicate,  # SQLITE_CONSTRAINT_PRIMARYKEY
         2067: Duplicate,  # SQLITE_CONSTRAINT_UNIQUE
     }
 
+    heals = (5, 6)
+
+    @property
+    def lock_patience(self) -> float:
+        """What SQLite itself waits, and no longer than a statement may take."""
+        bounds = (self.profile.lock_timeout or _LOCK_TIMEOUT, self.profile.statement_timeout)
+        return min(bound for bound in bounds if bound)
+
+    def isolation_options(self) -> dict[str, Any]:
+        """Return none: every transaction is serializable here, which is more than any other level asks for."""
+        return {}
+
     def connect_args(self) -> dict[str, Any]:
         """Return sqlite3's keywords."""
-        args: dict[str, Any] = {"timeout": _BUSY_TIMEOUT}
+        args: dict[str, Any] = {"timeout": self.lock_patience}
         if self.profile.in_memory:
             args["check_same_thread"] = False
         return args
@@ -106,6 +123,11 @@ class SQLite(Backend):
             cursor.execute("PRAGMA foreign_keys = ON")
             cursor.close()
 
+        @event.listens_for(engine, "begin", insert=True)
+        def let_write(connection: Connection) -> None:
+            if connection.info.pop(_READ_ONLY, False):
+                connection.exec_driver_sql("PRAGMA query_only = OFF")
+
         if self.profile.statement_timeout:
             event.listen(engine, "before_cursor_execute", self._set_deadline)
 
@@ -130,6 +152,16 @@ class SQLite(Backend):
     def begin_statement(self, *, writes: bool) -> str | None:
         """Take the write lock at once to write: a transaction that reads first can't wait for it later."""
         return "BEGIN IMMEDIATE" if writes else "BEGIN"
+
+    def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
+        """Have SQLite refuse to write, until the connection's next transaction."""
+        if not writes:
+            connection.info[_READ_ONLY] = True
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+
+    def cancel(self, driver_connection: Any) -> None:
+        """Interrupt the statement."""
+        driver_connection.interrupt()
 
     def identity(self, connection: Connection) -> Identity:
         """Return the library's version and the file; there are no users."""
@@ -163,13 +195,14 @@ class SQLite(Backend):
         """Name the only step there is."""
         return "database"
 
-    def translate(self, error: BaseException) -> DbctlError | None:
+    def translate(self, error: BaseException, *, committing: bool = False) -> DbctlError | None:
         """Translate also what sqlite3 refuses before SQLite sees it."""
         if isinstance(error, OverflowError):
             return Conflict("a number is out of SQLite's range of 64 bits")
-        translated = super().translate(error)
-        if isinstance(translated, OutOfTime) and "locked" in str(error):
-            return OutOfTime(f"{translated.message} for {_BUSY_TIMEOUT:g} s by another process", "try again")
+        translated = super().translate(error, committing=committing)
+        if isinstance(translated, OutOfTime) and translated.heals:
+            translated.message += f" by another process (lock timeout: {self.lock_patience:g} s)"
+            translated.hint = "try again, or wait longer with --lock-timeout"
         return translated
 
 

@@ -11,15 +11,8 @@ import typer
 from dbctl import __version__
 from dbctl.cli import streams
 from dbctl.cli.exits import ExitCode
-from dbctl.cli.options import Globals
-from dbctl.database import nature_of
-
-_DRY_RUN = Parameter(
-    "dry_run",
-    Parameter.KEYWORD_ONLY,
-    default=False,
-    annotation=Annotated[bool, typer.Option("--dry-run", help="Do all of it, show the result, and roll it back.")],
-)
+from dbctl.cli.options import Globals, Terms
+from dbctl.database import Database, nature_of
 
 
 def command_from(module: ModuleType) -> Any:
@@ -65,11 +58,12 @@ def _subcommand(function: Callable[..., Any]) -> Callable[..., None]:
         from dbctl.cli.run import run
 
         said = Globals.taken_from(arguments).after(context)
-        dry_run = arguments.pop("dry_run", False)
-        raise typer.Exit(run(function, hints[needs.name], arguments, said, nature, dry_run=dry_run))
+        terms = Terms.taken_from(arguments)
+        raise typer.Exit(run(function, hints[needs.name], arguments, said, nature, terms))
 
     own = [parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
-    return _with_signature(subcommand, [*own, *([_DRY_RUN] if nature.writes else []), *Globals.parameters()])
+    terms = Terms.parameters(nature, in_transaction=hints[needs.name] is Database)
+    return _with_signature(subcommand, [*own, *terms, *Globals.parameters()])
 
 
 def _with_signature(function: Callable[..., None], parameters: list[Parameter]) -> Callable[..., None]:

@@ -1,8 +1,12 @@
-"""The options that every command has. They may stand before the command or after it; the last one said counts."""
+"""The options that commands have beside their own.
+
+The global ones may stand before the command or after it; the last one said counts. The terms on which a unit of work
+is run stand after it.
+"""
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from inspect import Parameter
@@ -10,9 +14,11 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from dbctl.database import Nature
 from dbctl.errors import UsageError
 
 _PANEL = "Global options"
+_TERMS = "Terms of the transaction"
 _FORMAT = "dbctl.format"
 
 
@@ -109,3 +115,80 @@ class Globals:
             return Format(named)
         except ValueError:
             raise UsageError(f"DBCTL_OUTPUT={named}: allowed is {', '.join(Format)}") from None
+
+
+class Isolation(StrEnum):
+    """The isolation levels of standard SQL, as they are typed."""
+
+    READ_UNCOMMITTED = "read-uncommitted"
+    READ_COMMITTED = "read-committed"
+    REPEATABLE_READ = "repeatable-read"
+    SERIALIZABLE = "serializable"
+
+
+def _term(*names: str, help: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=_TERMS, show_default=False, **more)
+
+
+def _seconds(name: str, help: str, least: float = 0.001) -> Any:
+    return _term(name, min=least, metavar="SECONDS", help=help)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was said of the terms on which a command's unit of work is run; None or False where nothing was."""
+
+    dry_run: Annotated[bool, _term("--dry-run", help="Do all of it, show the result, and roll it back.")] = False
+    confirm: Annotated[
+        str | None,
+        _term("--confirm", metavar="NAME", help="The profile's name, where it is protected and there is no terminal."),
+    ] = None
+    timeout: Annotated[float | None, _seconds("--timeout", "How long each statement may take.")] = None
+    lock_timeout: Annotated[
+        float | None,
+        _seconds("--lock-timeout", "How long to wait for what another transaction holds."),
+    ] = None
+    deadline: Annotated[float | None, _seconds("--deadline", "How long all of it may take.")] = None
+    isolation: Annotated[Isolation | None, _term("--isolation", help="The isolation level.")] = None
+    retries: Annotated[
+        int, _term("--retries", min=0, help="How often to run it again after a deadlock or the like; 3 unless said.")
+    ] = 3
+    lock: Annotated[
+        str | None, _term("--lock", metavar="NAME", help="Let no other run with a lock of this name run meanwhile.")
+    ] = None
+    lock_wait: Annotated[float | None, _seconds("--lock-wait", "How long to wait for that lock; 0 unless said.", 0)] = (
+        None
+    )
+
+    @classmethod
+    def parameters(cls, nature: Nature, *, in_transaction: bool) -> Sequence[Parameter]:
+        """Return the options as parameters of a command.
+
+        Args:
+            nature: What the command does.
+            in_transaction: Whether it is run in a unit of work.
+        """
+        hints = get_type_hints(cls, include_extras=True)
+        to_write = {"dry_run", "confirm"} if in_transaction else {"dry_run"}
+        return [
+            Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+            for field in fields(cls)
+            if (nature.writes if field.name in to_write else in_transaction)
+        ]
+
+    @classmethod
+    def taken_from(cls, arguments: dict[str, Any]) -> "Terms":
+        """Take the terms out of a command's arguments, and return them."""
+        return cls(**{field.name: arguments.pop(field.name) for field in fields(cls) if field.name in arguments})
+
+    def over_the_profile(self) -> Iterator[tuple[str, str, Any]]:
+        """Return what goes before the profile's own values: the option, the profile's key, the value."""
+        for option, key, value in (
+            ("--timeout", "statement_timeout", self.timeout),
+            ("--lock-timeout", "lock_timeout", self.lock_timeout),
+            ("--isolation", "isolation", self.isolation and self.isolation.value),
+            ("--lock", "lock", self.lock),
+            ("--lock-wait", "lock_wait", self.lock_wait),
+        ):
+            if value is not None:
+                yield option, key, value

@@ -2,7 +2,8 @@
 
 import sys
 
-from dbctl.errors import UsageError
+from dbctl.errors import ConfirmationNeeded, UsageError
+from dbctl.profiles import Profile
 
 
 def ask_password(profile: str) -> str:
@@ -13,9 +14,37 @@ def ask_password(profile: str) -> str:
     """
     from getpass import getpass
 
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not _at_terminal():
         raise UsageError("--ask-password: there is no terminal to ask on", "name a source, such as password_env")
     try:
         return getpass(f"Password of profile {profile}: ", stream=sys.stderr)
     except EOFError:
         raise UsageError("--ask-password: no password was typed") from None
+
+
+def confirm(profile: Profile, said: str | None) -> None:
+    """Have the name of a protected profile said, or typed, before something is written there.
+
+    Args:
+        profile: The profile.
+        said: The name that was said with --confirm.
+
+    Raises:
+        ConfirmationNeeded: It was not.
+    """
+    if said is None and _at_terminal():
+        sys.stderr.write(f"{profile.shown_url} is protected. Type its profile's name, {profile.name}, to go on: ")
+        sys.stderr.flush()
+        said = sys.stdin.readline().strip()
+        typed = "what was typed"
+    else:
+        typed = f"--confirm={said}"
+    if said != profile.name:
+        wrong = f": {typed} is not its name" if said else ""
+        raise ConfirmationNeeded(
+            f"profile {profile.name} is protected{wrong}; nothing was connected to", f"say --confirm={profile.name}"
+        )
+
+
+def _at_terminal() -> bool:
+    return sys.stdin is not None and sys.stderr is not None and sys.stdin.isatty() and sys.stderr.isatty()

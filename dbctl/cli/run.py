@@ -2,24 +2,26 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 from dbctl.cli import report
 from dbctl.cli.exits import ExitCode, exit_code
-from dbctl.cli.options import Globals
-from dbctl.cli.prompts import ask_password
+from dbctl.cli.options import Globals, Terms
+from dbctl.cli.prompts import ask_password, confirm
 from dbctl.cli.render import Renderer
 from dbctl.cli.signals import Terminated, raising_on_sigterm
 from dbctl.database import Database, Nature
 from dbctl.errors import DbctlError, UsageError
 from dbctl.profiles import Profile, Profiles
+from dbctl.profiles.layers import Layer
 
 Command = Callable[..., Any]
 
 
 def run(
-    function: Command, needs: type, arguments: Mapping[str, Any], said: Globals, nature: Nature, *, dry_run: bool
+    function: Command, needs: type, arguments: Mapping[str, Any], said: Globals, nature: Nature, terms: Terms
 ) -> ExitCode:
     """Run a command function and return the exit code.
 
@@ -29,18 +31,18 @@ def run(
         arguments: Its other arguments.
         said: The global options.
         nature: What it does to the database.
-        dry_run: Whether to roll back at the end.
+        terms: On what terms its unit of work is run.
     """
     report.set_up(quiet=said.quiet, debug=said.debug)
     try:
         with raising_on_sigterm():
             renderer = Renderer(said, function)
             try:
-                result = _call(function, needs, arguments, said, nature, dry_run=dry_run)
+                result = _call(function, needs, arguments, said, nature, terms)
             except DbctlError as error:
                 renderer.show(error.result)
                 raise
-            renderer.show(result, committed=False if dry_run else None)
+            renderer.show(result, committed=False if terms.dry_run else None)
             return ExitCode.DONE
     except DbctlError as error:
         report.say_error(error)
@@ -57,22 +59,25 @@ def run(
 
 
 def _call(
-    function: Command, needs: type, arguments: Mapping[str, Any], said: Globals, nature: Nature, *, dry_run: bool
+    function: Command, needs: type, arguments: Mapping[str, Any], said: Globals, nature: Nature, terms: Terms
 ) -> Any:
     named = said.profile or []
     if said.url is not None and named:
         raise UsageError("--url and --profile are both given", "give one of them")
     if needs not in (Database, Profile, Profiles):
-        return _call_on_file(function, arguments, said, dry_run=dry_run)
+        return _call_on_file(function, arguments, said, dry_run=terms.dry_run)
     ask = ask_password if said.ask_password else None
     name = named[-1] if named else None
-    profiles = Profiles.load(said.config, name=name, url=said.url, echo=said.echo or None, ask=ask)
+    options = [Layer({key: value}, option) for option, key, value in terms.over_the_profile()]
+    if said.echo:
+        options.append(Layer({"echo": True}, "--echo"))
+    profiles = Profiles.load(said.config, name=name, url=said.url, options=options, ask=ask)
     if needs is Profiles:
         return function(replace(profiles, named=tuple(named)), **arguments)
     profile = profiles.select()
     if needs is Profile:
         return function(profile, **arguments)
-    return _call_in_unit_of_work(function, profile, arguments, nature, dry_run=dry_run)
+    return _call_in_unit_of_work(function, profile, arguments, nature.in_a_run(arguments), terms)
 
 
 def _call_on_file(function: Command, arguments: Mapping[str, Any], said: Globals, *, dry_run: bool) -> Any:
@@ -84,26 +89,55 @@ def _call_on_file(function: Command, arguments: Mapping[str, Any], said: Globals
 
 
 def _call_in_unit_of_work(
-    function: Command, profile: Profile, arguments: Mapping[str, Any], nature: Nature, *, dry_run: bool
+    function: Command, profile: Profile, arguments: Mapping[str, Any], nature: Nature, terms: Terms
 ) -> Any:
+    from dbctl.cli.undertaking import Undertaking
+
+    if nature.writes and profile.protected and not terms.dry_run:
+        confirm(profile, terms.confirm)
+    undertaking = Undertaking()
+    result = undertaking.run(
+        lambda: _in_unit_of_work(function, profile, arguments, nature, terms, undertaking), terms.deadline
+    )
+    if terms.dry_run:
+        logging.getLogger("dbctl").info("dry run: all of it is rolled back, nothing is committed")
+    return result
+
+
+def _in_unit_of_work(
+    function: Command,
+    profile: Profile,
+    arguments: Mapping[str, Any],
+    nature: Nature,
+    terms: Terms,
+    undertaking: Any,
+) -> Any:
+    from sqlalchemy import event
+
     from dbctl.backends import backend_of
     from dbctl.backends.base import Missing
     from dbctl.engines import build_engine
-    from dbctl.sessions import unit_of_work
+    from dbctl.retries import run_unit
 
-    nature = nature.in_a_run(arguments)
     missing = Missing.REFUSE
     if nature.creates:
-        missing = Missing.CREATE if nature.writes and not dry_run else Missing.PRETEND
+        missing = Missing.CREATE if nature.writes and not terms.dry_run else Missing.PRETEND
+    backend = backend_of(profile)
     engine = build_engine(profile, missing)
-    try:
-        with unit_of_work(engine, backend_of(profile), writes=nature.writes, dry_run=dry_run) as database:
-            result = _whole(function(database, **arguments))
-    finally:
-        engine.dispose()
-    if dry_run:
-        logging.getLogger("dbctl").info("dry run: all of it is rolled back, nothing is committed")
-    return result
+    event.listen(engine, "connect", lambda connection, _record: undertaking.watch(backend, connection))
+    with ExitStack() as stack:
+        stack.callback(engine.dispose)
+        return run_unit(
+            engine,
+            backend,
+            lambda database: _whole(function(database, **arguments)),
+            retries=terms.retries if nature.repeatable or not nature.writes else 0,
+            sleep=undertaking.pause,
+            writes=nature.writes,
+            dry_run=terms.dry_run,
+            strict=True,
+            before_commit=undertaking.before_commit,
+        )
 
 
 def _whole(result: Any) -> Any:

@@ -9,7 +9,7 @@ from dbctl import tables
 from dbctl.database import Database, writes
 
 
-@writes(creates=True, unless="check")
+@writes(creates=True, unless="check", repeatable=True)
 def init_tables(
     database: Database,
     models: Annotated[

@@ -9,7 +9,7 @@ from dbctl.database import Database, writes
 from dbctl.heroes.rows import TransferRow
 
 
-@writes()
+@writes(repeatable=True)
 def transfer(
     database: Database,
     hero: Annotated[str, typer.Argument(help="The hero's id or name.", show_default=False)],

@@ -3,7 +3,7 @@
 import os
 import shlex
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class Profiles:
         environ: The environment in which `${VAR}`, DATABASE_URL and ENVIRONMENT are looked up.
         name: The name of the profile that was asked for.
         url: The database URL that was asked for.
-        echo: Whether statements are echoed, over what the profile says.
+        options: What was said of the profile's values, over what it says itself.
         named: All the names that were asked for, where a command takes several; `name` is the last of them.
     """
 
@@ -54,7 +54,7 @@ class Profiles:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     name: str | None = None
     url: str | None = None
-    echo: bool | None = None
+    options: Sequence[Layer] = ()
     ask: Callable[[str], str] | None = None
     named: tuple[str, ...] = ()
 
@@ -65,7 +65,7 @@ class Profiles:
         *,
         name: str | None = None,
         url: str | None = None,
-        echo: bool | None = None,
+        options: Sequence[Layer] = (),
         environ: Mapping[str, str] | None = None,
         ask: Callable[[str], str] | None = None,
     ) -> "Profiles":
@@ -76,7 +76,7 @@ class Profiles:
                 the user's XDG configuration directory; where there is none of these there is no file.
             name: The name of the profile that was asked for.
             url: The database URL that was asked for.
-            echo: Whether statements are echoed, over what the profile says.
+            options: What was said of the profile's values, over what it says itself; `Layer.origin` is the option.
             environ: The environment, `os.environ` unless given.
             ask: Returns the password of the profile of this name, over the source that the profile names.
 
@@ -86,7 +86,7 @@ class Profiles:
         """
         environ = os.environ if environ is None else environ
         path = _find(config, environ)
-        return cls(path, _document(path, _read(path)) if path else _Document(), environ, name, url, echo, ask)
+        return cls(path, _document(path, _read(path)) if path else _Document(), environ, name, url, options, ask)
 
     @classmethod
     def of(cls, path: Path, content: Mapping[str, Any], environ: Mapping[str, str]) -> "Profiles":
@@ -112,8 +112,7 @@ class Profiles:
             ConfigError: There is no such profile, or its values are not allowed.
         """
         chosen, layers = (name, self._layers(name)) if name is not None else self._choose()
-        if self.echo is not None:
-            layers.append(Layer({"echo": self.echo}, "--echo"))
+        layers += self.options
         if self.ask is not None:
             layers.append(Layer({"password": self.ask(chosen)}, "--ask-password"))
         profile = build(chosen, layers)

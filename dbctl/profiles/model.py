@@ -13,6 +13,7 @@ from dbctl.profiles.urls import show_url
 
 SslMode = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
 Environment = Literal["production", "testing", "development"]
+Isolation = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
 
 
 def _refuse_bool(value: object) -> object:
@@ -20,6 +21,11 @@ def _refuse_bool(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("a number, not true or false")
     return value
+
+
+def _as_sql_says_it(value: object) -> object:
+    """Take `READ-COMMITTED` and `Read Committed` for `read committed`."""
+    return value.replace("-", " ").lower() if isinstance(value, str) else value
 
 
 Count = Annotated[int, BeforeValidator(_refuse_bool)]
@@ -76,6 +82,12 @@ class Profile(_Table):
     echo: bool = Field(False, description="true or false")
     connect_timeout: Seconds = Field(10.0, gt=0, description="a number of seconds above 0")
     statement_timeout: Seconds | None = Field(None, gt=0, description="a number of seconds above 0")
+    lock_timeout: Seconds | None = Field(None, gt=0, description="a number of seconds above 0")
+    isolation: Annotated[Isolation | None, BeforeValidator(_as_sql_says_it)] = Field(
+        None, description="read uncommitted, read committed, repeatable read or serializable"
+    )
+    lock: str | None = Field(None, min_length=1, description="the name of a lock")
+    lock_wait: Seconds = Field(0.0, ge=0, description="a number of seconds, 0 or more")
     application_name: str = Field("dbctl", description="the name that the server lists this connection under")
     workers: Count = Field(1, ge=1, description="how many service processes use this profile, 1 or more")
     protected: bool = Field(False, description="true or false")

@@ -68,15 +68,12 @@ def test_a_writer_waits_for_another_to_finish(sqlite_database: TestDatabase) -> 
     assert sqlite_database.execute("SELECT x FROM t ORDER BY x") == [(1,), (2,)]
 
 
-def test_a_writer_that_waits_in_vain_is_out_of_time(
-    sqlite_database: TestDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dbctl.backends.sqlite._BUSY_TIMEOUT", 0.2)
+def test_a_writer_that_waits_in_vain_is_out_of_time(sqlite_database: TestDatabase) -> None:
     sqlite_database.execute("CREATE TABLE t (x INTEGER)")
     other = sqlite_database.connect(autocommit=False)
     other.cursor().execute("INSERT INTO t VALUES (1)")
-    with pytest.raises(OutOfTime, match=r"locked for 0\.2 s"):
-        run(profile_of(sqlite_database), "INSERT INTO t VALUES (2)")
+    with pytest.raises(OutOfTime, match=r"locked by another process \(lock timeout: 0\.2 s\)"):
+        run(profile_of(sqlite_database, {"lock_timeout": 0.2}), "INSERT INTO t VALUES (2)")
     other.close()
 
 

@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import Engine
 
 from dbctl import bounds
+from dbctl.answers import answering
 from dbctl.backends import backend_of
 from dbctl.bounds import result_of, shut_down_after, started
-from dbctl.engines import answering, build_async_engine
+from dbctl.engines import build_async_engine
 from dbctl.errors import ConnectError
 from dbctl.profiles import Profile
 from tests.backends.profile import engine_of, profile_of

@@ -117,8 +117,8 @@ def test_echo_is_on_stderr_without_the_parameters_of_a_protected_profile(
     settings = f'url = "sqlite:///{tmp_path}/echo.db"\necho = true\nprotected = {str(protected).lower()}\n'
     (dbctl.cwd / "profiles.toml").write_text(f'default = "lite"\n[profiles.lite]\n{settings}')
     run = Forked(cwd=dbctl.cwd, home=dbctl.home)
-    run.ok("init-tables")
-    result = run.ok("heroes", "add", "Spider-Boy", "--secret-name", "Pedro Parqueador", "--json")
+    run.ok("init-tables", "--confirm=lite")
+    result = run.ok("heroes", "add", "Spider-Boy", "--secret-name", "Pedro Parqueador", "--json", "--confirm=lite")
     assert result.json["name"] == "Spider-Boy"
     assert "INSERT INTO hero" in result.err
     assert ("Pedro Parqueador" in result.err) is not protected

@@ -8,6 +8,7 @@ import pytest
 
 from dbctl.errors import ConfigError
 from dbctl.profiles import Profile, Profiles
+from dbctl.profiles.layers import Layer
 from tests.harness.files import private
 
 CANARY = "hunter2canary"
@@ -31,7 +32,8 @@ class ProfileFile:
     ) -> Profiles:
         """Write the file and read it, in an environment that is empty unless given."""
         private(self.path).write_text(toml, encoding="utf-8")
-        return Profiles.load(str(self.path), name=name, url=url, echo=echo, environ=environ or {})
+        options = [] if echo is None else [Layer({"echo": echo}, "--echo")]
+        return Profiles.load(str(self.path), name=name, url=url, options=options, environ=environ or {})
 
     def profile(self, toml: str, name: str = "p", **environ: str) -> Profile:
         """Return one of the file's profiles; text without a table's heading is the body of `[profiles.p]`.

@@ -8,6 +8,7 @@ from sqlalchemy.pool import StaticPool
 import dbctl
 from dbctl.errors import ConfigError
 from dbctl.profiles import Profile, Profiles
+from dbctl.profiles.layers import Layer
 from tests.profiles.loading import CANARY, ProfileFile
 
 URL = f"postgresql://user:{CANARY}@host/db"
@@ -72,7 +73,7 @@ def test_echo_is_refused_in_production(name: str, profile_file: ProfileFile) -> 
 def test_echo_is_refused_in_production_by_database_url() -> None:
     environ = {"ENVIRONMENT": "production", "DATABASE_URL": URL, "XDG_CONFIG_HOME": "/nowhere"}
     with pytest.raises(ConfigError, match="--echo: echo is refused in production"):
-        Profiles.load(echo=True, environ=environ).select()
+        Profiles.load(options=[Layer({"echo": True}, "--echo")], environ=environ).select()
 
 
 @pytest.mark.parametrize("environ", [{}, {"DATABASE_URL": URL}, {"DATABASE_URL": "not a url"}])

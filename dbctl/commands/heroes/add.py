@@ -9,7 +9,7 @@ from dbctl.database import Database, writes
 from dbctl.heroes.rows import HeroRow
 
 
-@writes()
+@writes(repeatable=True)
 def add(
     database: Database,
     name: Annotated[str, typer.Argument(help="The hero's name.", show_default=False)],

@@ -10,7 +10,7 @@ from dbctl.errors import UsageError
 from dbctl.heroes.rows import HeroRow
 
 
-@writes()
+@writes(repeatable=True)
 def update(
     database: Database,
     hero: Annotated[str, typer.Argument(help="The hero's id or name.", show_default=False)],

@@ -9,7 +9,7 @@ from dbctl.database import Database, writes
 from dbctl.heroes.rows import TeamRow
 
 
-@writes()
+@writes(repeatable=True)
 def add(
     database: Database,
     name: Annotated[str, typer.Argument(help="The team's name.", show_default=False)],
