@@ -149,9 +149,17 @@ class Terms:
         _seconds("--lock-timeout", "How long to wait for what another transaction holds."),
     ] = None
     deadline: Annotated[float | None, _seconds("--deadline", "How long all of it may take.")] = None
-    isolation: Annotated[Isolation | None, _term("--isolation", help="The isolation level.")] = None
+    isolation: Annotated[Isolation | None, _term("--isolation", metavar="LEVEL", help=f"{', '.join(Isolation)}.")] = (
+        None
+    )
     retries: Annotated[
-        int, _term("--retries", min=0, help="How often to run it again after a deadlock or the like; 3 unless said.")
+        int,
+        _term(
+            "--retries",
+            metavar="N",
+            min=0,
+            help="How often to run it again after a deadlock or the like; 3 unless said.",
+        ),
     ] = 3
     lock: Annotated[
         str | None, _term("--lock", metavar="NAME", help="Let no other run with a lock of this name run meanwhile.")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from dbctl.bounds import result_of, started
 from dbctl.doctor import diagnose
 from dbctl.findings import Finding, Level
 from dbctl.profiles import Profile
@@ -23,4 +24,5 @@ def doctor(
 
     All is read on one connection, and nothing is written. Exit code 6 says that there is a warning or an error.
     """
-    return diagnose(profile, Level(level), deep=deep)
+    # In a thread, for a driver that waits for an answer hears no Ctrl-C.
+    return result_of(started(lambda: diagnose(profile, Level(level), deep=deep)))
