@@ -13,16 +13,19 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
 
     from dbctl.backends.base import Backend
+
 _DOOMED = "dbctl_doomed"
 """What a connection's `info` has: the last doomed transaction on it, and the error."""
 
 
 def watch(engine: Engine, backend: Backend) -> None:
-    """Note each error of an engine's transactions that dooms one; it costs nothing while there is none."""
+    """Note each error of an engine's transactions that dooms one, and leave a server that says it is no use now."""
 
     @event.listens_for(engine, "handle_error")
     def note(context: ExceptionContext) -> None:
         connection, error = context.connection, context.sqlalchemy_exception
+        if backend.error_code(context.original_exception) in backend.leaves:
+            context.is_disconnect = True
         if connection is None or error is None or connection.invalidated:
             return  # while connecting, or with a connection that can commit nothing more
         transaction = connection.get_transaction()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl import network
 from dbctl.bounds import time_to_connect
-from dbctl.errors import ConnectError, Contention, DbctlError, MissingTable, OutOfTime, WorkRefused
+from dbctl.errors import Conflict, ConnectError, Contention, DbctlError, MissingTable, OutOfTime, WorkRefused
 
 if TYPE_CHECKING:
     import socket
@@ -24,6 +24,9 @@ _HINTS: Mapping[type[DbctlError], str] = {
 SILENCE = "dbctl_silence"
 """The attribute of a driver's error that says for how long its server was silent."""
 
+PLACE = "dbctl_place"
+"""The attribute of a driver's error that says where the value stands that a constraint refused."""
+
 
 class Diagnosis:
     """The part of a backend that understands errors. A driver's codes are class attributes of the database's file."""
@@ -35,8 +38,12 @@ class Diagnosis:
     """The driver's error codes for what may heal by itself while one connects."""
     heals: ClassVar[Collection[Any]] = ()
     """The driver's error codes for what a further run of the whole unit of work may heal."""
+    leaves: ClassVar[Collection[Any]] = ()
+    """The driver's error codes after which a connection is given up though it is still open: another may do."""
     fails_whole: ClassVar[bool] = False
     """Whether any error, outside of a savepoint, leaves a transaction that can only be rolled back."""
+    column_patterns: ClassVar[Sequence[str]] = ()
+    """Regular expressions whose one group is what the database calls the columns, or the key, of a constraint."""
     profile: Profile
 
     def addresses(self) -> Sequence[tuple[str, int]]:
@@ -151,6 +158,13 @@ class Diagnosis:
         if issubclass(kind, ConnectError):
             translated = self.connect_error(original) if connecting else self.lost_error(original)
         else:
-            translated = kind(self.error_text(original), _HINTS.get(kind, ""))
+            where = place_told(original) if issubclass(kind, Conflict) else ""
+            translated = kind(self.error_text(original) + where, _HINTS.get(kind, ""))
         translated.heals = code in self.heals
         return translated
+
+
+def place_told(error: BaseException) -> str:
+    """Return what to add to the database's words so that they say where the refused value stands."""
+    missing = [part for part in getattr(error, PLACE, ()) if part not in str(error)]
+    return f" ({', '.join(missing)})" if missing else ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.audit import mysql as audit
 from dbctl.backends.base import Backend, Identity, Missing
-from dbctl.errors import BrokenReference, Conflict, ConnectError, Contention, Duplicate, MissingTable, OutOfTime
+from dbctl.errors import (
+    BrokenReference,
+    Conflict,
+    ConnectError,
+    Contention,
+    Duplicate,
+    MissingTable,
+    OutOfTime,
+    WorkRefused,
+)
 from dbctl.tls import ssl_context
 
 if TYPE_CHECKING:
@@ -20,6 +31,8 @@ _DDL_LOCK = "dbctl:ddl"
 _DDL_LOCK_WAIT = 60
 """Seconds."""
 
+
+_PLAIN_LOCK = re.compile(r"[a-z0-9_.:-]{1,64}")
 
 _CLIENT_SSL = 0x0800
 
@@ -61,6 +74,12 @@ class MySQL(Backend):
     transient = (1040, 1047, 1053, 1203, 1226, 2006, 2013)
     # After a lock timeout the server has rolled back only the statement; the unit of work rolls back the rest.
     heals = (1020, 1047, 1205, 1213)
+    lock_statement = "SELECT GET_LOCK(:key, 0)"
+    unlock_statement = "SELECT RELEASE_LOCK(:key)"
+    lock_holder_statement = "SELECT IS_USED_LOCK(:key)"
+    own_lock_statement = "SELECT IS_USED_LOCK(:key) = CONNECTION_ID()"
+    column_patterns = (r"(?:[Cc]olumn|Field) '([^']+)'", r"for key '(?:\w+\.)?([^']+)'", r"FOREIGN KEY \(`(.+?)`\) REF")
+    leaves = (1047,)  # behind a balancer the next connection leads to another node
 
     def connect_args(self) -> dict[str, Any]:
         """Return PyMySQL's keywords (https://pymysql.readthedocs.io/en/latest/modules/connections.html)."""
@@ -191,6 +210,28 @@ class MySQL(Backend):
     def facts(self, connection: Connection, *, deep: bool = False) -> Facts:
         """Ask what there is to ask; `deep` adds nothing here."""
         return audit.facts(self, connection)
+
+    def lock_key(self, name: str) -> str:
+        """Return a name of at most 64 characters that tells upper case from lower, which GET_LOCK itself does not.
+
+        The server has one room for all its databases: the database's name is a part of it.
+        """
+        whole = f"dbctl:{self.profile.database or ''}:{name}"
+        if _PLAIN_LOCK.fullmatch(whole):
+            return whole
+        return f"dbctl:{hashlib.sha256(whole.encode()).hexdigest()[:48]}"
+
+    def refuse_lock(self, connection: Connection) -> None:
+        """Refuse Galera's nodes, each of which keeps such locks to itself, and a server that is read only."""
+        query = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('wsrep_on', 'read_only', 'super_read_only')"
+        on = {name for name, value in connection.exec_driver_sql(query) if value == "ON"}
+        if "wsrep_on" in on:
+            raise WorkRefused("a lock would exclude nobody on other nodes: Galera shares none")
+        if on:
+            raise WorkRefused(
+                "a lock would exclude nobody elsewhere: this server is read only, as replicas are",
+                "take it on the primary",
+            )
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:

@@ -5,6 +5,7 @@ work's own unit rolls back; and from then on nothing of it can be committed any 
 """
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from functools import partial
@@ -20,6 +21,9 @@ T = TypeVar("T")
 _TO_ROLL_BACK = 0.6
 """Seconds that the work has to roll back when it is ended; the server does it when this process is gone."""
 
+_BETWEEN_CANCELS = 0.2
+"""Seconds; a cancel that comes between two statements ends neither, and so is sent again."""
+
 
 class Ended(BaseException):
     """The work has been ended from outside."""
@@ -33,6 +37,8 @@ class Undertaking:
         self._ended = threading.Event()
         self._committing = False
         self._connections: list[tuple[Backend, Any]] = []
+        self.guard: Callable[[], None] | None = None
+        """Called before all is committed; what it raises rolls all back."""
 
     def run(self, work: Callable[[], T], deadline: float | None = None) -> T:
         """Run the work to its end, or until a signal comes or its time is over.
@@ -56,11 +62,13 @@ class Undertaking:
             reason: BaseException = signal
         else:
             reason = over
-        if self._end():
-            self._cancel()
-            wait([future], _TO_ROLL_BACK)
-            raise reason
-        return self._outcome(future, reason)
+        try:
+            if not self._end():
+                self._cancel(future)
+                raise reason
+            return self._outcome(future, reason)
+        except Ended:
+            raise reason from None
 
     def _outcome(self, future: Future[T], reason: BaseException) -> T:
         try:
@@ -76,24 +84,30 @@ class Undertaking:
 
     def before_commit(self) -> None:
         """Let the work commit, and nobody end it any more."""
+        if self.guard:
+            self.guard()
         with self._gate:
             if self._ended.is_set():
                 raise Ended
             self._committing = True
 
     def pause(self, seconds: float) -> None:
-        """Pause before the work is run again."""
-        self._committing = False  # a COMMIT that other transactions got in the way of
+        """Pause before the work goes on, or is run again; a COMMIT that was under way has failed."""
+        with self._gate:
+            self._committing = False
         if self._ended.wait(seconds):
             raise Ended
 
     def _end(self) -> bool:
-        """Let nothing be committed any more, unless a COMMIT is under way."""
+        """Let nothing more begin, and tell whether a COMMIT is under way."""
         with self._gate:
-            if not self._committing:
-                self._ended.set()
-            return not self._committing
+            self._ended.set()
+            return self._committing
 
-    def _cancel(self) -> None:
-        for backend, driver_connection in self._connections:
-            started(partial(backend.cancel, driver_connection))
+    def _cancel(self, future: Future[T]) -> None:
+        """Have the servers end what the work runs, until it has rolled back, or its time for that is over."""
+        over = time.monotonic() + _TO_ROLL_BACK
+        while time.monotonic() < over and not wait([future], 0).done:
+            for backend, driver_connection in list(self._connections):
+                started(partial(backend.cancel, driver_connection))
+            wait([future], min(_BETWEEN_CANCELS, max(0.0, over - time.monotonic())))
