@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import re
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import create_engine, event
 
@@ -15,6 +16,7 @@ from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
 from dbctl.doomed import watch
 from dbctl.errors import ConfigError, ConnectError
+from dbctl.places import note_places
 from dbctl.profiles import Profile, Profiles
 from dbctl.profiles.tls import ENCRYPTING
 from dbctl.profiles.urls import MASK
@@ -159,12 +161,15 @@ def _profile(profile: str | Profile | None) -> Profile:
 
 def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     """Attach to a new engine, whichever driver it has, what the backend and the profile need."""
+    if not backend.profile.in_memory:  # which a fork has as it was, and to itself
+        _built.add(engine)
     backend.prepare(engine, missing)
     if backend.needs_host and backend.profile.ssl.mode in ENCRYPTING:
         _refuse_plaintext(engine, backend)
     if backend.needs_host:
         bound(engine, backend)
     watch(engine, backend)
+    note_places(engine, backend)
     if backend.profile.echo:
         _echo_to_stderr(engine)
     statements = {writes: backend.begin_statement(writes=writes) for writes in (False, True)}
@@ -175,6 +180,26 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     def begin(connection: Connection) -> None:
         if statement := statements[bool(connection.get_execution_options().get(WRITES))]:
             connection.exec_driver_sql(statement)
+
+
+_built: WeakSet[Engine] = WeakSet()
+"""Every engine of this process that leads out of it."""
+
+_parents_pools: list[Any] = []
+"""What a fork has of its parent's connections: kept, for to close one would be to close it for the parent too.
+
+https://docs.sqlalchemy.org/en/20/core/pooling.html#using-connection-pools-with-multiprocessing-or-os-fork
+"""
+
+
+def _begin_anew() -> None:
+    """Give every engine an empty pool in a fork: two processes on one connection would read each other's answers."""
+    for engine in list(_built):
+        _parents_pools.append(engine.pool)
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 # CREATE USER … IDENTIFIED [WITH plugin] BY '…' or AS '…', and PostgreSQL's ROLE … PASSWORD '…'.

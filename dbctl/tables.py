@@ -1,4 +1,4 @@
-"""Finding a service's tables and creating those that are missing.
+"""Finding a service's tables, creating those that are missing, and dropping those that are there.
 
 SQLAlchemy is imported where it is used, so that reading a command's help loads none of it.
 """
@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dbctl.database import Database, PlainText
-from dbctl.errors import CheckFailed, ConfigError, WorkRefused
+from dbctl.errors import CheckFailed, ConfigError, ConnectError, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData, Table
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TableState:
-    """A table, and whether it was `created`, `existing` or is `missing`."""
+    """A table, and whether it was `created`, `existing` or `dropped`, or is `missing`."""
 
     table: str
     state: str
@@ -34,7 +34,7 @@ class TableState:
 
 @dataclass(frozen=True)
 class Ddl(PlainText):
-    """A statement that creates what is missing."""
+    """A statement that creates or drops a table."""
 
     sql: str
 
@@ -71,22 +71,21 @@ def metadata_of(models: Sequence[str], app_dir: str = ".") -> list[MetaData]:
 
 
 def create_missing(database: Database, metadata: Iterable[MetaData]) -> list[TableState]:
-    """Create the tables that are missing, while no other run does.
+    """Create the tables that are missing, while no other run creates or drops any.
 
     Raises:
         WorkRefused: The database refused a table. Where it commits DDL by itself the message names what stayed.
     """
-    connection = database.session.connection()
-    with database.backend.ddl_lock(connection):
-        states = []
-        for each in metadata:
-            present = _existing(connection, each)
-            missing = [table for table in each.sorted_tables if table not in present]
-            _create(database, connection, each, missing)
-            states += [
-                TableState(str(table), "existing" if table in present else "created") for table in each.sorted_tables
-            ]
-        return states
+    return _change(database, metadata, create=True)
+
+
+def drop_existing(database: Database, metadata: Iterable[MetaData]) -> list[TableState]:
+    """Drop those of the tables that are there, with all that is in them, while no other run creates or drops any.
+
+    Raises:
+        WorkRefused: The database refused it. Where it commits DDL by itself the message names what is gone.
+    """
+    return _change(database, metadata, create=False)
 
 
 def check_tables(database: Database, metadata: Iterable[MetaData]) -> list[TableState]:
@@ -112,19 +111,44 @@ def ddl_of_missing(database: Database, metadata: Iterable[MetaData]) -> list[Ddl
 
     Where DDL can be rolled back they have also been run, so that what the database refuses is known.
     """
+    return _ddl(database, metadata, create=True)
+
+
+def ddl_of_existing(database: Database, metadata: Iterable[MetaData]) -> list[Ddl]:
+    """Return the statements that would drop those of the tables that are there, as `ddl_of_missing` does."""
+    return _ddl(database, metadata, create=False)
+
+
+def _change(database: Database, metadata: Iterable[MetaData], *, create: bool) -> list[TableState]:
     connection = database.session.connection()
+    changed, left = ("created", "existing") if create else ("dropped", "missing")
+    states = []
+    with database.backend.ddl_lock(connection):
+        for each in metadata:
+            tables = _to_change(connection, each, create=create)
+            _apply(database, connection, each, tables, create=create)
+            states += [TableState(str(t), changed if t in tables else left) for t in each.sorted_tables]
+    return states
+
+
+def _ddl(database: Database, metadata: Iterable[MetaData], *, create: bool) -> list[Ddl]:
+    connection = database.session.connection()
+    run = _run_and_collect if database.backend.transactional_ddl else _collect
     statements: list[Ddl] = []
     with database.backend.ddl_lock(connection):
         for each in metadata:
-            present = _existing(connection, each)
-            missing = [table for table in each.sorted_tables if table not in present]
-            run = _run_and_collect if database.backend.transactional_ddl else _collect
-            statements += map(Ddl, run(database, connection, each, missing))
+            tables = _to_change(connection, each, create=create)
+            statements += map(Ddl, run(database, connection, each, tables, create=create))
     return statements
 
 
+def _to_change(connection: Connection, metadata: MetaData, *, create: bool) -> list[Table]:
+    present = _existing(connection, metadata)
+    return [table for table in metadata.sorted_tables if (table in present) is not create]
+
+
 def _run_and_collect(
-    database: Database, connection: Connection, metadata: MetaData, missing: Sequence[Table]
+    database: Database, connection: Connection, metadata: MetaData, tables: Sequence[Table], *, create: bool
 ) -> Iterator[str]:
     from sqlalchemy import event
 
@@ -135,12 +159,14 @@ def _run_and_collect(
             said.append(statement)
 
     event.listen(connection.engine, "before_cursor_execute", collect)
-    _create(database, connection, metadata, missing)
+    _apply(database, connection, metadata, tables, create=create)
     event.remove(connection.engine, "before_cursor_execute", collect)
     return map(_tidy, said)
 
 
-def _collect(database: Database, connection: Connection, metadata: MetaData, missing: Sequence[Table]) -> Iterator[str]:
+def _collect(
+    database: Database, connection: Connection, metadata: MetaData, tables: Sequence[Table], *, create: bool
+) -> Iterator[str]:
     from sqlalchemy import create_mock_engine
 
     said: list[str] = []
@@ -148,7 +174,7 @@ def _collect(database: Database, connection: Connection, metadata: MetaData, mis
         database.backend.url(),
         lambda statement, *_, **__: said.append(str(statement.compile(dialect=connection.dialect))),
     )
-    metadata.create_all(mock, tables=missing, checkfirst=False)
+    (metadata.create_all if create else metadata.drop_all)(mock, tables=tables, checkfirst=False)
     return map(_tidy, said)
 
 
@@ -156,20 +182,24 @@ def _tidy(statement: str) -> str:
     return "\n".join(line.rstrip() for line in statement.strip().splitlines())
 
 
-def _create(database: Database, connection: Connection, metadata: MetaData, missing: Sequence[Table]) -> None:
+def _apply(
+    database: Database, connection: Connection, metadata: MetaData, tables: Sequence[Table], *, create: bool
+) -> None:
     from sqlalchemy.exc import CompileError, DBAPIError
 
     try:
-        metadata.create_all(connection, tables=missing)
+        (metadata.create_all if create else metadata.drop_all)(connection, tables=tables)
     except (CompileError, DBAPIError) as error:
-        if database.backend.transactional_ddl:
-            raise
-        stayed = [str(table) for table in missing if table in _existing(connection, metadata)]
         reason = database.backend.translate(error)
+        if database.backend.transactional_ddl or isinstance(reason, ConnectError):
+            raise
+        # What was done before it is committed.
+        there = _existing(connection, metadata)
+        done = ", ".join(str(table) for table in tables if (table in there) is create) or "nothing"
         raise WorkRefused(
-            f"{reason}; {database.backend.title} commits DDL by itself, so what was created stays: "
-            f"{', '.join(stayed) or 'nothing'}",
-            "a further run creates the rest",
+            f"{reason}; {database.backend.title} commits DDL by itself, so what was "
+            f"{f'created stays: {done}' if create else f'dropped is gone: {done}'}",
+            f"a further run {'creates' if create else 'drops'} the rest",
         ) from error
 
 

@@ -28,5 +28,5 @@ def backend_of(profile: Profile) -> Backend:
 
 def _backends() -> Iterator[type[Backend]]:
     for module in pkgutil.iter_modules(__path__):
-        if module.name not in {"audit", "base", "diagnosis", "libpq"}:
+        if module.name not in {"asyncpg", "audit", "base", "diagnosis", "libpq"}:
             yield import_module(f"{__name__}.{module.name}").backend

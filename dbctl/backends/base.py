@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.audit import Facts, ServerUsage
@@ -218,6 +219,35 @@ class Backend(Diagnosis):
         What the driver raises passes through.
         """
         raise Unsupported(f"{self.title}: what runs can't be ended")
+
+    # --- advisory locks: statements get `:key`, what `lock_key` returns ---
+
+    lock_statement: ClassVar[str] = ""
+    """Takes a session's lock where it is free, and returns 1, or true."""
+    unlock_statement: ClassVar[str] = ""
+    lock_holder_statement: ClassVar[str] = ""
+    """Returns the id of the session that holds it, or null."""
+    own_lock_statement: ClassVar[str] = ""
+    """Returns whether this session holds it."""
+
+    def lock_file(self, name: str) -> Path | None:
+        """Return the file that stands for a lock of this name, or None where the server has locks.
+
+        Raises:
+            WorkRefused: There is nothing that other processes could see.
+        """
+        return None
+
+    def lock_key(self, name: str) -> int | str:
+        """Return what the server calls a lock of this name."""
+        raise Unsupported(f"{self.title} has no advisory locks")
+
+    def refuse_lock(self, connection: Connection) -> None:
+        """Do nothing where a lock of this session excludes all others.
+
+        Raises:
+            WorkRefused: It would exclude nobody, or not all; the message says why.
+        """
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends import libpq
+from dbctl.backends import asyncpg, libpq
 from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.audit import postgresql as audit
 from dbctl.backends.base import Backend, Identity
@@ -24,7 +24,7 @@ from dbctl.errors import (
     WorkRefused,
 )
 from dbctl.profiles.tls import VERIFYING
-from dbctl.tls import ssl_context, system_ca
+from dbctl.tls import system_ca
 
 if TYPE_CHECKING:
     import socket
@@ -41,6 +41,16 @@ _NO_FILE = "/dev/null/none"
 _WATCH_CLIENT = (
     "CASE WHEN version() ~ 'linux|darwin|bsd' THEN set_config('client_connection_check_interval', '500', true) END"
 )
+
+# https://www.postgresql.org/docs/current/view-pg-locks.html: a key of 64 bits stands there as two of 32
+_LOCKS = (
+    "FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND (CAST(classid AS bigint) << 32 | CAST(objid AS bigint)) = :key"
+)
+
+_OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
+_TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 
 class PostgreSQL(Backend):
@@ -74,7 +84,12 @@ class PostgreSQL(Backend):
         "40P01": Contention,  # deadlock_detected
     }
     heals = ("40001", "40P01")
+    lock_statement = "SELECT pg_try_advisory_lock(:key)"
+    unlock_statement = "SELECT pg_advisory_unlock(:key)"
+    lock_holder_statement = f"SELECT pid {_LOCKS}"
+    own_lock_statement = f"SELECT count(*) {_LOCKS} AND pid = pg_backend_pid()"
     fails_whole = True
+    column_patterns = (r'column "([^"]+)"', r"Key \(([^)]*)\)=")
     transient = ("53300", "57P01", "57P02", "57P03")
 
     def connect_args(self) -> dict[str, Any]:
@@ -107,58 +122,8 @@ class PostgreSQL(Backend):
         return [(host, int(port)) for host, port in pairs if host and not host.startswith("/") and port.isdecimal()]
 
     def async_connect_args(self) -> dict[str, Any]:
-        """Return asyncpg's keywords.
-
-        For TLS it always gets a context or False: of a mode's name it would make what PGSSL* and the home directory
-        say. Where there is a transaction pooler in between, statements are prepared under names used once.
-        """
-        mode = self.profile.ssl.mode
-        args: dict[str, Any] = {
-            "timeout": self.profile.connect_timeout,
-            "server_settings": {"application_name": self.profile.application_name},
-            "ssl": False if mode == "disable" else ssl_context(self.profile),
-            "async_creator_fn": self._connect,
-        }
-        if self._uncached:
-            args["prepared_statement_name_func"] = lambda: f"__dbctl_{uuid.uuid4().hex}__"
-            args["statement_cache_size"] = 0
-        return args
-
-    @property
-    def _uncached(self) -> bool:
-        return self.profile.query.get("prepared_statement_cache_size") == "0"
-
-    async def _connect(self, *args: Any, **kwargs: Any) -> Any:
-        connection = await self._open(*args, **kwargs)
-        try:
-            await self._refuse_pooler(connection)
-        except BaseException:  # a cancelled task's too: nobody else knows of the connection yet
-            connection.terminate()
-            raise
-        return connection
-
-    async def _refuse_pooler(self, connection: Any) -> None:
-        pid = connection.get_server_pid()
-        if not self._uncached and pid != await self.opening(connection.fetchval("SELECT pg_backend_pid()")):
-            raise ConnectError(
-                f"profile {self.profile.name}: a pooler such as PgBouncer answers here, through which asyncpg loses "
-                "the statements that it has prepared",
-                "connection",
-                "add prepared_statement_cache_size=0 to the url's query, or connect to the server itself",
-            )
-
-    async def _open(self, *args: Any, **kwargs: Any) -> Any:
-        import asyncpg
-
-        try:
-            return await self.opening(asyncpg.connect(*args, **kwargs))
-        except asyncpg.PostgresError as error:
-            raise self.connect_error(error) from error
-        except ConnectError as error:
-            no_tls = isinstance(error.__cause__, ConnectionError) and "SSL upgrade" in str(error.__cause__)
-            if self.profile.ssl.mode != "prefer" or not no_tls:
-                raise
-        return await self.opening(asyncpg.connect(*args, **kwargs | {"ssl": False}))
+        """Return asyncpg's keywords."""
+        return asyncpg.connect_args(self)
 
     def descriptor(self, driver_connection: Any) -> int:
         """Return that of libpq's socket."""
@@ -220,23 +185,44 @@ class PostgreSQL(Backend):
             connection.exec_driver_sql(f"SELECT {', '.join(calls)}")
 
     def transaction_id(self, connection: Connection) -> str | None:
-        """Ask for the transaction's id, which there is when it has written something."""
+        """Ask for the transaction's id, which there is when it has written something, and the server's timeline.
+
+        A standby that has taken over begins a new timeline, on which the same id may mean another transaction.
+        """
         if (connection.dialect.server_version_info or (0,)) < (13,):
             return None
-        found = connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text").scalar()
-        return None if found is None else str(found)
+        found = connection.exec_driver_sql(f"SELECT id, {_TIMELINE} FROM {_OWN_ID} WHERE id IS NOT NULL").one_or_none()
+        return None if found is None else f"{found[0]} {found[1]}"
 
     def committed(self, connection: Connection, transaction_id: str) -> bool | None:
         """Ask the server for the transaction's status, which is null where it was long ago, or not on this server.
 
         https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT
         """
-        status = connection.exec_driver_sql(f"SELECT pg_xact_status('{int(transaction_id)}'::xid8)").scalar()
-        return {"committed": True, "aborted": False}.get(str(status))
+        id_, timeline = transaction_id.split()
+        query = f"SELECT {_TIMELINE}, pg_xact_status('{int(id_)}'::xid8)"
+        now_on, status = connection.exec_driver_sql(query).one()
+        return {"committed": True, "aborted": False}.get(str(status)) if now_on == timeline else None
 
     def cancel(self, driver_connection: Any) -> None:
         """Send the server a cancel request, on a connection of its own."""
         driver_connection.cancel()
+
+    def lock_key(self, name: str) -> int:
+        """Return a number of 63 bits; it is the database's own."""
+        return int.from_bytes(hashlib.sha256(f"dbctl:{name}".encode()).digest()[:8], "big") >> 1
+
+    def refuse_lock(self, connection: Connection) -> None:
+        """Refuse a pooler, which shows its client another process id than the server's, and a standby."""
+        pid, standby = connection.exec_driver_sql("SELECT pg_backend_pid(), pg_is_in_recovery()").one()
+        driver_connection: Any = connection.connection.driver_connection
+        if pid != driver_connection.info.backend_pid:
+            raise WorkRefused(
+                "a lock would exclude nobody: a pooler such as PgBouncer answers here, which hands its sessions round",
+                "connect to the server itself",
+            )
+        if standby:
+            raise WorkRefused("a lock would exclude nobody elsewhere: this is a standby", "take it on the primary")
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:
@@ -255,11 +241,16 @@ class PostgreSQL(Backend):
         return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
 
     def error_text(self, error: BaseException) -> str:
-        """Return the server's message and detail, without the statement that psycopg2 quotes below them."""
+        """Return the server's message and detail, without the statement that psycopg2 quotes below them.
+
+        The detail shows the row's values, and so is left out for a protected profile.
+        """
         diagnosis = getattr(error, "diag", None)
-        if diagnosis is None or not diagnosis.message_primary:
-            return super().error_text(error)
-        return ": ".join(part for part in (diagnosis.message_primary, diagnosis.message_detail) if part)
+        if diagnosis is not None and diagnosis.message_primary:
+            text, detail = diagnosis.message_primary, diagnosis.message_detail
+        else:
+            text, detail = super().error_text(error), getattr(error.__cause__, "detail", None)
+        return text if self.profile.protected or not detail else f"{text}: {detail}"
 
     def failed_stage(self, error: BaseException) -> str:
         """Tell the step by the SQLSTATE, by libpq's words, or by what asyncpg met on its socket."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from dbctl.backends.audit import Facts
 from dbctl.backends.audit import sqlite as audit
 from dbctl.backends.base import Backend, Identity, Missing
+from dbctl.backends.diagnosis import place_told
 from dbctl.errors import (
     BrokenReference,
     Conflict,
@@ -30,6 +33,9 @@ _LOCK_TIMEOUT = 5.0
 
 _READ_ONLY = "dbctl_read_only"
 """What a connection's `info` has where the last transaction on it was not to write."""
+
+_LONGEST_LOCK = 64
+"""Characters of a lock's name in its file's name, which has room for 255 bytes."""
 
 _STEPS_BETWEEN_CHECKS = 10_000
 """Virtual machine instructions between two looks at a statement's deadline: well under a millisecond's worth."""
@@ -66,6 +72,7 @@ class SQLite(Backend):
     }
 
     heals = (5, 6)
+    column_patterns = (r"(?:UNIQUE|NOT NULL) constraint failed: (.+)",)
 
     @property
     def lock_patience(self) -> float:
@@ -173,6 +180,15 @@ class SQLite(Backend):
         """Look at settings and files; with `deep`, check the integrity of all that is in the file."""
         return audit.facts(self, connection, deep=deep)
 
+    def lock_file(self, name: str) -> Path | None:
+        """Return a file beside the database."""
+        database = self.profile.database
+        if self.profile.in_memory or not database or database.startswith("file:"):
+            raise WorkRefused(f"a lock would exclude nobody: {database or 'a database in memory'} is no file's path")
+        plain = quote(name, safe="")
+        short = plain if len(plain) <= _LONGEST_LOCK else hashlib.sha256(name.encode()).hexdigest()
+        return Path(f"{Path(database).resolve()}.{short}.lock")
+
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:
         """Do nothing more: BEGIN IMMEDIATE holds the one write lock there is."""
@@ -198,7 +214,7 @@ class SQLite(Backend):
     def translate(self, error: BaseException, *, committing: bool = False) -> DbctlError | None:
         """Translate also what sqlite3 refuses before SQLite sees it."""
         if isinstance(error, OverflowError):
-            return Conflict("a number is out of SQLite's range of 64 bits")
+            return Conflict(f"a number is out of SQLite's range of 64 bits{place_told(error)}")
         translated = super().translate(error, committing=committing)
         if isinstance(translated, OutOfTime) and translated.heals:
             translated.message += f" by another process (lock timeout: {self.lock_patience:g} s)"

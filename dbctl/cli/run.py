@@ -117,6 +117,7 @@ def _in_unit_of_work(
     from dbctl.backends import backend_of
     from dbctl.backends.base import Missing
     from dbctl.engines import build_engine
+    from dbctl.locks import advisory_lock
     from dbctl.retries import run_unit
 
     missing = Missing.REFUSE
@@ -127,6 +128,9 @@ def _in_unit_of_work(
     event.listen(engine, "connect", lambda connection, _record: undertaking.watch(backend, connection))
     with ExitStack() as stack:
         stack.callback(engine.dispose)
+        if profile.lock is not None:
+            taking = advisory_lock(profile.lock, profile, wait=profile.lock_wait, sleep=undertaking.pause)
+            undertaking.guard = stack.enter_context(taking).check
         return run_unit(
             engine,
             backend,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         show_hero,
         update_hero,
     )
-    from dbctl.heroes.teams import add_team, find_team, list_teams
+    from dbctl.heroes.teams import add_team, find_team, list_teams, remove_team
     from dbctl.heroes.transfers import list_transfers, transfer
 
 _HOMES = {
@@ -37,7 +37,7 @@ _HOMES = {
         "show_hero",
         "update_hero",
     ),
-    "teams": ("add_team", "find_team", "list_teams"),
+    "teams": ("add_team", "find_team", "list_teams", "remove_team"),
     "transfers": ("list_transfers", "transfer"),
 }
 
@@ -58,6 +58,7 @@ __all__ = [
     "list_teams",
     "list_transfers",
     "remove_hero",
+    "remove_team",
     "show_hero",
     "transfer",
     "update_hero",

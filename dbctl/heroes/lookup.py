@@ -1,14 +1,17 @@
 """Finding the one row that somebody means by an id or a name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from sqlmodel import Session, col, select
+from sqlalchemy.exc import InvalidRequestError
+from sqlmodel import Session, SQLModel, col, select
 
 from dbctl.errors import Ambiguous, NotFound
 from dbctl.heroes.models import Hero, Team, TransferLog
 
 Named = TypeVar("Named", Hero, Team)
+_WORDS: Mapping[type[SQLModel], tuple[str, str]] = {Hero: ("hero", "heroes"), Team: ("team", "teams")}
+
 IdOrName = int | str
 """What a row is meant by: a number is an id and nothing else, a text of digits alone is an id before it is a name."""
 
@@ -29,12 +32,27 @@ def find(session: Session, kind: type[Named], wanted: IdOrName) -> Named:
     by_name = select(kind).where(col(kind.name) == wanted).order_by(col(kind.id))
     # Once more to the letter: MariaDB takes "name " for "name".
     rows = [row for row in session.exec(by_name) if row.name == wanted] if isinstance(wanted, str) else []
-    word, group = ("hero", "heroes") if kind is Hero else ("team", "teams")
+    word, group = _WORDS[kind]
     if not rows:
         raise NotFound(f'there is no {word} "{wanted}"', f"dbctl {group} list shows all")
     if len(rows) > 1:
         raise Ambiguous(f'"{wanted}" is the name of {len(rows)} {group}: {_candidates(rows)}', "give the id")
     return rows[0]
+
+
+def locked(session: Session, kind: type[Named], wanted: IdOrName) -> Named:
+    """Return the row as nobody else can change it until this transaction ends: what is decided by it stays true.
+
+    Raises:
+        NotFound: There is none, or it was removed meanwhile.
+        Ambiguous: Several rows have this name.
+    """
+    row = find(session, kind, wanted)
+    try:
+        session.refresh(row, with_for_update=True)
+    except InvalidRequestError as error:
+        raise NotFound(f'there is no {_WORDS[kind][0]} "{wanted}" any more') from error
+    return row
 
 
 def _may_be_id(wanted: IdOrName) -> bool:

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy.exc import InvalidRequestError
 from sqlmodel import Session, col, delete, select
 
-from dbctl.errors import NotFound, WorkRefused
-from dbctl.heroes.lookup import IdOrName, find, id_of
+from dbctl.errors import WorkRefused
+from dbctl.heroes.lookup import IdOrName, find, id_of, locked
 from dbctl.heroes.models import Hero, Team, TransferLog
 from dbctl.heroes.rows import HeroDetail, HeroRow
 from dbctl.heroes.teams import find_team
@@ -115,7 +114,7 @@ def change_hero(session: Session, wanted: IdOrName, team: IdOrName | None, chang
         NotFound: There is no such hero or team.
         WorkRefused: The hero is in a team already.
     """
-    hero = _locked(session, wanted)
+    hero = locked(session, Hero, wanted)
     if team is not None:
         if hero.team_id is not None:
             raise WorkRefused(
@@ -128,22 +127,12 @@ def change_hero(session: Session, wanted: IdOrName, team: IdOrName | None, chang
 
 def remove_hero(session: Session, wanted: IdOrName) -> HeroRow:
     """Remove a hero, and the log of the hero's transfers."""
-    hero = _locked(session, wanted)
+    hero = locked(session, Hero, wanted)
     row = hero_row(session, hero)
     session.exec(delete(TransferLog).where(col(TransferLog.hero_id) == hero.id))
     session.delete(hero)
     session.flush()
     return row
-
-
-def _locked(session: Session, wanted: IdOrName) -> Hero:
-    """Return the hero as nobody else can change it until this transaction ends: what is decided by it stays true."""
-    hero = find_hero(session, wanted)
-    try:
-        session.refresh(hero, with_for_update=True)
-    except InvalidRequestError as error:
-        raise NotFound(f'there is no hero "{wanted}" any more') from error
-    return hero
 
 
 def hero_row(session: Session, hero: Hero) -> HeroRow:

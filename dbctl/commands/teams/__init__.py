@@ -1,1 +1,1 @@
-"""Add and list teams."""
+"""Add, list and remove teams."""
