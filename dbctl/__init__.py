@@ -4,6 +4,7 @@
     dbctl.engine("prod")                        this process's one engine for it
     with dbctl.session("prod") as session: …    one unit of work: committed, or rolled back
     dbctl.run(function, "prod")                 the same, run again where a deadlock or the like ended it
+    with dbctl.advisory_lock("n", "prod"): …    at most one at a time, on all machines
 
 and `async_engine`, `async_session` and `async_run` for asyncio.
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dbctl.database import Database, writes
     from dbctl.engines import async_dispose, async_engine, build_async_engine, build_engine, dispose, engine
     from dbctl.errors import DbctlError
+    from dbctl.locks import advisory_lock
     from dbctl.profiles import Profile, Profiles
     from dbctl.profiles import select as profile
     from dbctl.retries import async_run, run
@@ -29,6 +31,7 @@ _HOMES = {
     "DbctlError": "dbctl.errors",
     "Profile": "dbctl.profiles",
     "Profiles": "dbctl.profiles",
+    "advisory_lock": "dbctl.locks",
     "async_dispose": "dbctl.engines",
     "async_engine": "dbctl.engines",
     "async_run": "dbctl.retries",
@@ -51,6 +54,7 @@ __all__ = [
     "DbctlError",
     "Profile",
     "Profiles",
+    "advisory_lock",
     "async_dispose",
     "async_engine",
     "async_run",

@@ -138,20 +138,22 @@ class _SessionLock:
         try:
             mine = self._ask(self._backend.own_lock_statement)
         except DbctlError as error:
-            raise ConnectError(f"{self._lost}: {error.message}", "lock") from error
+            reason = error.message.removeprefix(f"profile {self._backend.profile.name}: ")
+            raise ConnectError(f"{self._lost}: {reason}", "lock") from error
         if not mine:
             raise ConnectError(f"{self._lost}: the session does not hold it any more", "lock")
 
     def release(self) -> None:
         self._over.set()
-        if self._session is None:
-            return
         with self._in_use:
+            if self._session is None:
+                return
             try:
                 self._ask(self._backend.unlock_statement, _TO_RELEASE)
             except DbctlError:
                 self._session.invalidate()  # which frees it too, if it is not free already
             self._session.close()
+            self._session = None
         self._engine.dispose()
 
     def _ask(self, statement: str, seconds: float | None = None) -> Any:

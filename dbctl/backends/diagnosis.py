@@ -158,8 +158,10 @@ class Diagnosis:
         if issubclass(kind, ConnectError):
             translated = self.connect_error(original) if connecting else self.lost_error(original)
         else:
-            where = place_told(original) if issubclass(kind, Conflict) else ""
-            translated = kind(self.error_text(original) + where, _HINTS.get(kind, ""))
+            text = self.error_text(original)
+            if issubclass(kind, Conflict) and (place := place_told(original)):
+                text = text.rstrip(".") + place
+            translated = kind(text, _HINTS.get(kind, ""))
         translated.heals = code in self.heals
         return translated
 

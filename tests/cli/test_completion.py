@@ -43,7 +43,7 @@ def configured(dbctl: Dbctl) -> Dbctl:
         ("dbctl -p beta heroes s", ["show"]),
         ("dbctl heroes list --te", ["--team"]),
         ("dbctl heroes list --p", ["--profile"]),
-        ("dbctl init-tables --d", ["--dry-run", "--debug"]),
+        ("dbctl init-tables --d", ["--dry-run", "--deadline", "--debug"]),
         ("dbctl heroes list -o ", ["table", "json", "jsonl", "csv", "tsv"]),
         ("dbctl heroes list --output js", ["json", "jsonl"]),
         ("dbctl heroes nons", []),

@@ -229,7 +229,7 @@ def test_echo_shows_statements_of_a_profile_that_asks_for_it(on_sample: Dbctl) -
 
 def test_echo_shows_no_parameter_of_a_protected_profile(on_sample: Dbctl) -> None:
     (on_sample.cwd / "profiles.toml").write_text('[profiles.p]\nurl = "sqlite:///dev.db"\nprotected = true\n')
-    result = on_sample.ok("-p", "p", "heroes", "add", "A", "--secret-name", CANARY, "--echo")
+    result = on_sample.ok("-p", "p", "heroes", "add", "A", "--secret-name", CANARY, "--echo", "--confirm=p")
     assert "INSERT INTO hero" in result.err
     assert CANARY not in result.err
 

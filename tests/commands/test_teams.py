@@ -1,4 +1,4 @@
-"""`dbctl teams add` and `dbctl teams list`."""
+"""`dbctl teams add`, `list` and `remove`."""
 
 import pytest
 
@@ -52,3 +52,43 @@ def test_a_name_that_is_too_long_is_refused(sample: Sample, name: str) -> None:
 def test_a_name_of_the_greatest_length_is_kept_whole(sample: Sample) -> None:
     name = "🦸" * 200
     assert sample.dbctl.ok("teams", "add", name, "--json").json["name"] == name
+
+
+# --- remove -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_team_goes_and_nothing_else(sample: Sample) -> None:
+    sample.dbctl.ok("teams", "add", "Empty", "--headquarters", "Nowhere")
+    before = sample.rows
+    row = sample.dbctl.ok("teams", "remove", "Empty", "--json").json
+    assert row == {"id": 3, "name": "Empty", "headquarters": "Nowhere", "heroes": 0}
+    assert sample.rows == before | {"team": before["team"][:2]}
+
+
+def test_a_team_with_heroes_stays(sample: Sample) -> None:
+    before = sample.rows
+    result = sample.dbctl("teams", "remove", "Preventers")
+    assert (result.code, result.out) == (1, "")
+    assert 'team 1 "Preventers" is not empty: heroes in it: 3; move them with: dbctl transfer' in result.err
+    assert sample.rows == before
+
+
+def test_a_team_that_the_log_names_stays(sample: Sample) -> None:
+    sample.dbctl.ok("transfer", "Rusty-Man", "--from", "Z-Force", "--to", "Preventers")
+    before = sample.rows
+    result = sample.dbctl("teams", "remove", "2")
+    assert (result.code, result.out) == (1, "")
+    assert 'team 2 "Z-Force" is named in the log of transfers: 1 of them' in result.err
+    assert sample.rows == before
+
+
+def test_a_dry_run_removes_no_team(sample: Sample) -> None:
+    sample.dbctl.ok("teams", "add", "Empty")
+    before = sample.rows
+    assert sample.dbctl.ok("teams", "remove", "Empty", "--dry-run", "--json").json["committed"] is False
+    assert sample.rows == before
+
+
+def test_a_team_that_is_not_there_is_refused(sample: Sample) -> None:
+    result = sample.dbctl("teams", "remove", "Nobody")
+    assert (result.code, result.err) == (1, 'dbctl: error: there is no team "Nobody"; dbctl teams list shows all\n')
