@@ -40,6 +40,8 @@ class Diagnosis:
     """The driver's error codes for what a further run of the whole unit of work may heal."""
     leaves: ClassVar[Collection[Any]] = ()
     """The driver's error codes after which a connection is given up though it is still open: another may do."""
+    unsure: ClassVar[Collection[Any]] = ()
+    """The driver's error codes for a COMMIT that may have been done all the same."""
     fails_whole: ClassVar[bool] = False
     """Whether any error, outside of a savepoint, leaves a transaction that can only be rolled back."""
     column_patterns: ClassVar[Sequence[str]] = ()
@@ -152,8 +154,9 @@ class Diagnosis:
         else:
             return None
         code = self.error_code(original)
-        lost = connecting or getattr(error, "connection_invalidated", False)
-        kind = self.errors.get(code, ConnectError if lost else WorkRefused)
+        unsure = committing and (not code or code in self.unsure)
+        lost = connecting or unsure or getattr(error, "connection_invalidated", False)
+        kind = ConnectError if unsure else self.errors.get(code, ConnectError if lost else WorkRefused)
         translated: DbctlError
         if issubclass(kind, ConnectError):
             translated = self.connect_error(original) if connecting else self.lost_error(original)

@@ -79,6 +79,7 @@ class MySQL(Backend):
     lock_holder_statement = "SELECT IS_USED_LOCK(:key)"
     own_lock_statement = "SELECT IS_USED_LOCK(:key) = CONNECTION_ID()"
     column_patterns = (r"(?:[Cc]olumn|Field) '([^']+)'", r"for key '(?:\w+\.)?([^']+)'", r"FOREIGN KEY \(`(.+?)`\) REF")
+    unsure = (1317, 1969)  # ended by somebody, or by its time
     leaves = (1047,)  # behind a balancer the next connection leads to another node
 
     def connect_args(self) -> dict[str, Any]:

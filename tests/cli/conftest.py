@@ -5,17 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
 
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample's tables in a SQLite file, with two teams, two heroes and a transfer."""
+    """The sample's tables in a SQLite file, with three teams, two heroes and a transfer."""
     directory = tmp_path_factory.mktemp("sample")
-    dbctl = Dbctl(cwd=directory, home=directory)
+    dbctl = Forked(cwd=directory, home=directory)
     dbctl.ok("init-tables")
     dbctl.ok("teams", "add", "Preventers", "--headquarters", "Sharp Tower")
     dbctl.ok("teams", "add", "Z-Force")
+    dbctl.ok("teams", "add", "Empty")
     dbctl.ok("heroes", "add", "Spider-Boy", "--secret-name", "Pedro", "--age", "16", "--team", "Preventers")
     dbctl.ok("heroes", "add", "Deadpond", "--secret-name", "Dive")
     dbctl.ok("transfer", "Spider-Boy", "--from", "Preventers", "--to", "Z-Force")
@@ -27,4 +29,4 @@ def on_sample(dbctl: Dbctl, sample: Path) -> Dbctl:
     """Dbctl with a profile that is not taken, and a copy of the sample as its `dev.db`; the editor changes nothing."""
     shutil.copy(sample, dbctl.cwd / "dev.db")
     (dbctl.cwd / "profiles.toml").write_text('[profiles.spare]\nurl = "sqlite:///dev.db"\n')
-    return dbctl.with_env(EDITOR="true")
+    return Forked(cwd=dbctl.cwd, home=dbctl.home, env={"EDITOR": "true"})

@@ -26,6 +26,7 @@ USAGE = ["in_use", "in_use_by_user", "limit", "headroom"]
 # Scripts read these names: whoever changes one breaks them.
 FIELDS = {
     "doctor": ["level", "check", "measured", "why", "fix"],
+    "drop-tables": ["table", "state"],
     "heroes add X --secret-name Y": HERO,
     "heroes list": HERO,
     "heroes remove Deadpond": HERO,
@@ -47,11 +48,13 @@ FIELDS = {
     "profiles show": ["key", "value", "origin"],
     "teams add X": TEAM,
     "teams list": TEAM,
+    "teams remove Empty": TEAM,
     "transfer Spider-Boy --from Z-Force --to Preventers": TRANSFER,
     "transfers list": TRANSFER,
 }
 SEVERAL = (
     "doctor",
+    "drop-tables",
     "init-tables",
     "ping development",
     "profiles show",
@@ -207,7 +210,7 @@ def test_an_unknown_format_is_refused_before_anything_is_done(named: str, on_sam
     by_option = on_sample("teams", "add", "New", "-o", named)
     assert (by_option.code, by_option.out) == (2, "")
     assert "'table', 'json', 'jsonl', 'csv', 'tsv'" in by_option.err
-    assert [team["name"] for team in on_sample.ok("teams", "list", "--json").json] == ["Preventers", "Z-Force"]
+    assert [team["name"] for team in on_sample.ok("teams", "list", "--json").json] == ["Preventers", "Z-Force", "Empty"]
 
 
 def test_an_empty_variable_is_as_good_as_none(dbctl: Dbctl) -> None:

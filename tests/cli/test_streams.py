@@ -138,7 +138,12 @@ def test_a_full_disk_does_not_undo_what_is_committed(on_sample: Dbctl) -> None:
     result = in_shell(on_sample, "dbctl teams add New > /dev/full")
     assert result.code != 0
     assert "committed" in result.err
-    assert [team["name"] for team in on_sample.ok("teams", "list", "--json").json] == ["Preventers", "Z-Force", "New"]
+    assert [team["name"] for team in on_sample.ok("teams", "list", "--json").json] == [
+        "Preventers",
+        "Z-Force",
+        "Empty",
+        "New",
+    ]
 
 
 @pytest.mark.parametrize("command", WRITERS)
