@@ -73,6 +73,13 @@ def _bound_connecting(engine: Engine, backend: Backend) -> None:
             # The driver's own class, which SQLAlchemy wraps as it does whatever a driver raises.
             raise dialect.loaded_dbapi.OperationalError(f"no answer within {allowed:g} s") from error
 
+    def timed_connect(*args: Any, **kwargs: Any) -> Any:
+        try:
+            # An async driver's connect is bounded by the backend's `opening`.
+            return (connect if dialect.is_async else bounded_connect)(*args, **kwargs)
+        finally:
+            connect_until(0.0)  # what a pre-ping has left of its time is for the one connect that follows it
+
     def bounded_initialize(connection: Connection) -> None:
         with answering(backend, connection.connection.dbapi_connection, seconds):
             initialize(connection)
@@ -86,9 +93,7 @@ def _bound_connecting(engine: Engine, backend: Backend) -> None:
             connect_until(end)
             raise InvalidatePoolError from error
 
-    if not dialect.is_async:  # whose connects are bounded by the backend's `opening`
-        vars(dialect)["connect"] = bounded_connect
-    vars(dialect).update(initialize=bounded_initialize, do_ping=bounded_ping)
+    vars(dialect).update(connect=timed_connect, initialize=bounded_initialize, do_ping=bounded_ping)
 
 
 class cut_after:  # not a generator, since each statement or pre-ping pays for it

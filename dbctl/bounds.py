@@ -52,6 +52,25 @@ def started(work: Callable[[], T], discard: Callable[[T], Any] = lambda _: None)
     return future
 
 
+_LISTEN = 0.2
+"""Seconds for which is waited at a stretch: a signal that comes just before a thread waits does not wake it up."""
+
+
+def is_done(future: Future[Any], seconds: float | None = None) -> bool:
+    """Wait for what was `started`, so many seconds or as long as it takes; a signal is heard soon, come when it may.
+
+    CPython runs a signal's handler between two steps of the main thread. One that comes between the last step and the
+    system call that waits would be left until the wait is over.
+    """
+    from concurrent.futures import wait
+
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    while not wait([future], max(0.0, min(end - time.monotonic(), _LISTEN))).done:
+        if time.monotonic() >= end:
+            return False
+    return True
+
+
 def result_of(future: Future[T], seconds: float | None = None) -> T:
     """Wait for what was `started`; an interrupt is heard meanwhile. What is not waited for any more is cancelled.
 
@@ -62,10 +81,8 @@ def result_of(future: Future[T], seconds: float | None = None) -> T:
     Raises:
         TimeoutError: It takes longer. Whatever else the work raises passes through.
     """
-    from concurrent.futures import wait
-
     try:
-        wait([future], None if seconds is None else min(max(0, seconds), threading.TIMEOUT_MAX))
+        is_done(future, seconds)
     finally:
         future.cancel()  # has no effect on what is done
     if future.cancelled():

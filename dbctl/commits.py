@@ -44,14 +44,16 @@ class Ending:
         session: The unit's session.
         backend: The backend of its database.
         dry_run: Whether it is rolled back also where all went well.
-        traced: Whether the transaction's id is known before COMMIT, so that the server can be asked for its outcome.
+        strict: Whether to ask for the transaction's id before COMMIT, by which its outcome can be asked for after it.
+        writes: Whether the unit means to write; a strict one that does not can't.
         before_commit: Called when all is ready to be committed; what it raises rolls all back.
     """
 
     session: Session
     backend: Backend
     dry_run: bool = False
-    traced: bool = False
+    strict: bool = False
+    writes: bool = True
     before_commit: Callable[[], None] | None = None
 
     def conclude(self) -> None:
@@ -90,7 +92,9 @@ class Ending:
 
     def _commit(self) -> None:
         transaction_id = None
-        if self.traced and self.session.in_transaction():
+        if self.strict and not self.writes:
+            transaction_id = ""
+        elif self.strict and self.session.in_transaction():
             transaction_id = self.backend.transaction_id(self.session.connection())
         if self.before_commit:
             self.before_commit()
@@ -103,6 +107,7 @@ class Ending:
                 if failure is None:
                     raise
                 raise failure from error
+            failure.__cause__ = error
             self._settle(failure, transaction_id, time.monotonic() - began)
 
     def _settle(self, failure: ConnectError, transaction_id: str | None, seconds: float) -> None:
@@ -116,6 +121,8 @@ class Ending:
         self.session.expunge_all()  # a session whose COMMIT failed would empty the objects
         self.session.invalidate()
         lost = f"the connection was lost during COMMIT: {failure.message}"
+        if transaction_id == "":
+            raise ConnectError(f"{lost}; nothing was to be written", "COMMIT", "run it again") from failure.__cause__
         committed = None
         if transaction_id is not None:
             limit = self.backend.profile.connect_timeout
@@ -127,7 +134,8 @@ class Ending:
                 "look before you run it again, for example with dbctl heroes list or dbctl transfers list",
             ) from failure.__cause__
         if not committed:
-            raise ConnectError(f"{lost}; the server says that all was rolled back", "COMMIT", "run it again")
+            message = f"{lost}; the server says that all was rolled back"
+            raise ConnectError(message, "COMMIT", "run it again") from failure.__cause__
         _log.info("%s; the server says that it is committed", lost)
 
     def _ask(self, engine: Engine, transaction_id: str, seconds: float) -> bool | None:
@@ -146,6 +154,8 @@ class Ending:
             except DbctlError as error:
                 _log.debug("asked in vain what became of transaction %s: %s", transaction_id, error)
                 committed = None
+            finally:
+                connect_until(0.0)  # where an idle connection was asked, the time is left for no other connect
             if committed is not None or time.monotonic() + _PAUSE > end:
                 return committed
             _sleep(engine, _PAUSE)

@@ -77,7 +77,7 @@ def unit_of_work(
     session = Session(_begun(engine, backend, writes), expire_on_commit=False)
     if strict:
         _be_strict(session, backend, writes)
-    ending = Ending(session, backend, dry_run, strict and writes, before_commit)
+    ending = Ending(session, backend, dry_run, strict, writes, before_commit)
     try:
         yield Database(session, backend, backend.profile, dry_run)
         ending.conclude()
@@ -123,7 +123,7 @@ async def async_unit_of_work(
     session = AsyncSession(_begun(engine, backend, writes), expire_on_commit=False)
     if strict:
         _be_strict(session.sync_session, backend, writes)
-    ending = Ending(session.sync_session, backend, dry_run, strict and writes, before_commit)
+    ending = Ending(session.sync_session, backend, dry_run, strict, writes, before_commit)
     try:
         yield AsyncDatabase(session, backend, backend.profile, dry_run)
         await session.run_sync(lambda _: ending.conclude())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -201,7 +201,10 @@ class Backend(Diagnosis):
         """Begin a unit of work's transaction further, as `dbctl.sessions.unit_of_work` says of a strict one."""
 
     def transaction_id(self, connection: Connection) -> str | None:
-        """Return what the transaction's outcome can be asked by after it, or None where there is no such thing."""
+        """Return what the transaction's outcome can be asked by after it, or None where there is no such thing.
+
+        It is "" where the transaction has written nothing, so that its outcome is no matter.
+        """
         return None
 
     def committed(self, connection: Connection, transaction_id: str) -> bool | None:
@@ -213,10 +216,10 @@ class Backend(Diagnosis):
         """
         raise Unsupported(f"{self.title} does not tell what became of a transaction")
 
-    def cancel(self, driver_connection: Any) -> None:
-        """Have the server end what runs on a sync driver's connection, for which another thread waits.
+    def canceller(self, driver_connection: Any) -> Callable[[], Any]:
+        """Return what has the server end whatever runs on a sync driver's connection, for which another thread waits.
 
-        What the driver raises passes through.
+        It may be called when the connection is closed already. What the driver raises passes through.
         """
         raise Unsupported(f"{self.title}: what runs can't be ended")
 

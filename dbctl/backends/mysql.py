@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.audit import Facts, ServerUsage
@@ -176,8 +177,11 @@ class MySQL(Backend):
         if not writes:
             connection.exec_driver_sql("START TRANSACTION READ ONLY")
 
-    def cancel(self, driver_connection: Any) -> None:
+    def canceller(self, driver_connection: Any) -> Callable[[], Any]:
         """Kill the query from a second connection: at the server it would run on without its client."""
+        return partial(self._kill_query, driver_connection.thread_id())
+
+    def _kill_query(self, thread: int) -> None:
         import pymysql
 
         url = self.url()
@@ -185,7 +189,7 @@ class MySQL(Backend):
         bounds = {"connect_timeout": 1, "read_timeout": 1}
         login = dict(place) | self.connect_args() | self.secret_args() | bounds
         with pymysql.connect(**login) as connection, connection.cursor() as cursor:
-            cursor.execute(f"KILL QUERY {int(driver_connection.thread_id())}")
+            cursor.execute(f"KILL QUERY {int(thread)}")
 
     def descriptor(self, driver_connection: Any) -> int:
         """Return that of PyMySQL's socket."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +193,7 @@ class PostgreSQL(Backend):
         if (connection.dialect.server_version_info or (0,)) < (13,):
             return None
         found = connection.exec_driver_sql(f"SELECT id, {_TIMELINE} FROM {_OWN_ID} WHERE id IS NOT NULL").one_or_none()
-        return None if found is None else f"{found[0]} {found[1]}"
+        return "" if found is None else f"{found[0]} {found[1]}"
 
     def committed(self, connection: Connection, transaction_id: str) -> bool | None:
         """Ask the server for the transaction's status, which is null where it was long ago, or not on this server.
@@ -204,9 +205,24 @@ class PostgreSQL(Backend):
         now_on, status = connection.exec_driver_sql(query).one()
         return {"committed": True, "aborted": False}.get(str(status)) if now_on == timeline else None
 
-    def cancel(self, driver_connection: Any) -> None:
-        """Send the server a cancel request, on a connection of its own."""
-        driver_connection.cancel()
+    def canceller(self, driver_connection: Any) -> Callable[[], Any]:
+        """Send the server a cancel request, on a connection of its own.
+
+        Past psycopg2, whose own `cancel` holds up every thread, and so every signal, until the server has answered it.
+        https://www.postgresql.org/docs/current/libpq-cancel.html#LIBPQ-CANCEL-DEPRECATED
+        """
+        import ctypes
+
+        from psycopg2 import _psycopg
+
+        libpq = ctypes.CDLL(_psycopg.__file__)  # which is linked to it
+        try:
+            libpq.PQgetCancel.restype = ctypes.c_void_p
+            handle = ctypes.c_void_p(libpq.PQgetCancel(ctypes.c_void_p(driver_connection.pgconn_ptr)))
+            cancel = libpq.PQcancel
+        except AttributeError:  # it is a part of psycopg2's own file, and out of sight
+            return driver_connection.cancel  # type: ignore[no-any-return]
+        return lambda: cancel(handle, ctypes.create_string_buffer(256), 256)
 
     def lock_key(self, name: str) -> int:
         """Return a number of 63 bits; it is the database's own."""
@@ -231,10 +247,11 @@ class PostgreSQL(Backend):
         yield
 
     def driver_errors(self) -> tuple[type[BaseException], ...]:
-        """Return psycopg2's base."""
+        """Return psycopg2's base, and asyncpg's, which comes as it is from a new connection's first questions."""
         import psycopg2
 
-        return (psycopg2.Error,)
+        asyncpg = sys.modules.get("asyncpg")
+        return (psycopg2.Error, asyncpg.PostgresError, asyncpg.InterfaceError) if asyncpg else (psycopg2.Error,)
 
     def error_code(self, error: BaseException) -> Any:
         """Return the SQLSTATE; errors from before there was a session have none."""

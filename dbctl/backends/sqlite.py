@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,9 +166,9 @@ class SQLite(Backend):
             connection.info[_READ_ONLY] = True
             connection.exec_driver_sql("PRAGMA query_only = ON")
 
-    def cancel(self, driver_connection: Any) -> None:
+    def canceller(self, driver_connection: Any) -> Callable[[], Any]:
         """Interrupt the statement."""
-        driver_connection.interrupt()
+        return driver_connection.interrupt  # type: ignore[no-any-return]
 
     def identity(self, connection: Connection) -> Identity:
         """Return the library's version and the file; there are no users."""

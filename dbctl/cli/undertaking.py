@@ -7,12 +7,11 @@ work's own unit rolls back; and from then on nothing of it can be committed any 
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
-from functools import partial
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from dbctl.backends.base import Backend
-from dbctl.bounds import started
+from dbctl.bounds import is_done, started
 from dbctl.cli.signals import Terminated
 from dbctl.errors import OutcomeUnknown, OutOfTime
 
@@ -36,7 +35,7 @@ class Undertaking:
         self._gate = threading.Lock()
         self._ended = threading.Event()
         self._committing = False
-        self._connections: list[tuple[Backend, Any]] = []
+        self._cancels: list[Callable[[], Any]] = []
         self.guard: Callable[[], None] | None = None
         """Called before all is committed; what it raises rolls all back."""
 
@@ -55,7 +54,7 @@ class Undertaking:
         """
         future = started(work)
         try:
-            if wait([future], deadline).done:
+            if is_done(future, deadline):
                 return future.result()
             over = OutOfTime(f"not done within the deadline of {deadline:g} s; all of it is rolled back")
         except (KeyboardInterrupt, Terminated) as signal:
@@ -72,7 +71,7 @@ class Undertaking:
 
     def _outcome(self, future: Future[T], reason: BaseException) -> T:
         try:
-            wait([future])
+            is_done(future)
         except (KeyboardInterrupt, Terminated):
             message = f"ended during COMMIT: the outcome is unknown ({type(reason).__name__})"
             raise OutcomeUnknown(message, "look before you run it again") from reason
@@ -80,7 +79,7 @@ class Undertaking:
 
     def watch(self, backend: Backend, driver_connection: Any) -> None:
         """Take note of a connection that the work has opened."""
-        self._connections.append((backend, driver_connection))
+        self._cancels.append(backend.canceller(driver_connection))
 
     def before_commit(self) -> None:
         """Let the work commit, and nobody end it any more."""
@@ -107,7 +106,7 @@ class Undertaking:
     def _cancel(self, future: Future[T]) -> None:
         """Have the servers end what the work runs, until it has rolled back, or its time for that is over."""
         over = time.monotonic() + _TO_ROLL_BACK
-        while time.monotonic() < over and not wait([future], 0).done:
-            for backend, driver_connection in list(self._connections):
-                started(partial(backend.cancel, driver_connection))
-            wait([future], min(_BETWEEN_CANCELS, max(0.0, over - time.monotonic())))
+        while time.monotonic() < over and not future.done():
+            for cancel in list(self._cancels):
+                started(cancel)
+            is_done(future, min(_BETWEEN_CANCELS, max(0.0, over - time.monotonic())))

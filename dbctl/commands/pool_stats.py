@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from dbctl.bounds import result_of, started
 from dbctl.drivers import Driver, run_by
 from dbctl.pool import PoolStats, async_measure_pool, measure_pool
 from dbctl.profiles import Profile
@@ -24,4 +25,9 @@ def pool_stats(
     Threads check connections out, run SELECT 1 and give them back. Shown are how long they waited, how long the driver
     took to connect, how many connections it took, and what the server said of its own limit just before.
     """
-    return run_by(driver, measure_pool, async_measure_pool, profile, concurrency, duration)
+
+    def measure() -> PoolStats:
+        return run_by(driver, measure_pool, async_measure_pool, profile, concurrency, duration)
+
+    # An event loop in a thread of its own: in the main one SIGTERM's exception would be taken for some task's failure.
+    return measure() if driver is Driver.SYNC else result_of(started(measure))
