@@ -19,7 +19,7 @@ from sqlalchemy.util import await_only
 from dbctl.answers import answering
 from dbctl.bounds import connect_until
 from dbctl.doomed import doom_of
-from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown
+from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -74,12 +74,22 @@ class Ending:
 
     def abandon(self, error: BaseException) -> DbctlError | None:
         """Roll back, and return dbctl's error for this one, or None where it is none of the database's."""
+        translated = self.backend.translate(error)
+        if type(translated) is WorkRefused:
+            translated = self._doom() or translated
         try:
             self.session.rollback()
         except Exception as failure:
             # Without a connection there is nothing to roll back with: the server does it by itself.
             error.add_note(f"the rollback failed too: {failure}")
-        return self.backend.translate(error)
+        return translated
+
+    def _doom(self) -> DbctlError | None:
+        """Return the error that had doomed the transaction, of which what the server refuses later is a consequence."""
+        try:
+            return doom_of(self.session.connection())
+        except InvalidRequestError:
+            return None  # the session has let the transaction go already
 
     def _refuse_doomed(self) -> None:
         """Commit nothing after an error that ended the transaction, which the unit may have caught and passed over.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import event
 
+from dbctl.backends.diagnosis import CONNECTED
 from dbctl.errors import ConnectError, DbctlError
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def watch(engine: Engine, backend: Backend) -> None:
         connection, error = context.connection, context.sqlalchemy_exception
         if backend.error_code(context.original_exception) in backend.leaves:
             context.is_disconnect = True
+        if connection is not None:
+            vars(context.original_exception)[CONNECTED] = True
         if connection is None or error is None or connection.invalidated:
             return  # while connecting, or with a connection that can commit nothing more
         transaction = connection.get_transaction()

@@ -168,8 +168,8 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
         _refuse_plaintext(engine, backend)
     if backend.needs_host:
         bound(engine, backend)
-    watch(engine, backend)
     note_places(engine, backend)
+    watch(engine, backend)
     if backend.profile.echo:
         _echo_to_stderr(engine)
     statements = {writes: backend.begin_statement(writes=writes) for writes in (False, True)}

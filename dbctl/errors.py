@@ -13,6 +13,7 @@
     │   │   └── BrokenReference  foreign key: a row would refer to one that is not there
     │   ├── Contention      other transactions got in the way: a deadlock, or a failed serialization
     │   ├── MissingTable    the work needs a table that is not there
+    │   ├── NoSpace         the database has no space left to write to
     │   └── Unsupported     the database has nothing of the kind
     ├── CheckFailed         a check answered no
     ├── LockHeld            another run holds the lock
@@ -105,6 +106,10 @@ class Contention(WorkRefused):
 
 class MissingTable(WorkRefused):
     """The work needs a table that is not there."""
+
+
+class NoSpace(WorkRefused):
+    """The database has no space left to write to."""
 
 
 class Unsupported(WorkRefused):

@@ -191,16 +191,17 @@ def _apply(
         (metadata.create_all if create else metadata.drop_all)(connection, tables=tables)
     except (CompileError, DBAPIError) as error:
         reason = database.backend.translate(error)
-        if database.backend.transactional_ddl or isinstance(reason, ConnectError):
+        if database.backend.transactional_ddl or reason is None:
             raise
-        # What was done before it is committed.
+        by_itself = f"{database.backend.title} commits DDL by itself, so what was "
+        by_itself += "created stays" if create else "dropped is gone"
+        rest = f"a further run {'creates' if create else 'drops'} the rest"
+        if isinstance(reason, ConnectError):
+            reason.hint = f"{by_itself}; {rest}"
+            raise reason from error
         there = _existing(connection, metadata)
         done = ", ".join(str(table) for table in tables if (table in there) is create) or "nothing"
-        raise WorkRefused(
-            f"{reason}; {database.backend.title} commits DDL by itself, so what was "
-            f"{f'created stays: {done}' if create else f'dropped is gone: {done}'}",
-            f"a further run {'creates' if create else 'drops'} the rest",
-        ) from error
+        raise WorkRefused(f"{reason}; {by_itself}: {done}", rest) from error
 
 
 def _existing(connection: Connection, metadata: MetaData) -> set[Table]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl import network
 from dbctl.bounds import time_to_connect
-from dbctl.errors import Conflict, ConnectError, Contention, DbctlError, MissingTable, OutOfTime, WorkRefused
+from dbctl.errors import Conflict, ConnectError, Contention, DbctlError, MissingTable, NoSpace, OutOfTime, WorkRefused
 
 if TYPE_CHECKING:
     import socket
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 _HINTS: Mapping[type[DbctlError], str] = {
     MissingTable: "create the tables with: dbctl init-tables",
     Contention: "try again when less is going on",
+    NoSpace: "free some where the database keeps its data, and run it again",
 }
 
 SILENCE = "dbctl_silence"
 """The attribute of a driver's error that says for how long its server was silent."""
+
+CONNECTED = "dbctl_connected"
+"""The attribute of a driver's error that says that there was a connection when it came."""
 
 PLACE = "dbctl_place"
 """The attribute of a driver's error that says where the value stands that a constraint refused."""
@@ -150,7 +154,9 @@ class Diagnosis:
         if isinstance(error, self.driver_errors()):
             original, connecting = error, True  # from the pool, where SQLAlchemy hands on what connecting raised
         elif isinstance(error, exc.DBAPIError) and error.orig is not None:
-            original, connecting = error.orig, error.statement is None and not committing
+            original = error.orig
+            # A ROLLBACK has no statement either.
+            connecting = error.statement is None and not committing and not getattr(original, CONNECTED, False)
         else:
             return None
         code = self.error_code(original)

@@ -20,6 +20,7 @@ from dbctl.errors import (
     Contention,
     Duplicate,
     MissingTable,
+    NoSpace,
     OutOfTime,
     WorkRefused,
 )
@@ -66,6 +67,7 @@ class MySQL(Backend):
         **dict.fromkeys((1047, 1180), ConnectError),
         **dict.fromkeys((1020, 1213), Contention),  # MariaDB's snapshot isolation, deadlock
         1317: OutOfTime,  # the query was killed
+        **dict.fromkeys((3, 1021, 1114), NoSpace),
         1062: Duplicate,
         **dict.fromkeys((1216, 1217, 1451, 1452), BrokenReference),
         # not null, out of range, no default, wrong string, too long, check
@@ -248,7 +250,8 @@ class MySQL(Backend):
         try:
             yield
         finally:
-            connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
+            if not connection.invalidated:  # with which the lock is gone
+                connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
 
     def driver_errors(self) -> tuple[type[BaseException], ...]:
         """Return PyMySQL's base."""

@@ -21,6 +21,7 @@ from dbctl.errors import (
     DbctlError,
     Duplicate,
     MissingTable,
+    NoSpace,
     OutOfTime,
     WorkRefused,
 )
@@ -69,6 +70,7 @@ class PostgreSQL(Backend):
         "57014": OutOfTime,  # query_canceled: the statement timeout
         "55P03": OutOfTime,  # lock_not_available
         "25P03": OutOfTime,  # idle_in_transaction_session_timeout
+        "53100": NoSpace,  # disk_full
         "53300": ConnectError,  # too_many_connections
         "57P01": ConnectError,  # admin_shutdown
         "57P02": ConnectError,  # crash_shutdown
@@ -247,11 +249,12 @@ class PostgreSQL(Backend):
         yield
 
     def driver_errors(self) -> tuple[type[BaseException], ...]:
-        """Return psycopg2's base, and asyncpg's, which comes as it is from a new connection's first questions."""
+        """Return psycopg2's base, and asyncpg's, which come as they are from a new connection's first questions."""
         import psycopg2
 
-        asyncpg = sys.modules.get("asyncpg")
-        return (psycopg2.Error, asyncpg.PostgresError, asyncpg.InterfaceError) if asyncpg else (psycopg2.Error,)
+        driver = sys.modules.get("asyncpg")
+        own = (driver.PostgresError, driver.InterfaceError, driver.InternalClientError) if driver else ()
+        return (psycopg2.Error, *own)
 
     def error_code(self, error: BaseException) -> Any:
         """Return the SQLSTATE; errors from before there was a session have none."""

@@ -21,6 +21,7 @@ from dbctl.errors import (
     DbctlError,
     Duplicate,
     MissingTable,
+    NoSpace,
     OutOfTime,
     WorkRefused,
 )
@@ -61,6 +62,7 @@ class SQLite(Backend):
         5: OutOfTime,  # SQLITE_BUSY
         6: OutOfTime,  # SQLITE_LOCKED
         9: OutOfTime,  # SQLITE_INTERRUPT: the progress handler said stop
+        13: NoSpace,  # SQLITE_FULL
         14: ConnectError,  # SQLITE_CANTOPEN
         26: ConnectError,  # SQLITE_NOTADB
         18: Conflict,  # SQLITE_TOOBIG
@@ -152,9 +154,13 @@ class SQLite(Backend):
     def _set_deadline(self, connection: Connection, *_statement: Any) -> None:
         import time
 
+        from sqlalchemy.util import await_only
+
         driver_connection: Any = connection.connection.driver_connection
         deadline = time.monotonic() + (self.profile.statement_timeout or 0)
-        driver_connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
+        setting = driver_connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
+        if connection.dialect.is_async:
+            await_only(setting)
 
     def begin_statement(self, *, writes: bool) -> str | None:
         """Take the write lock at once to write: a transaction that reads first can't wait for it later."""

@@ -6,7 +6,8 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -45,9 +46,18 @@ class Forked(Dbctl):
         return self.start(*args, env=env, stdin=stdin, timeout=timeout)()
 
     def start(
-        self, *args: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 60
-    ) -> Callable[[], Result]:
-        """Start a run, and return what waits for its end."""
+        self,
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        timeout: float = 60,
+        stdout: BinaryIO | None = None,
+    ) -> "Run":
+        """Start a run, and return what waits for its end.
+
+        Parameters:
+            stdout: what standard output is to be; its result's `out` is then nothing.
+        """
         given, out, err = (tempfile.TemporaryFile() for _ in range(3))  # noqa: SIM115  # closed when the run ends
         given.write(stdin.encode())
         given.seek(0)
@@ -55,16 +65,29 @@ class Forked(Dbctl):
         sys.stderr.flush()
         child = os.fork()
         if not child:
-            _run(args, self.cwd, self.environment(env), (given, out, err), timeout)
+            _run(args, self.cwd, self.environment(env), (given, stdout or out, err), timeout)
+        return Run(child, args, (given, out, err))
 
-        def wait() -> Result:
-            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            with given, out, err:
-                out.seek(0)
-                err.seek(0)
-                return Result(code, out.read().decode(), err.read().decode(), args)
 
-        return wait
+@dataclass(frozen=True)
+class Run:
+    """A run that has been started; calling it waits for its end."""
+
+    pid: int
+    args: Sequence[str]
+    streams: Sequence[BinaryIO]
+
+    def __call__(self) -> Result:
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        given, out, err = self.streams
+        with given, out, err:
+            out.seek(0)
+            err.seek(0)
+            return Result(code, out.read().decode(), err.read().decode(), self.args)
+
+    def has_ended(self) -> bool:
+        """Tell whether it has ended, without waiting for that."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _run(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 # Makes the terminal the program's own, for only that one turns Ctrl-C into a signal. It can't be done between fork and
 # exec: code that runs there may hang while other threads run.
-_TAKE_TERMINAL = (
+TAKE_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
 
@@ -48,7 +48,7 @@ class Screen:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _TAKE_TERMINAL, *command],
+                [sys.executable, "-I", "-S", "-c", TAKE_TERMINAL, *command],
                 cwd=cwd,
                 env=env,
                 stdin=slave,

@@ -20,6 +20,7 @@ _HBA = """\
 hostnossl  all  +needs_tls,+needs_certificate  127.0.0.1/32  reject
 hostssl    all  +needs_certificate             127.0.0.1/32  scram-sha-256  clientcert=verify-ca
 host       all  all                            127.0.0.1/32  scram-sha-256
+host       replication  postgres               127.0.0.1/32  scram-sha-256
 """
 
 _SETTINGS = {

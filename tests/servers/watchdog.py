@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -40,8 +41,15 @@ def signal_all(directory: Path, number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
+def unmount_below(directory: Path) -> None:
+    """Unmount what a test has mounted below ``directory``, whoever still has a file of it open."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        if (point := Path(line.split()[4])).is_relative_to(directory):
+            subprocess.run(["umount", "--lazy", point], check=False)
+
+
 def end(directory: Path) -> None:
-    """End all processes that work in ``directory``, and remove it."""
+    """End all processes that work in ``directory``, unmount what is mounted below it, and remove it."""
     # SIGQUIT makes both PostgreSQL and MariaDB clear away their shared memory, as SIGKILL would not. A stopped process
     # takes no signal before it is continued.
     signal_all(directory, signal.SIGQUIT)
@@ -50,6 +58,7 @@ def end(directory: Path) -> None:
     while processes_in(directory) and time.monotonic() < deadline:
         time.sleep(0.02)
     signal_all(directory, signal.SIGKILL)
+    unmount_below(directory)
     shutil.rmtree(directory, ignore_errors=True)
 
 

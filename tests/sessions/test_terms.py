@@ -140,6 +140,22 @@ def test_what_was_done_before_an_error_that_was_passed_over_is_never_half_commit
         assert rows(database) == [1, 2]
 
 
+def test_what_it_led_to_does_not_hide_an_error_that_was_passed_over(postgres_database: TestDatabase) -> None:
+    """PostgreSQL refuses all that follows, and says only that."""
+    postgres_database.execute("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+    insert_all(profile_of(postgres_database), [1])
+
+    def pass_over() -> None:
+        with dbctl.session(profile_of(postgres_database)) as session:
+            with pytest.raises(DBAPIError):
+                insert(session, 1)
+            insert(session, 2)
+
+    with pytest.raises(Duplicate):
+        pass_over()
+    dbctl.dispose()
+
+
 def test_an_error_caught_around_a_savepoint_is_over(database: TestDatabase) -> None:
     insert_all(profile_of(database), [1])
     with dbctl.session(profile_of(database)) as session:

@@ -1,0 +1,44 @@
+"""The bank while backends are killed and connections cut at random: what is acknowledged is there, and nothing else."""
+
+import pytest
+
+from tests.faults.accounts import account
+from tests.faults.bank import PROCESSES, Tally, open_bank, run_bank
+from tests.faults.fire import Cutter, Killer
+from tests.faults.soak import SOAK, dose
+from tests.harness.database import TestDatabase
+
+UNITS = dose(60, 2000)
+"""Of each process."""
+PATIENCE = dose(200, 3000)
+"""Seconds."""
+CUT = 1 / 150
+"""The probability that what is handed on is the last."""
+
+pytestmark = pytest.mark.timeout(PATIENCE + 20)
+
+
+def under_fire(database: TestDatabase) -> Tally:
+    """Run the bank, and assert that it was under fire."""
+    assert database.server
+    cutter, killer = Cutter(database.server.port, CUT), Killer(database)
+    changes = {"host": cutter.host, "port": cutter.port, "connect_timeout": 5, "pool.pre_ping": True}
+    tally = run_bank(database, UNITS, changes, PATIENCE, [cutter, killer])
+    print(f"{killer.kills} kills, {cutter.cuts} cuts; {tally}")
+    assert killer.kills > PROCESSES
+    assert cutter.cuts > PROCESSES
+    assert tally.outcomes["lost"] > PROCESSES
+    assert tally.outcomes["done"] > PROCESSES * UNITS / 8
+    return tally
+
+
+def test_what_is_acknowledged_is_there_and_what_is_lost_is_not(server_database: TestDatabase) -> None:
+    open_bank(server_database)
+    tally = under_fire(server_database)
+    account(server_database, tally)
+    assert set(tally.outcomes) <= {"done", "refused", "contention", "lost", "unknown"}
+    if server_database.kind == "postgresql":  # it could be asked each time
+        assert tally.outcomes["unknown"] == 0
+        assert not SOAK or tally.notes["lost COMMITs found done"] > 0
+    else:
+        assert not SOAK or tally.outcomes["unknown"] > 0

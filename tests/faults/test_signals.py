@@ -1,0 +1,161 @@
+"""SIGINT and SIGTERM end a run in the middle of its work at once, and leave nothing of it at the server."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.commands.conftest import forked
+from tests.commands.forked import Forked, Run
+from tests.faults.terminal import Terminal
+from tests.faults.watching import Watch, fill, make_reads_slow, make_writes_slow, watching, within
+from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+from tests.servers.client import rows
+
+SOON = 1.5
+"""Seconds: the second that it may take, and what a busy machine adds."""
+
+SIGNALS = pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["interrupted", "terminated"]
+)
+ADD = ("heroes", "add", "Rusty-Man", "--secret-name", "Tommy Sharp")
+TRANSFER = ("transfer", "1", "--from", "1", "--to", "2")
+HERO = (1, "Deadpond", "Dive Wilson", 30, 1)
+SAID = "dbctl: interrupted: what was not committed is rolled back\n"
+
+
+@pytest.fixture
+def watch(database: TestDatabase) -> Iterator[Watch]:
+    """A database of each kind with the sample's tables."""
+    fill(database)
+    with watching(database) as watched:
+        yield watched
+
+
+@pytest.fixture
+def quick(dbctl: Dbctl, database: TestDatabase) -> Forked:
+    made = forked(dbctl, database)
+    assert isinstance(made, Forked)
+    return made
+
+
+def until_it_runs(watch: Watch) -> None:
+    assert within(20, watch.is_running)
+    time.sleep(0.1)  # the statement before may have been seen, or on SQLite the transaction's begin
+
+
+def end(run: Run, number: int, code: int, watch: Watch) -> None:
+    """Send the signal, and see the run end, and its statement and its locks and its sessions with it, and why."""
+    os.kill(run.pid, number)
+    sent = time.monotonic()
+    in_time = within(SOON, run.has_ended)
+    os.kill(run.pid, signal.SIGKILL)
+    result = run()
+    assert in_time
+    assert (result.code, result.out, result.err) == (code, "", SAID)
+    left = SOON - (time.monotonic() - sent)
+    assert within(left, lambda: not watch.is_running())
+    assert within(left, watch.is_free)
+    assert within(left, lambda: watch.sessions() == 0)
+
+
+@SIGNALS
+@pytest.mark.parametrize("command", [ADD, TRANSFER], ids=["add", "transfer"])
+def test_a_signal_ends_a_statement_that_writes(
+    watch: Watch, quick: Forked, command: tuple[str, ...], number: int, code: int
+) -> None:
+    make_writes_slow(watch.database)
+    run = quick.start(*command, "--json")
+    until_it_runs(watch)
+    end(run, number, code, watch)
+    assert (watch.heroes(), watch.transfers()) == ([HERO], [])
+
+
+@SIGNALS
+def test_a_signal_ends_a_statement_that_reads(watch: Watch, quick: Forked, number: int, code: int) -> None:
+    make_reads_slow(watch.database)
+    run = quick.start("heroes", "list")
+    until_it_runs(watch)
+    end(run, number, code, watch)
+
+
+@SIGNALS
+def test_a_signal_ends_a_wait_for_a_lock(watch: Watch, quick: Forked, number: int, code: int) -> None:
+    with contextlib.closing(watch.database.connect(autocommit=False)) as other:
+        rows(other, "UPDATE hero SET age = 31 WHERE id = 1")
+        run = quick.start(*TRANSFER, "--lock-timeout", "30")
+        if watch.database.server:
+            until_it_runs(watch)
+        else:
+            time.sleep(0.5)  # nobody can be seen waiting
+        os.kill(run.pid, number)
+        in_time = within(SOON, run.has_ended)
+        os.kill(run.pid, signal.SIGKILL)
+        result = run()
+        assert in_time
+        assert (result.code, result.out, result.err) == (code, "", SAID)
+        assert within(SOON, lambda: watch.sessions() <= 1)
+        other.commit()
+    assert within(SOON, watch.is_free)
+    assert (watch.heroes(), watch.transfers()) == ([(1, "Deadpond", "Dive Wilson", 31, 1)], [])
+
+
+def test_ctrl_c_leaves_the_terminal_as_it_was(watch: Watch, on_database: Dbctl) -> None:
+    make_writes_slow(watch.database)
+    with Terminal(on_database, *ADD) as terminal:
+        until_it_runs(watch)
+        terminal.press("\x03")
+        assert terminal.process.wait(SOON) == 130
+        assert terminal.is_as_before
+        shown = terminal.shown()
+    assert shown.removeprefix("^C") == SAID
+    assert within(SOON, watch.is_free)
+    assert watch.heroes() == [HERO]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_sigterm_leaves_the_terminal_as_it_was(watch: Watch, on_database: Dbctl) -> None:
+    make_writes_slow(watch.database)
+    with Terminal(on_database, *ADD) as terminal:
+        until_it_runs(watch)
+        terminal.process.terminate()
+        assert terminal.process.wait(SOON) == 143
+        assert terminal.is_as_before
+        assert terminal.shown() == SAID
+    assert watch.heroes() == [HERO]
+
+
+def test_a_terminal_that_is_closed_ends_the_run_and_nothing_is_half_done(watch: Watch, on_database: Dbctl) -> None:
+    make_writes_slow(watch.database, 3)
+    with Terminal(on_database, *TRANSFER) as terminal:
+        until_it_runs(watch)
+        terminal.close()
+        assert terminal.process.wait(SOON) in {-signal.SIGHUP, 128 + signal.SIGHUP}
+    assert within(3 + SOON if watch.database.kind == "mariadb" else SOON, watch.is_free)
+    assert (watch.heroes(), watch.transfers()) == ([HERO], [])
+
+
+@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize(("further", "code"), [(None, 130), (signal.SIGTERM, 143)], ids=["one", "two"])
+def test_a_silent_server_holds_up_no_signal(watch: Watch, quick: Forked, further: int | None, code: int) -> None:
+    """A second one ends it while it still waits for the rollback: the exit code is the second's."""
+    make_writes_slow(watch.database, 2)
+    assert watch.database.server
+    run = quick.start(*ADD)
+    until_it_runs(watch)
+    with watch.database.server.frozen():
+        os.kill(run.pid, signal.SIGINT)
+        if further:
+            time.sleep(0.05)
+            os.kill(run.pid, further)
+        in_time = within(SOON, run.has_ended)
+        os.kill(run.pid, signal.SIGKILL)
+        result = run()
+    assert in_time
+    assert (result.code, result.err) == (code, SAID)
+    assert within(2 + SOON, watch.is_free)
+    assert watch.heroes() == [HERO]

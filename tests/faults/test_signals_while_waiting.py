@@ -1,0 +1,177 @@
+"""A signal ends a run at once while it starts, connects, waits for a server or measures one."""
+
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from tests.commands.conftest import forked
+from tests.commands.forked import Forked, Run
+from tests.faults.soak import dose
+from tests.faults.watching import fill, make_reads_slow, watching, within
+from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+from tests.harness.result import Result
+
+SOON = 1.5
+"""Seconds: the second that it may take, and what a busy machine adds."""
+
+SIGNALS = pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["interrupted", "terminated"]
+)
+SAID = "dbctl: interrupted: what was not committed is rolled back\n"
+STARTS = dose(3, 60)
+ROUNDS = dose(6, 250)
+
+CONNECTING = [
+    "heroes list",
+    "heroes add A --secret-name S",
+    "ping",
+    "ping --driver async",
+    "ping --wait 30",
+    "ping --all",
+    "doctor",
+    "pool-stats",
+    "pool-stats --driver async",
+]
+WAITING = ["ping --wait 30", "ping --wait 30 --driver async"]
+MEASURING = [
+    "pool-stats --duration 30",
+    "pool-stats --duration 30 --driver async",
+    "ping --count 100000000",
+    "ping --count 100000000 --driver async",
+]
+SEVERAL = ["ping", "heroes list", "doctor", "ping --wait 30"]
+
+
+@pytest.fixture
+def quick(dbctl: Dbctl) -> Forked:
+    return Forked(cwd=dbctl.cwd, home=dbctl.home)
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port on which connections are taken, and nothing is ever said."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def is_at_work(run: Run) -> bool:
+    """Tell whether it has started the thread in which its work is done."""
+    return len(os.listdir(f"/proc/{run.pid}/task")) > 1
+
+
+def has_talked(run: Run) -> bool:
+    """Tell whether something is on its standard error."""
+    return os.fstat(run.streams[2].fileno()).st_size > 0
+
+
+def signalled(
+    dbctl: Forked, commands: Sequence[str], number: int, ready: Callable[[Run], bool] = is_at_work
+) -> list[Result]:
+    """Run commands at once, send all a signal when they have been ready for a moment, and see them end soon."""
+    runs = [dbctl.start(*command.split()) for command in commands]
+    within(3, lambda: all(map(ready, runs)))
+    time.sleep(0.3)
+    early = [run for run in runs if run.has_ended()]
+    for run in runs:
+        os.kill(run.pid, number)
+    within(SOON, lambda: all(run.has_ended() for run in runs))
+    results = ended(runs)
+    assert not early, f"{early} ended before the signal: {results}"
+    return results
+
+
+def ended(runs: Sequence[Run]) -> list[Result]:
+    """Return the results of runs that ended by themselves."""
+    late = [run for run in runs if not run.has_ended()]
+    for run in runs:
+        os.kill(run.pid, signal.SIGKILL)
+    results = [run() for run in runs]
+    assert not late, f"{late} did not hear the signal: {results}"
+    return results
+
+
+def with_profile(dbctl: Dbctl, scheme: str, port: int) -> None:
+    profile = f'url = "{scheme}://app@127.0.0.1:{port}/app"\nconnect_timeout = 20\n'
+    (dbctl.cwd / "profiles.toml").write_text(f'default = "p"\n[profiles.p]\n{profile}', encoding="utf-8")
+
+
+@SIGNALS
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_signal_ends_a_connect_that_nobody_answers(
+    quick: Forked, silent: int, scheme: str, number: int, code: int
+) -> None:
+    with_profile(quick, scheme, silent)
+    for result in signalled(quick, CONNECTING, number):
+        assert (result.code, result.out, result.err) == (code, "", SAID), str(result)
+
+
+@SIGNALS
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_signal_ends_the_wait_for_a_server_that_is_not_there(
+    quick: Forked, scheme: str, number: int, code: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with_profile(quick, scheme, port)
+    for result in signalled(quick, WAITING, number, has_talked):
+        assert (result.code, result.out) == (code, "")
+        said, last = result.err.splitlines(keepends=True)
+        assert said.endswith("; waiting\n")
+        assert last == SAID
+
+
+@SIGNALS
+def test_a_signal_ends_a_measurement(dbctl: Dbctl, database: TestDatabase, number: int, code: int) -> None:
+    fill(database)
+    quick = forked(dbctl, database)
+    assert isinstance(quick, Forked)
+    with watching(database) as watch:
+        for result in signalled(quick, MEASURING, number):
+            assert (result.code, result.out, result.err) == (code, "", SAID), str(result)
+        assert within(SOON, lambda: watch.sessions() == 0)
+
+
+@pytest.mark.timeout(dose(120, 1800))
+def test_a_signal_is_heard_though_it_comes_just_before_the_main_thread_waits(quick: Forked, silent: int) -> None:
+    """Python does not notice there that there is a signal, and the system does not interrupt what begins after it."""
+    with_profile(quick, "mysql", silent)
+    seed = random.randrange(2**32)
+    dice = random.Random(seed)
+    for number in range(ROUNDS):
+        runs = [quick.start(*command.split()) for command in SEVERAL]
+        waiting = list(runs)
+        end = time.monotonic() + 20
+        while waiting and time.monotonic() < end:
+            for run in filter(is_at_work, list(waiting)):
+                time.sleep(dice.uniform(0, 0.0005))
+                os.kill(run.pid, signal.SIGINT)
+                waiting.remove(run)
+        within(SOON, lambda: all(run.has_ended() for run in runs))  # noqa: B023  # it is called at once
+        results = ended(runs)
+        assert {result.code for result in results} == {130}, f"seed {seed}, round {number}: {results}"
+
+
+@SIGNALS
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_signal_ends_a_run_that_starts(on_database: Dbctl, database: TestDatabase, number: int, code: int) -> None:
+    """Before dbctl is there to hear it, it has the signal's own effect, which a shell shows as the same code."""
+    fill(database)
+    make_reads_slow(database)
+    seed = random.randrange(2**32)
+    dice = random.Random(seed)
+    for _ in range(STARTS):
+        process = on_database.popen("heroes", "list")
+        time.sleep(dice.uniform(0.1, 0.6))
+        process.send_signal(number)
+        in_time = within(SOON, lambda: process.poll() is not None)  # noqa: B023  # it is called at once
+        process.kill()
+        out, err = process.communicate()
+        assert in_time, f"seed {seed}"
+        assert process.returncode in {code, -number}, f"seed {seed}: {err}"
+        assert (out, err) in {("", SAID), ("", "")}, f"seed {seed}"
