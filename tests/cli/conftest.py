@@ -25,8 +25,16 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def dbctl(workdir: Path, tmp_path: Path) -> Dbctl:
+    """Dbctl with nothing configured, as a fork."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Forked(cwd=workdir, home=home)
+
+
+@pytest.fixture
 def on_sample(dbctl: Dbctl, sample: Path) -> Dbctl:
     """Dbctl with a profile that is not taken, and a copy of the sample as its `dev.db`; the editor changes nothing."""
     shutil.copy(sample, dbctl.cwd / "dev.db")
     (dbctl.cwd / "profiles.toml").write_text('[profiles.spare]\nurl = "sqlite:///dev.db"\n')
-    return Forked(cwd=dbctl.cwd, home=dbctl.home, env={"EDITOR": "true"})
+    return dbctl.with_env(EDITOR="true")

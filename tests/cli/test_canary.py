@@ -12,7 +12,6 @@ import pytest
 from dbctl.heroes import SampleModel
 from tests.backends.profile import engine_of, profile_of
 from tests.cli.test_output import FIELDS
-from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.files import private
@@ -42,7 +41,7 @@ def configure(run: Dbctl, database: TestDatabase, source: str, password: str) ->
     toml = toml.replace(f"[profiles.{place}]\n", f"[profiles.{place}]\n{login}\n", 1)
     private(run.cwd / "profiles.toml").write_text(f'default = "{database.profile}"\n{toml}', encoding="utf-8")
     private(run.cwd / "pw").write_text(password)
-    return Forked(cwd=run.cwd, home=run.home, env={"PW": password})
+    return run.with_env(PW=password)
 
 
 @pytest.fixture

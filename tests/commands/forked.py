@@ -43,6 +43,8 @@ class Forked(Dbctl):
     def __call__(
         self, *args: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 60
     ) -> Result:
+        if self.program != Dbctl.program:
+            return super().__call__(*args, env=env, stdin=stdin, timeout=timeout)
         return self.start(*args, env=env, stdin=stdin, timeout=timeout)()
 
     def start(

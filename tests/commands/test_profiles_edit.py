@@ -9,6 +9,8 @@ import pytest
 
 from tests.harness.cli import Dbctl
 
+# To its last space, which comes when the answer is waited for: Ctrl-C before that may be overheard.
+PROMPT = "Edit it again? (no discards it) [Y/n]: "
 FILE = '# Ours\n[profiles.p]\nurl = "sqlite:///p.db"\n'
 
 
@@ -118,7 +120,7 @@ def test_a_change_of_another_is_not_lost_and_neither_is_what_was_written(run: Db
 def test_on_a_terminal_it_can_be_edited_again(dbctl: Dbctl) -> None:
     (dbctl.cwd / "profiles.toml").write_text(FILE)
     script = 'if grep -q "workers = 0" "$1"; then sed -i "s/= 0/= 2/" "$1"; else echo "workers = 0" >> "$1"; fi'
-    result = dbctl.tty("profiles", "edit", env=editor(dbctl, script), columns=200, keys=[("Edit it again?", "y\n")])
+    result = dbctl.tty("profiles", "edit", env=editor(dbctl, script), columns=200, keys=[(PROMPT, "y\n")])
     assert result.code == 0
     assert "dbctl: error: profiles.toml [profiles.p]: workers = 0: allowed is" in result.plain
     assert text(dbctl) == FILE + "workers = 2\n"
@@ -128,7 +130,7 @@ def test_on_a_terminal_it_can_be_edited_again(dbctl: Dbctl) -> None:
 def test_on_a_terminal_it_can_be_discarded(answer: str, dbctl: Dbctl) -> None:
     (dbctl.cwd / "profiles.toml").write_text(FILE)
     env = editor(dbctl, 'echo "workers = 0" >> "$1"')
-    result = dbctl.tty("profiles", "edit", env=env, columns=200, keys=[("Edit it again?", answer)])
+    result = dbctl.tty("profiles", "edit", env=env, columns=200, keys=[(PROMPT, answer)])
     assert result.code == 3
     assert "nothing is changed" in result.plain
     assert text(dbctl) == FILE

@@ -18,7 +18,7 @@ from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.servers.client import Row, rows
 
-KILLS = dose(50, 1000)
+KILLS = dose(100, 1000)
 """In each database."""
 FREE = 2.0
 """Seconds until a killed run's locks are free."""
@@ -102,6 +102,7 @@ def test_a_run_killed_at_any_moment_has_done_all_or_nothing(watch: Watch, quick:
         assert within(FREE, watch.is_free), f"{told}: its locks are not free"
         assert within(FREE, lambda: watch.sessions() == 0), f"{told}: its session is still there"
         killed += result.code != 0
+        usual *= 1.05 if result.code else 0.9  # the machine may be busier now, or less, than when it was measured
         if result.out.endswith("}\n"):  # what has been said is done
             book.enter(number)
             done += 1
