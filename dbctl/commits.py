@@ -149,7 +149,10 @@ class Ending:
         _log.info("%s; the server says that it is committed", lost)
 
     def _ask(self, engine: Engine, transaction_id: str, seconds: float) -> bool | None:
-        """Ask on new connections, for so many seconds, whether the transaction is committed; None if nobody tells."""
+        """Ask on new connections, for so many seconds, whether the transaction is committed; None if nobody tells.
+
+        COMMIT may be under way, or still on its way. When half of the time is over, that is ended.
+        """
         end = time.monotonic() + seconds
         while True:
             left = max(_PAUSE, end - time.monotonic())
@@ -160,7 +163,7 @@ class Ending:
                     engine.connect() as connection,
                     answering(self.backend, connection.connection.dbapi_connection, left),
                 ):
-                    committed = self.backend.committed(connection, transaction_id)
+                    committed = self.backend.committed(connection, transaction_id, insist=left < seconds / 2)
             except DbctlError as error:
                 _log.debug("asked in vain what became of transaction %s: %s", transaction_id, error)
                 committed = None

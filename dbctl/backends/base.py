@@ -207,12 +207,13 @@ class Backend(Diagnosis):
         """
         return None
 
-    def committed(self, connection: Connection, transaction_id: str) -> bool | None:
+    def committed(self, connection: Connection, transaction_id: str, *, insist: bool) -> bool | None:
         """Tell whether a transaction was committed, or None as long as that is not known.
 
         Args:
             connection: Another connection than the transaction's.
             transaction_id: What `transaction_id` returned in it.
+            insist: Whether to end it where it is under way, so that it is known soon.
         """
         raise Unsupported(f"{self.title} does not tell what became of a transaction")
 

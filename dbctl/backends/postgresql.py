@@ -197,20 +197,24 @@ class PostgreSQL(Backend):
         found = connection.exec_driver_sql(f"SELECT id, {_TIMELINE} FROM {_OWN_ID} WHERE id IS NOT NULL").one_or_none()
         return "" if found is None else f"{found[0]} {found[1]}"
 
-    def committed(self, connection: Connection, transaction_id: str) -> bool | None:
+    def committed(self, connection: Connection, transaction_id: str, *, insist: bool) -> bool | None:
         """Ask the server for the transaction's status, which is null where it was long ago, or not on this server.
 
         https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT
         """
         id_, timeline = transaction_id.split()
-        query = f"SELECT {_TIMELINE}, pg_xact_status('{int(id_)}'::xid8)"
-        now_on, status = connection.exec_driver_sql(query).one()
-        return {"committed": True, "aborted": False}.get(str(status)) if now_on == timeline else None
+        id_ = f"'{int(id_)}'::xid8"
+        now_on, status = connection.exec_driver_sql(f"SELECT {_TIMELINE}, pg_xact_status({id_})").one()
+        if now_on != timeline:
+            return None
+        if status == "in progress" and insist:
+            whose = f"FROM pg_stat_activity WHERE backend_xid = {id_}::xid"
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {whose}")
+        return {"committed": True, "aborted": False}.get(status)
 
     def canceller(self, driver_connection: Any) -> Callable[[], Any]:
-        """Send the server a cancel request, on a connection of its own.
+        """Send a cancel request past psycopg2, whose own holds up all threads, and so every signal, until its answer.
 
-        Past psycopg2, whose own `cancel` holds up every thread, and so every signal, until the server has answered it.
         https://www.postgresql.org/docs/current/libpq-cancel.html#LIBPQ-CANCEL-DEPRECATED
         """
         import ctypes
@@ -218,13 +222,11 @@ class PostgreSQL(Backend):
         from psycopg2 import _psycopg
 
         libpq = ctypes.CDLL(_psycopg.__file__)  # which is linked to it
-        try:
-            libpq.PQgetCancel.restype = ctypes.c_void_p
-            handle = ctypes.c_void_p(libpq.PQgetCancel(ctypes.c_void_p(driver_connection.pgconn_ptr)))
-            cancel = libpq.PQcancel
-        except AttributeError:  # it is a part of psycopg2's own file, and out of sight
+        if not hasattr(libpq, "PQcancel"):  # it is a part of psycopg2's own file, and out of sight
             return driver_connection.cancel  # type: ignore[no-any-return]
-        return lambda: cancel(handle, ctypes.create_string_buffer(256), 256)
+        libpq.PQgetCancel.restype = ctypes.c_void_p
+        handle = ctypes.c_void_p(libpq.PQgetCancel(ctypes.c_void_p(driver_connection.pgconn_ptr)))
+        return lambda: libpq.PQcancel(handle, ctypes.create_string_buffer(256), 256)
 
     def lock_key(self, name: str) -> int:
         """Return a number of 63 bits; it is the database's own."""

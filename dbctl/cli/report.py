@@ -4,7 +4,7 @@ import logging
 import sys
 import traceback
 
-from dbctl.cli.streams import complain
+from dbctl.cli.streams import complain, discard_stdout
 from dbctl.errors import ConfigError, DbctlError
 
 _debug = False
@@ -48,9 +48,11 @@ def say_usage(message: str, command: str) -> None:
     _say(f"dbctl: error: {message.rstrip('.')}; see: {command} --help")
 
 
-def say_interrupted(error: BaseException) -> None:
-    """Say that a signal ended the work."""
-    _say("dbctl: interrupted: what was not committed is rolled back")
+def say_interrupted(error: BaseException, *, committed: bool = False) -> None:
+    """Say that a signal ended the work, or came when all of it was committed, and write nothing more to stdout."""
+    discard_stdout()
+    outcome = "all of it is committed, but not shown" if committed else "what was not committed is rolled back"
+    _say(f"dbctl: interrupted: {outcome}")
     _trace(error)
 
 

@@ -34,6 +34,7 @@ def run(
         terms: On what terms its unit of work is run.
     """
     report.set_up(quiet=said.quiet, debug=said.debug)
+    committed = False
     try:
         with raising_on_sigterm():
             renderer = Renderer(said, function)
@@ -42,16 +43,17 @@ def run(
             except DbctlError as error:
                 renderer.show(error.result)
                 raise
+            committed = nature.in_a_run(arguments).writes and not terms.dry_run
             renderer.show(result, committed=False if terms.dry_run else None)
             return ExitCode.DONE
     except DbctlError as error:
         report.say_error(error)
         return exit_code(error)
     except KeyboardInterrupt as error:
-        report.say_interrupted(error)
+        report.say_interrupted(error, committed=committed)
         return ExitCode.INTERRUPTED
     except Terminated as error:
-        report.say_interrupted(error)
+        report.say_interrupted(error, committed=committed)
         return ExitCode.TERMINATED
     except Exception as error:
         report.say_bug(error)
@@ -117,7 +119,6 @@ def _in_unit_of_work(
     from dbctl.backends import backend_of
     from dbctl.backends.base import Missing
     from dbctl.engines import build_engine
-    from dbctl.locks import advisory_lock
     from dbctl.retries import run_unit
 
     missing = Missing.REFUSE
@@ -129,6 +130,8 @@ def _in_unit_of_work(
     with ExitStack() as stack:
         stack.callback(engine.dispose)
         if profile.lock is not None:
+            from dbctl.locks import advisory_lock
+
             taking = advisory_lock(profile.lock, profile, wait=profile.lock_wait, sleep=undertaking.pause)
             undertaking.guard = stack.enter_context(taking).check
         return run_unit(

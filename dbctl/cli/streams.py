@@ -52,9 +52,9 @@ def written() -> Iterator[None]:
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
-        _discard_stdout()
+        discard_stdout()
     except OSError as error:
-        _discard_stdout()
+        discard_stdout()
         message = f"can't write the result: {error.strerror}"
         raise OutputLost(message, "what was to be committed is committed") from error
 
@@ -67,8 +67,10 @@ def complain(line: str) -> None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # or Python would try once more when it exits
 
 
-def _discard_stdout() -> None:
-    """Point stdout at nothing, or Python would try once more, and complain, when it exits."""
+def discard_stdout() -> None:
+    """Point stdout at nothing, or Python would try once more, and complain or wait for a reader, when it exits."""
+    if sys.stdout is None:
+        return
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, sys.stdout.fileno())
     os.close(nothing)

@@ -1,13 +1,18 @@
 """Standard output is data, standard error is talk, and neither a reader that leaves nor a full disk is a crash."""
 
 import json
+import os
+import signal
 import sqlite3
 import subprocess
+import time
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
+from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl, Result
 
 CANARY = "hunter2canary"
@@ -253,3 +258,29 @@ def test_nothing_is_left_in_the_directory_by_a_command_that_reads(dbctl: Dbctl) 
     for command in ("ping", "heroes list", "profiles show", "profiles list", "pool-stats", "init-tables --check"):
         dbctl(*command.split())
     assert list(Path(dbctl.cwd).iterdir()) == []
+
+
+def test_an_interrupt_after_the_commit_says_that_it_is_done(on_sample: Dbctl) -> None:
+    """The result is never taken: the pipe is full, and nobody reads from it."""
+    assert isinstance(on_sample, Forked)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+    with os.fdopen(reading), os.fdopen(writing, "wb", closefd=True) as full:
+        run = on_sample.start("teams", "add", "New", stdout=full)
+        deadline = time.monotonic() + 20
+        while len(names(on_sample.cwd / "dev.db")) < 4:
+            assert time.monotonic() < deadline, "it never committed"
+            time.sleep(0.05)
+        time.sleep(0.5)
+        os.kill(run.pid, signal.SIGINT)
+        result = run()
+    assert (result.code, result.err) == (130, "dbctl: interrupted: all of it is committed, but not shown\n")
+
+
+def names(file: Path) -> list[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM team")]
