@@ -3,6 +3,10 @@
     python tests/benchmarks/unit_of_work.py [--rounds N]
 
 Both do the same work in this process, on engines alike: one built by dbctl from a profile, one by SQLAlchemy alone.
+
+`dbctl.unit_of_work` is what a FastAPI request runs in. `dbctl.session` and the commands do more, and pay for it with up
+to two round trips, which weigh much here, where a server is a few microseconds away: a transaction that only reads is
+READ ONLY, PostgreSQL looks after its client meanwhile, and a COMMIT without an answer can be asked about.
 """
 
 import os
@@ -97,9 +101,9 @@ def _against_bare_block(
             work(session)
 
     statement = f"{database.kind}, one {work.__name__.upper()}"
-    for what, unit in (("dbctl.unit_of_work", in_unit_of_work), ("dbctl.session", in_session)):
+    for what, unit, goal in (("dbctl.unit_of_work", in_unit_of_work, 1.05), ("dbctl.session", in_session, 1.5)):
         ours, floor = _timed(unit), _timed(in_bare_block)
-        yield Comparison(f"{statement}: {what}", "a bare Session.begin() block", 1.05, ours, floor)
+        yield Comparison(f"{statement}: {what}", "a bare Session.begin() block", goal, ours, floor)
 
 
 def _begin_in_earnest(engine: Engine) -> None:
