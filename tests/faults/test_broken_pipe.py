@@ -3,15 +3,12 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
-from tests.commands.conftest import forked
 from tests.commands.forked import Forked
-from tests.faults.watching import Watch, fill, make_writes_slow, watching, within
+from tests.faults.watching import Watch, make_writes_slow, within
 from tests.harness.cli import Dbctl
-from tests.harness.database import TestDatabase
 from tests.harness.result import Result
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv")
@@ -39,21 +36,6 @@ WRITING = [
     "teams add New",
     "init-tables",
 ]
-
-
-@pytest.fixture
-def watch(database: TestDatabase) -> Iterator[Watch]:
-    """A database of each kind with the sample's tables."""
-    fill(database)
-    with watching(database) as watched:
-        yield watched
-
-
-@pytest.fixture
-def quick(dbctl: Dbctl, database: TestDatabase) -> Forked:
-    made = forked(dbctl, database)
-    assert isinstance(made, Forked)
-    return made
 
 
 def unread(dbctl: Forked, *args: str) -> Result:

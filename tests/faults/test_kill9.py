@@ -5,17 +5,13 @@ import random
 import signal
 import statistics
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
-from tests.commands.conftest import forked
 from tests.commands.forked import Forked
 from tests.faults.soak import dose
-from tests.faults.watching import Watch, fill, make_writes_slow, watching, within
-from tests.harness.cli import Dbctl
-from tests.harness.database import TestDatabase
+from tests.faults.watching import Watch, make_writes_slow, within
 from tests.servers.client import Row, rows
 
 KILLS = dose(100, 1000)
@@ -25,21 +21,6 @@ FREE = 2.0
 ADD = ("heroes", "add", "Rusty-Man", "--secret-name", "Tommy Sharp")
 TRANSFER = ("transfer", "1", "--from", "1", "--to", "2")
 HERO = (1, "Deadpond", "Dive Wilson", 30, 1)
-
-
-@pytest.fixture
-def watch(database: TestDatabase) -> Iterator[Watch]:
-    """A database of each kind with the sample's tables."""
-    fill(database)
-    with watching(database) as watched:
-        yield watched
-
-
-@pytest.fixture
-def quick(dbctl: Dbctl, database: TestDatabase) -> Forked:
-    made = forked(dbctl, database)
-    assert isinstance(made, Forked)
-    return made
 
 
 @dataclass

@@ -4,16 +4,13 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from tests.commands.conftest import forked
 from tests.commands.forked import Forked, Run
 from tests.faults.terminal import Terminal
-from tests.faults.watching import Watch, fill, make_reads_slow, make_writes_slow, watching, within
+from tests.faults.watching import Watch, make_reads_slow, make_writes_slow, within
 from tests.harness.cli import Dbctl
-from tests.harness.database import TestDatabase
 from tests.servers.client import rows
 
 SOON = 1.5
@@ -26,21 +23,6 @@ ADD = ("heroes", "add", "Rusty-Man", "--secret-name", "Tommy Sharp")
 TRANSFER = ("transfer", "1", "--from", "1", "--to", "2")
 HERO = (1, "Deadpond", "Dive Wilson", 30, 1)
 SAID = "dbctl: interrupted: what was not committed is rolled back\n"
-
-
-@pytest.fixture
-def watch(database: TestDatabase) -> Iterator[Watch]:
-    """A database of each kind with the sample's tables."""
-    fill(database)
-    with watching(database) as watched:
-        yield watched
-
-
-@pytest.fixture
-def quick(dbctl: Dbctl, database: TestDatabase) -> Forked:
-    made = forked(dbctl, database)
-    assert isinstance(made, Forked)
-    return made
 
 
 def until_it_runs(watch: Watch) -> None:
