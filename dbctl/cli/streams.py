@@ -69,8 +69,8 @@ def complain(line: str) -> None:
 
 def discard_stdout() -> None:
     """Point stdout at nothing, or Python would try once more, and complain or wait for a reader, when it exits."""
-    if sys.stdout is None:
+    if sys.__stdout__ is None:  # not sys.stdout, which may be redirected for a while, such as to stderr
         return
     nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
+    os.dup2(nothing, sys.__stdout__.fileno())
     os.close(nothing)
