@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import os
+import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -88,6 +90,16 @@ def result_of(future: Future[T], seconds: float | None = None) -> T:
     if future.cancelled():
         raise TimeoutError
     return future.result()
+
+
+def typed_line() -> str:
+    """Wait for a line on standard input, and return it with its end; "" where there is no more. A signal is heard soon.
+
+    `input` and `readline` would leave one until a key is pressed that comes just before they wait, as in `is_done`.
+    """
+    while not select.select([sys.stdin], [], [], _LISTEN)[0]:
+        pass
+    return sys.stdin.readline()
 
 
 class shut_down_after:  # not a generator, since each pre-ping pays for it

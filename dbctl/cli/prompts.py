@@ -2,6 +2,7 @@
 
 import sys
 
+from dbctl.bounds import typed_line
 from dbctl.errors import ConfirmationNeeded, UsageError
 from dbctl.profiles import Profile
 
@@ -35,7 +36,7 @@ def confirm(profile: Profile, said: str | None) -> None:
     if said is None and _at_terminal():
         sys.stderr.write(f"{profile.shown_url} is protected. Type its profile's name, {profile.name}, to go on: ")
         sys.stderr.flush()
-        said = sys.stdin.readline().strip()
+        said = typed_line().strip()
         typed = "what was typed"
     else:
         typed = f"--confirm={said}"

@@ -14,6 +14,7 @@ from pathlib import Path
 import typer
 
 from dbctl.backends import backend_of
+from dbctl.bounds import typed_line
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles.discovery import parse
 from dbctl.profiles.writing import ProfileFile
@@ -98,7 +99,16 @@ def _again(error: Exception) -> bool:
         return False
     for line in str(error).split("\n"):
         _log.error("error: %s", line)
-    try:
-        return typer.confirm("Edit it again? (no discards it)", default=True, err=True)
-    except typer.Abort:
-        return False
+    while True:
+        try:
+            typer.echo("Edit it again? (no discards it) [Y/n]: ", nl=False, err=True)
+            answer = typed_line()
+        except KeyboardInterrupt:
+            answer = ""
+        if not answer:
+            typer.echo(err=True)  # there is no end of a line on the screen
+            return False
+        if answer.strip().lower() in {"", "y", "yes"}:
+            return True
+        if answer.strip().lower() in {"n", "no"}:
+            return False
