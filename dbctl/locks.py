@@ -113,7 +113,7 @@ class _SessionLock:
     def __init__(self, backend: Backend, name: str) -> None:
         self._backend = backend
         self._key = {"key": backend.lock_key(name)}
-        self._lost = f'profile {backend.profile.name}: the lock "{name}" was lost, and all is rolled back'
+        self._lost = f'profile {backend.profile.name}: the lock "{name}" was lost, and nothing more is committed'
         self._engine = build_engine(backend.profile, Missing.REFUSE)
         self._session: Connection | None = None
         self._in_use = threading.RLock()
@@ -213,7 +213,7 @@ class _FileLock:
 
     def check(self) -> None:
         if not self._is_there():
-            raise ConnectError(f"the lock was lost, and all is rolled back: {self._path} was removed", "lock")
+            raise ConnectError(f"the lock was lost, and nothing more is committed: {self._path} was removed", "lock")
 
     def release(self) -> None:
         if self._descriptor is not None:

@@ -56,7 +56,7 @@ class Undertaking:
         try:
             if is_done(future, deadline):
                 return future.result()
-            over = OutOfTime(f"not done within the deadline of {deadline:g} s; all of it is rolled back")
+            over = OutOfTime(f"not done within the deadline of {deadline:g} s; what was not committed is rolled back")
         except (KeyboardInterrupt, Terminated) as signal:
             reason: BaseException = signal
         else:
