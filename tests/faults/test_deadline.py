@@ -1,0 +1,37 @@
+"""`--deadline` bounds all of a command, whatever it waits for, and ends it at the server too."""
+
+import time
+
+from dbctl.locks import advisory_lock
+from tests.backends.profile import profile_of
+from tests.commands.forked import Forked
+from tests.faults.watching import Watch, make_writes_slow, within
+
+ADD = ("heroes", "add", "Rusty-Man", "--secret-name", "Tommy Sharp", "--deadline", "1")
+
+
+def ends_in_time(quick: Forked, *args: str) -> None:
+    start = time.monotonic()
+    result = quick(*args)
+    assert time.monotonic() - start < 4
+    assert (result.code, result.out) == (5, ""), str(result)
+    said = "not done within the deadline of 1 s; what was not committed is rolled back"
+    assert result.err == f"dbctl: error: {said}\n"
+
+
+def test_a_statement_that_takes_longer_is_ended_and_nothing_is_written(quick: Forked, watch: Watch) -> None:
+    make_writes_slow(watch.database)
+    ends_in_time(quick, *ADD)
+    assert within(2, lambda: watch.is_free() and not watch.sessions())
+    assert len(watch.heroes()) == 1
+
+
+def test_the_wait_for_the_lock_of_another_run_is_a_part_of_it(quick: Forked, watch: Watch) -> None:
+    with advisory_lock("nightly", profile_of(watch.database)):
+        ends_in_time(quick, *ADD, "--lock", "nightly", "--lock-wait", "30")
+    assert len(watch.heroes()) == 1
+
+
+def test_what_is_done_in_time_is_done(quick: Forked, watch: Watch) -> None:
+    quick.ok(*ADD[:-1], "30")
+    assert len(watch.heroes()) == 2
