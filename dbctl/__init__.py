@@ -15,38 +15,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dbctl.database import Database, writes
-    from dbctl.engines import async_dispose, async_engine, build_async_engine, build_engine, dispose, engine
+    from dbctl.connections.engines import async_dispose, async_engine, build_async_engine, build_engine, dispose, engine
     from dbctl.errors import DbctlError
-    from dbctl.locks import advisory_lock
     from dbctl.profiles import Profile, Profiles
     from dbctl.profiles import select as profile
-    from dbctl.retries import async_run, run
-    from dbctl.sessions import async_session, async_unit_of_work, in_async, session, unit_of_work
+    from dbctl.work.database import Database
+    from dbctl.work.effects import writes
+    from dbctl.work.locks import advisory_lock
+    from dbctl.work.retries import async_run, run
+    from dbctl.work.sessions import async_session, async_unit_of_work, in_async, session, unit_of_work
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Database": "dbctl.database",
+    "Database": "dbctl.work.database",
     "DbctlError": "dbctl.errors",
     "Profile": "dbctl.profiles",
     "Profiles": "dbctl.profiles",
-    "advisory_lock": "dbctl.locks",
-    "async_dispose": "dbctl.engines",
-    "async_engine": "dbctl.engines",
-    "async_run": "dbctl.retries",
-    "async_session": "dbctl.sessions",
-    "async_unit_of_work": "dbctl.sessions",
-    "build_async_engine": "dbctl.engines",
-    "build_engine": "dbctl.engines",
-    "dispose": "dbctl.engines",
-    "engine": "dbctl.engines",
-    "in_async": "dbctl.sessions",
+    "advisory_lock": "dbctl.work.locks",
+    "async_dispose": "dbctl.connections.engines",
+    "async_engine": "dbctl.connections.engines",
+    "async_run": "dbctl.work.retries",
+    "async_session": "dbctl.work.sessions",
+    "async_unit_of_work": "dbctl.work.sessions",
+    "build_async_engine": "dbctl.connections.engines",
+    "build_engine": "dbctl.connections.engines",
+    "dispose": "dbctl.connections.engines",
+    "engine": "dbctl.connections.engines",
+    "in_async": "dbctl.work.sessions",
     "profile": "dbctl.profiles:select",
-    "run": "dbctl.retries",
-    "session": "dbctl.sessions",
-    "unit_of_work": "dbctl.sessions",
-    "writes": "dbctl.database",
+    "run": "dbctl.work.retries",
+    "session": "dbctl.work.sessions",
+    "unit_of_work": "dbctl.work.sessions",
+    "writes": "dbctl.work.effects",
 }
 
 __all__ = [

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from dbctl.backends.audit import Facts, IdleTransaction, Timeout, Way
+from dbctl.backends.findings import Finding, Level
 from dbctl.errors import CheckFailed
-from dbctl.findings import Finding, Level
 from dbctl.probe import opened
 from dbctl.profiles import Profile
 from dbctl.profiles.model import Pool

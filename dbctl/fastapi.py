@@ -29,10 +29,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from dbctl import errors, metrics
+from dbctl import errors
+from dbctl.pool import metrics
 from dbctl.profiles import Profile
-from dbctl.serving import Access
-from dbctl.tables import create_missing
+from dbctl.request_units import Access
+from dbctl.tables.changes import create_missing
 
 ProfileName = str | Profile | None
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]

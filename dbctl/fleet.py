@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from dbctl.bounds import result_of, started
 from dbctl.errors import ConfigError, ConnectError, DbctlError, OutOfTime
 from dbctl.probe import PingReport
+from dbctl.runtime.waits import result_of, started
 
 _BY_WEIGHT = (ConfigError, ConnectError, OutOfTime)
 """What may be wrong with a profile, the worst last."""

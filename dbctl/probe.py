@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
-from dbctl.bounds import result_of, started
 from dbctl.errors import ConnectError
-from dbctl.measure import Spread, milliseconds
-from dbctl.network import time_steps
 from dbctl.profiles import Profile
-from dbctl.waiting import Patience
+from dbctl.runtime.backoff import Patience
+from dbctl.runtime.network import time_steps
+from dbctl.runtime.waits import result_of, started
+from dbctl.spread import Spread, milliseconds
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -130,7 +130,7 @@ def _time_stages(backend: Backend) -> Stages | None:
 def _measure(
     connection: Connection, backend: Backend, connects: list[float], count: int, steps: Stages | None
 ) -> PingReport:
-    from dbctl.answers import answering
+    from dbctl.connections.response_timeouts import answering
 
     driver_connection, seconds = connection.connection.driver_connection, backend.profile.connect_timeout
     with answering(backend, driver_connection, seconds):
@@ -162,7 +162,7 @@ def _measure(
 @contextmanager
 def opened(profile: Profile) -> Iterator[tuple[Engine, Backend]]:
     """Open an engine of its own for the block, and translate what its driver raises there."""
-    from dbctl.engines import build_engine
+    from dbctl.connections.engines import build_engine
 
     backend = backend_of(profile)
     engine = build_engine(profile, Missing.REFUSE)
@@ -176,7 +176,7 @@ def opened(profile: Profile) -> Iterator[tuple[Engine, Backend]]:
 @asynccontextmanager
 async def async_opened(profile: Profile) -> AsyncIterator[tuple[AsyncEngine, Backend]]:
     """Open an async engine of its own for the block, and translate what its driver raises there."""
-    from dbctl.engines import build_async_engine
+    from dbctl.connections.engines import build_async_engine
 
     backend = backend_of(profile)
     engine = build_async_engine(profile, Missing.REFUSE)

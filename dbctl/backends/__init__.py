@@ -1,6 +1,7 @@
-"""One file a database: all that differs between them. This module finds the file for a profile's driver.
+"""One package a database: all that differs between them. This module finds the package for a profile's driver.
 
-What a database is asked by `dbctl doctor` is in `audit`, in a file of the same name.
+`base` is what a database has to answer, `errors` what it makes of a driver's errors, `audit` what `dbctl doctor`
+asks it.
 """
 
 import pkgutil
@@ -28,5 +29,5 @@ def backend_of(profile: Profile) -> Backend:
 
 def _backends() -> Iterator[type[Backend]]:
     for module in pkgutil.iter_modules(__path__):
-        if module.name not in {"asyncpg", "audit", "base", "diagnosis", "libpq"}:
-            yield import_module(f"{__name__}.{module.name}").backend
+        if module.ispkg:
+            yield import_module(f"{__name__}.{module.name}.engine").backend

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.audit import Facts, ServerUsage
-from dbctl.backends.diagnosis import Diagnosis
+from dbctl.backends.errors import Diagnosis
 from dbctl.errors import ConfigError, Unsupported
 from dbctl.profiles import Profile, password_of
 from dbctl.profiles.urls import is_secret
@@ -198,7 +198,7 @@ class Backend(Diagnosis):
         return None
 
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
-        """Begin a unit of work's transaction further, as `dbctl.sessions.unit_of_work` says of a strict one."""
+        """Begin a unit of work's transaction further, as `dbctl.work.sessions.unit_of_work` says of a strict one."""
 
     def transaction_id(self, connection: Connection) -> str | None:
         """Return what the transaction's outcome can be asked by after it, or None where there is no such thing.

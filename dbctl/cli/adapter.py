@@ -12,7 +12,8 @@ from dbctl import __version__
 from dbctl.cli import streams
 from dbctl.cli.exits import ExitCode
 from dbctl.cli.options import Globals, Terms
-from dbctl.database import Database, nature_of
+from dbctl.work.database import Database
+from dbctl.work.effects import effects_of
 
 
 def command_from(module: ModuleType) -> Any:
@@ -52,17 +53,17 @@ def group_callback(*, root: bool) -> Callable[..., None]:
 def _subcommand(function: Callable[..., Any]) -> Callable[..., None]:
     needs, *parameters = inspect.signature(function).parameters.values()
     hints = get_type_hints(function, include_extras=True)
-    nature = nature_of(function)
+    effects = effects_of(function)
 
     def subcommand(context: typer.Context, **arguments: Any) -> None:
         from dbctl.cli.run import run
 
         said = Globals.taken_from(arguments).after(context)
         terms = Terms.taken_from(arguments)
-        raise typer.Exit(run(function, hints[needs.name], arguments, said, nature, terms))
+        raise typer.Exit(run(function, hints[needs.name], arguments, said, effects, terms))
 
     own = [parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
-    terms = Terms.parameters(nature, in_transaction=hints[needs.name] is Database)
+    terms = Terms.parameters(effects, in_transaction=hints[needs.name] is Database)
     return _with_signature(subcommand, [*own, *terms, *Globals.parameters()])
 
 

@@ -8,6 +8,7 @@ from dbctl.cli import report, streams
 from dbctl.cli.exits import ExitCode, exit_code
 from dbctl.cli.tree import make_group
 from dbctl.errors import OutputLost
+from dbctl.mounts import MOUNTS
 
 HELP = "Administer a database by a connection profile: one subcommand, one session, committed or rolled back whole."
 
@@ -30,7 +31,7 @@ def run_app(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    app = make_group("dbctl.commands", HELP, root=True, epilog=_epilog())
+    app = make_group(MOUNTS, HELP, root=True, epilog=_epilog())
     try:
         return int(app.main(args=arguments, prog_name="dbctl", standalone_mode=False) or ExitCode.DONE)
     except _TyperError as error:

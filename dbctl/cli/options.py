@@ -14,8 +14,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from dbctl.database import Nature
 from dbctl.errors import UsageError
+from dbctl.work.effects import Effects
 
 _PANEL = "Global options"
 _TERMS = "Terms of the transaction"
@@ -169,11 +169,11 @@ class Terms:
     )
 
     @classmethod
-    def parameters(cls, nature: Nature, *, in_transaction: bool) -> Sequence[Parameter]:
+    def parameters(cls, effects: Effects, *, in_transaction: bool) -> Sequence[Parameter]:
         """Return the options as parameters of a command.
 
         Args:
-            nature: What the command does.
+            effects: What the command does.
             in_transaction: Whether it is run in a unit of work.
         """
         hints = get_type_hints(cls, include_extras=True)
@@ -181,7 +181,7 @@ class Terms:
         return [
             Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
             for field in fields(cls)
-            if (nature.writes if field.name in to_write else in_transaction)
+            if (effects.writes if field.name in to_write else in_transaction)
         ]
 
     @classmethod

@@ -2,9 +2,9 @@
 
 import sys
 
-from dbctl.bounds import typed_line
 from dbctl.errors import ConfirmationNeeded, UsageError
 from dbctl.profiles import Profile
+from dbctl.runtime.waits import typed_line
 
 
 def ask_password(profile: str) -> str:

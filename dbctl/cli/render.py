@@ -14,7 +14,7 @@ from typing import Any, get_args, get_type_hints
 from dbctl.cli.options import Format, Globals
 from dbctl.cli.report import visible
 from dbctl.cli.streams import on_terminal, write
-from dbctl.database import PlainText
+from dbctl.results import PlainText
 
 Row = dict[str, Any]
 

@@ -11,17 +11,18 @@ from dbctl.cli.exits import ExitCode, exit_code
 from dbctl.cli.options import Globals, Terms
 from dbctl.cli.prompts import ask_password, confirm
 from dbctl.cli.render import Renderer
-from dbctl.cli.signals import Terminated, raising_on_sigterm
-from dbctl.database import Database, Nature
 from dbctl.errors import DbctlError, UsageError
 from dbctl.profiles import Profile, Profiles
 from dbctl.profiles.layers import Layer
+from dbctl.work.database import Database
+from dbctl.work.effects import Effects
+from dbctl.work.signals import Terminated, raising_on_sigterm
 
 Command = Callable[..., Any]
 
 
 def run(
-    function: Command, needs: type, arguments: Mapping[str, Any], said: Globals, nature: Nature, terms: Terms
+    function: Command, needs: type, arguments: Mapping[str, Any], said: Globals, effects: Effects, terms: Terms
 ) -> ExitCode:
     """Run a command function and return the exit code.
 
@@ -30,7 +31,7 @@ def run(
         needs: The type of its first parameter: Database, Profile, Profiles or ProfileFile.
         arguments: Its other arguments.
         said: The global options.
-        nature: What it does to the database.
+        effects: What it does to the database.
         terms: On what terms its unit of work is run.
     """
     report.set_up(quiet=said.quiet, debug=said.debug)
@@ -39,11 +40,11 @@ def run(
         with raising_on_sigterm():
             renderer = Renderer(said, function)
             try:
-                result = _call(function, needs, arguments, said, nature, terms)
+                result = _call(function, needs, arguments, said, effects, terms)
             except DbctlError as error:
                 renderer.show(error.result)
                 raise
-            committed = nature.in_a_run(arguments).writes and not terms.dry_run
+            committed = effects.in_a_run(arguments).writes and not terms.dry_run
             renderer.show(result, committed=False if terms.dry_run else None)
             return ExitCode.DONE
     except DbctlError as error:
@@ -61,7 +62,7 @@ def run(
 
 
 def _call(
-    function: Command, needs: type, arguments: Mapping[str, Any], said: Globals, nature: Nature, terms: Terms
+    function: Command, needs: type, arguments: Mapping[str, Any], said: Globals, effects: Effects, terms: Terms
 ) -> Any:
     named = said.profile or []
     if said.url is not None and named:
@@ -79,7 +80,7 @@ def _call(
     profile = profiles.select()
     if needs is Profile:
         return function(profile, **arguments)
-    return _call_in_unit_of_work(function, profile, arguments, nature.in_a_run(arguments), terms)
+    return _call_in_unit_of_work(function, profile, arguments, effects.in_a_run(arguments), terms)
 
 
 def _call_on_file(function: Command, arguments: Mapping[str, Any], said: Globals, *, dry_run: bool) -> Any:
@@ -91,15 +92,15 @@ def _call_on_file(function: Command, arguments: Mapping[str, Any], said: Globals
 
 
 def _call_in_unit_of_work(
-    function: Command, profile: Profile, arguments: Mapping[str, Any], nature: Nature, terms: Terms
+    function: Command, profile: Profile, arguments: Mapping[str, Any], effects: Effects, terms: Terms
 ) -> Any:
-    from dbctl.cli.undertaking import Undertaking
+    from dbctl.work.supervision import Undertaking
 
-    if nature.writes and profile.protected and not terms.dry_run:
+    if effects.writes and profile.protected and not terms.dry_run:
         confirm(profile, terms.confirm)
     undertaking = Undertaking()
     result = undertaking.run(
-        lambda: _in_unit_of_work(function, profile, arguments, nature, terms, undertaking), terms.deadline
+        lambda: _in_unit_of_work(function, profile, arguments, effects, terms, undertaking), terms.deadline
     )
     if terms.dry_run:
         logging.getLogger("dbctl").info("dry run: all of it is rolled back, nothing is committed")
@@ -110,7 +111,7 @@ def _in_unit_of_work(
     function: Command,
     profile: Profile,
     arguments: Mapping[str, Any],
-    nature: Nature,
+    effects: Effects,
     terms: Terms,
     undertaking: Any,
 ) -> Any:
@@ -118,19 +119,19 @@ def _in_unit_of_work(
 
     from dbctl.backends import backend_of
     from dbctl.backends.base import Missing
-    from dbctl.engines import build_engine
-    from dbctl.retries import run_unit
+    from dbctl.connections.engines import build_engine
+    from dbctl.work.retries import run_unit
 
     missing = Missing.REFUSE
-    if nature.creates:
-        missing = Missing.CREATE if nature.writes and not terms.dry_run else Missing.PRETEND
+    if effects.creates:
+        missing = Missing.CREATE if effects.writes and not terms.dry_run else Missing.PRETEND
     backend = backend_of(profile)
     engine = build_engine(profile, missing)
     event.listen(engine, "connect", lambda connection, _record: undertaking.watch(backend, connection))
     with ExitStack() as stack:
         stack.callback(engine.dispose)
         if profile.lock is not None:
-            from dbctl.locks import advisory_lock
+            from dbctl.work.locks import advisory_lock
 
             taking = advisory_lock(profile.lock, profile, wait=profile.lock_wait, sleep=undertaking.pause)
             undertaking.guard = stack.enter_context(taking).check
@@ -138,9 +139,9 @@ def _in_unit_of_work(
             engine,
             backend,
             lambda database: _whole(function(database, **arguments)),
-            retries=terms.retries if nature.repeatable or not nature.writes else 0,
+            retries=terms.retries if effects.repeatable or not effects.writes else 0,
             sleep=undertaking.pause,
-            writes=nature.writes,
+            writes=effects.writes,
             dry_run=terms.dry_run,
             strict=True,
             before_commit=undertaking.before_commit,

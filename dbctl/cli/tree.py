@@ -1,8 +1,11 @@
-"""The tree of commands, found by walking the package `dbctl.commands`; only the one that is asked for is imported."""
+"""The tree of commands, found by walking packages of them; only the one that is asked for is imported."""
 
 import ast
 import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
@@ -11,58 +14,76 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dbctl.cli.adapter import command_from, group_callback
+from dbctl.mounts import Mount
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A command that is there, and not imported yet."""
+
+    module: str
+    path: Path
+    panel: str | None
+
+    @property
+    def is_group(self) -> bool:
+        return self.path.name == "__init__.py"
 
 
 class CommandTree(TyperGroup):
-    """A group whose subcommands are the modules of a package: `init_tables.py` is `init-tables`."""
+    """A group whose subcommands are the modules of packages: `init_tables.py` is `init-tables`."""
 
-    package = "dbctl.commands"
+    mounts: Sequence[Mount] = ()
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the package's modules as a person types them."""
-        return sorted(self._modules)
+        """Return the names of the packages' modules as a person types them."""
+        return sorted(self._found)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command as lists show it, with the first line of its help, without importing it."""
-        if cmd_name not in self._modules:
+        if cmd_name not in self._found:
             return None
-        return TyperCommand(cmd_name, help=_summary(self._modules[cmd_name]))
+        found = self._found[cmd_name]
+        return TyperCommand(cmd_name, help=_summary(found.path), rich_help_panel=found.panel)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that was asked for."""
         name = args[0]
-        if name in self._modules:
-            return name, self._load(name), args[1:]
-        self.commands = {known: self.get_command(ctx, known) for known in self._modules}  # to suggest the nearest
+        if name in self._found:
+            return name, self._load(self._found[name]), args[1:]
+        self.commands = {known: self.get_command(ctx, known) for known in self._found}  # to suggest the nearest
         return super().resolve_command(ctx, args)
 
     @functools.cached_property
-    def _modules(self) -> dict[str, Path]:
-        folder = Path(import_module(self.package).__path__[0])
-        return {
-            module.name.replace("_", "-"): folder / module.name / "__init__.py" if module.ispkg
-            else folder / f"{module.name}.py"
-            for module in iter_modules([str(folder)])
-        }  # fmt: skip
+    def _found(self) -> dict[str, _Found]:
+        found: dict[str, _Found] = {}
+        for mount in self.mounts:
+            spec = find_spec(mount.package)
+            for folder in map(Path, spec.submodule_search_locations or () if spec else ()):
+                for module in iter_modules([str(folder)]):
+                    path = folder / module.name / "__init__.py" if module.ispkg else folder / f"{module.name}.py"
+                    one = _Found(f"{mount.package}.{module.name}", path, mount.panel)
+                    found.setdefault(module.name.rstrip("_").replace("_", "-"), one)
+        return found
 
-    def _load(self, name: str) -> Any:
-        path = self._modules[name]
-        module = f"{self.package}.{name.replace('-', '_')}"
-        return make_group(module, _summary(path)) if path.name == "__init__.py" else command_from(import_module(module))
+    def _load(self, found: _Found) -> Any:
+        if found.is_group:
+            return make_group([Mount(found.module)], _summary(found.path))
+        return command_from(import_module(found.module))
 
 
-def make_group(package: str, help: str, *, root: bool = False, epilog: str | None = None) -> Any:
-    """Make a package of command modules into a group of commands.
+def make_group(mounts: Sequence[Mount], help: str, *, root: bool = False, epilog: str | None = None) -> Any:
+    """Make packages of command modules into a group of commands.
 
     Args:
-        package: The package's dotted name.
+        mounts: The packages.
         help: What its help says first.
         root: Whether it is the whole command line, which has --version and shell completion too.
         epilog: What its help says last.
     """
     app = typer.Typer(
-        cls=type("Group", (CommandTree,), {"package": package}),
-        name=package.rpartition(".")[2].replace("_", "-"),
+        cls=type("Group", (CommandTree,), {"mounts": mounts}),
+        name=mounts[0].package.rpartition(".")[2].replace("_", "-"),
         help=help,
         epilog=epilog,
         add_completion=root,

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from dbctl.bounds import result_of, started
+from dbctl.backends.findings import Finding, Level
 from dbctl.doctor import diagnose
-from dbctl.findings import Finding, Level
 from dbctl.profiles import Profile
+from dbctl.runtime.waits import result_of, started
 
 
 def doctor(

@@ -1,31 +1,26 @@
 """`dbctl drop-tables`."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
-import typer
-
-from dbctl import tables
-from dbctl.database import Database, writes
+from dbctl.tables import changes as tables
+from dbctl.tables.models import metadata_of, models_of
+from dbctl.tables.options import AppDir, Models
+from dbctl.work.database import Database
+from dbctl.work.effects import writes
 
 
 @writes(repeatable=True)
 def drop_tables(
     database: Database,
-    models: Annotated[
-        list[str] | None,
-        typer.Option("--models", metavar="MODULE", help="A module that defines tables; may be repeated."),
-    ] = None,
-    app_dir: Annotated[
-        str, typer.Option("--app-dir", metavar="DIR", help="Where the modules are imported from.")
-    ] = ".",
+    models: Models = None,
+    app_dir: AppDir = ".",
 ) -> Sequence[tables.TableState | tables.Ddl]:
     """Drop the tables, with all that is in them.
 
     The tables are those of the profile's models; without any, the sample's. Others, and what else the models made, such
     as types, are left alone. With --dry-run the DDL is shown, in the dialect of the profile's database.
     """
-    metadata = tables.metadata_of(models or database.profile.models, app_dir)
+    metadata = metadata_of(models or models_of(database.profile), app_dir)
     if database.dry_run:
         return tables.ddl_of_existing(database, metadata)
     return tables.drop_existing(database, metadata)

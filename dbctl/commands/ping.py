@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from dbctl import fleet, probe
-from dbctl.bounds import result_of, started
-from dbctl.drivers import Driver, run_by
+from dbctl.connections.drivers import Driver, run_by
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profile, Profiles
 from dbctl.profiles.completion import complete_profile
+from dbctl.runtime.waits import result_of, started
 
 
 def ping(

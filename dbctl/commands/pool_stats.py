@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from dbctl.bounds import result_of, started
-from dbctl.drivers import Driver, run_by
-from dbctl.pool import PoolStats, async_measure_pool, measure_pool
+from dbctl.connections.drivers import Driver, run_by
+from dbctl.pool.load import PoolStats, async_measure_pool, measure_pool
 from dbctl.profiles import Profile
+from dbctl.runtime.waits import result_of, started
 
 
 def pool_stats(

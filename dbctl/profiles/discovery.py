@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from dbctl.errors import ConfigError
+from dbctl.mounts import SAMPLE
 from dbctl.profiles.files import exposed
 from dbctl.profiles.layers import Layer, build, holds_password, layer_from_table, layer_from_url, nearest
 from dbctl.profiles.model import Profile
-from dbctl.profiles.presets import EMBEDDED, PRESETS
+from dbctl.profiles.presets import BUILT_IN_MODELS, EMBEDDED, PRESETS
 
 FILE_NAME = "profiles.toml"
 
@@ -23,6 +24,7 @@ class _Document:
 
     default: str | None = None
     models: list[str] = field(default_factory=list)
+    sample: bool = True
     defaults: dict[str, Any] = field(default_factory=dict)
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -30,6 +32,7 @@ class _Document:
 _ALLOWED: Mapping[str, tuple[type, str]] = {
     "default": (str, 'a profile\'s name, such as default = "dev"'),
     "models": (list, 'a list of module names, such as ["app.models"]'),
+    "sample": (bool, "true, or false, which takes the sample's commands and tables away"),
     "defaults": (dict, "a table"),
     "profiles": (dict, "tables, such as [profiles.dev]"),
 }
@@ -175,6 +178,8 @@ class Profiles:
     def _shared(self) -> Iterator[Layer]:
         if self.document.models:
             yield Layer({"models": self.document.models}, str(self.path))
+        elif self.document.sample:
+            yield Layer({"models": list(SAMPLE.models)}, BUILT_IN_MODELS)
         if self.document.defaults:
             yield self._table(self.document.defaults, "[defaults]")
 

@@ -19,3 +19,6 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
 }
 
 EMBEDDED: Final = "development"
+
+BUILT_IN_MODELS: Final = "the sample"
+"""The origin of `models` where the profile file names none."""

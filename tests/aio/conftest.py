@@ -4,13 +4,13 @@ import os
 
 import pytest
 
-from dbctl import tables
 from dbctl.backends import backend_of
-from dbctl.engines import build_engine
-from dbctl.heroes import SampleModel
+from dbctl.connections.engines import build_engine
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build, layer_from_url
-from dbctl.sessions import unit_of_work
+from dbctl.sample import SampleModel
+from dbctl.tables import changes as tables
+from dbctl.work.sessions import unit_of_work
 from tests.harness.database import TestDatabase
 
 

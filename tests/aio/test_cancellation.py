@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col, select, update
 
-from dbctl import heroes
+from dbctl import sample
 from dbctl.backends import backend_of
-from dbctl.engines import build_async_engine
-from dbctl.heroes import Hero, Team
+from dbctl.connections.engines import build_async_engine
 from dbctl.profiles import Profile
-from dbctl.sessions import async_unit_of_work
+from dbctl.sample import Hero, Team
+from dbctl.work.sessions import async_unit_of_work
 from tests.aio.conftest import create_tables, profile_of
 from tests.harness.database import TestDatabase
 
@@ -58,7 +58,7 @@ def test_100_tasks_cancelled_at_random_points(server_profile: Profile, server_da
             await opened.session.exec(update(Hero).where(col(Hero.id) == hero).values(age=hero))
             await asyncio.sleep(dice.random() * 0.02)
             await opened.session.exec(select(Team))
-            await opened.run(lambda given: heroes.add_hero(given.session, "new", "x", team="Z-Force"))
+            await opened.run(lambda given: sample.add_hero(given.session, "new", "x", team="Z-Force"))
 
     async def cancelled_in(engine: AsyncEngine, number: int) -> bool:
         await asyncio.sleep(dice.random())

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from dbctl.backends import backend_of
-from dbctl.engines import build_async_engine
+from dbctl.connections.engines import build_async_engine
 from dbctl.errors import ConnectError, DbctlError, OutOfTime
 from dbctl.probe import async_opened, async_ping
 from dbctl.profiles import Profile

@@ -8,13 +8,13 @@ from sqlalchemy import event, text
 from sqlmodel import select
 
 import dbctl
-from dbctl import heroes
+from dbctl import sample
 from dbctl.backends import backend_of
-from dbctl.engines import build_async_engine
+from dbctl.connections.engines import build_async_engine
 from dbctl.errors import Conflict, MissingTable
-from dbctl.heroes import Hero, Team, aio
 from dbctl.profiles import Profile, Profiles
-from dbctl.sessions import async_unit_of_work
+from dbctl.sample import Hero, Team, aio
+from dbctl.work.sessions import async_unit_of_work
 from tests.harness.database import TestDatabase
 
 
@@ -61,7 +61,7 @@ def test_a_dry_run_is_rolled_back(profile: Profile, database: TestDatabase) -> N
     async def work() -> None:
         engine = build_async_engine(profile)
         async with async_unit_of_work(engine, backend_of(profile), dry_run=True) as opened:
-            added = await opened.run(lambda given: heroes.add_team(given.session, "Preventers"))
+            added = await opened.run(lambda given: sample.add_team(given.session, "Preventers"))
             assert added.name == "Preventers"
         await engine.dispose()
 
@@ -105,7 +105,7 @@ def test_a_command_s_own_function_runs_under_it(profile: Profile) -> None:
     async def work() -> datetime:
         engine = build_async_engine(profile)
         async with async_unit_of_work(engine, backend_of(profile)) as opened:
-            await opened.run(lambda given: heroes.add_team(given.session, "Preventers"))
+            await opened.run(lambda given: sample.add_team(given.session, "Preventers"))
             await aio.add_team(opened.session, "Z-Force")
             await aio.add_hero(opened.session, "Spider-Boy", "Pedro", team="Preventers")
             moved = await aio.transfer(opened.session, "Spider-Boy", "Preventers", "Z-Force")
@@ -126,7 +126,7 @@ def test_in_memory_sqlite_is_one_database_for_all_sessions_of_a_loop() -> None:
 
     async def work() -> list[str]:
         async with dbctl.async_session(testing) as session:
-            await (await session.connection()).run_sync(heroes.SampleModel.metadata.create_all)
+            await (await session.connection()).run_sync(sample.SampleModel.metadata.create_all)
             session.add(Team(name="Preventers"))
         async with dbctl.async_session(testing) as session:
             found = [team.name for team in (await session.exec(select(Team))).all()]

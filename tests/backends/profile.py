@@ -11,12 +11,12 @@ from sqlalchemy import Engine, make_url
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
-from dbctl.database import Database
-from dbctl.engines import build_engine
+from dbctl.connections.engines import build_engine
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build, layer_from_table
 from dbctl.profiles.tls import VERIFYING
-from dbctl.sessions import unit_of_work
+from dbctl.work.database import Database
+from dbctl.work.sessions import unit_of_work
 from tests.harness.database import TestDatabase
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from dbctl.backends import backend_of
 from dbctl.errors import OutOfTime
 from dbctl.profiles import Profile
-from dbctl.sessions import unit_of_work
+from dbctl.work.sessions import unit_of_work
 from tests.backends.profile import engine_of, one_unit, profile_of
 from tests.backends.shared import server_of
 from tests.conftest import KINDS

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from dbctl.backends import backend_of
 from dbctl.errors import DbctlError, Duplicate, WorkRefused
-from dbctl.sessions import unit_of_work
+from dbctl.work.sessions import unit_of_work
 from tests.backends.profile import engine_of, one_unit, profile_of
 from tests.harness.database import TestDatabase
 from tests.servers.server import Server

@@ -13,7 +13,7 @@ from dbctl.backends.base import Missing
 from dbctl.errors import Conflict, ConnectError, OutOfTime
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import build, layer_from_url
-from dbctl.sessions import unit_of_work
+from dbctl.work.sessions import unit_of_work
 from tests.backends.profile import engine_of, one_unit, profile_of
 from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl

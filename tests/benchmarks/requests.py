@@ -29,13 +29,13 @@ from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 import dbctl
-from dbctl import heroes
+from dbctl import sample
 from dbctl.backends import backend_of
 from dbctl.fastapi import AsyncSessionDep, SessionDep
-from dbctl.heroes import SampleModel, aio
-from dbctl.heroes.rows import HeroDetail
-from dbctl.heroes.schemas import HeroPublic
 from dbctl.profiles import Profile
+from dbctl.sample import SampleModel, aio
+from dbctl.sample.rows import HeroDetail
+from dbctl.sample.schemas import HeroPublic
 from tests.benchmarks.compare import Comparison, Timed, print_table, rounds_option
 from tests.harness.database import TestDatabase
 from tests.servers.authority import Authority
@@ -92,7 +92,7 @@ def with_dbctl() -> FastAPI:
 
     @app.get("/heroes/{hero_id}", response_model=HeroPublic)
     def read_hero(session: SessionDep, hero_id: int) -> HeroDetail:
-        return heroes.show_hero(session, hero_id)
+        return sample.show_hero(session, hero_id)
 
     return app
 
@@ -109,7 +109,7 @@ def by_hand(profile: Profile) -> FastAPI:
 
     @app.get("/heroes/{hero_id}", response_model=HeroPublic)
     def read_hero(session: Annotated[Session, Depends(get_session)], hero_id: int) -> HeroDetail:
-        return heroes.show_hero(session, hero_id)
+        return sample.show_hero(session, hero_id)
 
     return app
 

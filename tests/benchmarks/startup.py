@@ -117,7 +117,7 @@ from typing import Annotated
 
 import typer
 
-from dbctl.database import Database
+from dbctl.work.database import Database
 
 
 def dummy_{number}(

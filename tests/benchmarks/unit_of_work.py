@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository, where the 
 
 import dbctl
 from dbctl.backends import backend_of
-from dbctl.heroes import Hero, SampleModel
+from dbctl.sample import Hero, SampleModel
 from tests.benchmarks.compare import Comparison, Timed, print_table, rounds_option
 from tests.harness.database import TestDatabase
 from tests.servers.authority import Authority

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dbctl.heroes import SampleModel
+from dbctl.sample import SampleModel
 from tests.backends.profile import engine_of, profile_of
 from tests.cli.test_output import FIELDS
 from tests.harness.cli import Dbctl

@@ -102,11 +102,11 @@ def test_a_statement_that_takes_too_long_is_out_of_time(dbctl: Dbctl, server_dat
 
 def test_a_bug_has_a_code_of_its_own(on_sample: Dbctl) -> None:
     # A service's own module is the one thing that can break dbctl from inside.
-    (on_sample.cwd / "breaking.py").write_text("import dbctl.tables\ndel dbctl.tables.create_missing\n")
+    (on_sample.cwd / "breaking.py").write_text("import dbctl.tables.changes\ndel dbctl.tables.changes.create_missing\n")
     result = on_sample("init-tables", "--models", "breaking")
     assert result.code == 3, str(result)  # no table is defined there
     (on_sample.cwd / "breaking.py").write_text(
-        "import dbctl.tables\nfrom dbctl.heroes import SampleModel\ndbctl.tables.create_missing = None\n"
+        "import dbctl.tables.changes\nfrom dbctl.sample import SampleModel\ndbctl.tables.create_missing = None\n"
     )
     result = on_sample("init-tables", "--models", "breaking")
     assert result.code == 70, str(result)

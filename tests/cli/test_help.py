@@ -8,14 +8,15 @@ import pytest
 import typer
 
 from dbctl.cli.tree import make_group
-from dbctl.database import nature_of
+from dbctl.mounts import MOUNTS
+from dbctl.work.effects import effects_of
 from tests.cli.commands import COMMANDS, GROUPS, WITH_RESULT, function
 from tests.harness.cli import Dbctl
 
 
 def command(words: Sequence[str]) -> Any:
     """Return a command as the parser has it."""
-    found = make_group("dbctl.commands", "", root=True)
+    found = make_group(MOUNTS, "", root=True)
     context = typer.Context(found)
     for word in words:
         _, found, _ = found.resolve_command(context, [word])
@@ -64,7 +65,7 @@ def test_help_shows_every_option_and_no_section_for_programmers(words: Sequence[
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_command_that_writes_can_be_tried_out(words: Sequence[str]) -> None:
     options = {option for parameter in command(words).params for option in parameter.opts}
-    assert ("--dry-run" in options) == nature_of(function(words)).writes
+    assert ("--dry-run" in options) == effects_of(function(words)).writes
 
 
 @pytest.mark.parametrize("words", WITH_RESULT, ids=" ".join)

@@ -13,8 +13,8 @@ import dbctl as library
 from dbctl.backends import backend_of
 from dbctl.cli.exits import exit_code
 from dbctl.errors import DbctlError, WorkRefused
-from dbctl.heroes import SampleModel, add_hero, show_hero
-from dbctl.tables import create_missing
+from dbctl.sample import SampleModel, add_hero, show_hero
+from dbctl.tables.changes import create_missing
 from tests.harness.cli import Dbctl, Result
 from tests.harness.database import TestDatabase
 

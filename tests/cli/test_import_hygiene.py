@@ -38,7 +38,7 @@ def test_help_imports_nothing_heavy(words: Sequence[str], dbctl: Dbctl) -> None:
 
 def test_help_of_one_command_imports_no_other(dbctl: Dbctl) -> None:
     commands = {name for name in imported(dbctl, "heroes", "add", "--help") if name.startswith("dbctl.commands.")}
-    assert commands == {"dbctl.commands.heroes", "dbctl.commands.heroes.add"}
+    assert commands == {"dbctl.sample.commands.heroes", "dbctl.sample.commands.heroes.add"}
     assert not any(name.startswith("dbctl.commands.") for name in imported(dbctl, "--help"))
 
 

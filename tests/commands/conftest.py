@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import create_engine
 
-from dbctl.heroes import SampleModel
+from dbctl.sample import SampleModel
 from tests.commands.forked import Forked
 from tests.conftest import KINDS
 from tests.harness.cli import Dbctl

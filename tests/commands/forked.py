@@ -22,7 +22,15 @@ from tests.harness.result import Result
 
 def _import_all() -> None:
     """Do once what every run would do for itself."""
-    for name in ("psycopg2", "pymysql", "rich.table", "dbctl.cli.app", "dbctl.cli.run", "dbctl.pool", "dbctl.tables"):
+    for name in (
+        "psycopg2",
+        "pymysql",
+        "rich.table",
+        "dbctl.cli.app",
+        "dbctl.cli.run",
+        "dbctl.pool.load",
+        "dbctl.tables.changes",
+    ):
         import_module(name)
     for name in ("mysql.pymysql", "postgresql.psycopg2", "sqlite.pysqlite"):
         import_module(f"sqlalchemy.dialects.{name}")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from dbctl.backends.findings import Finding
 from dbctl.doctor import examine
-from dbctl.findings import Finding
 from tests.backends.profile import profile_of
 from tests.backends.shared import make_shared
 from tests.conftest import KINDS

@@ -9,7 +9,7 @@ import pytest
 
 from dbctl import doctor
 from dbctl.backends.audit import Facts, Way, way_of
-from dbctl.findings import Level
+from dbctl.backends.findings import Level
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
 from dbctl.profiles.model import Pool

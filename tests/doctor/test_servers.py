@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from dbctl.backends.findings import Finding, Level
 from dbctl.errors import ConnectError
-from dbctl.findings import Finding, Level
 from tests.backends.profile import one_unit, profile_of
 from tests.doctor.conftest import findings
 from tests.harness.database import TestDatabase

@@ -9,8 +9,8 @@ from sqlalchemy import event
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
+from dbctl.backends.findings import Level
 from dbctl.doctor import examine
-from dbctl.findings import Level
 from dbctl.profiles import Profiles
 from tests.backends.profile import engine_of, profile_of
 from tests.doctor.conftest import findings

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 import dbctl
-from dbctl.heroes import SampleModel
 from dbctl.profiles import Profile
-from dbctl.service import create_app
+from dbctl.sample import SampleModel
+from dbctl.sample.api import create_app
 from tests.backends.profile import engine_of, profile_of
 from tests.conftest import KINDS
 from tests.fastapi.serving import Served

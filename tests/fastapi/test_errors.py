@@ -10,7 +10,7 @@ from sqlalchemy import text
 from dbctl import errors
 from dbctl.fastapi import SessionDep, install_error_handlers, lifespan
 from dbctl.profiles import Profile
-from dbctl.service import on_async_session
+from dbctl.sample.api import on_async_session
 from tests.backends.profile import profile_of
 from tests.fastapi.conftest import ON_SERVERS
 from tests.fastapi.serving import Served

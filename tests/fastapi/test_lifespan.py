@@ -12,13 +12,13 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 from sqlmodel import Session
 
-from dbctl import heroes
+from dbctl import sample
 from dbctl.errors import ConfigError, ConnectError, OutOfTime
 from dbctl.fastapi import Lifespan, SessionDep, health_router, lifespan, override, session_dependency
-from dbctl.heroes import SampleModel
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
-from dbctl.service import create_app, on_async_session
+from dbctl.sample import SampleModel
+from dbctl.sample.api import create_app, on_async_session
 from tests.backends.profile import profile_of
 from tests.fastapi.serving import Served
 from tests.harness.database import TestDatabase
@@ -57,7 +57,7 @@ def team_app(profile: Profile | None, asynchronous: bool = False) -> FastAPI:
     app = FastAPI(lifespan=lifespan(profile, asynchronous=asynchronous, create_tables=TABLES))
 
     def add(session: SessionDep) -> str:
-        return heroes.add_team(session, f"team {len(heroes.list_teams(session))}").name
+        return sample.add_team(session, f"team {len(sample.list_teams(session))}").name
 
     app.add_api_route("/", on_async_session(add) if asynchronous else add, methods=["POST"])
     return app
@@ -204,7 +204,7 @@ def test_an_app_may_work_on_several_profiles(tmp_path: Path) -> None:
 
     @app.get("/counts")
     def count(first: Annotated[Session, one_session], second: Annotated[Session, other_session]) -> list[int]:
-        return [len(heroes.list_teams(session)) for session in (first, second)]
+        return [len(sample.list_teams(session)) for session in (first, second)]
 
     with Served(app) as served:
         served.client.post("/")

@@ -10,7 +10,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
 from dbctl.profiles import Profile
-from dbctl.service import create_app
+from dbctl.sample.api import create_app
 from tests.fastapi.serving import Served
 from tests.harness.database import TestDatabase
 

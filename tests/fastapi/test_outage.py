@@ -5,7 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from dbctl.profiles import Profile
-from dbctl.service import create_app
+from dbctl.sample.api import create_app
 from tests.fastapi.conftest import ON_SERVERS
 from tests.fastapi.serving import Served
 from tests.harness.database import TestDatabase

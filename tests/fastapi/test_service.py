@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from dbctl.service import create_app
+from dbctl.sample.api import create_app
 from tests.backends.profile import profile_of
 from tests.fastapi.serving import Served
 from tests.harness.database import TestDatabase

@@ -14,13 +14,12 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from sqlalchemy import Engine, event, text
 from sqlmodel import Session
 
-from dbctl import heroes
 from dbctl.fastapi import AsyncSessionDep, SessionDep, health_router, install_error_handlers, lifespan
-from dbctl.heroes import SampleModel
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
-from dbctl.service import Form, create_app, on_async_session
-from dbctl.sessions import in_async
+from dbctl.sample import SampleModel, add_team, list_teams
+from dbctl.sample.api import Form, create_app, on_async_session
+from dbctl.work.sessions import in_async
 from tests.backends.profile import profile_of
 from tests.fastapi.conftest import ON_SERVERS
 from tests.fastapi.serving import Served
@@ -92,7 +91,7 @@ def test_it_is_committed_before_the_response(app: FastAPI, form: Form, sample: T
     @app.post("/")
     @form
     def add(session: SessionDep) -> None:
-        heroes.add_team(session, "Avengers")
+        add_team(session, "Avengers")
 
     with Served(Noted(app, notes)) as served:
         notes.clear()
@@ -108,7 +107,7 @@ def test_it_is_rolled_back_where_the_handler_raised(
     @app.post("/")
     @form
     def fail(session: SessionDep) -> None:
-        heroes.add_team(session, "Avengers")
+        add_team(session, "Avengers")
         raise error
 
     with Served(app) as served:
@@ -124,7 +123,7 @@ def test_a_commit_that_fails_is_no_success(app: FastAPI, form: Form, sample: Tes
     @app.post("/")
     @form
     def add(session: SessionDep) -> None:
-        heroes.add_team(session, "Avengers")
+        add_team(session, "Avengers")
         session.execute(text("INSERT INTO later VALUES (7)"))
 
     sample.execute("CREATE TABLE later (team INTEGER REFERENCES team (id) DEFERRABLE INITIALLY DEFERRED)")
@@ -151,7 +150,7 @@ def test_a_connection_lost_in_the_commit_is_told(app: FastAPI, form: Form, sampl
     @app.post("/")
     @form
     def lose(session: SessionDep) -> None:
-        heroes.add_team(session, "Avengers")
+        add_team(session, "Avengers")
         server.execute(kill.format(session.execute(text(ask)).scalar_one()))
 
     with Served(app) as served:
@@ -168,7 +167,7 @@ def test_it_is_rolled_back_where_the_client_has_gone(
     at_work = threading.Event()
 
     def add(session: Session) -> None:
-        heroes.add_team(session, "Avengers")
+        add_team(session, "Avengers")
         at_work.set()
 
     async def gone(request: Request) -> None:
@@ -253,12 +252,12 @@ def test_a_request_that_finds_no_connection_in_time_is_told_to_try_again(
     def hold(session: SessionDep) -> int:
         at_work.set()
         go_on.wait(30)
-        return len(heroes.list_teams(session))
+        return len(list_teams(session))
 
     async def hold_async(session: AsyncSessionDep) -> int:
         at_work.set()
         await anyio.to_thread.run_sync(go_on.wait, 30)
-        return len(await in_async(heroes.list_teams)(session))
+        return len(await in_async(list_teams)(session))
 
     app.add_api_route("/", hold_async if asynchronous else hold)
     with Served(app) as served, ThreadPoolExecutor(1) as other:

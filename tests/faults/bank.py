@@ -16,10 +16,10 @@ from sqlalchemy import create_engine, insert, text
 from sqlmodel import Session, col, select
 
 import dbctl
-from dbctl import heroes
+from dbctl import sample
 from dbctl.errors import ConnectError, Contention, DbctlError, OutcomeUnknown, OutOfTime, WorkRefused
-from dbctl.heroes import Hero, SampleModel, Team
 from dbctl.profiles import Profile
+from dbctl.sample import Hero, SampleModel, Team
 from tests.backends.profile import profile_of
 from tests.harness.database import TestDatabase
 
@@ -145,7 +145,7 @@ def move_all(session: Session, mark: str, moves: Sequence[Move]) -> list[int]:
     """Do what one unit of work does: the moves, and a mark for each by which the unit is found again."""
     logs = []
     for hero, source, target in moves:
-        log = heroes.transfer(session, hero, source, target).id
+        log = sample.transfer(session, hero, source, target).id
         session.execute(text("INSERT INTO mark VALUES (:unit, :hero, :log)"), {"unit": mark, "hero": hero, "log": log})
         logs.append(log)
     return logs

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import text
 
-from dbctl import heroes
-from dbctl.bounds import time_to_connect
-from dbctl.database import Database
+from dbctl import sample
 from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown
+from dbctl.runtime.deadlines import time_to_connect
+from dbctl.work.database import Database
 from tests.backends.profile import profile_of
 from tests.backends.shared import make_shared
 from tests.conftest import KINDS
@@ -173,7 +173,7 @@ def test_nor_has_one_that_may_not_write(witness: Witness, asynchronous: bool) ->
 
 
 def reading(unit: Database) -> object:
-    return heroes.list_heroes(unit.session)
+    return sample.list_heroes(unit.session)
 
 
 # --- a Galera node that does not take part ----------------------------------------------------------------------------

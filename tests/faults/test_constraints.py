@@ -13,10 +13,10 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, Session, SQLModel
 
 from dbctl.backends import backend_of
-from dbctl.engines import build_async_engine
+from dbctl.connections.engines import build_async_engine
 from dbctl.errors import BrokenReference, Conflict, DbctlError, Duplicate
-from dbctl.heroes import SampleModel, add_hero, add_team
-from dbctl.sessions import async_unit_of_work
+from dbctl.sample import SampleModel, add_hero, add_team
+from dbctl.work.sessions import async_unit_of_work
 from tests.backends.profile import one_unit, profile_of
 from tests.backends.shared import make_shared
 from tests.commands.conftest import forked

@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, func, select
 
 import dbctl
-from dbctl import heroes
+from dbctl import sample
 from dbctl.errors import OutOfTime
-from dbctl.heroes import Hero, TransferLog
 from dbctl.profiles import Profile
+from dbctl.sample import Hero, TransferLog
 from tests.backends.profile import profile_of
 from tests.faults.accounts import log_of
 from tests.faults.bank import open_bank
@@ -42,7 +42,7 @@ def move(session: Session, hero: int) -> None:
     """Move a hero to the next team, from wherever the hero is."""
     team = session.exec(select(Hero.team_id).where(col(Hero.id) == hero).with_for_update()).one()
     assert team
-    heroes.transfer(session, hero, team, team + 1)
+    sample.transfer(session, hero, team, team + 1)
 
 
 def run(profile: Profile, asynchronous: bool, work: Callable[[Session], Any], **terms: Any) -> Any:
@@ -107,7 +107,7 @@ def counting(hero: int, session: Session, meet: Meeting) -> None:
     """Move a hero, and have the number of moves before this one for the hero's age."""
     before = session.exec(select(func.count()).select_from(TransferLog)).one()
     meet()
-    heroes.update_hero(session, hero, age=before)
+    sample.update_hero(session, hero, age=before)
     move(session, hero)
 
 

@@ -5,9 +5,9 @@ from collections import Counter
 
 import dbctl
 from dbctl.backends import backend_of
-from dbctl.engines import build_async_engine
-from dbctl.heroes import SampleModel
-from dbctl.tables import TableState, create_missing
+from dbctl.connections.engines import build_async_engine
+from dbctl.sample import SampleModel
+from dbctl.tables.changes import TableState, create_missing
 from tests.backends.profile import profile_of
 from tests.harness.database import TestDatabase
 

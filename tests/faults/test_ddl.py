@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from dbctl.backends import backend_of
 from dbctl.errors import DbctlError
-from dbctl.sessions import unit_of_work
-from dbctl.tables import create_missing
+from dbctl.tables.changes import create_missing
+from dbctl.work.sessions import unit_of_work
 from tests.backends.profile import engine_of, profile_of
 from tests.commands.conftest import forked
 from tests.commands.forked import Forked

@@ -2,7 +2,7 @@
 
 import time
 
-from dbctl.locks import advisory_lock
+from dbctl.work.locks import advisory_lock
 from tests.backends.profile import profile_of
 from tests.commands.forked import Forked
 from tests.faults.watching import Watch, make_writes_slow, within

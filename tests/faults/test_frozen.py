@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from dbctl import heroes
+from dbctl import sample
 from dbctl.backends import backend_of
-from dbctl.database import Database
-from dbctl.engines import build_async_engine, build_engine
+from dbctl.connections.engines import build_async_engine, build_engine
 from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown, OutOfTime
 from dbctl.profiles import Profile
-from dbctl.sessions import async_unit_of_work, unit_of_work
+from dbctl.work.database import Database
+from dbctl.work.sessions import async_unit_of_work, unit_of_work
 from tests.backends.profile import profile_of
 from tests.backends.shared import make_shared
 from tests.commands.forked import Forked
@@ -125,7 +125,7 @@ def async_client_of(profile: Profile) -> Iterator[Run]:
 
 
 def reading(unit: Database) -> object:
-    return heroes.list_heroes(unit.session)
+    return sample.list_heroes(unit.session)
 
 
 def moving_and_freezing(before: Held, freeze: Freezer) -> Work:

@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
 import dbctl
-from dbctl import heroes
+from dbctl import sample
 from dbctl.errors import Contention
-from dbctl.heroes import Hero
+from dbctl.sample import Hero
 from tests.backends.profile import profile_of
 from tests.commands.forked import Forked
 from tests.faults.bank import TEAMS, open_bank
@@ -80,7 +80,7 @@ def move_on(session: Session) -> None:
     """Move hero 1 to the next team, from wherever the hero is."""
     team = session.exec(select(Hero.team_id).where(col(Hero.id) == 1).with_for_update()).one()
     assert team
-    heroes.transfer(session, 1, team, team % TEAMS + 1)
+    sample.transfer(session, 1, team, team % TEAMS + 1)
 
 
 def log_of(database: TestDatabase) -> list[tuple[Any, ...]]:

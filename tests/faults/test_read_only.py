@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from dbctl.backends import backend_of
-from dbctl.database import Database
 from dbctl.errors import WorkRefused
-from dbctl.retries import run_unit
+from dbctl.work.database import Database
+from dbctl.work.retries import run_unit
 from tests.backends.profile import engine_of, profile_of
 from tests.backends.shared import make_shared, server_of
 from tests.commands.conftest import forked

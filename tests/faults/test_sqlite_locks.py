@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 import dbctl
-from dbctl import heroes
+from dbctl import sample
 from dbctl.errors import OutOfTime
 from tests.backends.profile import profile_of
 from tests.commands.forked import Forked
@@ -129,7 +129,7 @@ def test_a_reader_is_held_up_by_a_writer_only_where_there_is_no_wal(
 
 
 def transfer(session: Session) -> None:
-    heroes.transfer(session, 1, 1, 2)
+    sample.transfer(session, 1, 1, 2)
 
 
 def run(

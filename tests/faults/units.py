@@ -9,9 +9,9 @@ from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from dbctl.backends import backend_of
-from dbctl.engines import build_async_engine, build_engine
+from dbctl.connections.engines import build_async_engine, build_engine
 from dbctl.profiles import Profile
-from dbctl.sessions import async_unit_of_work, unit_of_work
+from dbctl.work.sessions import async_unit_of_work, unit_of_work
 
 Work = Callable[[Session], object]
 

@@ -10,7 +10,7 @@ import psycopg2
 import pymysql
 from sqlalchemy import create_engine
 
-from dbctl.heroes import SampleModel
+from dbctl.sample import SampleModel
 from tests.harness.database import TestDatabase
 from tests.servers.client import Connection, Row, rows
 

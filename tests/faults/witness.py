@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 from sqlalchemy import create_engine
 
-from dbctl import heroes
+from dbctl import sample
 from dbctl.backends import backend_of
-from dbctl.database import Database
-from dbctl.engines import build_async_engine, build_engine
+from dbctl.connections.engines import build_async_engine, build_engine
 from dbctl.errors import DbctlError
-from dbctl.heroes import SampleModel
 from dbctl.profiles import Profile
-from dbctl.retries import run_unit
-from dbctl.sessions import async_unit_of_work
+from dbctl.sample import SampleModel
+from dbctl.work.database import Database
+from dbctl.work.retries import run_unit
+from dbctl.work.sessions import async_unit_of_work
 from tests.harness.database import TestDatabase
 from tests.servers.client import Connection, rows
 
@@ -127,7 +127,7 @@ def run(
 
 def moving(held: Held) -> Callable[[Database], object]:
     """Return the work of one transfer of the hero to its other team."""
-    return lambda unit: heroes.transfer(unit.session, HERO, str(held.team), str(held.other))
+    return lambda unit: sample.transfer(unit.session, HERO, str(held.team), str(held.other))
 
 
 def said_of(profile: Profile, work: Callable[[Database], object], **how: bool) -> DbctlError | None:

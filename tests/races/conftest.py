@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import create_engine, insert
 
-from dbctl.heroes import Hero, SampleModel, Team
+from dbctl.sample import Hero, SampleModel, Team
 from tests.harness.database import TestDatabase
 from tests.races.racers import RACERS, ROUNDS, Racers, racers
 

@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from dbctl import heroes
+from dbctl import sample
 from dbctl.backends import backend_of
-from dbctl.engines import build_engine
+from dbctl.connections.engines import build_engine
 from dbctl.errors import WorkRefused
-from dbctl.heroes import Hero, TransferLog
 from dbctl.profiles import Profile
-from dbctl.sessions import unit_of_work
+from dbctl.sample import Hero, TransferLog
+from dbctl.work.sessions import unit_of_work
 from tests.backends.profile import profile_of
 from tests.harness.database import TestDatabase
 
@@ -35,7 +35,7 @@ _barrier: Barrier
 def guarded(engine: Engine, profile: Profile, hero: int, team: int) -> None:
     """Transfer as `dbctl transfer` does."""
     with unit_of_work(engine, backend_of(profile)) as unit:
-        heroes.transfer(unit.session, str(hero), "1", str(team))
+        sample.transfer(unit.session, str(hero), "1", str(team))
 
 
 def obvious(engine: Engine, _profile: Profile, hero: int, team: int) -> None:
@@ -52,7 +52,7 @@ def obvious(engine: Engine, _profile: Profile, hero: int, team: int) -> None:
 def joining(engine: Engine, profile: Profile, hero: int, team: int) -> None:
     """Give a hero who is in no team one, as `dbctl heroes update` does."""
     with unit_of_work(engine, backend_of(profile)) as unit:
-        heroes.update_hero(unit.session, str(hero), team=str(team))
+        sample.update_hero(unit.session, str(hero), team=str(team))
 
 
 def _run(attempt: Attempt, database: TestDatabase, racer: int, rounds: int) -> list[str]:

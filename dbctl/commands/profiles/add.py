@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from dbctl.backends import backend_of
-from dbctl.database import writes
 from dbctl.profiles import Profiles
 from dbctl.profiles.editing import Append, Edit, Set
 from dbctl.profiles.settings import nested, settings_of
 from dbctl.profiles.writing import ProfileFile, check_new
+from dbctl.work.effects import writes
 
 
 @dataclass(frozen=True)

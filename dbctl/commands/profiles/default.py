@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from dbctl.backends import backend_of
-from dbctl.database import writes
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profiles
 from dbctl.profiles.completion import complete_profile
 from dbctl.profiles.editing import Edit, Remove, Set
 from dbctl.profiles.layers import nearest
 from dbctl.profiles.writing import ProfileFile
+from dbctl.work.effects import writes
 
 
 @dataclass(frozen=True)

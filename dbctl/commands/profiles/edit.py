@@ -14,10 +14,10 @@ from pathlib import Path
 import typer
 
 from dbctl.backends import backend_of
-from dbctl.bounds import typed_line
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles.discovery import parse
 from dbctl.profiles.writing import ProfileFile
+from dbctl.runtime.waits import typed_line
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from dbctl.backends import backend_of
-from dbctl.database import PlainText, writes
 from dbctl.errors import UsageError
 from dbctl.profiles import Profiles
 from dbctl.profiles.editing import Append, Edit, edited
@@ -19,6 +18,8 @@ from dbctl.profiles.importing import Found, from_dotenv, from_url, from_variable
 from dbctl.profiles.option_files import client_file, from_client_groups, from_services, service_file
 from dbctl.profiles.settings import nested
 from dbctl.profiles.writing import ProfileFile, check_new
+from dbctl.results import PlainText
+from dbctl.work.effects import writes
 
 _log = logging.getLogger(__name__)
 

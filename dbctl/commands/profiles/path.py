@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dbctl.database import PlainText
 from dbctl.profiles.writing import ProfileFile
+from dbctl.results import PlainText
 
 
 @dataclass(frozen=True)

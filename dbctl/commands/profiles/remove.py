@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from dbctl.database import writes
 from dbctl.errors import ConfigError
 from dbctl.profiles import Profiles
 from dbctl.profiles.completion import complete_profile
 from dbctl.profiles.editing import Edit, Remove
 from dbctl.profiles.presets import PRESETS
 from dbctl.profiles.writing import ProfileFile, table_of
+from dbctl.work.effects import writes
 
 
 @dataclass(frozen=True)

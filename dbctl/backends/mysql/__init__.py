@@ -1,0 +1,1 @@
+"""MySQL and MariaDB, by PyMySQL and asyncmy: all that is theirs alone."""

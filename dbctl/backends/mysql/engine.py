@@ -1,0 +1,280 @@
+"""MySQL and MariaDB, by PyMySQL."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.audit import Facts, ServerUsage
+from dbctl.backends.base import Backend, Identity, Missing
+from dbctl.backends.mysql import audit
+from dbctl.backends.tls import ssl_context
+from dbctl.errors import (
+    BrokenReference,
+    Conflict,
+    ConnectError,
+    Contention,
+    Duplicate,
+    MissingTable,
+    NoSpace,
+    OutOfTime,
+    WorkRefused,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+_DDL_LOCK = "dbctl:ddl"
+_DDL_LOCK_WAIT = 60
+"""Seconds."""
+
+
+_PLAIN_LOCK = re.compile(r"[a-z0-9_.:-]{1,64}")
+
+_CLIENT_SSL = 0x0800
+
+_STAGES = {
+    2026: "TLS",
+    **dict.fromkeys((1044, 1049), "database"),
+    # The server speaks first: what is lost after TCP is lost on the way to the login.
+    **dict.fromkeys((1040, 1045, 1053, 1130, 1203, 1226, 1698, 2006, 2013), "login"),
+}
+
+
+class MySQL(Backend):
+    """MySQL and MariaDB."""
+
+    title = "MySQL"
+    drivers = ("mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql", "mysql+asyncmy", "mariadb+asyncmy")
+    sync_driver = "mysql+pymysql"
+    async_driver = "mysql+asyncmy"
+    default_port = 3306
+    transactional_ddl = False
+    # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html and https://mariadb.com/kb/en/error-codes
+    errors = {
+        1146: MissingTable,
+        1205: OutOfTime,  # lock wait timeout
+        1969: OutOfTime,  # MariaDB: max_statement_time
+        3024: OutOfTime,  # MySQL: max_execution_time
+        **dict.fromkeys((1040, 1044, 1045, 1049, 1053, 1130, 1203, 1226, 1698, 1927), ConnectError),
+        **dict.fromkeys((0, 2002, 2003, 2005, 2006, 2013, 2026, 2055, 4031), ConnectError),
+        # Galera: this node does not take part; the COMMIT was sent on and nobody knows whether it arrived
+        **dict.fromkeys((1047, 1180), ConnectError),
+        **dict.fromkeys((1020, 1213), Contention),  # MariaDB's snapshot isolation, deadlock
+        1317: OutOfTime,  # the query was killed
+        **dict.fromkeys((3, 1021, 1114), NoSpace),
+        1062: Duplicate,
+        **dict.fromkeys((1216, 1217, 1451, 1452), BrokenReference),
+        # not null, out of range, no default, wrong string, too long, check
+        **dict.fromkeys((1048, 1264, 1364, 1366, 1406, 3819, 4025), Conflict),
+    }
+    # too many connections, of all or of the user; shutting down; lost
+    transient = (1040, 1047, 1053, 1203, 1226, 2006, 2013)
+    # After a lock timeout the server has rolled back only the statement; the unit of work rolls back the rest.
+    heals = (1020, 1047, 1205, 1213)
+    lock_statement = "SELECT GET_LOCK(:key, 0)"
+    unlock_statement = "SELECT RELEASE_LOCK(:key)"
+    lock_holder_statement = "SELECT IS_USED_LOCK(:key)"
+    own_lock_statement = "SELECT IS_USED_LOCK(:key) = CONNECTION_ID()"
+    column_patterns = (r"(?:[Cc]olumn|Field) '([^']+)'", r"for key '(?:\w+\.)?([^']+)'", r"FOREIGN KEY \(`(.+?)`\) REF")
+    unsure = (1317, 1969)  # ended by somebody, or by its time
+    leaves = (1047,)  # behind a balancer the next connection leads to another node
+
+    def connect_args(self) -> dict[str, Any]:
+        """Return PyMySQL's keywords (https://pymysql.readthedocs.io/en/latest/modules/connections.html)."""
+        profile = self.profile
+        return {
+            # PyMySQL takes whole seconds.
+            "connect_timeout": math.ceil(profile.connect_timeout),
+            "read_timeout": math.ceil(
+                profile.connect_timeout
+            ),  # for the greeting and the login, until `prepare` lifts it
+            "program_name": profile.application_name,
+            "charset": "utf8mb4",
+            **self._login(),
+            **self._tls(),
+        }
+
+    def _login(self) -> dict[str, Any]:
+        """Return the password as bytes: PyMySQL writes one that is text in Latin-1, which no server expects."""
+        return {} if self.password is None else {"password": self.password.encode()}
+
+    def _tls(self) -> dict[str, Any]:
+        if self.profile.ssl.mode == "disable":
+            return {"ssl_disabled": True}
+        if self.profile.ssl.mode == "prefer":
+            return {}  # PyMySQL's own default: TLS where the server offers it, plaintext only where it does not
+        # Of an `ssl={"ssl_mode": …}` PyMySQL would read nothing and verify nothing: it gets the context itself.
+        return {"ssl": ssl_context(self.profile)}
+
+    def async_connect_args(self) -> dict[str, Any]:
+        """Return asyncmy's keywords, which are PyMySQL's but for TLS: without a context it does none."""
+        args = self.connect_args() | {"ssl": ssl_context(self.profile), "async_creator_fn": self._connect}
+        del args["read_timeout"]
+        if self.profile.ssl.mode == "disable":
+            args["ssl"] = args.pop("ssl_disabled") and None
+        return args
+
+    async def _connect(self, *args: Any, **kwargs: Any) -> Any:
+        import asyncmy
+
+        if self.profile.ssl.mode == "prefer" and not await self.opening(self._offers_tls(kwargs)):
+            kwargs["ssl"] = None
+        return await self.opening(asyncmy.connect(*args, **kwargs))
+
+    async def _offers_tls(self, kwargs: Mapping[str, Any]) -> bool:
+        """Read the server's greeting, which says whether it can do TLS; asyncmy would not look.
+
+        https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html
+        """
+        import asyncio
+
+        reader, writer = await asyncio.open_connection(kwargs.get("host"), kwargs.get("port") or 3306)
+        try:
+            length = int.from_bytes((await reader.readexactly(4))[:3], "little")
+            greeting = await reader.readexactly(length)
+        finally:
+            writer.close()
+        version_end = greeting.index(b"\0", 1)
+        capabilities = greeting[version_end + 14 : version_end + 16]  # behind the thread's id and the first salt
+        return bool(int.from_bytes(capabilities, "little") & _CLIENT_SSL)
+
+    def prepare(self, engine: Engine, missing: Missing) -> None:
+        """Bound each statement and each lock, and the wait for an answer no longer as while connecting."""
+        from sqlalchemy import event
+
+        # Whether `ping` takes its argument SQLAlchemy 2.0 finds out by itself, and with asyncmy it finds wrong.
+        vars(engine.dialect)["_send_false_to_ping"] = True
+
+        @event.listens_for(engine, "connect")
+        def bound(driver_connection: Any, _record: Any) -> None:
+            driver: Any = getattr(driver_connection, "driver_connection", driver_connection)
+            if bounds := self._bounds(mariadb="MariaDB" in driver.get_server_info()):
+                cursor = driver_connection.cursor()
+                cursor.execute(f"SET SESSION {', '.join(f'{name} = {value}' for name, value in bounds.items())}")
+                cursor.close()
+            driver._read_timeout = None
+
+    def _bounds(self, *, mariadb: bool) -> dict[str, str]:
+        """Return the server's variables for the profile's bounds.
+
+        Locks are waited for in whole seconds. Of statements MariaDB bounds each, in seconds, MySQL only SELECT.
+        """
+        bounds: dict[str, str] = {}
+        if lock := self.profile.lock_timeout:
+            bounds |= dict.fromkeys(("innodb_lock_wait_timeout", "lock_wait_timeout"), str(math.ceil(lock)))
+        if (timeout := self.profile.statement_timeout) and mariadb:
+            bounds["max_statement_time"] = f"{timeout:f}"
+        elif timeout:
+            bounds["max_execution_time"] = str(max(1, round(timeout * 1000)))
+        return bounds
+
+    def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
+        """Begin it READ ONLY."""
+        if not writes:
+            connection.exec_driver_sql("START TRANSACTION READ ONLY")
+
+    def canceller(self, driver_connection: Any) -> Callable[[], Any]:
+        """Kill the query from a second connection: at the server it would run on without its client."""
+        return partial(self._kill_query, driver_connection.thread_id())
+
+    def _kill_query(self, thread: int) -> None:
+        import pymysql
+
+        url = self.url()
+        _, place = url.get_dialect()().create_connect_args(url)
+        bounds = {"connect_timeout": 1, "read_timeout": 1}
+        login = dict(place) | self.connect_args() | self.secret_args() | bounds
+        with pymysql.connect(**login) as connection, connection.cursor() as cursor:
+            cursor.execute(f"KILL QUERY {int(thread)}")
+
+    def descriptor(self, driver_connection: Any) -> int:
+        """Return that of PyMySQL's socket."""
+        return int(driver_connection._sock.fileno())
+
+    def identity(self, connection: Connection) -> Identity:
+        """Ask for the version, the user and the database; the version tells MariaDB from MySQL."""
+        version, user, database = connection.exec_driver_sql("SELECT version(), current_user(), database()").one()
+        server = "MariaDB" if "MariaDB" in version else "MySQL"
+        return Identity(server, version.split("-")[0], user, database)
+
+    def tls_version(self, driver_connection: Any) -> str | None:
+        """Ask PyMySQL's socket or asyncmy's; the server's `Ssl_cipher` would speak of its own hop behind a proxy."""
+        transport = getattr(driver_connection, "_transport", None)
+        sock = transport.get_extra_info("ssl_object") if transport else driver_connection._sock
+        version = getattr(sock, "version", None)
+        return version() if version else None
+
+    def usage(self, connection: Connection) -> ServerUsage:
+        """Count threads, and what the limits of the server and of the account leave."""
+        return ServerUsage.of(audit.limits(connection))
+
+    def facts(self, connection: Connection, *, deep: bool = False) -> Facts:
+        """Ask what there is to ask; `deep` adds nothing here."""
+        return audit.facts(self, connection)
+
+    def lock_key(self, name: str) -> str:
+        """Return a name of at most 64 characters that tells upper case from lower, which GET_LOCK itself does not.
+
+        The server has one room for all its databases: the database's name is a part of it.
+        """
+        whole = f"dbctl:{self.profile.database or ''}:{name}"
+        if _PLAIN_LOCK.fullmatch(whole):
+            return whole
+        return f"dbctl:{hashlib.sha256(whole.encode()).hexdigest()[:48]}"
+
+    def refuse_lock(self, connection: Connection) -> None:
+        """Refuse Galera's nodes, each of which keeps such locks to itself, and a server that is read only."""
+        query = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('wsrep_on', 'read_only', 'super_read_only')"
+        on = {name for name, value in connection.exec_driver_sql(query) if value == "ON"}
+        if "wsrep_on" in on:
+            raise WorkRefused("a lock would exclude nobody on other nodes: Galera shares none")
+        if on:
+            raise WorkRefused(
+                "a lock would exclude nobody elsewhere: this server is read only, as replicas are",
+                "take it on the primary",
+            )
+
+    @contextmanager
+    def ddl_lock(self, connection: Connection) -> Iterator[None]:
+        """Take a named lock, which DDL's implicit commits do not release, on this database's name."""
+        database = connection.exec_driver_sql("SELECT database()").scalar()
+        name = f"{_DDL_LOCK}:{database}"[:64]
+        if connection.exec_driver_sql("SELECT GET_LOCK(%s, %s)", (name, _DDL_LOCK_WAIT)).scalar() != 1:
+            raise OutOfTime(f"another run has been creating tables for {_DDL_LOCK_WAIT} s", "try again when it is done")
+        try:
+            yield
+        finally:
+            if not connection.invalidated:  # with which the lock is gone
+                connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
+
+    def driver_errors(self) -> tuple[type[BaseException], ...]:
+        """Return PyMySQL's base."""
+        import pymysql
+
+        return (pymysql.MySQLError,)
+
+    def error_code(self, error: BaseException) -> Any:
+        """Return the errno."""
+        return error.args[0] if error.args else None
+
+    def error_text(self, error: BaseException) -> str:
+        """Return the server's message without the errno's parentheses."""
+        if len(error.args) < 2 or isinstance(error, OSError):
+            return super().error_text(error)
+        if isinstance(error.__context__, TimeoutError):
+            return ""  # PyMySQL bounds its reads in seconds of its own; `connect_error` says the profile's
+        return " ".join(str(error.args[1] or "the connection is closed").split())
+
+    def failed_stage(self, error: BaseException) -> str:
+        """Tell the step by the errno, else by what the driver met on its socket."""
+        code = self.error_code(error)
+        return _STAGES.get(code) or super().failed_stage(error)
+
+
+backend = MySQL

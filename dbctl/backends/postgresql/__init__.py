@@ -1,0 +1,1 @@
+"""PostgreSQL, by psycopg2 and asyncpg: all that is its alone."""

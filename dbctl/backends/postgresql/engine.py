@@ -1,0 +1,298 @@
+"""PostgreSQL, by psycopg2."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.audit import Facts, ServerUsage
+from dbctl.backends.base import Backend, Identity
+from dbctl.backends.postgresql import asyncpg, audit, libpq
+from dbctl.backends.tls import system_ca
+from dbctl.errors import (
+    BrokenReference,
+    Conflict,
+    ConnectError,
+    Contention,
+    DbctlError,
+    Duplicate,
+    MissingTable,
+    NoSpace,
+    OutOfTime,
+    WorkRefused,
+)
+from dbctl.profiles.tls import VERIFYING
+
+if TYPE_CHECKING:
+    import socket
+
+    from sqlalchemy import Connection
+
+# Any number will do that no other program uses for an advisory lock; this one spells "dbctlddl".
+_DDL_LOCK = int.from_bytes(b"dbctlddl", "big") >> 1
+
+# For what is not named libpq would look in the home directory, and verify, or show itself, by what it finds there.
+_NO_FILE = "/dev/null/none"
+
+# Where the server's system can't tell that a socket is closed, as on Windows, it refuses the setting.
+_WATCH_CLIENT = (
+    "CASE WHEN version() ~ 'linux|darwin|bsd' THEN set_config('client_connection_check_interval', '500', true) END"
+)
+
+# https://www.postgresql.org/docs/current/view-pg-locks.html: a key of 64 bits stands there as two of 32
+_LOCKS = (
+    "FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND (CAST(classid AS bigint) << 32 | CAST(objid AS bigint)) = :key"
+)
+
+_OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
+_TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
+
+
+class PostgreSQL(Backend):
+    """PostgreSQL."""
+
+    title = "PostgreSQL"
+    drivers = ("postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg")
+    sync_driver = "postgresql+psycopg2"
+    async_driver = "postgresql+asyncpg"
+    default_port = 5432
+    check_deferred = "SET CONSTRAINTS ALL IMMEDIATE"
+    # https://www.postgresql.org/docs/current/errcodes-appendix.html
+    errors = {
+        "42P01": MissingTable,
+        "57014": OutOfTime,  # query_canceled: the statement timeout
+        "55P03": OutOfTime,  # lock_not_available
+        "25P03": OutOfTime,  # idle_in_transaction_session_timeout
+        "53100": NoSpace,  # disk_full
+        "53300": ConnectError,  # too_many_connections
+        "57P01": ConnectError,  # admin_shutdown
+        "57P02": ConnectError,  # crash_shutdown
+        "57P03": ConnectError,  # cannot_connect_now
+        "22000": Conflict,
+        "22001": Conflict,  # string_data_right_truncation
+        "22003": Conflict,  # numeric_value_out_of_range
+        "23502": Conflict,
+        "23503": BrokenReference,
+        "23505": Duplicate,
+        "23514": Conflict,
+        "23P01": Duplicate,  # exclusion_violation: unique, in a wider sense
+        "40001": Contention,  # serialization_failure
+        "40P01": Contention,  # deadlock_detected
+    }
+    heals = ("40001", "40P01")
+    lock_statement = "SELECT pg_try_advisory_lock(:key)"
+    unlock_statement = "SELECT pg_advisory_unlock(:key)"
+    lock_holder_statement = f"SELECT pid {_LOCKS}"
+    own_lock_statement = f"SELECT count(*) {_LOCKS} AND pid = pg_backend_pid()"
+    fails_whole = True
+    column_patterns = (r'column "([^"]+)"', r"Key \(([^)]*)\)=")
+    transient = ("53300", "57P01", "57P02", "57P03")
+
+    def connect_args(self) -> dict[str, Any]:
+        """Return libpq's keywords (https://www.postgresql.org/docs/current/libpq-connect.html)."""
+        profile, ssl = self.profile, self.profile.ssl
+        return {
+            # libpq takes whole seconds, for each host anew, and advises against fewer than 2.
+            "connect_timeout": max(2, math.ceil(profile.connect_timeout / max(1, len(self.addresses())))),
+            "application_name": profile.application_name,
+            "sslmode": ssl.mode,
+            "sslrootcert": ssl.ca or (system_ca(self.profile) if ssl.mode in VERIFYING else _NO_FILE),
+            "sslcert": ssl.cert or _NO_FILE,
+            "sslkey": ssl.key or ssl.cert or _NO_FILE,
+        }
+
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """Return also those of several hosts: `?host=a:1&host=b:2`, or `?host=a,b&port=1,2`.
+
+        https://docs.sqlalchemy.org/en/20/dialects/postgresql.html#specifying-multiple-fallback-hosts
+        """
+        hosts, ports = (_listed(self.profile.query.get(key)) for key in ("host", "port"))
+        if not hosts:
+            return super().addresses()
+        ports = ports or [str(self.profile.port or self.default_port)]
+        ports = ports * len(hosts) if len(ports) == 1 else ports
+        pairs = [
+            host.rsplit(":", 1) if host.count(":") == 1 else (host, port)
+            for host, port in zip(hosts, ports, strict=False)
+        ]
+        return [(host, int(port)) for host, port in pairs if host and not host.startswith("/") and port.isdecimal()]
+
+    def async_connect_args(self) -> dict[str, Any]:
+        """Return asyncpg's keywords."""
+        return asyncpg.connect_args(self)
+
+    def descriptor(self, driver_connection: Any) -> int:
+        """Return that of libpq's socket."""
+        return int(driver_connection.fileno())
+
+    def first_silence(self, sock: socket.socket) -> str:
+        """Ask for TLS, as libpq and asyncpg first do.
+
+        https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
+        """
+        if self.profile.ssl.mode == "disable":
+            return "login"
+        try:
+            sock.sendall(audit.SSL_REQUEST)
+            return "login" if sock.recv(1) else "TLS"
+        except OSError:
+            return "TLS"
+
+    def identity(self, connection: Connection) -> Identity:
+        """Ask for the version, the user and the database."""
+        query = "SELECT current_setting('server_version'), current_user, current_database()"
+        version, user, database = connection.exec_driver_sql(query).one()
+        return Identity(self.title, version.split()[0], user, database)
+
+    def tls_version(self, driver_connection: Any) -> str | None:
+        """Ask libpq, or asyncpg's transport, about its own socket.
+
+        `pg_stat_ssl` would speak of the server's own hop, behind a proxy.
+        """
+        if transport := getattr(driver_connection, "_transport", None):
+            tls = transport.get_extra_info("ssl_object")
+            return tls.version() if tls else None
+        info = driver_connection.info
+        return str(info.ssl_attribute("protocol")) if info.ssl_in_use else None
+
+    def usage(self, connection: Connection) -> ServerUsage:
+        """Count sessions, and what the limits of the server, the role and the database leave."""
+        return ServerUsage.of(audit.limits(connection))
+
+    def facts(self, connection: Connection, *, deep: bool = False) -> Facts:
+        """Ask what there is to ask; `deep` adds nothing here."""
+        return audit.facts(self, connection)
+
+    def begin_statement(self, *, writes: bool) -> str | None:
+        """Bound each statement. LOCAL, since a session's setting would reach the next client of a pooler."""
+        bounds = {"statement_timeout": self.profile.statement_timeout, "lock_timeout": self.profile.lock_timeout}
+        local = [f"set_config('{name}', '{max(1, round(s * 1000))}', true)" for name, s in bounds.items() if s]
+        return f"SELECT {', '.join(local)}" if local else None
+
+    def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
+        """Make it READ ONLY, and have the server look twice a second whether this end of the connection is still there.
+
+        https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
+        """
+        calls = [] if writes else ["set_config('transaction_read_only', 'on', true)"]
+        if (connection.dialect.server_version_info or (0,)) >= (14,):
+            calls.append(_WATCH_CLIENT)
+        if calls:
+            connection.exec_driver_sql(f"SELECT {', '.join(calls)}")
+
+    def transaction_id(self, connection: Connection) -> str | None:
+        """Ask for the transaction's id, which there is when it has written something, and the server's timeline.
+
+        A standby that has taken over begins a new timeline, on which the same id may mean another transaction.
+        """
+        if (connection.dialect.server_version_info or (0,)) < (13,):
+            return None
+        found = connection.exec_driver_sql(f"SELECT id, {_TIMELINE} FROM {_OWN_ID} WHERE id IS NOT NULL").one_or_none()
+        return "" if found is None else f"{found[0]} {found[1]}"
+
+    def committed(self, connection: Connection, transaction_id: str, *, insist: bool) -> bool | None:
+        """Ask the server for the transaction's status, which is null where it was long ago, or not on this server.
+
+        https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT
+        """
+        id_, timeline = transaction_id.split()
+        id_ = f"'{int(id_)}'::xid8"
+        now_on, status = connection.exec_driver_sql(f"SELECT {_TIMELINE}, pg_xact_status({id_})").one()
+        if now_on != timeline:
+            return None
+        if status == "in progress" and insist:
+            whose = f"FROM pg_stat_activity WHERE backend_xid = {id_}::xid"
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {whose}")
+        return {"committed": True, "aborted": False}.get(status)
+
+    def canceller(self, driver_connection: Any) -> Callable[[], Any]:
+        """Send a cancel request past psycopg2, whose own holds up all threads, and so every signal, until its answer.
+
+        https://www.postgresql.org/docs/current/libpq-cancel.html#LIBPQ-CANCEL-DEPRECATED
+        """
+        import ctypes
+
+        from psycopg2 import _psycopg
+
+        libpq = ctypes.CDLL(_psycopg.__file__)  # which is linked to it
+        if not hasattr(libpq, "PQcancel"):  # it is a part of psycopg2's own file, and out of sight
+            return driver_connection.cancel  # type: ignore[no-any-return]
+        libpq.PQgetCancel.restype = ctypes.c_void_p
+        handle = ctypes.c_void_p(libpq.PQgetCancel(ctypes.c_void_p(driver_connection.pgconn_ptr)))
+        return lambda: libpq.PQcancel(handle, ctypes.create_string_buffer(256), 256)
+
+    def lock_key(self, name: str) -> int:
+        """Return a number of 63 bits; it is the database's own."""
+        return int.from_bytes(hashlib.sha256(f"dbctl:{name}".encode()).digest()[:8], "big") >> 1
+
+    def refuse_lock(self, connection: Connection) -> None:
+        """Refuse a pooler, which shows its client another process id than the server's, and a standby."""
+        pid, standby = connection.exec_driver_sql("SELECT pg_backend_pid(), pg_is_in_recovery()").one()
+        driver_connection: Any = connection.connection.driver_connection
+        if pid != driver_connection.info.backend_pid:
+            raise WorkRefused(
+                "a lock would exclude nobody: a pooler such as PgBouncer answers here, which hands its sessions round",
+                "connect to the server itself",
+            )
+        if standby:
+            raise WorkRefused("a lock would exclude nobody elsewhere: this is a standby", "take it on the primary")
+
+    @contextmanager
+    def ddl_lock(self, connection: Connection) -> Iterator[None]:
+        """Take a transaction's advisory lock: CREATE TABLE IF NOT EXISTS alone fails when two run it at once."""
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_DDL_LOCK})")
+        yield
+
+    def driver_errors(self) -> tuple[type[BaseException], ...]:
+        """Return psycopg2's base, and asyncpg's, which come as they are from a new connection's first questions."""
+        import psycopg2
+
+        driver = sys.modules.get("asyncpg")
+        own = (driver.PostgresError, driver.InterfaceError, driver.InternalClientError) if driver else ()
+        return (psycopg2.Error, *own)
+
+    def error_code(self, error: BaseException) -> Any:
+        """Return the SQLSTATE; errors from before there was a session have none."""
+        return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
+
+    def error_text(self, error: BaseException) -> str:
+        """Return the server's message and detail, without the statement that psycopg2 quotes below them.
+
+        The detail shows the row's values, and so is left out for a protected profile.
+        """
+        diagnosis = getattr(error, "diag", None)
+        if diagnosis is not None and diagnosis.message_primary:
+            text, detail = diagnosis.message_primary, diagnosis.message_detail
+        else:
+            text, detail = super().error_text(error), getattr(error.__cause__, "detail", None)
+        return text if self.profile.protected or not detail else f"{text}: {detail}"
+
+    def failed_stage(self, error: BaseException) -> str:
+        """Tell the step by the SQLSTATE, by libpq's words, or by what asyncpg met on its socket."""
+        if code := self.error_code(error):
+            return "database" if code == "3D000" else "login"
+        return libpq.stage(str(error)) or super().failed_stage(error)
+
+    def is_transient(self, error: BaseException, stage: str) -> bool:
+        """Tell it also by libpq's words."""
+        return super().is_transient(error, stage) or libpq.may_heal(str(error))
+
+    def translate(self, error: BaseException, *, committing: bool = False) -> DbctlError | None:
+        """Translate also what psycopg2 refuses before it sends it."""
+        if isinstance(error, ValueError) and "NUL" in str(error):
+            return WorkRefused("PostgreSQL stores no NUL character in text", "take it out of the value")
+        return super().translate(error, committing=committing)
+
+
+def _listed(value: str | Sequence[str] | None) -> list[str]:
+    values = [value] if isinstance(value, str) else value or []
+    return [part for item in values for part in item.split(",")]
+
+
+backend = PostgreSQL

@@ -1,0 +1,47 @@
+"""Transactions in which an error came after which nothing of them may be committed, though somebody passed it over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import event
+
+from dbctl.backends.errors import CONNECTED
+from dbctl.errors import ConnectError, DbctlError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import ExceptionContext
+
+    from dbctl.backends.base import Backend
+
+_DOOMED = "dbctl_doomed"
+"""What a connection's `info` has: the last doomed transaction on it, and the error."""
+
+
+def watch(engine: Engine, backend: Backend) -> None:
+    """Note each error of an engine's transactions that dooms one, and leave a server that says it is no use now."""
+
+    @event.listens_for(engine, "handle_error")
+    def note(context: ExceptionContext) -> None:
+        connection, error = context.connection, context.sqlalchemy_exception
+        if backend.error_code(context.original_exception) in backend.leaves:
+            context.is_disconnect = True
+        if connection is not None:
+            vars(context.original_exception)[CONNECTED] = True
+        if connection is None or error is None or connection.invalidated:
+            return  # while connecting, or with a connection that can commit nothing more
+        transaction = connection.get_transaction()
+        translated = backend.translate(error)
+        if transaction is None or translated is None or doom_of(connection):
+            return
+        if backend.dooms(translated, in_savepoint=connection.in_nested_transaction()):
+            connection.info[_DOOMED] = (transaction, translated)
+
+
+def doom_of(connection: Connection) -> DbctlError | None:
+    """Return the error that dooms the transaction that a connection is in, or None."""
+    if connection.invalidated:
+        return ConnectError("the connection was lost")
+    transaction, error = connection.info.get(_DOOMED, (None, None))
+    return error if transaction is not None and transaction is connection.get_transaction() else None

@@ -1,0 +1,196 @@
+"""A profile inside a service that answers many requests at once, whatever the framework.
+
+Needs anyio, which comes with the extra `fastapi`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import anyio
+from anyio.lowlevel import RunVar
+from sqlalchemy import Engine
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from dbctl import probe
+from dbctl.backends.base import Backend
+from dbctl.connections.engines import backend_and_async_engine, backend_and_engine
+from dbctl.errors import ConnectError, OutOfTime
+from dbctl.pool import metrics
+from dbctl.profiles import Profile
+from dbctl.runtime.backoff import Patience
+from dbctl.work.database import Database
+from dbctl.work.sessions import async_unit_of_work, unit_of_work
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Queues:
+    """Where one waits for an engine: for a connection of the pool, and to ping beside the pool, one after the other."""
+
+    places: anyio.Semaphore
+    pings: anyio.Lock
+
+
+_queues: RunVar[WeakKeyDictionary[Engine, _Queues]] = RunVar("dbctl_queues")
+"""Each event loop's own: what waits in one can't be woken from another."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """A profile's engine, that of the sync driver or of the async one, as a service works with it."""
+
+    backend: Backend
+    engine: Engine | AsyncEngine
+
+    @classmethod
+    def to(cls, profile: str | Profile | None, *, asynchronous: bool) -> Access:
+        """Return the access to a profile by the engine that this process, or this event loop, has for it.
+
+        Raises:
+            ConfigError: There is no such profile, or it is wrong, or the extra `async` is not installed.
+        """
+        return cls(*(backend_and_async_engine(profile) if asynchronous else backend_and_engine(profile)))
+
+    @property
+    def sync_engine(self) -> Engine:
+        """The engine, or the one inside the async engine: whose pool it is."""
+        return self.engine if isinstance(self.engine, Engine) else self.engine.sync_engine
+
+    @asynccontextmanager
+    async def unit(self, *, writes: bool) -> AsyncIterator[Any]:
+        """Run the block in a unit of work, as soon as the pool has a connection for one more.
+
+        The block gets a `Database` or an `AsyncDatabase`. Without a connection it is waited for here, for the pool's
+        timeout, and not in a thread: requests that wait in all the threads there are would wait for those that have a
+        connection and need a thread to go on and give it back.
+
+        Raises:
+            OutOfTime: No connection came free.
+        """
+        places = await self._take_place()
+        try:
+            async with self._unit_of_work(writes=writes) as database:
+                yield database
+        except OutOfTime as error:
+            if isinstance(error.__cause__, PoolTimeout):
+                metrics.counts_of(self.sync_engine).add("timeouts")
+            raise
+        finally:
+            places.release()
+
+    async def _take_place(self) -> anyio.Semaphore:
+        """Take one of as many places as the pool has connections, and return what to give it back to."""
+        places = self._queues.places
+        try:
+            places.acquire_nowait()
+        except anyio.WouldBlock:
+            try:
+                with anyio.fail_after(self.backend.profile.pool.timeout):
+                    await places.acquire()
+            except TimeoutError:
+                metrics.counts_of(self.sync_engine).add("timeouts")
+                with self.backend.translating():
+                    raise PoolTimeout from None
+        return places
+
+    @property
+    def _queues(self) -> _Queues:
+        queues = _queues.get(None)
+        if queues is None:
+            _queues.set(queues := WeakKeyDictionary())
+        if self.sync_engine not in queues:
+            metrics.counts_of(self.sync_engine)  # what the pool does is counted from its first use on
+            limit = int(min(metrics.capacity(self.backend), sys.maxsize))
+            queues[self.sync_engine] = _Queues(anyio.Semaphore(limit, fast_acquire=True), anyio.Lock())
+        return queues[self.sync_engine]
+
+    def _unit_of_work(self, *, writes: bool) -> AbstractAsyncContextManager[Any]:
+        if isinstance(self.engine, Engine):
+            return _ended_in_thread(unit_of_work(self.engine, self.backend, writes=writes))
+        return async_unit_of_work(self.engine, self.backend, writes=writes)
+
+    async def run(self, command: Callable[..., Any], *args: Any) -> Any:
+        """Run a command's function in a unit of work, and return its result."""
+        async with self.unit(writes=True) as database:
+            if isinstance(database, Database):
+                return await anyio.to_thread.run_sync(command, database, *args)
+            return await database.run(command, *args)
+
+    async def ping(self, seconds: float) -> None:
+        """Connect anew, beside the pool, and run `SELECT 1`; one at a time, so that many who ask open no connections.
+
+        Raises:
+            ConnectError: It failed, or took longer.
+        """
+        profile = self.backend.profile
+        bounded = profile.model_copy(update={"connect_timeout": min(seconds, profile.connect_timeout)})
+        try:
+            with anyio.fail_after(seconds):
+                async with self._queues.pings:
+                    await self._ping(bounded)
+        except TimeoutError as error:
+            raise ConnectError(f"profile {profile.name}: no answer within {seconds:g} s", transient=True) from error
+
+    async def _ping(self, profile: Profile) -> None:
+        if isinstance(self.engine, Engine):
+            # Not one of the service's threads, which may all be busy; it is left alone where it takes too long.
+            one = anyio.CapacityLimiter(1)
+            await anyio.to_thread.run_sync(probe.ping, profile, abandon_on_cancel=True, limiter=one)
+        else:
+            await probe.async_ping(profile)
+
+    async def wait(self, seconds: float) -> None:
+        """Ping until it succeeds, with growing pauses, for so many seconds; a file is not waited for.
+
+        Raises:
+            ConnectError: It fails in a way that no waiting heals.
+            OutOfTime: It still fails when the time is over.
+        """
+        if not self.backend.needs_host:
+            return
+        patience = Patience(seconds)
+        while True:
+            try:
+                await self.ping(patience.time_for_a_try(seconds))
+                return
+            except ConnectError as error:
+                pause = patience.pause_after(error)
+            await anyio.sleep(pause)
+
+    async def dispose(self) -> None:
+        """Close the idle connections."""
+        if isinstance(self.engine, Engine):
+            self.engine.dispose()
+        else:
+            await self.engine.dispose()
+
+
+@asynccontextmanager
+async def _ended_in_thread(unit: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """Run an async block in a sync unit of work, which waits for the database at its end alone.
+
+    The thread for that is none of the service's limited number: they may be waiting for this unit's connection.
+    """
+    entered = unit.__enter__()
+    try:
+        yield entered
+    except BaseException as error:
+        if not await _exit_in_thread(unit, error):
+            raise
+    else:
+        await _exit_in_thread(unit, None)
+
+
+async def _exit_in_thread(unit: AbstractContextManager[Any], error: BaseException | None) -> bool:
+    reason = (type(error), error, error.__traceback__) if error else (None, None, None)
+    with anyio.CancelScope(shield=True):
+        handled = await anyio.to_thread.run_sync(unit.__exit__, *reason, limiter=anyio.CapacityLimiter(1))
+    return bool(handled)

@@ -1,0 +1,4 @@
+"""What dbctl needs of the machine it runs on, and what knows of no database.
+
+Waits that hear a signal, deadlines at a socket, pauses between tries, names and addresses.
+"""

@@ -1,0 +1,1 @@
+"""The sample's commands, mounted as those of any service."""

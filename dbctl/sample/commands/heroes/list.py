@@ -1,0 +1,20 @@
+"""`dbctl heroes list`."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from dbctl import sample
+from dbctl.sample.rows import HeroRow
+from dbctl.work.database import Database
+
+
+def list_(
+    database: Database,
+    team: Annotated[str | None, typer.Option(help="Only those in the team with this id or name.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="At most so many.")] = None,
+    after: Annotated[int | None, typer.Option(metavar="ID", help="Only those with a greater id.")] = None,
+) -> Sequence[HeroRow]:
+    """List the heroes, by id; --limit and --after make pages of them."""
+    return sample.list_heroes(database.session, team, limit, after)

@@ -1,0 +1,18 @@
+"""`dbctl heroes remove`."""
+
+from typing import Annotated
+
+import typer
+
+from dbctl import sample
+from dbctl.sample.rows import HeroRow
+from dbctl.work.database import Database
+from dbctl.work.effects import writes
+
+
+@writes(repeatable=True)
+def remove(
+    database: Database, hero: Annotated[str, typer.Argument(help="The hero's id or name.", show_default=False)]
+) -> HeroRow:
+    """Remove a hero, and the log of the hero's transfers; shows who it was."""
+    return sample.remove_hero(database.session, hero)

@@ -1,0 +1,29 @@
+"""`dbctl heroes update`."""
+
+from typing import Annotated
+
+import typer
+
+from dbctl import sample
+from dbctl.errors import UsageError
+from dbctl.sample.rows import HeroRow
+from dbctl.work.database import Database
+from dbctl.work.effects import writes
+
+
+@writes(repeatable=True)
+def update(
+    database: Database,
+    hero: Annotated[str, typer.Argument(help="The hero's id or name.", show_default=False)],
+    name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    secret_name: Annotated[str | None, typer.Option(help="A new secret name.")] = None,
+    age: Annotated[int | None, typer.Option(min=0, help="In years.")] = None,
+    team: Annotated[str | None, typer.Option(help="A team, by id or name, for a hero who is in none.")] = None,
+) -> HeroRow:
+    """Change what is given of a hero, and leave the rest.
+
+    A hero who is in a team moves by `dbctl transfer`, which logs it.
+    """
+    if all(value is None for value in (name, secret_name, age, team)):
+        raise UsageError("nothing to change", "give --name, --secret-name, --age or --team")
+    return sample.update_hero(database.session, hero, name=name, secret_name=secret_name, age=age, team=team)

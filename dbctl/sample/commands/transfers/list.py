@@ -1,0 +1,20 @@
+"""`dbctl transfers list`."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from dbctl import sample
+from dbctl.sample.rows import TransferRow
+from dbctl.work.database import Database
+
+
+def list_(
+    database: Database,
+    hero: Annotated[str | None, typer.Option(help="Only those of the hero with this id or name.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="At most so many.")] = None,
+    after: Annotated[int | None, typer.Option(metavar="ID", help="Only those with a greater id.")] = None,
+) -> Sequence[TransferRow]:
+    """List the transfers that took place, by id."""
+    return sample.list_transfers(database.session, hero, limit, after)

@@ -1,0 +1,73 @@
+"""The functions on teams."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlmodel import Session, col, func, or_, select
+
+from dbctl.errors import WorkRefused
+from dbctl.sample.lookup import IdOrName, find, id_of, locked
+from dbctl.sample.models import Hero, Team, TransferLog
+from dbctl.sample.rows import TeamRow
+
+
+def add_team(session: Session, name: str, headquarters: str | None = None) -> TeamRow:
+    """Add a team.
+
+    Raises:
+        Conflict: There is a team of this name.
+    """
+    team = Team(name=name, headquarters=headquarters)
+    session.add(team)
+    session.flush()
+    session.refresh(team)
+    return _row(team, 0)
+
+
+def find_team(session: Session, wanted: IdOrName) -> Team:
+    """Return the team whose id or name this is.
+
+    Raises:
+        NotFound: There is none.
+    """
+    return find(session, Team, wanted)
+
+
+def list_teams(session: Session) -> Sequence[TeamRow]:
+    """Return all teams, by id."""
+    heroes: Any = select(func.count(col(Hero.id))).where(Hero.team_id == Team.id).scalar_subquery()
+    rows = session.exec(select(Team, heroes).order_by(col(Team.id))).all()
+    return [_row(team, count) for team, count in rows]
+
+
+def remove_team(session: Session, wanted: IdOrName) -> TeamRow:
+    """Remove a team that nothing refers to any more.
+
+    Raises:
+        NotFound: There is no such team.
+        WorkRefused: Heroes are in it, or logged transfers name it.
+    """
+    team = locked(session, Team, wanted)
+    in_it = _count(session, col(Hero.team_id) == team.id)
+    if in_it:
+        raise WorkRefused(
+            f'team {team.id} "{team.name}" is not empty: heroes in it: {in_it}', "move them with: dbctl transfer"
+        )
+    named = _count(session, or_(col(TransferLog.from_team_id) == team.id, col(TransferLog.to_team_id) == team.id))
+    if named:
+        raise WorkRefused(
+            f'team {team.id} "{team.name}" is named in the log of transfers: {named} of them',
+            "a hero's log goes with the hero: dbctl heroes remove",
+        )
+    row = _row(team, 0)
+    session.delete(team)
+    session.flush()
+    return row
+
+
+def _count(session: Session, condition: Any) -> int:
+    return session.exec(select(func.count()).where(condition)).one()
+
+
+def _row(team: Team, heroes: int) -> TeamRow:
+    return TeamRow(id_of(team), team.name, team.headquarters, heroes)

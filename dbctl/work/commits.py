@@ -1,0 +1,194 @@
+"""How a unit of work ends: the one implementation behind the sync and the async form.
+
+It is committed only where all of it is sound, and what is said of it afterwards is true: a connection that is lost
+during COMMIT leaves it open whether the server still did it, so the server is asked, where it can be.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import inspect
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.util import await_only
+
+from dbctl.connections.aborted import doom_of
+from dbctl.connections.response_timeouts import answering
+from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown, WorkRefused
+from dbctl.runtime.deadlines import connect_until
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlmodel import Session
+
+    from dbctl.backends.base import Backend
+
+_PAUSE = 0.1
+"""Seconds between two questions what became of a COMMIT."""
+
+_AFTER_SILENCE = 0.5
+"""Seconds for which a server is asked that was silent to the COMMIT itself."""
+
+_log = logging.getLogger("dbctl")
+
+
+@dataclass
+class Ending:
+    """The end of one unit of work.
+
+    Args:
+        session: The unit's session.
+        backend: The backend of its database.
+        dry_run: Whether it is rolled back also where all went well.
+        strict: Whether to ask for the transaction's id before COMMIT, by which its outcome can be asked for after it.
+        writes: Whether the unit means to write; a strict one that does not can't.
+        before_commit: Called when all is ready to be committed; what it raises rolls all back.
+    """
+
+    session: Session
+    backend: Backend
+    dry_run: bool = False
+    strict: bool = False
+    writes: bool = True
+    before_commit: Callable[[], None] | None = None
+
+    def conclude(self) -> None:
+        """Load what is missing, commit, and close; in a dry run, roll back.
+
+        Raises:
+            OutcomeUnknown: The connection was lost during COMMIT, and the server can't be asked.
+        """
+        self._refuse_doomed()
+        _complete(self.session)
+        if not self.dry_run:
+            self._commit()
+        elif self.backend.check_deferred:
+            self.session.connection().exec_driver_sql(self.backend.check_deferred)
+        if self.dry_run:
+            self.session.expunge_all()  # a rollback would empty the objects, which are to be shown
+        self.session.close()
+
+    def abandon(self, error: BaseException) -> DbctlError | None:
+        """Roll back, and return dbctl's error for this one, or None where it is none of the database's."""
+        translated = self.backend.translate(error)
+        if type(translated) is WorkRefused:
+            translated = self._doom() or translated
+        try:
+            self.session.rollback()
+        except Exception as failure:
+            # Without a connection there is nothing to roll back with: the server does it by itself.
+            error.add_note(f"the rollback failed too: {failure}")
+        return translated
+
+    def _doom(self) -> DbctlError | None:
+        """Return the error that had doomed the transaction, of which what the server refuses later is a consequence."""
+        try:
+            return doom_of(self.session.connection())
+        except InvalidRequestError:
+            return None  # the session has let the transaction go already
+
+    def _refuse_doomed(self) -> None:
+        """Commit nothing after an error that ended the transaction, which the unit may have caught and passed over.
+
+        PostgreSQL answers the COMMIT of such a transaction with a ROLLBACK and no error, and so does Galera after a
+        deadlock; after a lock timeout MySQL would commit all but the one statement.
+        """
+        if self.session.in_transaction() and (error := doom_of(self.session.connection())):
+            raise error
+
+    def _commit(self) -> None:
+        transaction_id = None
+        if self.strict and not self.writes:
+            transaction_id = ""
+        elif self.strict and self.session.in_transaction():
+            transaction_id = self.backend.transaction_id(self.session.connection())
+        if self.before_commit:
+            self.before_commit()
+        began = time.monotonic()
+        try:
+            self.session.commit()
+        except Exception as error:
+            failure = self.backend.translate(error, committing=True)
+            if not isinstance(failure, ConnectError):
+                if failure is None:
+                    raise
+                raise failure from error
+            failure.__cause__ = error
+            self._settle(failure, transaction_id, time.monotonic() - began)
+
+    def _settle(self, failure: ConnectError, transaction_id: str | None, seconds: float) -> None:
+        """Return where a COMMIT without an answer, which took so many seconds to fail, is found to be done.
+
+        Raises:
+            ConnectError: All is rolled back.
+            OutcomeUnknown: Nobody can tell.
+        """
+        engine: Engine = self.session.get_bind()  # type: ignore[assignment]  # a unit's session is bound to its engine
+        self.session.expunge_all()  # a session whose COMMIT failed would empty the objects
+        self.session.invalidate()
+        lost = f"the connection was lost during COMMIT: {failure.message}"
+        if transaction_id == "":
+            raise ConnectError(f"{lost}; nothing was to be written", "COMMIT", "run it again") from failure.__cause__
+        committed = None
+        if transaction_id is not None:
+            limit = self.backend.profile.connect_timeout
+            silent = seconds > (self.backend.profile.statement_timeout or limit)
+            committed = self._ask(engine, transaction_id, _AFTER_SILENCE if silent else limit)
+        if committed is None:
+            raise OutcomeUnknown(
+                f"the outcome is unknown, the work may or may not be there: {lost}",
+                "look before you run it again, for example with dbctl heroes list or dbctl transfers list",
+            ) from failure.__cause__
+        if not committed:
+            message = f"{lost}; the server says that all was rolled back"
+            raise ConnectError(message, "COMMIT", "run it again") from failure.__cause__
+        _log.info("%s; the server says that it is committed", lost)
+
+    def _ask(self, engine: Engine, transaction_id: str, seconds: float) -> bool | None:
+        """Ask on new connections, for so many seconds, whether the transaction is committed; None if nobody tells.
+
+        COMMIT may be under way, or still on its way. When half of the time is over, that is ended.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            left = max(_PAUSE, end - time.monotonic())
+            connect_until(time.monotonic() + left)
+            try:
+                with (
+                    self.backend.translating(),
+                    engine.connect() as connection,
+                    answering(self.backend, connection.connection.dbapi_connection, left),
+                ):
+                    committed = self.backend.committed(connection, transaction_id, insist=left < seconds / 2)
+            except DbctlError as error:
+                _log.debug("asked in vain what became of transaction %s: %s", transaction_id, error)
+                committed = None
+            finally:
+                connect_until(0.0)  # where an idle connection was asked, the time is left for no other connect
+            if committed is not None or time.monotonic() + _PAUSE > end:
+                return committed
+            _sleep(engine, _PAUSE)
+
+
+def _sleep(engine: Engine, seconds: float) -> None:
+    if engine.dialect.is_async:
+        import asyncio
+
+        await_only(asyncio.sleep(seconds))
+    else:
+        time.sleep(seconds)
+
+
+def _complete(session: Session) -> None:
+    """Flush, and load whatever the database made of it that is not loaded yet."""
+    session.flush()
+    for loaded in list(session.identity_map.values()):
+        if expired := inspect(loaded).expired_attributes:
+            try:
+                session.refresh(loaded, expired)
+            except InvalidRequestError:
+                continue  # its row is gone by a statement of the unit's own: there is nothing to load

@@ -1,0 +1,55 @@
+"""What running a command or a function does, which is marked on it. Nothing here loads SQLAlchemy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What running a command does to the database.
+
+    Args:
+        writes: It means to write; it gets `--dry-run`, and a transaction that may write.
+        creates: Connecting for it may create the database where that is a file.
+        unless: The option with which it only looks.
+        repeatable: It may be run again, in a new transaction, where other transactions got in its way: all that it does
+            is in the database, and is rolled back before that. What only reads may always.
+    """
+
+    writes: bool = False
+    creates: bool = False
+    unless: str | None = None
+    repeatable: bool = True
+
+    def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
+        """Return what it does when it is run with these arguments."""
+        return replace(self, writes=False) if self.unless and arguments.get(self.unless) else self
+
+
+def writes(
+    *, creates: bool = False, unless: str | None = None, repeatable: bool = False
+) -> Callable[[CommandFunction], CommandFunction]:
+    """Mark a command function as one that writes: `@writes()`.
+
+    Args:
+        creates: Connecting for it may create the database where that is a file.
+        unless: The name of its option with which it only looks.
+        repeatable: Whether it may be run again where other transactions got in its way.
+    """
+
+    def mark(function: CommandFunction) -> CommandFunction:
+        function.dbctl_effects = Effects(True, creates, unless, repeatable)  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def effects_of(command: Callable[..., Any]) -> Effects:
+    """Return what a command function was marked as; one without a mark only reads."""
+    effects: Effects = getattr(command, "dbctl_effects", Effects())
+    return effects

@@ -1,0 +1,181 @@
+"""THE unit of work: one session, begun, and then committed whole or rolled back whole.
+
+The rules hold by construction. A session lives in a context manager and for one unit of work; nothing commits but the
+unit's end; nothing is printed or computed while it is open but what the unit itself does; any exception rolls it back,
+an interrupt too. What the unit wrote is complete before it commits: ids, defaults and whatever else the database made
+are loaded inside the transaction, so the objects stay readable after it and no query has to follow a COMMIT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import event
+from sqlmodel import Session
+
+from dbctl.connections.engines import WRITES, backend_and_async_engine, backend_and_engine
+from dbctl.profiles import Profile
+from dbctl.work.commits import Ending
+from dbctl.work.database import Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlmodel.ext.asyncio.session import AsyncSession
+
+    from dbctl.backends.base import Backend
+
+P = ParamSpec("P")
+T = TypeVar("T")
+AnyEngine = TypeVar("AnyEngine", "Engine", "AsyncEngine")
+
+
+@contextmanager
+def session(profile: str | Profile | None = None, *, writes: bool = True) -> Iterator[Session]:
+    """Open a session on a profile for one unit of work: `with dbctl.session("prod") as session: …`.
+
+    It is committed when the block ends, and rolled back when the block raises.
+
+    Args:
+        profile: The profile, its name, or None for the one that `dbctl` itself would take.
+        writes: Whether the unit means to write; on SQLite, one that does takes the write lock at its start.
+
+    Raises:
+        DbctlError: What SQLAlchemy or the driver raised, translated; whatever else the block raises passes through.
+    """
+    backend, engine = backend_and_engine(profile)
+    with unit_of_work(engine, backend, writes=writes, strict=True) as database:
+        yield database.session
+
+
+@contextmanager
+def unit_of_work(
+    engine: Engine,
+    backend: Backend,
+    *,
+    writes: bool = True,
+    dry_run: bool = False,
+    strict: bool = False,
+    before_commit: Callable[[], None] | None = None,
+) -> Iterator[Database]:
+    """Run the block in one session and one transaction, and commit it whole or roll it back whole.
+
+    Args:
+        engine: Where to connect.
+        backend: The engine's backend, which translates errors.
+        writes: Whether the unit means to write.
+        dry_run: Roll back at the end also where all went well.
+        strict: Let the database refuse to write where the unit does not mean to, end a statement soon after this
+            process has died, and tell what became of a COMMIT that got no answer; each as far as it can. It costs up to
+            two round trips.
+        before_commit: Called when all is ready to be committed; what it raises rolls all back.
+    """
+    session = Session(_begun(engine, backend, writes), expire_on_commit=False)
+    if strict:
+        _be_strict(session, backend, writes)
+    ending = Ending(session, backend, dry_run, strict, writes, before_commit)
+    try:
+        yield Database(session, backend, backend.profile, dry_run)
+        ending.conclude()
+    except BaseException as error:
+        with session:
+            translated = ending.abandon(error)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+@asynccontextmanager
+async def async_session(profile: str | Profile | None = None, *, writes: bool = True) -> AsyncIterator[AsyncSession]:
+    """Open an async session on a profile for one unit of work: `async with dbctl.async_session("prod") as session: …`.
+
+    It ends as `session` does; a task that is cancelled in the block rolls it back.
+
+    Args:
+        profile: The profile, its name, or None for the one that `dbctl` itself would take.
+        writes: Whether the unit means to write.
+
+    Raises:
+        DbctlError: What SQLAlchemy or the driver raised, translated; whatever else the block raises passes through.
+    """
+    backend, engine = backend_and_async_engine(profile)
+    async with async_unit_of_work(engine, backend, writes=writes, strict=True) as database:
+        yield database.session
+
+
+@asynccontextmanager
+async def async_unit_of_work(
+    engine: AsyncEngine,
+    backend: Backend,
+    *,
+    writes: bool = True,
+    dry_run: bool = False,
+    strict: bool = False,
+    before_commit: Callable[[], None] | None = None,
+) -> AsyncIterator[AsyncDatabase]:
+    """Run the block in one async session and one transaction; the parameters are those of `unit_of_work`."""
+    from sqlmodel.ext.asyncio.session import AsyncSession
+
+    session = AsyncSession(_begun(engine, backend, writes), expire_on_commit=False)
+    if strict:
+        _be_strict(session.sync_session, backend, writes)
+    ending = Ending(session.sync_session, backend, dry_run, strict, writes, before_commit)
+    try:
+        yield AsyncDatabase(session, backend, backend.profile, dry_run)
+        await session.run_sync(lambda _: ending.conclude())
+    except BaseException as error:
+        reason = error  # `error` is unbound when this clause ends
+        async with session:  # which closes it also where the task is cancelled once more
+            translated = await session.run_sync(lambda _: ending.abandon(reason))
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def in_async(
+    function: Callable[Concatenate[Session, P], T],
+) -> Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, T]]:
+    """Return a function on a session as one on an async session, to be awaited; there is no second code behind it."""
+
+    @wraps(function)
+    async def call(session: AsyncSession, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        on_session: Any = function
+        result: T = await session.run_sync(on_session, *args, **kwargs)
+        return result
+
+    return call
+
+
+@dataclass(frozen=True)
+class AsyncDatabase:
+    """What `Database` is, with an async session."""
+
+    session: AsyncSession
+    backend: Backend
+    profile: Profile
+    dry_run: bool = False
+
+    async def run(self, command: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a command's function, which is a sync one, in this unit of work."""
+
+        def call(session: Any) -> T:
+            return command(Database(session, self.backend, self.profile, self.dry_run), *args, **kwargs)
+
+        return await self.session.run_sync(call)
+
+
+def _begun(engine: AnyEngine, backend: Backend, writes: bool) -> AnyEngine:
+    """Return the engine, told that the unit means to write where its database must know that from the start."""
+    return engine.execution_options(**{WRITES: True}) if writes and backend.locks_to_write else engine
+
+
+def _be_strict(session: Session, backend: Backend, writes: bool) -> None:
+    """Have each of the session's transactions begin strictly; nothing is connected before its first statement."""
+
+    @event.listens_for(session, "after_begin")
+    def begin(_session: Session, _transaction: Any, connection: Connection) -> None:
+        backend.begin_strictly(connection, writes=writes)

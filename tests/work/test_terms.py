@@ -1,0 +1,259 @@
+"""The terms of a unit of work are those of its profile, and of `strict`: bounds, isolation, whether it may write."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import registry
+from sqlmodel import Field, Session, SQLModel
+
+import dbctl
+from dbctl.backends import backend_of
+from dbctl.connections.engines import build_async_engine
+from dbctl.errors import Duplicate, OutOfTime, WorkRefused
+from dbctl.profiles import Profile
+from dbctl.work.sessions import async_unit_of_work, unit_of_work
+from tests.backends.profile import engine_of, profile_of
+from tests.harness.database import TestDatabase
+from tests.servers.pgbouncer import PgBouncer
+
+
+class Scratch(SQLModel, registry=registry()):
+    """Base of this file's table, away from every other's."""
+
+
+class Row(Scratch, table=True):
+    """A row of the table `t`."""
+
+    __tablename__ = "t"
+
+    x: int = Field(primary_key=True)
+
+
+SETTINGS = {"statement_timeout": 7.5, "lock_timeout": 2.5, "isolation": "SERIALIZABLE"}
+IN_EFFECT = {
+    "postgresql": (
+        "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),"
+        " current_setting('transaction_isolation')",
+        ("7500ms", "2500ms", "serializable"),
+    ),
+    "mariadb": (
+        "SELECT @@max_statement_time, @@innodb_lock_wait_timeout, @@lock_wait_timeout, @@tx_isolation",
+        (7.5, 3, 3, "SERIALIZABLE"),
+    ),
+}
+
+
+@pytest.fixture
+def database(shared_database: TestDatabase) -> Iterator[TestDatabase]:
+    """The module's database with an empty table."""
+    shared_database.execute("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+    yield shared_database
+    shared_database.execute("DROP TABLE t")
+    dbctl.dispose()
+
+
+def insert(session: Any, number: int) -> None:
+    session.execute(text(f"INSERT INTO t VALUES ({number})"))
+
+
+def rows(database: TestDatabase) -> list[int]:
+    return [number for (number,) in database.execute("SELECT x FROM t ORDER BY x")]
+
+
+def test_the_profile_s_bounds_and_isolation_are_in_effect(shared_server_database: TestDatabase) -> None:
+    query, expected = IN_EFFECT[shared_server_database.kind]
+    profile = profile_of(shared_server_database, SETTINGS)
+
+    async def by_async_driver() -> Any:
+        engine = build_async_engine(profile)
+        async with async_unit_of_work(engine, backend_of(profile)) as unit:
+            found = (await unit.session.execute(text(query))).one()
+        await engine.dispose()
+        return found
+
+    with engine_of(profile) as engine, unit_of_work(engine, backend_of(profile)) as unit:
+        assert unit.session.execute(text(query)).one() == expected
+    assert asyncio.run(by_async_driver()) == expected
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_unit_that_only_reads_may_not_write(database: TestDatabase, asynchronous: bool) -> None:
+    profile = profile_of(database, {"pool.size": 1, "pool.max_overflow": 0})
+
+    async def by_async_driver() -> None:
+        try:
+            async with dbctl.async_session(profile, writes=False) as session:
+                await session.run_sync(insert, 1)
+        finally:
+            async with dbctl.async_session(profile) as session:  # on the same connection
+                await session.run_sync(insert, 2)
+            await dbctl.async_dispose()
+
+    def by_driver() -> None:
+        try:
+            with dbctl.session(profile, writes=False) as session:
+                insert(session, 1)
+        finally:
+            with dbctl.engine(profile).connect() as connection:  # by no unit of work: nobody said that it only reads
+                insert(connection, 2)
+                connection.commit()
+
+    with pytest.raises(WorkRefused, match=r"(?i)read.?only"):
+        asyncio.run(by_async_driver()) if asynchronous else by_driver()
+    assert rows(database) == [2]
+
+
+def test_postgresql_looks_after_its_client_for_the_time_of_the_transaction(postgres_database: TestDatabase) -> None:
+    """And no longer, or the next client of a pooler would have it so."""
+    assert postgres_database.server
+    interval = text("SELECT current_setting('client_connection_check_interval')")
+    with PgBouncer(postgres_database.server) as pooler:
+        through = {"port": pooler.port, "ssl.mode": "disable"}
+        profile = profile_of(postgres_database, through)
+        with dbctl.session(profile) as session:
+            assert session.execute(interval).scalar() == "500ms"
+        with engine_of(profile) as engine, engine.connect() as connection:
+            assert connection.execute(interval).scalar() == "0"
+        dbctl.dispose()
+
+
+def test_what_was_done_before_an_error_that_was_passed_over_is_never_half_committed(database: TestDatabase) -> None:
+    """PostgreSQL ends the whole transaction at the first error, and answers COMMIT as if nothing were wrong."""
+    insert_all(profile_of(database), [1])
+
+    def pass_over() -> None:
+        with dbctl.session(profile_of(database)) as session:
+            insert(session, 2)
+            with pytest.raises(DBAPIError):
+                insert(session, 1)
+
+    if database.kind == "postgresql":
+        with pytest.raises(Duplicate):
+            pass_over()
+        assert rows(database) == [1]
+    else:
+        pass_over()
+        assert rows(database) == [1, 2]
+
+
+def test_what_it_led_to_does_not_hide_an_error_that_was_passed_over(postgres_database: TestDatabase) -> None:
+    """PostgreSQL refuses all that follows, and says only that."""
+    postgres_database.execute("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+    insert_all(profile_of(postgres_database), [1])
+
+    def pass_over() -> None:
+        with dbctl.session(profile_of(postgres_database)) as session:
+            with pytest.raises(DBAPIError):
+                insert(session, 1)
+            insert(session, 2)
+
+    with pytest.raises(Duplicate):
+        pass_over()
+    dbctl.dispose()
+
+
+def test_an_error_caught_around_a_savepoint_is_over(database: TestDatabase) -> None:
+    insert_all(profile_of(database), [1])
+    with dbctl.session(profile_of(database)) as session:
+        insert(session, 2)
+        with pytest.raises(DBAPIError), session.begin_nested():
+            insert(session, 1)
+    assert rows(database) == [1, 2]
+
+
+def test_a_failed_flush_that_was_passed_over_is_told_as_such(database: TestDatabase) -> None:
+    insert_all(profile_of(database), [1])
+
+    def pass_over() -> None:
+        with dbctl.session(profile_of(database)) as session:
+            session.add(Row(x=1))
+            with pytest.raises(DBAPIError):
+                session.flush()
+
+    with pytest.raises(WorkRefused):
+        pass_over()
+    assert rows(database) == [1]
+
+
+def test_after_a_lock_timeout_nothing_is_committed_though_it_was_passed_over(
+    shared_server_database: TestDatabase,
+) -> None:
+    """MySQL rolls back only the statement then, and would commit what stood before it."""
+    database = shared_server_database
+    database.execute("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+    profile = profile_of(database, {"lock_timeout": 0.2})
+    engine = create_engine(database.url)
+
+    def pass_over() -> None:
+        with dbctl.session(profile) as session:
+            insert(session, 2)
+            with pytest.raises(DBAPIError):
+                insert(session, 1)
+
+    try:
+        with engine.connect() as other:
+            insert(other, 1)
+            with pytest.raises(OutOfTime):
+                pass_over()
+        assert rows(database) == []
+    finally:
+        dbctl.dispose()
+        engine.dispose()
+        database.execute("DROP TABLE t")
+
+
+def insert_all(profile: Profile, numbers: list[int]) -> None:
+    with dbctl.session(profile) as session:
+        for number in numbers:
+            insert(session, number)
+
+
+def changing(database: TestDatabase, runs: list[int], disturbed: int) -> Any:
+    """Return a unit of work that another transaction gets in the way of, the first so many times."""
+    other = create_engine(database.url)
+
+    def change(session: Session) -> int:
+        session.execute(text("SELECT x FROM t WHERE x = 1")).one()
+        runs.append(len(runs) + 1)
+        if len(runs) <= disturbed:
+            with other.begin() as connection:
+                connection.execute(text("UPDATE t SET y = y + 10 WHERE x = 1"))
+        session.execute(text("UPDATE t SET y = y + 1 WHERE x = 1"))
+        return len(runs)
+
+    return change
+
+
+@pytest.fixture
+def contended(postgres_database: TestDatabase) -> Iterator[TestDatabase]:
+    postgres_database.execute("CREATE TABLE t (x INTEGER PRIMARY KEY, y INTEGER)")
+    postgres_database.execute("INSERT INTO t VALUES (1, 0)")
+    yield postgres_database
+    dbctl.dispose()
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_others_got_in_the_way_of_is_run_again_whole(contended: TestDatabase, asynchronous: bool) -> None:
+    profile, runs = profile_of(contended, {"isolation": "serializable"}), list[int]()
+    change = changing(contended, runs, disturbed=2)
+
+    async def by_async_driver() -> int:
+        found: int = await dbctl.async_run(dbctl.in_async(change), profile)
+        await dbctl.async_dispose()
+        return found
+
+    assert (asyncio.run(by_async_driver()) if asynchronous else dbctl.run(change, profile)) == 3
+    assert contended.execute("SELECT y FROM t") == [(21,)]
+
+
+def test_it_is_run_again_no_more_often_than_was_said(contended: TestDatabase) -> None:
+    runs = list[int]()
+    change = changing(contended, runs, disturbed=9)
+    with pytest.raises(dbctl.DbctlError, match=r"could not serialize .*, 3 times in a row"):
+        dbctl.run(change, profile_of(contended, {"isolation": "serializable"}), retries=2)
+    assert runs == [1, 2, 3]
+    assert contended.execute("SELECT y FROM t") == [(30,)]
