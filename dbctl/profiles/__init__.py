@@ -1,20 +1,36 @@
-"""Connection profiles: TOML and environment in, one frozen and validated `Profile` out."""
+"""Connection profiles: TOML and environment in, one frozen and validated `Profile` out.
 
-from dbctl.profiles.discovery import Profiles
-from dbctl.profiles.model import Pool, Profile, Ssl
-from dbctl.profiles.secrets import password_of
+Importing this package loads nothing else; each name is loaded when it is first used (PEP 562), so that what needs only
+the names in the file does not wait for pydantic.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dbctl.profiles.discovery import Profiles, select
+    from dbctl.profiles.model import Pool, Profile, Ssl
+    from dbctl.profiles.secrets import password_of
+
+_HOMES = {
+    "Pool": "dbctl.profiles.model",
+    "Profile": "dbctl.profiles.model",
+    "Profiles": "dbctl.profiles.discovery",
+    "Ssl": "dbctl.profiles.model",
+    "password_of": "dbctl.profiles.secrets",
+    "select": "dbctl.profiles.discovery",
+}
 
 __all__ = ["Pool", "Profile", "Profiles", "Ssl", "password_of", "select"]
 
 
-def select(name: str | None = None, *, config: str | None = None) -> Profile:
-    """Return a profile, by name or the one that `dbctl` itself would take.
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
 
-    Args:
-        name: The profile's name.
-        config: The profile file's path, over where it is looked for.
 
-    Raises:
-        ConfigError: There is no such file or profile, or it is wrong.
-    """
-    return Profiles.load(config, name=name).select()
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

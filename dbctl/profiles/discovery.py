@@ -1,41 +1,19 @@
-"""Finding the profile file, and in it the profile that is meant."""
+"""All profiles that can be named, and among them the one that is meant."""
 
 import os
-import shlex
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dbctl.errors import ConfigError
 from dbctl.mounts import SAMPLE
+from dbctl.profiles.document import Document, find, steps_up
 from dbctl.profiles.files import exposed
-from dbctl.profiles.layers import Layer, build, holds_password, layer_from_table, layer_from_url, nearest
+from dbctl.profiles.layers import Layer, build, holds_password, layer_from_table, layer_from_url
 from dbctl.profiles.model import Profile
 from dbctl.profiles.presets import BUILT_IN_MODELS, EMBEDDED, PRESETS
-
-FILE_NAME = "profiles.toml"
-
-
-@dataclass(frozen=True)
-class _Document:
-    """The profile file's own structure; a profile's table is validated when it is chosen."""
-
-    default: str | None = None
-    models: list[str] = field(default_factory=list)
-    sample: bool = True
-    defaults: dict[str, Any] = field(default_factory=dict)
-    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-_ALLOWED: Mapping[str, tuple[type, str]] = {
-    "default": (str, 'a profile\'s name, such as default = "dev"'),
-    "models": (list, 'a list of module names, such as ["app.models"]'),
-    "sample": (bool, "true, or false, which takes the sample's commands and tables away"),
-    "defaults": (dict, "a table"),
-    "profiles": (dict, "tables, such as [profiles.dev]"),
-}
+from dbctl.profiles.words import nearest
 
 
 @dataclass(frozen=True)
@@ -50,16 +28,19 @@ class Profiles:
         url: The database URL that was asked for.
         options: What was said of the profile's values, over what it says itself.
         named: All the names that were asked for, where a command takes several; `name` is the last of them.
+        directory: Where the relative path of a SQLite database in the file starts: at the working directory, or where
+            the file was found above that, at the file.
     """
 
     path: Path | None = None
-    document: _Document = field(default_factory=_Document)
+    document: Document = field(default_factory=Document)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     name: str | None = None
     url: str | None = None
     options: Sequence[Layer] = ()
     ask: Callable[[str], str] | None = None
     named: tuple[str, ...] = ()
+    directory: Path = Path()
 
     @classmethod
     def load(
@@ -75,8 +56,7 @@ class Profiles:
         """Find and read the profile file.
 
         Args:
-            config: Its path. Else DBCTL_CONFIG names it, else it is `./profiles.toml`, else `dbctl/profiles.toml` in
-                the user's XDG configuration directory; where there is none of these there is no file.
+            config: Its path; `dbctl.profiles.document.find` tells where it is looked for else.
             name: The name of the profile that was asked for.
             url: The database URL that was asked for.
             options: What was said of the profile's values, over what it says itself; `Layer.origin` is the option.
@@ -88,8 +68,12 @@ class Profiles:
                 belongs to somebody else; others can read a password in it.
         """
         environ = os.environ if environ is None else environ
-        path = _find(config, environ)
-        return cls(path, _document(path, _read(path)) if path else _Document(), environ, name, url, options, ask)
+        path = find(config, environ)
+        if path is None:
+            return cls(None, Document(), environ, name, url, options, ask)
+        document = _refuse_exposed(path, Document.read(path))
+        directory = steps_up(path, config, environ)
+        return cls(path, document, environ, name, url, options, ask, directory=directory)
 
     @classmethod
     def of(cls, path: Path, content: Mapping[str, Any], environ: Mapping[str, str]) -> "Profiles":
@@ -98,18 +82,18 @@ class Profiles:
         Raises:
             ConfigError: The file's own keys are wrong.
         """
-        return cls(path, _document(path, content), environ)
+        return cls(path, _refuse_exposed(path, Document.of(path, content)), environ)
 
     def names(self) -> list[str]:
         """Return the names of all profiles, the file's first, then those that are built in."""
-        return list(dict.fromkeys([*self.document.profiles, *PRESETS]))
+        return self.document.names()
 
     def select(self, name: str | None = None) -> Profile:
         """Return a profile by its name, or the one that is meant.
 
-        That is the one of the URL that was asked for; else of the name; else of DBCTL_PROFILE; else of DATABASE_URL
-        with ENVIRONMENT; else the file's default; else the preset that ENVIRONMENT names; else the embedded
-        development profile.
+        That is the one of the URL that was asked for; else of the name; else of DBCTL_URL or DBCTL_PROFILE, which
+        exclude each other; else of DATABASE_URL with ENVIRONMENT; else the file's default; else the preset that
+        ENVIRONMENT names; else the embedded development profile.
 
         Raises:
             ConfigError: There is no such profile, or its values are not allowed.
@@ -133,11 +117,16 @@ class Profiles:
         return self._choose()[0]
 
     def _choose(self) -> tuple[str, list[Layer]]:
-        if self.url is not None:
-            return "--url", [*self._shared(), layer_from_url(self.url, "--url")]
-        named = self.name if self.name is not None else self.environ.get("DBCTL_PROFILE") or None
-        if named is not None:
-            return named, self._layers(named)
+        url, origin, name = self.url, "--url", self.name
+        if url is None and name is None:
+            url, origin, name = self.environ.get("DBCTL_URL"), "DBCTL_URL", self.environ.get("DBCTL_PROFILE")
+            if url and name:
+                raise ConfigError("DBCTL_URL and DBCTL_PROFILE are both set", "unset one of them")
+            url, name = url or None, name or None
+        if url is not None:
+            return origin, [*self._shared(), layer_from_url(url, origin)]
+        if name is not None:
+            return name, self._layers(name)
         if database_url := self.environ.get("DATABASE_URL"):
             return self._from_database_url(database_url)
         if self.document.default:
@@ -185,83 +174,26 @@ class Profiles:
 
     def _table(self, table: Mapping[str, Any], heading: str) -> Layer:
         assert self.path is not None, "a table comes from a file"
-        return layer_from_table(table, f"{self.path} {heading}", self.path.parent, self.environ)
+        layer = layer_from_table(table, f"{self.path} {heading}", self.path.parent, self.environ)
+        return replace(layer, directory=self.directory)
 
 
-def place(config: str | None, environ: Mapping[str, str]) -> Path:
-    """Return the path of the profile file that is read, or that would be if it were there; `load` says how it is found.
+def select(name: str | None = None, *, config: str | None = None) -> Profile:
+    """Return a profile, by name or the one that `dbctl` itself would take.
 
-    One that is nowhere is to be in the working directory.
-    """
-    named = config if config is not None else environ.get("DBCTL_CONFIG") or None
-    return Path(os.path.expanduser(named)) if named is not None else _find(None, environ) or Path(FILE_NAME)
-
-
-def _find(config: str | None, environ: Mapping[str, str]) -> Path | None:
-    for named, by in ((config, "--config"), (environ.get("DBCTL_CONFIG"), "DBCTL_CONFIG")):
-        if named is not None and (named or by == "--config"):
-            path = Path(os.path.expanduser(named))
-            if not path.is_file():
-                raise ConfigError(f"{by}: there is no file {path}")
-            return path
-    home = Path(os.path.expanduser(environ.get("XDG_CONFIG_HOME") or "~/.config"))
-    for path in (Path(FILE_NAME), home / "dbctl" / FILE_NAME):
-        if path.is_file():
-            _refuse_anothers(path)
-            return path
-    return None
-
-
-def _refuse_anothers(path: Path) -> None:
-    """Refuse a file that somebody else put where dbctl would find it: it may name programs to run."""
-    for place in (path, path.parent):
-        if place.stat().st_uid not in {os.geteuid(), 0}:
-            raise ConfigError(
-                f"{path}: {'it' if place == path else 'its directory'} belongs to another user",
-                f"if you trust it, name it: --config {shlex.quote(str(path))}, or DBCTL_CONFIG",
-            )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return parse(path, path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
-
-
-def parse(path: Path, text: str) -> dict[str, Any]:
-    """Return what a profile file's text says, before anything of it is validated.
+    Args:
+        name: The profile's name.
+        config: The profile file's path, over where it is looked for.
 
     Raises:
-        ConfigError: It is not TOML.
+        ConfigError: There is no such file or profile, or it is wrong.
     """
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    return Profiles.load(config, name=name).select()
 
 
-def _document(path: Path, content: Mapping[str, Any]) -> _Document:
-    document = _Document(**_checked(path, content))
+def _refuse_exposed(path: Path, document: Document) -> Document:
+    """Refuse a document with a password in it where others can read the file."""
     tables = [document.defaults, *document.profiles.values()]
     if any(map(holds_password, tables)) and path.exists() and (problem := exposed(path)):
         raise ConfigError(f"{path}: there is a password in it, and {problem}", "or name its source with password_env")
-    if document.default is not None and document.default not in {*document.profiles, *PRESETS}:
-        known = nearest(document.default, [*document.profiles, *PRESETS])
-        raise ConfigError(f'{path}: default = "{document.default}": there is no such profile; {known}')
     return document
-
-
-def _checked(path: Path, content: Mapping[str, Any]) -> Mapping[str, Any]:
-    for key, value in content.items():
-        if key not in _ALLOWED:
-            raise ConfigError(f"{path}: {key}: unknown key; {nearest(key, _ALLOWED)}")
-        kind, allowed = _ALLOWED[key]
-        if not isinstance(value, kind):
-            raise ConfigError(f"{path}: {key}: allowed is {allowed}")
-    for name, table in content.get("profiles", {}).items():
-        if not isinstance(table, dict):
-            raise ConfigError(f"{path}: profiles.{name}: allowed is a table, such as [profiles.{name}]")
-    return content

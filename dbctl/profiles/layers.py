@@ -5,11 +5,10 @@ lowest to the highest and validated once, so that every value, and every error, 
 """
 
 import json
-import os.path
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from dbctl.profiles.model import Pool, Profile, Ssl
 from dbctl.profiles.secrets import SOURCES
 from dbctl.profiles.tls import tls_problems
 from dbctl.profiles.urls import is_secret, split_url
+from dbctl.profiles.words import nearest
 
 _TABLES: Mapping[str, type[BaseModel]] = {"pool": Pool, "ssl": Ssl}
 _PATHS = ("ssl.ca", "ssl.cert", "ssl.key", "password_file")
@@ -30,10 +30,14 @@ _FILE_KEYS = [key for key in ("url", *Profile.model_fields) if key not in {"name
 
 @dataclass(frozen=True)
 class Layer:
-    """Some of a profile's values, by dotted key, and where they came from."""
+    """Some of a profile's values, by dotted key, and where they came from.
+
+    `directory` is where the path of a SQLite database among them starts.
+    """
 
     values: Mapping[str, Any]
     origin: str
+    directory: Path = Path()
 
 
 def layer_from_url(url: str, origin: str) -> Layer:
@@ -95,12 +99,17 @@ def build(name: str, layers: Iterable[Layer]) -> Profile:
     """
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    directory = Path()
     for layer in layers:
         for key in _replaced_by(layer.values):
             merged.pop(key, None)
             origins.pop(key, None)
         merged |= layer.values
         origins |= dict.fromkeys(layer.values, layer.origin)
+        if "database" in layer.values:
+            directory = layer.directory
+    if directory != Path() and _names_a_file(merged):
+        merged["database"] = os.path.join(directory, merged["database"])
     try:
         profile = Profile.from_values({"name": name, **_nest(merged)}, origins)
     except ValidationError as error:
@@ -122,14 +131,6 @@ def holds_password(table: Mapping[str, Any]) -> bool:
         return False  # it is refused when its profile is chosen
     secrets = [parts.get("password", ""), *(value for key, value in parts.get("query", {}).items() if is_secret(key))]
     return any(_VARIABLE.sub("", secret) for secret in secrets if isinstance(secret, str))
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Say which of the known words was probably meant, or list them where none is near."""
-    names = list(known)
-    if close := get_close_matches(word, names, n=1):
-        return f'did you mean "{close[0]}"?'
-    return f"known are {', '.join(names)}" if names else "there are none"
 
 
 def _flatten(table: Mapping[str, Any], origin: str) -> Iterator[tuple[str, Any]]:
@@ -201,6 +202,14 @@ def _replaced_by(values: Mapping[str, Any]) -> set[str]:
     if any(source in values for source in SOURCES):
         replaced |= set(SOURCES)
     return replaced
+
+
+def _names_a_file(values: Mapping[str, Any]) -> bool:
+    """Tell whether the database is a file of SQLite's, and not in memory, nor named by a URI."""
+    driver, database = values.get("driver"), values.get("database")
+    if not (isinstance(driver, str) and driver.startswith("sqlite") and isinstance(database, str)):
+        return False
+    return database != "" and not database.startswith(("file:", ":memory:"))
 
 
 def _describe(name: str, found: Any, merged: Mapping[str, Any], origins: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dbctl.errors import ConfigError
 from dbctl.profiles.importing import Found, read_text
-from dbctl.profiles.layers import nearest
+from dbctl.profiles.words import nearest
 
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 _SERVICE = {

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import ConfigError
-from dbctl.profiles.discovery import Profiles, parse, place
-from dbctl.profiles.layers import nearest
+from dbctl.profiles.discovery import Profiles
+from dbctl.profiles.document import parse, place
 from dbctl.profiles.model import Profile
+from dbctl.profiles.words import nearest
 
 if TYPE_CHECKING:
     from dbctl.profiles.editing import Edit

@@ -1,5 +1,6 @@
 """Which file is read, and which profile is taken: each source goes before all that stand below it."""
 
+import os
 from itertools import combinations, product
 from pathlib import Path
 
@@ -54,8 +55,25 @@ def test_the_highest_source_names_the_profile(present: set[str], profile_file: P
     assert profiles.chosen_name() == profile.name
 
 
+def test_a_url_in_a_variable_goes_where_the_profiles_name_would(profile_file: ProfileFile) -> None:
+    environ = {
+        "DBCTL_URL": "mysql://u:pw@variable",
+        "DATABASE_URL": "mysql://database-url",
+        "ENVIRONMENT": "production",
+    }
+    content = f'default = "chosen"\n{FILE}'
+    profile = profile_file.load(content, environ=environ).select()
+    assert (profile.name, profile.shown_url) == ("DBCTL_URL", "mysql://u:********@variable")
+    assert profile_file.load(content, name="asked", environ=environ).select().name == "asked"
+    assert profile_file.load(content, url="mysql://url", environ=environ).select().name == "--url"
+    with pytest.raises(ConfigError, match=r"\ADBCTL_URL and DBCTL_PROFILE are both set; unset one of them\Z"):
+        profile_file.load(content, environ=environ | {"DBCTL_PROFILE": "variable"}).select()
+    with pytest.raises(ConfigError, match=r"\ADBCTL_URL: "):
+        profile_file.load(content, environ={"DBCTL_URL": "nonsense"}).select()
+
+
 @pytest.mark.parametrize(
-    "variable", ["DBCTL_PROFILE", "DATABASE_URL", "ENVIRONMENT", "DBCTL_CONFIG", "XDG_CONFIG_HOME"]
+    "variable", ["DBCTL_URL", "DBCTL_PROFILE", "DATABASE_URL", "ENVIRONMENT", "DBCTL_CONFIG", "XDG_CONFIG_HOME"]
 )
 def test_an_empty_variable_is_as_good_as_none(variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -185,3 +203,86 @@ def test_an_empty_config_never_leads_to_another_file(workdir: Path) -> None:
     (workdir / "profiles.toml").write_text("")
     with pytest.raises(ConfigError, match="there is no file"):
         Profiles.load("", environ={})
+
+
+@pytest.fixture
+def repository(workdir: Path) -> Path:
+    """A repository with a profile file at its root, and the working directory two levels below it."""
+    (workdir / ".git").mkdir()
+    below = workdir / "app" / "models"
+    below.mkdir(parents=True)
+    (workdir / "profiles.toml").write_text('[profiles.root]\nurl = "sqlite:///data/root.db"\n')
+    return below
+
+
+def test_the_file_is_looked_for_up_to_the_repositorys_root(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
+    profiles = Profiles.load(environ={"XDG_CONFIG_HOME": "/nonexistent"})
+    assert (profiles.path, profiles.names()[0]) == (Path("../../profiles.toml"), "root")
+
+
+def test_the_nearest_file_is_taken(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (repository.parent / "profiles.toml").write_text('[profiles.nearer]\nurl = "sqlite://"\n')
+    monkeypatch.chdir(repository)
+    assert Profiles.load(environ={}).names()[0] == "nearer"
+
+
+@pytest.mark.parametrize("git", ["a file, as of a worktree", "none", "nearer than the file"])
+def test_no_file_is_taken_from_outside_the_repository(
+    git: str, repository: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (workdir / ".git").rmdir()
+    if git == "a file, as of a worktree":
+        (workdir / ".git").write_text("gitdir: elsewhere\n")
+    elif git == "nearer than the file":
+        (repository.parent / ".git").mkdir()
+    monkeypatch.chdir(repository)
+    names = Profiles.load(environ={"XDG_CONFIG_HOME": str(tmp_path / "none")}).names()
+    assert ("root" in names) == (git == "a file, as of a worktree")
+
+
+def test_a_directory_that_is_gone_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert Profiles.load(environ={"XDG_CONFIG_HOME": str(tmp_path / "none")}).path is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_anothers_file_further_up_is_refused(repository: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.chown(workdir / "profiles.toml", 12345, 12345)
+    monkeypatch.chdir(repository)
+    with pytest.raises(ConfigError, match=r"\.\./\.\./profiles\.toml: it belongs to another user"):
+        Profiles.load(environ={})
+
+
+PLACED = {
+    "sqlite:///data/root.db": "../../data/root.db",
+    "sqlite:////var/root.db": "/var/root.db",
+    "sqlite://": None,
+    "sqlite:///:memory:": ":memory:",
+    "sqlite:///file:root.db?uri=true": "file:root.db",
+    "sqlite+aiosqlite:///root.db": "../../root.db",
+    "postgresql://h/root.db": "root.db",
+}
+
+
+@pytest.mark.parametrize(("url", "database"), PLACED.items(), ids=PLACED.keys())
+def test_a_relative_database_in_a_file_further_up_starts_there(
+    url: str, database: str | None, repository: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workdir / "profiles.toml").write_text(f'[profiles.root]\nurl = "{url}"\n[profiles.testing]\ndatabase = "t.db"\n')
+    monkeypatch.chdir(repository)
+    assert Profiles.load(environ={}).select("root").database == database
+    assert Profiles.load(environ={}).select("testing").database == "../../t.db"
+    assert Profiles.load(environ={"DATABASE_URL": "sqlite:///here.db"}).select().database == "here.db"
+
+
+def test_a_relative_database_else_starts_at_the_working_directory(
+    repository: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Profiles.load(environ={}).select("root").database == "data/root.db"
+    monkeypatch.chdir(repository)
+    for named in (str(workdir / "profiles.toml"), "../../profiles.toml"):
+        assert Profiles.load(named, environ={}).select("root").database == "data/root.db"
+        assert Profiles.load(environ={"DBCTL_CONFIG": named}).select("root").database == "data/root.db"

@@ -11,7 +11,7 @@ from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profiles
 from dbctl.profiles.completion import complete_profile
 from dbctl.profiles.editing import Edit, Remove, Set
-from dbctl.profiles.layers import nearest
+from dbctl.profiles.words import nearest
 from dbctl.profiles.writing import ProfileFile
 from dbctl.work.effects import writes
 

@@ -15,7 +15,7 @@ import typer
 
 from dbctl.backends import backend_of
 from dbctl.errors import ConfigError, UsageError
-from dbctl.profiles.discovery import parse
+from dbctl.profiles.document import parse
 from dbctl.profiles.writing import ProfileFile
 from dbctl.runtime.waits import typed_line
 

@@ -1,0 +1,175 @@
+"""The profile file as a document: where it is found, and what it says before any profile of it is built.
+
+Completion and the list of commands read it with each press of a key, so neither pydantic nor SQLAlchemy is loaded here.
+"""
+
+import os
+import shlex
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dbctl.errors import ConfigError
+from dbctl.profiles.presets import PRESETS
+from dbctl.profiles.words import nearest
+
+FILE_NAME = "profiles.toml"
+
+
+@dataclass(frozen=True)
+class Document:
+    """The profile file's own structure; a profile's table is validated when it is chosen."""
+
+    default: str | None = None
+    models: list[str] = field(default_factory=list)
+    sample: bool = True
+    defaults: dict[str, Any] = field(default_factory=dict)
+    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, path: Path, content: Mapping[str, Any]) -> "Document":
+        """Return what the content of a profile file says.
+
+        Raises:
+            ConfigError: The file's own keys are wrong.
+        """
+        document = cls(**_checked(path, content))
+        if document.default is not None and document.default not in document.names():
+            known = nearest(document.default, document.names())
+            raise ConfigError(f'{path}: default = "{document.default}": there is no such profile; {known}')
+        return document
+
+    @classmethod
+    def read(cls, path: Path) -> "Document":
+        """Read a profile file.
+
+        Raises:
+            ConfigError: It can't be read, or what is in it can't be understood.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+        return cls.of(path, parse(path, text))
+
+    @classmethod
+    def found(cls, config: str | None = None, environ: Mapping[str, str] = os.environ) -> "Document":
+        """Find the profile file, as `find` does, and read it; where there is none it says nothing.
+
+        Raises:
+            ConfigError: As `find` and `read` do.
+        """
+        path = find(config, environ)
+        return cls.read(path) if path else cls()
+
+    def names(self) -> list[str]:
+        """Return the names of all profiles, the file's first, then those that are built in."""
+        return list(dict.fromkeys([*self.profiles, *PRESETS]))
+
+
+_ALLOWED: Mapping[str, tuple[type, str]] = {
+    "default": (str, 'a profile\'s name, such as default = "dev"'),
+    "models": (list, 'a list of module names, such as ["app.models"]'),
+    "sample": (bool, "true, or false, which takes the sample's commands and tables away"),
+    "defaults": (dict, "a table"),
+    "profiles": (dict, "tables, such as [profiles.dev]"),
+}
+
+
+def find(config: str | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the profile file that is to be read, or None where there is none.
+
+    It is the one that is named; else the one that DBCTL_CONFIG names; else the nearest `profiles.toml`, from the
+    working directory up to the root of the repository that holds it (where `.git` is), or where there is no repository
+    in the working directory alone; else `dbctl/profiles.toml` in the user's XDG configuration directory.
+
+    Args:
+        config: The path of the one that is named.
+        environ: The environment.
+
+    Raises:
+        ConfigError: The one that is named is not there; or the one that was found belongs to somebody else.
+    """
+    if (named := _named(config, environ)) is not None:
+        if not named.is_file():
+            raise ConfigError(f"{'DBCTL_CONFIG' if config is None else '--config'}: there is no file {named}")
+        return named
+    home = Path(os.path.expanduser(environ.get("XDG_CONFIG_HOME") or "~/.config"))
+    for directory in (*_upwards(), home / "dbctl"):
+        path = directory / FILE_NAME
+        if path.is_file():
+            _refuse_anothers(path)
+            return path
+    return None
+
+
+def place(config: str | None, environ: Mapping[str, str]) -> Path:
+    """Return the path of the profile file that is read, or that would be if it were there; `find` says how.
+
+    One that is nowhere is to be in the working directory.
+    """
+    return _named(config, environ) or find(None, environ) or Path(FILE_NAME)
+
+
+def parse(path: Path, text: str) -> dict[str, Any]:
+    """Return what a profile file's text says, before anything of it is validated.
+
+    Raises:
+        ConfigError: It is not TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def steps_up(path: Path, config: str | None, environ: Mapping[str, str]) -> Path:
+    """Return the way from the working directory to a profile file that was found above it; for another, none."""
+    return path.parent if _named(config, environ) is None and set(path.parent.parts) == {".."} else Path()
+
+
+def _named(config: str | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the path of the profile file that is named; an empty variable names none."""
+    named = config if config is not None else environ.get("DBCTL_CONFIG") or None
+    return None if named is None else Path(os.path.expanduser(named))
+
+
+def _upwards() -> Iterator[Path]:
+    """Yield the working directory, and then each directory above it that is in the same repository."""
+    here = Path()
+    yield here
+    try:
+        above = Path.cwd()
+    except FileNotFoundError:
+        return  # the working directory has been removed
+    root = next((one for one in (above, *above.parents) if os.path.lexists(one / ".git")), above)
+    while above != root:
+        above, here = above.parent, here / ".."
+        yield here
+
+
+def _refuse_anothers(path: Path) -> None:
+    """Refuse a file that somebody else put where dbctl would find it: it may name programs to run."""
+    for one in (path, path.parent):
+        if one.stat().st_uid not in {os.geteuid(), 0}:
+            raise ConfigError(
+                f"{path}: {'it' if one == path else 'its directory'} belongs to another user",
+                f"if you trust it, name it: --config {shlex.quote(str(path))}, or DBCTL_CONFIG",
+            )
+
+
+def _checked(path: Path, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    for key, value in content.items():
+        if key not in _ALLOWED:
+            raise ConfigError(f"{path}: {key}: unknown key; {nearest(key, _ALLOWED)}")
+        kind, allowed = _ALLOWED[key]
+        if not isinstance(value, kind):
+            raise ConfigError(f"{path}: {key}: allowed is {allowed}")
+    for name, table in content.get("profiles", {}).items():
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: profiles.{name}: allowed is a table, such as [profiles.{name}]")
+    return content
