@@ -3,7 +3,8 @@
     dbctl.profile("prod")                       the frozen, validated profile
     dbctl.engine("prod")                        this process's one engine for it
     with dbctl.session("prod") as session: …    one unit of work: committed, or rolled back
-    dbctl.run(function, "prod")                 the same, run again where a deadlock or the like ended it
+    dbctl.run(function, "prod", lock="nightly", deadline=60)
+                                                the same, run again where a deadlock or the like ended it
     with dbctl.advisory_lock("n", "prod"): …    at most one at a time, on all machines
 
 and `async_engine`, `async_session` and `async_run` for asyncio.
@@ -15,58 +16,88 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dbctl.connections.engines import async_dispose, async_engine, build_async_engine, build_engine, dispose, engine
+    from dbctl.connections.connector import (
+        Connector,
+        async_connector,
+        async_dispose,
+        async_engine,
+        build_async_connector,
+        build_connector,
+        connector,
+        dispose,
+        engine,
+    )
+    from dbctl.connections.engines import build_async_engine, build_engine
     from dbctl.errors import DbctlError
     from dbctl.profiles import Profile, Profiles
     from dbctl.profiles import select as profile
     from dbctl.work.database import Database
-    from dbctl.work.effects import writes
-    from dbctl.work.locks import advisory_lock
-    from dbctl.work.retries import async_run, run
-    from dbctl.work.sessions import async_session, async_unit_of_work, in_async, session, unit_of_work
+    from dbctl.work.effects import owns_terminal, writes
+    from dbctl.work.locks import advisory_lock, async_advisory_lock
+    from dbctl.work.progress import report as report_progress
+    from dbctl.work.runs import Terms, async_run, async_session, run, session
+    from dbctl.work.sessions import async_unit_of_work, in_async, unit_of_work
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Connector": "dbctl.connections.connector",
     "Database": "dbctl.work.database",
     "DbctlError": "dbctl.errors",
     "Profile": "dbctl.profiles",
     "Profiles": "dbctl.profiles",
+    "Terms": "dbctl.work.runs",
     "advisory_lock": "dbctl.work.locks",
-    "async_dispose": "dbctl.connections.engines",
-    "async_engine": "dbctl.connections.engines",
-    "async_run": "dbctl.work.retries",
-    "async_session": "dbctl.work.sessions",
+    "async_advisory_lock": "dbctl.work.locks",
+    "async_connector": "dbctl.connections.connector",
+    "async_dispose": "dbctl.connections.connector",
+    "async_engine": "dbctl.connections.connector",
+    "async_run": "dbctl.work.runs",
+    "async_session": "dbctl.work.runs",
     "async_unit_of_work": "dbctl.work.sessions",
+    "build_async_connector": "dbctl.connections.connector",
     "build_async_engine": "dbctl.connections.engines",
+    "build_connector": "dbctl.connections.connector",
     "build_engine": "dbctl.connections.engines",
-    "dispose": "dbctl.connections.engines",
-    "engine": "dbctl.connections.engines",
+    "connector": "dbctl.connections.connector",
+    "dispose": "dbctl.connections.connector",
+    "engine": "dbctl.connections.connector",
     "in_async": "dbctl.work.sessions",
+    "owns_terminal": "dbctl.work.effects",
     "profile": "dbctl.profiles:select",
-    "run": "dbctl.work.retries",
-    "session": "dbctl.work.sessions",
+    "report_progress": "dbctl.work.progress:report",
+    "run": "dbctl.work.runs",
+    "session": "dbctl.work.runs",
     "unit_of_work": "dbctl.work.sessions",
     "writes": "dbctl.work.effects",
 }
 
 __all__ = [
+    "Connector",
     "Database",
     "DbctlError",
     "Profile",
     "Profiles",
+    "Terms",
     "advisory_lock",
+    "async_advisory_lock",
+    "async_connector",
     "async_dispose",
     "async_engine",
     "async_run",
     "async_session",
     "async_unit_of_work",
+    "build_async_connector",
     "build_async_engine",
+    "build_connector",
     "build_engine",
+    "connector",
     "dispose",
     "engine",
     "in_async",
+    "owns_terminal",
     "profile",
+    "report_progress",
     "run",
     "session",
     "unit_of_work",

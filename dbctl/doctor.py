@@ -5,14 +5,15 @@ The backend measures (`Backend.facts`); what is said here of the measures holds 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from dbctl.backends.audit import Facts, IdleTransaction, Timeout, Way
 from dbctl.backends.findings import Finding, Level
+from dbctl.connections.connector import opened
 from dbctl.errors import CheckFailed
-from dbctl.probe import opened
 from dbctl.profiles import Profile
 from dbctl.profiles.model import Pool
 from dbctl.profiles.tls import VERIFYING
@@ -58,8 +59,8 @@ def examine(profile: Profile, *, deep: bool = False) -> Sequence[Finding]:
     Raises:
         ConnectError: The database can't be reached.
     """
-    with opened(profile) as (engine, backend), engine.connect() as connection:
-        facts = backend.facts(connection, deep=deep)
+    with opened(profile) as connector, connector.engine.connect() as connection:
+        facts = connector.backend.facts(connection, deep=deep)
     found = [*(finding for rule in _RULES for finding in rule(profile, facts)), *facts.findings]
     return sorted(found, key=lambda finding: -finding.level.rank)
 
@@ -77,10 +78,10 @@ def _connections(profile: Profile, facts: Facts) -> Iterator[Finding]:
     allowed = f"{tightest.name}: {limit}, {others} of them in use by others"
     why = "Beyond the limit the server refuses to connect, to this service and to all others."
     fix = _smaller_pool(pool, limit - others, workers) or f"raise {tightest.name}"
-    if pool.size == 0 or pool.max_overflow < 0:
+    if math.isinf(pool.capacity):
         yield Finding(Level.WARNING, "connections", f"the pool has no limit; {allowed}", why, fix)
         return
-    demand = workers * (pool.size + pool.max_overflow)
+    demand = workers * int(pool.capacity)
     measured = f"{workers} * ({pool.size} + {pool.max_overflow}) = {demand}; {allowed}"
     if demand <= limit - others:
         yield Finding(Level.OK, "connections", measured)

@@ -131,7 +131,17 @@ class CheckFailed(DbctlError):
 
 
 class LockHeld(DbctlError):
-    """Another run holds the lock."""
+    """Another run holds the lock.
+
+    Args:
+        message: Which lock, and who holds it.
+        hint: What to do about it.
+        waited: For how many seconds it was waited for in vain.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, waited: float = 0.0) -> None:
+        super().__init__(message, hint)
+        self.waited = waited
 
 
 class ConfirmationNeeded(DbctlError):

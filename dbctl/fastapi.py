@@ -256,7 +256,7 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
     @router.get("/metrics", summary="The connection pool at work", response_class=PlainTextResponse)
     async def pool_metrics(request: Request) -> PlainTextResponse:
         access = _access(request.app, profile, asynchronous=asynchronous)
-        text = metrics.exposition(access.sync_engine, access.backend)
+        text = metrics.exposition(access.connector)
         return PlainTextResponse(text, media_type=metrics.CONTENT_TYPE)
 
     return router

@@ -6,14 +6,12 @@ SQLAlchemy is imported where it is used, so that reading a command's help loads 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends import backend_of
-from dbctl.backends.base import Missing
+from dbctl.connections.connector import async_opened, opened
 from dbctl.errors import ConnectError
 from dbctl.profiles import Profile
 from dbctl.runtime.backoff import Patience
@@ -23,7 +21,6 @@ from dbctl.spread import Spread, milliseconds
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from dbctl.backends.base import Backend
 
@@ -72,22 +69,22 @@ def ping(profile: Profile, count: int = 1, *, stages: bool = False) -> PingRepor
     Raises:
         ConnectError: It can't be reached; `stage` says which step failed.
     """
-    with opened(profile) as (engine, backend):
-        steps = _time_stages(backend) if stages else None
-        connects = time_connects(engine)
-        with engine.connect() as connection:
-            return _measure(connection, backend, connects, count, steps)
+    with opened(profile) as connector:
+        steps = _time_stages(connector.backend) if stages else None
+        connects = time_connects(connector.engine)
+        with connector.engine.connect() as connection:
+            return _measure(connection, connector.backend, connects, count, steps)
 
 
 async def async_ping(profile: Profile, count: int = 1, *, stages: bool = False) -> PingReport:
     """Do what `ping` does through the profile's async engine."""
     import asyncio
 
-    async with async_opened(profile) as (engine, backend):
-        steps = await asyncio.to_thread(_time_stages, backend) if stages else None
-        connects = time_connects(engine.sync_engine)
-        async with engine.connect() as connection:
-            return await connection.run_sync(_measure, backend, connects, count, steps)
+    async with async_opened(profile) as connector:
+        steps = await asyncio.to_thread(_time_stages, connector.backend) if stages else None
+        connects = time_connects(connector.sync_engine)
+        async with connector.engine.connect() as connection:
+            return await connection.run_sync(_measure, connector.backend, connects, count, steps)
 
 
 def ping_when_up(profile: Profile, seconds: float, attempt: Callable[[Profile], PingReport]) -> PingReport:
@@ -157,34 +154,6 @@ def _measure(
         round_trips=spread if count > 1 else None,
         stages=steps,
     )
-
-
-@contextmanager
-def opened(profile: Profile) -> Iterator[tuple[Engine, Backend]]:
-    """Open an engine of its own for the block, and translate what its driver raises there."""
-    from dbctl.connections.engines import build_engine
-
-    backend = backend_of(profile)
-    engine = build_engine(profile, Missing.REFUSE)
-    try:
-        with backend.translating():
-            yield engine, backend
-    finally:
-        engine.dispose()
-
-
-@asynccontextmanager
-async def async_opened(profile: Profile) -> AsyncIterator[tuple[AsyncEngine, Backend]]:
-    """Open an async engine of its own for the block, and translate what its driver raises there."""
-    from dbctl.connections.engines import build_async_engine
-
-    backend = backend_of(profile)
-    engine = build_async_engine(profile, Missing.REFUSE)
-    try:
-        with backend.translating():
-            yield engine, backend
-    finally:
-        await engine.dispose()
 
 
 def time_connects(engine: Engine) -> list[float]:

@@ -16,11 +16,9 @@ import anyio
 from anyio.lowlevel import RunVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dbctl import probe
-from dbctl.backends.base import Backend
-from dbctl.connections.engines import backend_and_async_engine, backend_and_engine
+from dbctl.connections.connector import Connector, async_connector, connector
 from dbctl.errors import ConnectError, OutOfTime
 from dbctl.pool import metrics
 from dbctl.profiles import Profile
@@ -47,8 +45,7 @@ _queues: RunVar[WeakKeyDictionary[Engine, _Queues]] = RunVar("dbctl_queues")
 class Access:
     """A profile's engine, that of the sync driver or of the async one, as a service works with it."""
 
-    backend: Backend
-    engine: Engine | AsyncEngine
+    connector: Connector[Any]
 
     @classmethod
     def to(cls, profile: str | Profile | None, *, asynchronous: bool) -> Access:
@@ -57,12 +54,11 @@ class Access:
         Raises:
             ConfigError: There is no such profile, or it is wrong, or the extra `async` is not installed.
         """
-        return cls(*(backend_and_async_engine(profile) if asynchronous else backend_and_engine(profile)))
+        return cls(async_connector(profile) if asynchronous else connector(profile))
 
     @property
-    def sync_engine(self) -> Engine:
-        """The engine, or the one inside the async engine: whose pool it is."""
-        return self.engine if isinstance(self.engine, Engine) else self.engine.sync_engine
+    def _is_async(self) -> bool:
+        return not isinstance(self.connector.engine, Engine)
 
     @asynccontextmanager
     async def unit(self, *, writes: bool) -> AsyncIterator[Any]:
@@ -81,7 +77,7 @@ class Access:
                 yield database
         except OutOfTime as error:
             if isinstance(error.__cause__, PoolTimeout):
-                metrics.counts_of(self.sync_engine).add("timeouts")
+                metrics.counts_of(self.connector.sync_engine).add("timeouts")
             raise
         finally:
             places.release()
@@ -93,11 +89,11 @@ class Access:
             places.acquire_nowait()
         except anyio.WouldBlock:
             try:
-                with anyio.fail_after(self.backend.profile.pool.timeout):
+                with anyio.fail_after(self.connector.backend.profile.pool.timeout):
                     await places.acquire()
             except TimeoutError:
-                metrics.counts_of(self.sync_engine).add("timeouts")
-                with self.backend.translating():
+                metrics.counts_of(self.connector.sync_engine).add("timeouts")
+                with self.connector.backend.translating():
                     raise PoolTimeout from None
         return places
 
@@ -106,16 +102,16 @@ class Access:
         queues = _queues.get(None)
         if queues is None:
             _queues.set(queues := WeakKeyDictionary())
-        if self.sync_engine not in queues:
-            metrics.counts_of(self.sync_engine)  # what the pool does is counted from its first use on
-            limit = int(min(metrics.capacity(self.backend), sys.maxsize))
-            queues[self.sync_engine] = _Queues(anyio.Semaphore(limit, fast_acquire=True), anyio.Lock())
-        return queues[self.sync_engine]
+        if self.connector.sync_engine not in queues:
+            metrics.counts_of(self.connector.sync_engine)  # what the pool does is counted from its first use on
+            limit = int(min(self.connector.capacity, sys.maxsize))
+            queues[self.connector.sync_engine] = _Queues(anyio.Semaphore(limit, fast_acquire=True), anyio.Lock())
+        return queues[self.connector.sync_engine]
 
     def _unit_of_work(self, *, writes: bool) -> AbstractAsyncContextManager[Any]:
-        if isinstance(self.engine, Engine):
-            return _ended_in_thread(unit_of_work(self.engine, self.backend, writes=writes))
-        return async_unit_of_work(self.engine, self.backend, writes=writes)
+        if self._is_async:
+            return async_unit_of_work(self.connector, writes=writes)
+        return _ended_in_thread(unit_of_work(self.connector, writes=writes))
 
     async def run(self, command: Callable[..., Any], *args: Any) -> Any:
         """Run a command's function in a unit of work, and return its result."""
@@ -130,7 +126,7 @@ class Access:
         Raises:
             ConnectError: It failed, or took longer.
         """
-        profile = self.backend.profile
+        profile = self.connector.backend.profile
         bounded = profile.model_copy(update={"connect_timeout": min(seconds, profile.connect_timeout)})
         try:
             with anyio.fail_after(seconds):
@@ -140,12 +136,12 @@ class Access:
             raise ConnectError(f"profile {profile.name}: no answer within {seconds:g} s", transient=True) from error
 
     async def _ping(self, profile: Profile) -> None:
-        if isinstance(self.engine, Engine):
+        if self._is_async:
+            await probe.async_ping(profile)
+        else:
             # Not one of the service's threads, which may all be busy; it is left alone where it takes too long.
             one = anyio.CapacityLimiter(1)
             await anyio.to_thread.run_sync(probe.ping, profile, abandon_on_cancel=True, limiter=one)
-        else:
-            await probe.async_ping(profile)
 
     async def wait(self, seconds: float) -> None:
         """Ping until it succeeds, with growing pauses, for so many seconds; a file is not waited for.
@@ -154,7 +150,7 @@ class Access:
             ConnectError: It fails in a way that no waiting heals.
             OutOfTime: It still fails when the time is over.
         """
-        if not self.backend.needs_host:
+        if not self.connector.backend.needs_host:
             return
         patience = Patience(seconds)
         while True:
@@ -167,10 +163,9 @@ class Access:
 
     async def dispose(self) -> None:
         """Close the idle connections."""
-        if isinstance(self.engine, Engine):
-            self.engine.dispose()
-        else:
-            await self.engine.dispose()
+        closing = self.connector.engine.dispose()
+        if self._is_async:
+            await closing
 
 
 @asynccontextmanager

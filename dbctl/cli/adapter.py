@@ -11,8 +11,8 @@ import typer
 from dbctl import __version__
 from dbctl.cli import streams
 from dbctl.cli.exits import ExitCode
+from dbctl.cli.openers import opener_for
 from dbctl.cli.options import Globals, Terms
-from dbctl.work.database import Database
 from dbctl.work.effects import effects_of
 
 
@@ -51,19 +51,21 @@ def group_callback(*, root: bool) -> Callable[..., None]:
 
 
 def _subcommand(function: Callable[..., Any]) -> Callable[..., None]:
-    needs, *parameters = inspect.signature(function).parameters.values()
-    hints = get_type_hints(function, include_extras=True)
     effects = effects_of(function)
+    hints = get_type_hints(function, include_extras=True)
+    parameters = list(inspect.signature(function).parameters.values())
+    needed = hints.get(parameters.pop(0).name) if parameters else None
+    opener = opener_for(needed, function.__name__)
 
     def subcommand(context: typer.Context, **arguments: Any) -> None:
         from dbctl.cli.run import run
 
         said = Globals.taken_from(arguments).after(context)
         terms = Terms.taken_from(arguments)
-        raise typer.Exit(run(function, hints[needs.name], arguments, said, effects, terms))
+        raise typer.Exit(run(function, opener, arguments, said, terms, effects))
 
     own = [parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
-    terms = Terms.parameters(effects, in_transaction=hints[needs.name] is Database)
+    terms = Terms.parameters(opener.terms_of(effects))
     return _with_signature(subcommand, [*own, *terms, *Globals.parameters()])
 
 

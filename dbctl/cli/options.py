@@ -6,7 +6,7 @@ is run stand after it.
 
 import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from inspect import Parameter
@@ -15,7 +15,6 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from dbctl.errors import UsageError
-from dbctl.work.effects import Effects
 
 _PANEL = "Global options"
 _TERMS = "Terms of the transaction"
@@ -169,19 +168,13 @@ class Terms:
     )
 
     @classmethod
-    def parameters(cls, effects: Effects, *, in_transaction: bool) -> Sequence[Parameter]:
-        """Return the options as parameters of a command.
-
-        Args:
-            effects: What the command does.
-            in_transaction: Whether it is run in a unit of work.
-        """
+    def parameters(cls, names: Collection[str]) -> Sequence[Parameter]:
+        """Return those of the options that a command takes as its parameters."""
         hints = get_type_hints(cls, include_extras=True)
-        to_write = {"dry_run", "confirm"} if in_transaction else {"dry_run"}
         return [
             Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
             for field in fields(cls)
-            if (effects.writes if field.name in to_write else in_transaction)
+            if field.name in names
         ]
 
     @classmethod

@@ -8,7 +8,6 @@ import typer
 from dbctl.backends.findings import Finding, Level
 from dbctl.doctor import diagnose
 from dbctl.profiles import Profile
-from dbctl.runtime.waits import result_of, started
 
 
 def doctor(
@@ -24,5 +23,4 @@ def doctor(
 
     All is read on one connection, and nothing is written. Exit code 6 says that there is a warning or an error.
     """
-    # In a thread, for a driver that waits for an answer hears no Ctrl-C.
-    return result_of(started(lambda: diagnose(profile, Level(level), deep=deep)))
+    return diagnose(profile, Level(level), deep=deep)

@@ -11,7 +11,6 @@ from dbctl.connections.drivers import Driver, run_by
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profile, Profiles
 from dbctl.profiles.completion import complete_profile
-from dbctl.runtime.waits import result_of, started
 
 
 def ping(
@@ -54,8 +53,7 @@ def ping(
 
     if several := _several(profiles, names or [], every=every):
         return fleet.ping_each(several, ping_one)
-    # In a thread, for a driver that waits for an answer hears no Ctrl-C.
-    return result_of(started(partial(ping_one, None)))
+    return ping_one(None)
 
 
 def _several(profiles: Profiles, names: Sequence[str], *, every: bool) -> Sequence[str]:

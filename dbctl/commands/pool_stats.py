@@ -7,7 +7,6 @@ import typer
 from dbctl.connections.drivers import Driver, run_by
 from dbctl.pool.load import PoolStats, async_measure_pool, measure_pool
 from dbctl.profiles import Profile
-from dbctl.runtime.waits import result_of, started
 
 
 def pool_stats(
@@ -25,9 +24,4 @@ def pool_stats(
     Threads check connections out, run SELECT 1 and give them back. Shown are how long they waited, how long the driver
     took to connect, how many connections it took, and what the server said of its own limit just before.
     """
-
-    def measure() -> PoolStats:
-        return run_by(driver, measure_pool, async_measure_pool, profile, concurrency, duration)
-
-    # An event loop in a thread of its own: in the main one SIGTERM's exception would be taken for some task's failure.
-    return measure() if driver is Driver.SYNC else result_of(started(measure))
+    return run_by(driver, measure_pool, async_measure_pool, profile, concurrency, duration)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import re
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 from sqlalchemy import create_engine, event
 
@@ -16,38 +15,36 @@ from dbctl.backends.base import Missing
 from dbctl.connections.aborted import watch
 from dbctl.connections.refused_values import note_places
 from dbctl.connections.response_timeouts import bound
+from dbctl.connections.watching import tell_watchers
 from dbctl.errors import ConfigError, ConnectError
-from dbctl.profiles import Profile, Profiles
 from dbctl.profiles.tls import ENCRYPTING
 from dbctl.profiles.urls import MASK
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-
     from sqlalchemy import Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from dbctl.backends.base import Backend
+    from dbctl.profiles import Profile
 
 WRITES = "dbctl_writes"
 """The execution option that tells an engine's begin event that the transaction means to write."""
 
 
-def build_engine(profile: Profile, missing: Missing = Missing.CREATE) -> Engine:
-    """Build a new engine with the profile's driver, pool, timeouts and TLS. Nothing is connected yet.
+def engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Engine:
+    """Build a new engine with the driver, pool, timeouts and TLS of the backend's profile. Nothing is connected yet.
 
     Args:
-        profile: The profile.
+        backend: The backend, bound to the profile.
         missing: What connecting does where the database is a file that is not there.
 
     Raises:
         ConfigError: The password's source gives none, or a certificate can't be loaded.
     """
-    backend = backend_of(profile)
     engine = create_engine(
         backend.url(),
         connect_args=backend.connect_args() | backend.secret_args(),
-        hide_parameters=profile.protected,
+        hide_parameters=backend.profile.protected,
         **backend.isolation_options(),
         **backend.pool_options(),
     )
@@ -55,108 +52,38 @@ def build_engine(profile: Profile, missing: Missing = Missing.CREATE) -> Engine:
     return engine
 
 
-def build_async_engine(profile: Profile, missing: Missing = Missing.CREATE) -> AsyncEngine:
-    """Build the same engine for asyncio: asyncpg, asyncmy or aiosqlite, with the profile's pool, timeouts and TLS.
-
-    Args:
-        profile: The profile.
-        missing: What connecting does where the database is a file that is not there.
+def async_engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> AsyncEngine:
+    """Build the same engine for asyncio: asyncpg, asyncmy or aiosqlite.
 
     Raises:
         ConfigError: The password's source gives none, a certificate can't be loaded, or the extra is not installed.
     """
-    backend = backend_of(profile)
     try:
         from sqlalchemy.ext.asyncio import create_async_engine
 
         engine = create_async_engine(
             backend.url(backend.async_driver),
             connect_args=backend.async_connect_args() | backend.secret_args(),
-            hide_parameters=profile.protected,
+            hide_parameters=backend.profile.protected,
             **backend.isolation_options(),
             **backend.async_pool_options(),
         )
     except ImportError as error:
         raise ConfigError(
-            f"profile {profile.name}: {error.name} is not installed", "pip install dbctl[async]"
+            f"profile {backend.profile.name}: {error.name} is not installed", "pip install dbctl[async]"
         ) from error
     _attach(engine.sync_engine, backend, missing)
     return engine
 
 
-def engine(profile: str | Profile | None = None) -> Engine:
-    """Return this process's one engine for a profile, which is built when it is first asked for.
-
-    Args:
-        profile: The profile, its name, or None for the one that `dbctl` itself would take.
-
-    Raises:
-        ConfigError: There is no such profile, or it is wrong.
-    """
-    return _shared(profile)[1]
+def build_engine(profile: Profile, missing: Missing = Missing.CREATE) -> Engine:
+    """Build a new engine for a profile, as `engine_on` does."""
+    return engine_on(backend_of(profile), missing)
 
 
-def backend_and_engine(profile: str | Profile | None) -> tuple[Backend, Engine]:
-    """Return `engine(profile)` together with the backend it belongs to."""
-    return _shared(profile)
-
-
-def async_engine(profile: str | Profile | None = None) -> AsyncEngine:
-    """Return the running event loop's one async engine for a profile, built when it is first asked for.
-
-    Connections belong to the loop that opened them, so each loop has engines of its own.
-
-    Args:
-        profile: The profile, its name, or None for the one that `dbctl` itself would take.
-
-    Raises:
-        ConfigError: There is no such profile, or it is wrong, or the extra `async` is not installed.
-        RuntimeError: No event loop is running.
-    """
-    return backend_and_async_engine(profile)[1]
-
-
-def backend_and_async_engine(profile: str | Profile | None) -> tuple[Backend, AsyncEngine]:
-    """Return `async_engine(profile)` together with the backend it belongs to."""
-    import asyncio
-
-    engines = _async_engines.setdefault(asyncio.get_running_loop(), {})
-    if profile not in engines:
-        found = _profile(profile)
-        engines[profile] = engines.setdefault(found, (backend_of(found), build_async_engine(found)))
-    return engines[profile]
-
-
-async def async_dispose() -> None:
-    """Close the idle connections of the running loop's engines, and forget the engines."""
-    import asyncio
-
-    for _, shared in {id(pair): pair for pair in _async_engines.pop(asyncio.get_running_loop(), {}).values()}.values():
-        await shared.dispose()
-
-
-def dispose() -> None:
-    """Close the idle connections of all engines that `engine` has handed out, and forget the engines."""
-    for _, shared in list(_engines.values()):
-        shared.dispose()
-    _engines.clear()
-    _shared.cache_clear()
-
-
-_engines: dict[Profile, tuple[Backend, Engine]] = {}
-_async_engines: WeakKeyDictionary[AbstractEventLoop, dict[str | Profile | None, tuple[Backend, AsyncEngine]]]
-_async_engines = WeakKeyDictionary()
-
-
-@functools.cache
-def _shared(profile: str | Profile | None) -> tuple[Backend, Engine]:
-    found = _profile(profile)
-    # setdefault lets one thread win where two build the same engine; the loser's has connected to nothing.
-    return _engines.setdefault(found, (backend_of(found), build_engine(found)))
-
-
-def _profile(profile: str | Profile | None) -> Profile:
-    return profile if isinstance(profile, Profile) else Profiles.load(name=profile).select()
+def build_async_engine(profile: Profile, missing: Missing = Missing.CREATE) -> AsyncEngine:
+    """Build a new async engine for a profile, as `async_engine_on` does."""
+    return async_engine_on(backend_of(profile), missing)
 
 
 def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
@@ -169,6 +96,7 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     if backend.needs_host:
         bound(engine, backend)
     note_places(engine, backend)
+    tell_watchers(engine, backend)
     watch(engine, backend)
     if backend.profile.echo:
         _echo_to_stderr(engine)

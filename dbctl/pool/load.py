@@ -5,22 +5,25 @@ SQLAlchemy is imported where it is used, so that reading a command's help loads 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.audit import ServerUsage
+from dbctl.connections.connector import Connector, async_opened, opened
 from dbctl.errors import Unsupported
-from dbctl.probe import async_opened, opened, time_connects
+from dbctl.probe import time_connects
 from dbctl.profiles import Profile
 from dbctl.spread import Spread
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
     from dbctl.backends.base import Backend
 
@@ -75,20 +78,20 @@ def measure_pool(profile: Profile, concurrency: int | None = None, duration: flo
     Raises:
         ConnectError: The database can't be reached.
     """
-    with opened(profile) as (engine, backend):
-        load = _Load(engine, backend, concurrency, duration)
-        with engine.connect() as connection:
-            server = _usage(connection, backend)
+    with opened(profile) as connector:
+        load = _Load(connector, concurrency, duration)
+        with connector.engine.connect() as connection:
+            server = _usage(connection, connector.backend)
         load.run_threads()
         return load.stats(server)
 
 
 async def async_measure_pool(profile: Profile, concurrency: int | None = None, duration: float = 1.0) -> PoolStats:
     """Do what `measure_pool` does with tasks instead of threads, through the profile's async engine."""
-    async with async_opened(profile) as (engine, backend):
-        load = _Load(engine.sync_engine, backend, concurrency, duration)
-        async with engine.connect() as connection:
-            server = await connection.run_sync(_usage, backend)
+    async with async_opened(profile) as connector:
+        load = _Load(connector, concurrency, duration)
+        async with connector.engine.connect() as connection:
+            server = await connection.run_sync(_usage, connector.backend)
         await load.run_tasks()
         return load.stats(server)
 
@@ -96,12 +99,12 @@ async def async_measure_pool(profile: Profile, concurrency: int | None = None, d
 class _Load:
     """Threads or tasks that check connections out and in, and the count of what they meet."""
 
-    def __init__(self, engine: Engine, backend: Backend, concurrency: int | None, duration: float) -> None:
-        self.engine = engine
-        self.backend = backend
-        self.concurrency = concurrency or backend.profile.pool.size or 1
+    def __init__(self, connector: Connector[Any], concurrency: int | None, duration: float) -> None:
+        self.connector = connector
+        self.engine = connector.sync_engine
+        self.concurrency = concurrency or connector.profile.pool.size or 1
         self.duration = duration
-        self.connects = time_connects(engine)
+        self.connects = time_connects(self.engine)
         self.waits: list[float] = []
         self.timeouts = self.most_in_use = self.overflow_used = 0
         self.started = self.until = 0.0
@@ -110,7 +113,8 @@ class _Load:
     def run_threads(self) -> None:
         with self._timed(), ThreadPoolExecutor(self.concurrency) as executor:
             try:
-                for worker in [executor.submit(self._work) for _ in range(self.concurrency)]:
+                # Each sees the context of this thread: whoever ends this work ends what its connections wait for.
+                for worker in [executor.submit(copy_context().run, self._work) for _ in range(self.concurrency)]:
                     worker.result()
             finally:
                 self.until = 0  # an interrupt, which only this thread gets, stops the workers
@@ -151,7 +155,7 @@ class _Load:
             try:
                 self._note(time.perf_counter() - start)
                 cursor = connection.cursor()
-                cursor.execute(self.backend.ping_statement)
+                cursor.execute(self.connector.backend.ping_statement)
                 cursor.fetchall()
                 cursor.close()
             finally:
@@ -177,8 +181,7 @@ class _Load:
             overflow_used=self.overflow_used,
             timeouts=self.timeouts,
         )
-        profile = self.backend.profile
-        return PoolStats(profile.name, _limits(profile, self.backend, self.engine), run, server)
+        return PoolStats(self.connector.profile.name, _limits(self.connector), run, server)
 
 
 def _usage(connection: Connection, backend: Backend) -> ServerUsage | None:
@@ -188,13 +191,12 @@ def _usage(connection: Connection, backend: Backend) -> ServerUsage | None:
         return None
 
 
-def _limits(profile: Profile, backend: Backend, engine: Engine) -> Limits:
-    name = type(engine.pool).__name__
+def _limits(connector: Connector[Any]) -> Limits:
+    profile, name = connector.profile, type(connector.sync_engine.pool).__name__
     pool = profile.pool
-    if "pool_size" not in backend.pool_options():
+    if "pool_size" not in connector.backend.pool_options():
         return Limits(name, None, None, None, None, None, profile.workers, None)
-    unlimited = pool.size == 0 or pool.max_overflow < 0
-    connections = None if unlimited else profile.workers * (pool.size + pool.max_overflow)
+    connections = None if math.isinf(connector.capacity) else profile.workers * int(connector.capacity)
     return Limits(
         name, pool.size, pool.max_overflow, pool.timeout, pool.recycle, pool.pre_ping, profile.workers, connections
     )

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, event
 
-from dbctl.backends.base import Backend
+from dbctl.connections.connector import Connector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -67,35 +67,27 @@ def counts_of(engine: Engine) -> PoolCounts:
         return _known.get(engine) or _known.setdefault(engine, PoolCounts(engine))
 
 
-def capacity(backend: Backend) -> float:
-    """Return how many connections the profile's pool may have at a time; infinity where it has no limit."""
-    pool = backend.profile.pool
-    if "pool_size" not in backend.pool_options():
-        return 1  # SQLite in memory is one connection that all share
-    return math.inf if pool.size == 0 or pool.max_overflow < 0 else pool.size + pool.max_overflow
-
-
-def exposition(engine: Engine, backend: Backend) -> str:
+def exposition(connector: Connector[Any]) -> str:
     """Return the pool's gauges and counters.
 
     The format is https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format, version 0.0.4.
     """
-    return "".join(_lines(engine, backend))
+    return "".join(_lines(connector))
 
 
-def _lines(engine: Engine, backend: Backend) -> Iterator[str]:
-    pool: Any = engine.pool
-    counts = counts_of(engine)
-    yield from _metric(backend, "capacity", "gauge", "Connections that may be open at a time.", capacity(backend))
+def _lines(connector: Connector[Any]) -> Iterator[str]:
+    profile, pool = connector.profile.name, connector.sync_engine.pool
+    counts = counts_of(connector.sync_engine)
+    yield from _metric(profile, "capacity", "gauge", "Connections that may be open at a time.", connector.capacity)
     for name, (method, meaning) in _GAUGES.items():
         if hasattr(pool, method):
             # Until the pool is full its overflow is below 0, by what is missing.
-            yield from _metric(backend, name, "gauge", meaning, max(0, getattr(pool, method)()))
+            yield from _metric(profile, name, "gauge", meaning, max(0, getattr(pool, method)()))
     for name, meaning in _COUNTERS.items():
-        yield from _metric(backend, f"{name}_total", "counter", meaning, counts[name])
+        yield from _metric(profile, f"{name}_total", "counter", meaning, counts[name])
 
 
-def _metric(backend: Backend, name: str, kind: str, meaning: str, value: float) -> Iterator[str]:
-    profile = backend.profile.name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _metric(profile: str, name: str, kind: str, meaning: str, value: float) -> Iterator[str]:
+    profile = profile.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     yield f"# HELP dbctl_pool_{name} {meaning}\n# TYPE dbctl_pool_{name} {kind}\n"
     yield f'dbctl_pool_{name}{{profile="{profile}"}} {"+Inf" if value == math.inf else value}\n'

@@ -3,6 +3,7 @@
 A field's description says what is allowed there; the error for a bad value quotes it.
 """
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -45,6 +46,11 @@ class Pool(_Table):
     pre_ping: bool = Field(True, description="true or false")
     recycle: Count = Field(-1, ge=-1, description="a whole number of seconds (-1: never)")
     timeout: Seconds = Field(30.0, ge=0, description="a number of seconds, 0 or more")
+
+    @property
+    def capacity(self) -> float:
+        """How many connections there may be at a time; infinity where there is no limit."""
+        return math.inf if self.size == 0 or self.max_overflow < 0 else self.size + self.max_overflow
 
 
 class Ssl(_Table):

@@ -6,6 +6,7 @@ it wait in a thread of its own, or to shut its socket down under it (`dbctl.runt
 
 from __future__ import annotations
 
+import contextvars
 import math
 import select
 import sys
@@ -23,6 +24,8 @@ T = TypeVar("T")
 
 def started(work: Callable[[], T], discard: Callable[[T], Any] = lambda _: None) -> Future[T]:
     """Start work in a thread of its own that keeps no process alive, and return what its result can be had from.
+
+    The thread sees the context variables that the caller sees.
 
     Args:
         work: What to do.
@@ -44,7 +47,7 @@ def started(work: Callable[[], T], discard: Callable[[T], Any] = lambda _: None)
         except InvalidStateError:
             discard(result)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
     return future
 
 

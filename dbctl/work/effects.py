@@ -11,7 +11,7 @@ CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Effects:
-    """What running a command does to the database.
+    """What running a command does.
 
     Args:
         writes: It means to write; it gets `--dry-run`, and a transaction that may write.
@@ -19,12 +19,14 @@ class Effects:
         unless: The option with which it only looks.
         repeatable: It may be run again, in a new transaction, where other transactions got in its way: all that it does
             is in the database, and is rolled back before that. What only reads may always.
+        owns_terminal: It sees to signals itself: a server, an editor, a shell.
     """
 
     writes: bool = False
     creates: bool = False
     unless: str | None = None
     repeatable: bool = True
+    owns_terminal: bool = False
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
@@ -41,15 +43,23 @@ def writes(
         unless: The name of its option with which it only looks.
         repeatable: Whether it may be run again where other transactions got in its way.
     """
+    return _mark(writes=True, creates=creates, unless=unless, repeatable=repeatable)
 
-    def mark(function: CommandFunction) -> CommandFunction:
-        function.dbctl_effects = Effects(True, creates, unless, repeatable)  # type: ignore[attr-defined]
-        return function
 
-    return mark
+def owns_terminal(function: CommandFunction) -> CommandFunction:
+    """Mark a command function as one that sees to signals itself, and is run in the main thread: `@owns_terminal`."""
+    return _mark(owns_terminal=True)(function)
 
 
 def effects_of(command: Callable[..., Any]) -> Effects:
     """Return what a command function was marked as; one without a mark only reads."""
     effects: Effects = getattr(command, "dbctl_effects", Effects())
     return effects
+
+
+def _mark(**marks: Any) -> Callable[[CommandFunction], CommandFunction]:
+    def mark(function: CommandFunction) -> CommandFunction:
+        function.dbctl_effects = replace(effects_of(function), **marks)  # type: ignore[attr-defined]
+        return function
+
+    return mark

@@ -7,12 +7,13 @@ the database, which the system frees when the process is gone.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +21,7 @@ from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
 from dbctl.connections.engines import build_engine
 from dbctl.connections.response_timeouts import answering
+from dbctl.connections.watching import watched_by
 from dbctl.errors import ConnectError, DbctlError, LockHeld, WorkRefused
 from dbctl.profiles import Profile
 from dbctl.profiles import select as profile_named
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dbctl.backends.base import Backend
+
+_log = logging.getLogger("dbctl")
 
 _PAUSES = (0.05, 0.5)
 """Seconds between two tries to take a lock: the first, and the longest of those that follow, each twice the last."""
@@ -62,14 +66,39 @@ def advisory_lock(
         WorkRefused: It would exclude nobody here: a pooler, a standby, a cluster, a database in memory.
         ConnectError: There is no connection for it.
     """
-    backend = backend_of(profile if isinstance(profile, Profile) else profile_named(profile))
-    file = backend.lock_file(name)
-    lock: AdvisoryLock = _SessionLock(backend, name) if file is None else _FileLock(file)
+    lock, backend = _lock_on(name, profile)
     try:
-        _take(lock, name, backend.profile, wait, sleep)
+        for pause in _tries(lock, name, backend.profile, wait):
+            sleep(pause)
         yield lock
     finally:
         lock.release()
+
+
+@asynccontextmanager
+async def async_advisory_lock(
+    name: str, profile: str | Profile | None = None, *, wait: float = 0.0
+) -> AsyncIterator[AdvisoryLock]:
+    """Hold a lock for the block, as `advisory_lock` does; what the lock's own session waits for holds up no event loop.
+
+    Its `check` waits for an answer: call it in a thread.
+    """
+    import asyncio
+
+    lock, backend = _lock_on(name, profile)
+    tries = _tries(lock, name, backend.profile, wait)
+    try:
+        while (pause := await asyncio.to_thread(next, tries, None)) is not None:
+            await asyncio.sleep(pause)
+        yield lock
+    finally:
+        await asyncio.shield(asyncio.to_thread(lock.release))
+
+
+def _lock_on(name: str, profile: str | Profile | None) -> tuple[AdvisoryLock, Backend]:
+    backend = backend_of(profile if isinstance(profile, Profile) else profile_named(profile))
+    file = backend.lock_file(name)
+    return (_SessionLock(backend, name) if file is None else _FileLock(file)), backend
 
 
 class AdvisoryLock(Protocol):
@@ -92,18 +121,22 @@ class AdvisoryLock(Protocol):
         """Let others take it; do nothing where it is not held."""
 
 
-def _take(lock: AdvisoryLock, name: str, profile: Profile, wait: float, sleep: Callable[[float], Any]) -> None:
+def _tries(lock: AdvisoryLock, name: str, profile: Profile, wait: float) -> Iterator[float]:
+    """Try to take a lock, until it is taken; after each try in vain, yield the seconds to pause before the next."""
     end = time.monotonic() + wait
     pause, longest = _PAUSES
+    told = False
     while not lock.take():
         left = end - time.monotonic()
         if left <= 0:
             waited = f" after {wait:g} s" if wait else ""
             raise LockHeld(
-                f'profile {profile.name}: another run holds the lock "{name}"{waited}: {lock.holder()}',
-                "wait for it with --lock-wait SECONDS" if not wait else "",
+                f'profile {profile.name}: another run holds the lock "{name}"{waited}: {lock.holder()}', waited=wait
             )
-        sleep(min(pause, left))
+        if not told:
+            _log.info('waiting up to %g s for the lock "%s", which %s holds', wait, name, lock.holder())
+            told = True
+        yield min(pause, left)
         pause = min(pause * 2, longest)
 
 
@@ -120,15 +153,22 @@ class _SessionLock:
         self._over = threading.Event()
 
     def take(self) -> bool:
-        if self._session is None:
-            with self._backend.translating():
-                self._session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            with self._backend.translating(), self._bounded():
-                self._backend.refuse_lock(self._session)
-        taken = bool(self._ask(self._backend.lock_statement))
+        with self._in_use:
+            if self._over.is_set():
+                raise ConnectError("it was given up already", "lock")  # by a task that did not wait for its thread
+            if self._session is None:
+                self._open()
+            taken = bool(self._ask(self._backend.lock_statement))
         if taken:
             threading.Thread(target=self._keep, name="dbctl-lock", daemon=True).start()
         return taken
+
+    def _open(self) -> None:
+        # Nobody who ends the work is to end what this session asks: it gives the lock back itself.
+        with watched_by(None), self._backend.translating():
+            self._session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        with self._backend.translating(), self._bounded():
+            self._backend.refuse_lock(self._session)
 
     def holder(self) -> str:
         found = self._ask(self._backend.lock_holder_statement)

@@ -11,20 +11,17 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dbctl.connections.engines import backend_and_async_engine, backend_and_engine
 from dbctl.errors import DbctlError, OutOfTime
-from dbctl.work.sessions import async_unit_of_work, unit_of_work
+from dbctl.work.sessions import unit_of_work
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
-    from sqlmodel import Session
-    from sqlmodel.ext.asyncio.session import AsyncSession
 
     from dbctl.backends.base import Backend
-    from dbctl.profiles import Profile
+    from dbctl.connections.connector import Connector
     from dbctl.work.database import Database
 
 T = TypeVar("T")
@@ -36,77 +33,33 @@ _FIRST_PAUSE = 0.05
 _log = logging.getLogger("dbctl")
 
 
-def run(
-    work: Callable[[Session], T],
-    profile: str | Profile | None = None,
-    *,
-    writes: bool = True,
-    retries: int = RETRIES,
-) -> T:
-    """Run a function in a unit of work, and again where a deadlock or the like ended it: `dbctl.run(move, "prod")`.
-
-    Args:
-        work: The function, which gets the session. It may be called several times, each time in a new transaction.
-        profile: The profile, its name, or None for the one that `dbctl` itself would take.
-        writes: Whether it means to write.
-        retries: How often it may be run again.
-
-    Raises:
-        Contention: Other transactions got in its way each time.
-        DbctlError: What SQLAlchemy or the driver raised, translated; whatever else the function raises passes through.
-    """
-    backend, engine = backend_and_engine(profile)
-    return run_unit(engine, backend, lambda unit: work(unit.session), retries=retries, writes=writes, strict=True)
-
-
-async def async_run(
-    work: Callable[[AsyncSession], Awaitable[T]],
-    profile: str | Profile | None = None,
-    *,
-    writes: bool = True,
-    retries: int = RETRIES,
-) -> T:
-    """Run an async function in an async unit of work, as `run` does."""
-    import asyncio
-
-    backend, engine = backend_and_async_engine(profile)
-    attempts = Attempts(backend, retries)
-    while True:
-        try:
-            async with async_unit_of_work(engine, backend, writes=writes, strict=True) as unit:
-                result = await work(unit.session)
-        except DbctlError as error:
-            pause = attempts.pause_after(error)
-        else:
-            return result
-        await asyncio.sleep(pause)
-
-
 def run_unit(
-    engine: Engine,
-    backend: Backend,
+    connector: Connector[Engine],
     work: Callable[[Database], T],
     *,
     retries: int,
+    repeatable: Callable[[], bool] = lambda: True,
     sleep: Callable[[float], Any] = time.sleep,
     **terms: Any,
 ) -> T:
     """Run a command's function in a unit of work, and again where a deadlock or the like ended it.
 
     Args:
-        engine: Where to connect.
-        backend: The engine's backend.
+        connector: Where to connect.
         work: The function.
         retries: How often it may be run again.
+        repeatable: Tells after a failure whether it still may: not where something of it was shown already.
         sleep: Called with the seconds of a pause.
         terms: What `unit_of_work` takes besides.
     """
-    attempts = Attempts(backend, retries)
+    attempts = Attempts(connector.backend, retries)
     while True:
         try:
-            with unit_of_work(engine, backend, **terms) as database:
+            with unit_of_work(connector, **terms) as database:
                 result = work(database)
         except DbctlError as error:
+            if not repeatable():
+                raise
             pause = attempts.pause_after(error)
         else:
             return result

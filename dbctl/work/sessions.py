@@ -1,9 +1,11 @@
-"""THE unit of work: one session, begun, and then committed whole or rolled back whole.
+"""The bare unit of work: one session, begun, and then committed whole or rolled back whole.
 
 The rules hold by construction. A session lives in a context manager and for one unit of work; nothing commits but the
 unit's end; nothing is printed or computed while it is open but what the unit itself does; any exception rolls it back,
 an interrupt too. What the unit wrote is complete before it commits: ids, defaults and whatever else the database made
 are loaded inside the transaction, so the objects stay readable after it and no query has to follow a COMMIT.
+
+With a lock, a deadline, retries and a profile's name it is what `dbctl.work.runs` makes of it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import event
 from sqlmodel import Session
 
-from dbctl.connections.engines import WRITES, backend_and_async_engine, backend_and_engine
+from dbctl.connections.connector import AnyEngine, Connector
+from dbctl.connections.engines import WRITES
 from dbctl.profiles import Profile
 from dbctl.work.commits import Ending
 from dbctl.work.database import Database
@@ -31,31 +34,11 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-AnyEngine = TypeVar("AnyEngine", "Engine", "AsyncEngine")
-
-
-@contextmanager
-def session(profile: str | Profile | None = None, *, writes: bool = True) -> Iterator[Session]:
-    """Open a session on a profile for one unit of work: `with dbctl.session("prod") as session: …`.
-
-    It is committed when the block ends, and rolled back when the block raises.
-
-    Args:
-        profile: The profile, its name, or None for the one that `dbctl` itself would take.
-        writes: Whether the unit means to write; on SQLite, one that does takes the write lock at its start.
-
-    Raises:
-        DbctlError: What SQLAlchemy or the driver raised, translated; whatever else the block raises passes through.
-    """
-    backend, engine = backend_and_engine(profile)
-    with unit_of_work(engine, backend, writes=writes, strict=True) as database:
-        yield database.session
 
 
 @contextmanager
 def unit_of_work(
-    engine: Engine,
-    backend: Backend,
+    connector: Connector[Engine],
     *,
     writes: bool = True,
     dry_run: bool = False,
@@ -65,8 +48,7 @@ def unit_of_work(
     """Run the block in one session and one transaction, and commit it whole or roll it back whole.
 
     Args:
-        engine: Where to connect.
-        backend: The engine's backend, which translates errors.
+        connector: Where to connect.
         writes: Whether the unit means to write.
         dry_run: Roll back at the end also where all went well.
         strict: Let the database refuse to write where the unit does not mean to, end a statement soon after this
@@ -74,7 +56,8 @@ def unit_of_work(
             two round trips.
         before_commit: Called when all is ready to be committed; what it raises rolls all back.
     """
-    session = Session(_begun(engine, backend, writes), expire_on_commit=False)
+    backend = connector.backend
+    session = Session(_begun(connector.engine, backend, writes), expire_on_commit=False)
     if strict:
         _be_strict(session, backend, writes)
     ending = Ending(session, backend, dry_run, strict, writes, before_commit)
@@ -90,27 +73,8 @@ def unit_of_work(
 
 
 @asynccontextmanager
-async def async_session(profile: str | Profile | None = None, *, writes: bool = True) -> AsyncIterator[AsyncSession]:
-    """Open an async session on a profile for one unit of work: `async with dbctl.async_session("prod") as session: …`.
-
-    It ends as `session` does; a task that is cancelled in the block rolls it back.
-
-    Args:
-        profile: The profile, its name, or None for the one that `dbctl` itself would take.
-        writes: Whether the unit means to write.
-
-    Raises:
-        DbctlError: What SQLAlchemy or the driver raised, translated; whatever else the block raises passes through.
-    """
-    backend, engine = backend_and_async_engine(profile)
-    async with async_unit_of_work(engine, backend, writes=writes, strict=True) as database:
-        yield database.session
-
-
-@asynccontextmanager
 async def async_unit_of_work(
-    engine: AsyncEngine,
-    backend: Backend,
+    connector: Connector[AsyncEngine],
     *,
     writes: bool = True,
     dry_run: bool = False,
@@ -120,7 +84,8 @@ async def async_unit_of_work(
     """Run the block in one async session and one transaction; the parameters are those of `unit_of_work`."""
     from sqlmodel.ext.asyncio.session import AsyncSession
 
-    session = AsyncSession(_begun(engine, backend, writes), expire_on_commit=False)
+    backend = connector.backend
+    session = AsyncSession(_begun(connector.engine, backend, writes), expire_on_commit=False)
     if strict:
         _be_strict(session.sync_session, backend, writes)
     ending = Ending(session.sync_session, backend, dry_run, strict, writes, before_commit)

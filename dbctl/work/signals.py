@@ -1,4 +1,4 @@
-"""SIGTERM raises an exception, as SIGINT does, so that the unit of work rolls back before the process ends."""
+"""SIGTERM and SIGINT raise an exception in the main thread, so that the work rolls back before the process ends."""
 
 import signal
 from collections.abc import Iterator
@@ -11,14 +11,18 @@ class Terminated(BaseException):
 
 
 @contextmanager
-def raising_on_sigterm() -> Iterator[None]:
-    """Raise Terminated in the block when SIGTERM comes."""
+def raising_on_signals() -> Iterator[None]:
+    """Raise Terminated in the block when SIGTERM comes, and KeyboardInterrupt on SIGINT unless that is ignored."""
 
     def raise_terminated(_number: int, _frame: FrameType | None) -> None:
         raise Terminated
 
-    before = signal.signal(signal.SIGTERM, raise_terminated)
+    handlers = {signal.SIGTERM: raise_terminated}
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        handlers[signal.SIGINT] = signal.default_int_handler  # type: ignore[assignment]
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,19 +1,25 @@
-"""A command's work in a thread of its own, so that the main thread hears every signal at once and can end the work.
+"""Work that can be ended from outside: by a signal, or because its time is over.
 
-A driver that waits inside C for an answer hears none. What is to be ended is told to the server, on whose error the
-work's own unit rolls back; and from then on nothing of it can be committed any more, whatever the thread still does.
+A driver that waits inside C for an answer hears no signal. So the work is run in a thread of its own, and the main
+thread hears; what is to be ended is told to the server, on whose error the work's own unit rolls back. From then on
+nothing of it can be committed any more, whatever the thread still does.
 """
+
+from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from dbctl.backends.base import Backend
-from dbctl.errors import OutcomeUnknown, OutOfTime
+from dbctl.connections.watching import Cancel, watched_by
+from dbctl.errors import DbctlError, OutcomeUnknown, OutOfTime
 from dbctl.runtime.waits import is_done, started
 from dbctl.work.signals import Terminated
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -28,19 +34,21 @@ class Ended(BaseException):
     """The work has been ended from outside."""
 
 
-class Undertaking:
-    """One command's work. Made in the main thread, which runs it; the rest is called by the work itself."""
+class Supervisor:
+    """Supervises one piece of work. Whoever waits for it calls `run`, or `within`; the rest is called by the work."""
 
     def __init__(self) -> None:
         self._gate = threading.Lock()
         self._ended = threading.Event()
         self._committing = False
-        self._cancels: list[Callable[[], Any]] = []
+        self._in_use: dict[int, Cancel] = {}
+        self.abandoned = False
+        """Whether the work did not end when it was told to, and may still be waiting in its thread."""
         self.guard: Callable[[], None] | None = None
         """Called before all is committed; what it raises rolls all back."""
 
     def run(self, work: Callable[[], T], deadline: float | None = None) -> T:
-        """Run the work to its end, or until a signal comes or its time is over.
+        """Run the work in a thread to its end, or until a signal comes or its time is over.
 
         A COMMIT under way is waited for, and its outcome is the work's; a further signal ends that too.
 
@@ -52,18 +60,18 @@ class Undertaking:
             OutOfTime: The deadline is over; all is rolled back.
             OutcomeUnknown: A second signal came during COMMIT.
         """
-        future = started(work)
+        with watched_by(self):
+            future = started(work)
         try:
             if is_done(future, deadline):
                 return future.result()
-            over = OutOfTime(f"not done within the deadline of {deadline:g} s; what was not committed is rolled back")
+            reason: BaseException = too_late(deadline)
         except (KeyboardInterrupt, Terminated) as signal:
-            reason: BaseException = signal
-        else:
-            reason = over
+            reason = signal
         try:
             if not self._end():
-                self._cancel(future)
+                self._cancel(lambda seconds: is_done(future, seconds))
+                self.abandoned = not future.done()
                 raise reason
             return self._outcome(future, reason)
         except Ended:
@@ -73,13 +81,50 @@ class Undertaking:
         try:
             is_done(future)
         except (KeyboardInterrupt, Terminated):
+            self.abandoned = True
             message = f"ended during COMMIT: the outcome is unknown ({type(reason).__name__})"
             raise OutcomeUnknown(message, "look before you run it again") from reason
         return future.result()
 
-    def watch(self, backend: Backend, driver_connection: Any) -> None:
-        """Take note of a connection that the work has opened."""
-        self._cancels.append(backend.canceller(driver_connection))
+    @contextmanager
+    def within(self, deadline: float | None) -> Iterator[None]:
+        """End the block, which is run in the caller's own thread, when its time is over.
+
+        What a server runs for it is ended at once; what it computes by itself goes on, and can't be committed.
+
+        Args:
+            deadline: Seconds, or None for as long as it takes.
+
+        Raises:
+            OutOfTime: The deadline is over; all is rolled back.
+        """
+        if deadline is None:
+            yield
+            return
+        over = threading.Event()
+
+        def end() -> None:
+            if not over.wait(deadline) and not self._end():
+                self._cancel(over.wait)
+
+        threading.Thread(target=end, name="dbctl-deadline", daemon=True).start()
+        try:
+            with watched_by(self):
+                yield
+        except (Ended, DbctlError) as error:
+            if self._ended.is_set() and not self._committing:
+                raise too_late(deadline) from error
+            raise
+        finally:
+            over.set()
+
+    def note(self, connection: Any, cancel: Cancel) -> None:
+        """Take note of a connection that the work uses."""
+        self._in_use[id(connection)] = cancel
+
+    def forget(self, connection: Any) -> None:
+        """Take note that the work does not use it any more."""
+        self._in_use.pop(id(connection), None)
 
     def before_commit(self) -> None:
         """Let the work commit, and nobody end it any more."""
@@ -103,10 +148,20 @@ class Undertaking:
             self._ended.set()
             return self._committing
 
-    def _cancel(self, future: Future[T]) -> None:
-        """Have the servers end what the work runs, until it has rolled back, or its time for that is over."""
-        over = time.monotonic() + _TO_ROLL_BACK
-        while time.monotonic() < over and not future.done():
-            for cancel in list(self._cancels):
+    def _cancel(self, is_over: Callable[[float], bool]) -> None:
+        """Have the servers end what the work runs, until it has rolled back, or its time for that is over.
+
+        Args:
+            is_over: Waits for the work's end for so many seconds, and tells whether it has come.
+        """
+        end = time.monotonic() + _TO_ROLL_BACK
+        while (left := end - time.monotonic()) > 0:
+            for cancel in list(self._in_use.values()):
                 started(cancel)
-            is_done(future, min(_BETWEEN_CANCELS, max(0.0, over - time.monotonic())))
+            if is_over(min(_BETWEEN_CANCELS, left)):
+                return
+
+
+def too_late(deadline: float | None) -> OutOfTime:
+    """Return the error of work whose time is over."""
+    return OutOfTime(f"not done within the deadline of {deadline:g} s; what was not committed is rolled back")

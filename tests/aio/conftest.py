@@ -5,6 +5,7 @@ import os
 import pytest
 
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_engine
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build, layer_from_url
@@ -24,7 +25,7 @@ def profile_of(database: TestDatabase, /, **values: object) -> Profile:
 def create_tables(profile: Profile) -> None:
     """Create the sample's tables."""
     engine = build_engine(profile)
-    with unit_of_work(engine, backend_of(profile)) as opened:
+    with unit_of_work(Connector(engine, backend_of(profile))) as opened:
         tables.create_missing(opened, [SampleModel.metadata])
     engine.dispose()
 

@@ -11,6 +11,7 @@ from sqlmodel import col, select, update
 
 from dbctl import sample
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine
 from dbctl.profiles import Profile
 from dbctl.sample import Hero, Team
@@ -54,7 +55,7 @@ def test_100_tasks_cancelled_at_random_points(server_profile: Profile, server_da
         server_database.execute("INSERT INTO hero (name, secret_name, team_id) VALUES (?, 'x', 1)", f"hero {number}")
 
     async def move(engine: AsyncEngine, hero: int) -> None:
-        async with async_unit_of_work(engine, backend_of(server_profile)) as opened:
+        async with async_unit_of_work(Connector(engine, backend_of(server_profile))) as opened:
             await opened.session.exec(update(Hero).where(col(Hero.id) == hero).values(age=hero))
             await asyncio.sleep(dice.random() * 0.02)
             await opened.session.exec(select(Team))
@@ -96,7 +97,7 @@ def test_a_query_that_is_cancelled_ends_its_transaction(server_profile: Profile,
         engine = build_async_engine(server_profile)
 
         async def slow() -> None:
-            async with async_unit_of_work(engine, backend_of(server_profile)) as opened:
+            async with async_unit_of_work(Connector(engine, backend_of(server_profile))) as opened:
                 opened.session.add(Team(name="Preventers"))
                 await opened.session.flush()
                 await (await opened.session.connection()).exec_driver_sql(sleep)

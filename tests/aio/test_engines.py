@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from dbctl.backends import backend_of
+from dbctl.connections.connector import async_opened
 from dbctl.connections.engines import build_async_engine
 from dbctl.errors import ConnectError, DbctlError, OutOfTime
-from dbctl.probe import async_opened, async_ping
+from dbctl.probe import async_ping
 from dbctl.profiles import Profile
 from tests.aio.conftest import profile_of
 from tests.harness.cli import Dbctl
@@ -99,7 +100,7 @@ def test_pool_settings_reach_the_engine(server_database: TestDatabase) -> None:
 
 def test_an_exhausted_pool_is_out_of_time(server_database: TestDatabase) -> None:
     async def work(profile: Profile) -> None:
-        async with async_opened(profile) as (engine, _), engine.connect(), engine.connect():
+        async with async_opened(profile) as connector, connector.engine.connect(), connector.engine.connect():
             pass
 
     with pytest.raises(OutOfTime):
@@ -121,7 +122,7 @@ def test_a_statement_timeout_ends_the_statement(server_database: TestDatabase) -
     sleep = {"postgresql": "SELECT pg_sleep(20)", "mariadb": "SELECT SLEEP(20) FROM (SELECT 1) x, (SELECT 2) y"}
 
     async def work(profile: Profile) -> None:
-        async with async_opened(profile) as (engine, _), engine.connect() as connection:
+        async with async_opened(profile) as connector, connector.engine.connect() as connection:
             await connection.exec_driver_sql(sleep[server_database.kind])
 
     started = time.monotonic()
@@ -142,7 +143,7 @@ def test_a_password_that_is_not_ascii_logs_in(mariadb: Server, mariadb_database:
 
 def test_the_server_sees_the_application_s_name(postgres_database: TestDatabase) -> None:
     async def work(profile: Profile) -> str:
-        async with async_opened(profile) as (engine, _), engine.connect() as connection:
+        async with async_opened(profile) as connector, connector.engine.connect() as connection:
             return str((await connection.exec_driver_sql("SELECT current_setting('application_name')")).scalar())
 
     assert asyncio.run(work(profile_of(postgres_database, application_name="shop"))) == "shop"
@@ -161,10 +162,10 @@ def test_a_transaction_pooler_is_refused_by_name_or_worked_with(
 
 
 async def _many_at_once(profile: Profile) -> None:
-    async with async_opened(profile) as (engine, _):
+    async with async_opened(profile) as connector:
 
         async def work(number: int) -> int:
-            async with engine.connect() as connection:
+            async with connector.engine.connect() as connection:
                 return int((await connection.exec_driver_sql("SELECT $1::int", (number,))).scalar_one())
 
         for _ in range(5):

@@ -10,6 +10,7 @@ from sqlmodel import select
 import dbctl
 from dbctl import sample
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine
 from dbctl.errors import Conflict, MissingTable
 from dbctl.profiles import Profile, Profiles
@@ -42,7 +43,7 @@ def test_rolled_back_when_the_block_raises(
         engine = build_async_engine(profile)
 
         async def fail() -> None:
-            async with async_unit_of_work(engine, backend_of(profile)) as opened:
+            async with async_unit_of_work(Connector(engine, backend_of(profile))) as opened:
                 opened.session.add(Team(name="Preventers"))
                 await opened.session.flush()
                 raise error
@@ -60,7 +61,7 @@ def test_rolled_back_when_the_block_raises(
 def test_a_dry_run_is_rolled_back(profile: Profile, database: TestDatabase) -> None:
     async def work() -> None:
         engine = build_async_engine(profile)
-        async with async_unit_of_work(engine, backend_of(profile), dry_run=True) as opened:
+        async with async_unit_of_work(Connector(engine, backend_of(profile)), dry_run=True) as opened:
             added = await opened.run(lambda given: sample.add_team(given.session, "Preventers"))
             assert added.name == "Preventers"
         await engine.dispose()
@@ -72,7 +73,7 @@ def test_a_dry_run_is_rolled_back(profile: Profile, database: TestDatabase) -> N
 def test_what_it_wrote_is_complete_without_a_query_after_the_commit(profile: Profile) -> None:
     async def work() -> None:
         engine = build_async_engine(profile)
-        async with async_unit_of_work(engine, backend_of(profile)) as opened:
+        async with async_unit_of_work(Connector(engine, backend_of(profile))) as opened:
             hero = Hero(name="Spider-Boy", secret_name="Pedro Parqueador")
             opened.session.add(hero)
         statements: list[str] = []
@@ -104,12 +105,12 @@ def test_errors_are_translated_with_the_driver_s_as_their_cause(profile: Profile
 def test_a_command_s_own_function_runs_under_it(profile: Profile) -> None:
     async def work() -> datetime:
         engine = build_async_engine(profile)
-        async with async_unit_of_work(engine, backend_of(profile)) as opened:
+        async with async_unit_of_work(Connector(engine, backend_of(profile))) as opened:
             await opened.run(lambda given: sample.add_team(given.session, "Preventers"))
             await aio.add_team(opened.session, "Z-Force")
             await aio.add_hero(opened.session, "Spider-Boy", "Pedro", team="Preventers")
             moved = await aio.transfer(opened.session, "Spider-Boy", "Preventers", "Z-Force")
-        async with async_unit_of_work(engine, backend_of(profile), writes=False) as opened:
+        async with async_unit_of_work(Connector(engine, backend_of(profile)), writes=False) as opened:
             (hero,) = (await opened.session.exec(select(Hero))).all()
             assert hero.team_id == moved.to_team_id
             assert await aio.heroes_by_team(opened.session, moved.to_team_id) == [hero]

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Engine, make_url
 
-from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
+from dbctl.connections.connector import opened
 from dbctl.connections.engines import build_engine
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build, layer_from_table
@@ -48,5 +48,5 @@ def engine_of(profile: Profile, missing: Missing = Missing.CREATE) -> Iterator[E
 @contextmanager
 def one_unit(profile: Profile, missing: Missing = Missing.CREATE, *, writes: bool = True) -> Iterator[Database]:
     """Run the block as a unit of work on an engine of its own."""
-    with engine_of(profile, missing) as engine, unit_of_work(engine, backend_of(profile), writes=writes) as database:
+    with opened(profile, missing) as connector, unit_of_work(connector, writes=writes) as database:
         yield database

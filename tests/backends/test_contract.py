@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.errors import OutOfTime
 from dbctl.profiles import Profile
 from dbctl.work.sessions import unit_of_work
@@ -65,7 +66,7 @@ def test_the_identity_is_what_the_server_says_of_itself(shared_database: TestDat
 def test_a_table_survives_a_rollback_only_where_the_backend_says_so(shared_database: TestDatabase) -> None:
     profile = profile_of(shared_database)
     backend = backend_of(profile)
-    with engine_of(profile) as engine, unit_of_work(engine, backend, dry_run=True) as unit:
+    with engine_of(profile) as engine, unit_of_work(Connector(engine, backend), dry_run=True) as unit:
         unit.session.execute(text("CREATE TABLE early (x INTEGER)"))
     with one_unit(profile) as unit:
         there = unit.session.connection().dialect.has_table(unit.session.connection(), "early")
@@ -135,5 +136,5 @@ def test_the_servers_count_of_connections_is_its_own(own_role: TestDatabase) -> 
 
 
 def _run(engine: Engine, profile: Profile, sql: str) -> None:
-    with unit_of_work(engine, backend_of(profile)) as unit:
+    with unit_of_work(Connector(engine, backend_of(profile))) as unit:
         unit.session.connection().exec_driver_sql(sql).all()

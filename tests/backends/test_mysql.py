@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.errors import OutOfTime, WorkRefused
 from dbctl.sample import Hero, SampleModel
 from dbctl.work.sessions import unit_of_work
@@ -82,7 +83,10 @@ def test_the_lock_for_ddl_is_released_when_the_block_fails(mariadb: Server, mari
     profile = profile_of(mariadb_database)
 
     def fail() -> None:
-        with unit_of_work(engine, backend_of(profile)) as unit, unit.backend.ddl_lock(unit.session.connection()):
+        with (
+            unit_of_work(Connector(engine, backend_of(profile))) as unit,
+            unit.backend.ddl_lock(unit.session.connection()),
+        ):
             unit.session.execute(text("CREATE TABLE t (x NONSENSE)"))
 
     with engine_of(profile) as engine:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.errors import DbctlError, Duplicate, WorkRefused
 from dbctl.work.sessions import unit_of_work
 from tests.backends.profile import engine_of, one_unit, profile_of
@@ -24,7 +25,7 @@ def test_the_statement_timeout_is_the_transactions_and_not_the_sessions(postgres
     profile = profile_of(postgres_database, {"statement_timeout": 7.5})
     with engine_of(profile) as engine:
         for _ in range(2):
-            with unit_of_work(engine, backend_of(profile)) as unit:
+            with unit_of_work(Connector(engine, backend_of(profile))) as unit:
                 assert unit.session.execute(text("SHOW statement_timeout")).scalar() == "7500ms"
         connection = engine.raw_connection()
         with contextlib.closing(connection), contextlib.closing(connection.cursor()) as cursor:

@@ -10,6 +10,7 @@ from sqlalchemy.pool import StaticPool
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
+from dbctl.connections.connector import Connector
 from dbctl.errors import Conflict, ConnectError, OutOfTime
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import build, layer_from_url
@@ -48,7 +49,7 @@ def test_a_constraint_that_waits_for_the_commit_is_checked_there(sqlite_database
 def test_the_statements_before_and_after_a_ddl_roll_back_with_it(sqlite_database: TestDatabase) -> None:
     sqlite_database.execute("CREATE TABLE old (x INTEGER)")
     profile = profile_of(sqlite_database)
-    with engine_of(profile) as engine, unit_of_work(engine, backend_of(profile), dry_run=True) as unit:
+    with engine_of(profile) as engine, unit_of_work(Connector(engine, backend_of(profile)), dry_run=True) as unit:
         for sql in ("INSERT INTO old VALUES (1)", "CREATE TABLE new (x INTEGER)", "INSERT INTO new VALUES (1)"):
             unit.session.execute(text(sql))
     assert sqlite_database.execute("SELECT * FROM old") == []
@@ -121,11 +122,11 @@ def test_memory_is_one_database_for_all_threads() -> None:
     counts: list[int] = []
     with engine_of(profile) as engine:
         assert isinstance(engine.pool, StaticPool)
-        with unit_of_work(engine, backend_of(profile)) as unit:
+        with unit_of_work(Connector(engine, backend_of(profile))) as unit:
             unit.session.execute(text("CREATE TABLE t (x INTEGER)"))
 
         def count() -> None:
-            with unit_of_work(engine, backend_of(profile)) as unit:
+            with unit_of_work(Connector(engine, backend_of(profile))) as unit:
                 counts.append(unit.session.execute(text("SELECT count(*) FROM t")).scalar_one())
 
         thread = threading.Thread(target=count)

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository, where the 
 
 import dbctl
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.sample import Hero, SampleModel
 from tests.benchmarks.compare import Comparison, Timed, print_table, rounds_option
 from tests.harness.database import TestDatabase
@@ -89,7 +90,7 @@ def _against_bare_block(
     backend = backend_of(dbctl.profile(database.profile))
 
     def in_unit_of_work() -> None:
-        with dbctl.unit_of_work(engine, backend, writes=writes) as unit:
+        with dbctl.unit_of_work(Connector(engine, backend), writes=writes) as unit:
             work(unit.session)
 
     def in_session() -> None:

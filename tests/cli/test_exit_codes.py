@@ -106,7 +106,7 @@ def test_a_bug_has_a_code_of_its_own(on_sample: Dbctl) -> None:
     result = on_sample("init-tables", "--models", "breaking")
     assert result.code == 3, str(result)  # no table is defined there
     (on_sample.cwd / "breaking.py").write_text(
-        "import dbctl.tables.changes\nfrom dbctl.sample import SampleModel\ndbctl.tables.create_missing = None\n"
+        "from dbctl.tables import changes\nfrom dbctl.sample import SampleModel\nchanges.create_missing = None\n"
     )
     result = on_sample("init-tables", "--models", "breaking")
     assert result.code == 70, str(result)

@@ -12,6 +12,7 @@ import pytest
 import dbctl as library
 from dbctl.backends import backend_of
 from dbctl.cli.exits import exit_code
+from dbctl.connections.connector import Connector
 from dbctl.errors import DbctlError, WorkRefused
 from dbctl.sample import SampleModel, add_hero, show_hero
 from dbctl.tables.changes import create_missing
@@ -70,9 +71,9 @@ def store(profile: library.Profile, pairs: Sequence[tuple[str, str]]) -> None:
     """Add heroes in one unit of work, after the tables that they need."""
     engine = library.build_engine(profile)
     try:
-        with library.unit_of_work(engine, backend_of(profile)) as database:
+        with library.unit_of_work(Connector(engine, backend_of(profile))) as database:
             create_missing(database, [SampleModel.metadata])
-        with library.unit_of_work(engine, backend_of(profile)) as database:
+        with library.unit_of_work(Connector(engine, backend_of(profile))) as database:
             for name, secret_name in pairs:
                 add_hero(database.session, name, secret_name)
     finally:
@@ -146,7 +147,7 @@ def test_a_table_in_a_pipe_has_a_line_for_each_row(stored: Dbctl) -> None:
 def test_each_row_is_found_by_its_name(stored: Dbctl, database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = library.build_engine(profile := selected(stored, database, monkeypatch))
     lost = []
-    with library.unit_of_work(engine, backend_of(profile), writes=False) as unit:
+    with library.unit_of_work(Connector(engine, backend_of(profile)), writes=False) as unit:
         for value in VALUES:
             try:
                 assert show_hero(unit.session, value).name == value

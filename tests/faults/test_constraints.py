@@ -13,6 +13,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, Session, SQLModel
 
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine
 from dbctl.errors import BrokenReference, Conflict, DbctlError, Duplicate
 from dbctl.sample import SampleModel, add_hero, add_team
@@ -126,7 +127,7 @@ def refusal(database: TestDatabase, asynchronous: bool, work: Any) -> DbctlError
     async def by_async_driver() -> None:
         engine = build_async_engine(profile)
         try:
-            async with async_unit_of_work(engine, backend_of(profile)) as unit:
+            async with async_unit_of_work(Connector(engine, backend_of(profile))) as unit:
                 await unit.session.run_sync(work)
         finally:
             await engine.dispose()

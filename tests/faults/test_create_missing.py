@@ -5,6 +5,7 @@ from collections import Counter
 
 import dbctl
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine
 from dbctl.sample import SampleModel
 from dbctl.tables.changes import TableState, create_missing
@@ -22,10 +23,10 @@ def test_ten_tasks_at_once_create_each_table_once(database: TestDatabase) -> Non
         ready = asyncio.Barrier(TASKS)
 
         async def one() -> list[TableState]:
-            async with dbctl.async_unit_of_work(engine, backend_of(profile), writes=False) as unit:
+            async with dbctl.async_unit_of_work(Connector(engine, backend_of(profile)), writes=False) as unit:
                 await unit.session.connection()  # connecting is not what they race for
             await ready.wait()
-            async with dbctl.async_unit_of_work(engine, backend_of(profile), strict=True) as unit:
+            async with dbctl.async_unit_of_work(Connector(engine, backend_of(profile)), strict=True) as unit:
                 return await unit.run(create_missing, [SampleModel.metadata])
 
         try:

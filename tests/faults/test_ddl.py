@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.errors import DbctlError
 from dbctl.tables.changes import create_missing
 from dbctl.work.sessions import unit_of_work
@@ -115,7 +116,10 @@ def test_a_server_that_crashes_between_two_tables_keeps_none_or_those_that_it_ha
     assert server
     profile = profile_of(server_database)
     with engine_of(profile) as engine, after_statement(5, lambda _: server.restart("immediate"), CREATE):
-        with pytest.raises(DbctlError) as caught, unit_of_work(engine, backend_of(profile), strict=True) as unit:
+        with (
+            pytest.raises(DbctlError) as caught,
+            unit_of_work(Connector(engine, backend_of(profile)), strict=True) as unit,
+        ):
             create_missing(unit, [METADATA])
         assert "\n" not in str(caught.value)
     assert found(server_database) == kept(server_database, 5)

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from dbctl import sample
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine, build_engine
 from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown, OutOfTime
 from dbctl.profiles import Profile
@@ -99,7 +100,7 @@ def client_of(profile: Profile) -> Iterator[Run]:
     engine = build_engine(profile)
 
     def run(work: Work, before_commit: Callable[[], None] | None) -> None:
-        with unit_of_work(engine, backend_of(profile), strict=True, before_commit=before_commit) as unit:
+        with unit_of_work(Connector(engine, backend_of(profile)), strict=True, before_commit=before_commit) as unit:
             work(unit)
 
     try:
@@ -114,7 +115,9 @@ def async_client_of(profile: Profile) -> Iterator[Run]:
     engine = build_async_engine(profile)
 
     async def run(work: Work, before_commit: Callable[[], None] | None) -> None:
-        async with async_unit_of_work(engine, backend_of(profile), strict=True, before_commit=before_commit) as unit:
+        async with async_unit_of_work(
+            Connector(engine, backend_of(profile)), strict=True, before_commit=before_commit
+        ) as unit:
             await unit.run(work)
 
     with asyncio.Runner() as loop:

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.errors import WorkRefused
 from dbctl.work.database import Database
 from dbctl.work.retries import run_unit
@@ -142,7 +143,7 @@ def test_it_is_not_run_again(read_only: TestDatabase) -> None:
         insert(unit.session, 1)
 
     with engine_of(profile) as engine, pytest.raises(WorkRefused, match=READ_ONLY):
-        run_unit(engine, backend_of(profile), work, retries=3, strict=True)
+        run_unit(Connector(engine, backend_of(profile)), work, retries=3, strict=True)
     assert len(runs) == 1
 
 

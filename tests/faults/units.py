@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine, build_engine
 from dbctl.profiles import Profile
 from dbctl.work.sessions import async_unit_of_work, unit_of_work
@@ -36,11 +37,11 @@ class Units:
         terms = {"strict": True} | terms
         if self._loop:
             return self._loop.run(self._run(work, terms))
-        with unit_of_work(self._engine, self._backend, **terms) as unit:
+        with unit_of_work(Connector(self._engine, self._backend), **terms) as unit:
             return work(unit.session)
 
     async def _run(self, work: Any, terms: dict[str, Any]) -> Any:
-        async with async_unit_of_work(self._engine, self._backend, **terms) as unit:
+        async with async_unit_of_work(Connector(self._engine, self._backend), **terms) as unit:
             return await unit.session.run_sync(work)
 
     def fill_pool(self, size: int) -> list[int]:

@@ -10,6 +10,7 @@ from sqlalchemy import create_engine
 
 from dbctl import sample
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine, build_engine
 from dbctl.errors import DbctlError
 from dbctl.profiles import Profile
@@ -109,7 +110,7 @@ def run(
     if not asynchronous:
         engine = build_engine(profile)
         try:
-            run_unit(engine, backend, work, retries=3, writes=writes, strict=True)
+            run_unit(Connector(engine, backend), work, retries=3, writes=writes, strict=True)
         finally:
             engine.dispose()
         return
@@ -117,7 +118,7 @@ def run(
     async def run_async() -> None:
         engine = build_async_engine(profile)
         try:
-            async with async_unit_of_work(engine, backend, writes=writes, strict=True) as unit:
+            async with async_unit_of_work(Connector(engine, backend), writes=writes, strict=True) as unit:
                 await unit.run(work)
         finally:
             await engine.dispose()

@@ -13,6 +13,7 @@ from sqlmodel import Session
 
 from dbctl import sample
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_engine
 from dbctl.errors import WorkRefused
 from dbctl.profiles import Profile
@@ -34,7 +35,7 @@ _barrier: Barrier
 
 def guarded(engine: Engine, profile: Profile, hero: int, team: int) -> None:
     """Transfer as `dbctl transfer` does."""
-    with unit_of_work(engine, backend_of(profile)) as unit:
+    with unit_of_work(Connector(engine, backend_of(profile))) as unit:
         sample.transfer(unit.session, str(hero), "1", str(team))
 
 
@@ -51,7 +52,7 @@ def obvious(engine: Engine, _profile: Profile, hero: int, team: int) -> None:
 
 def joining(engine: Engine, profile: Profile, hero: int, team: int) -> None:
     """Give a hero who is in no team one, as `dbctl heroes update` does."""
-    with unit_of_work(engine, backend_of(profile)) as unit:
+    with unit_of_work(Connector(engine, backend_of(profile))) as unit:
         sample.update_hero(unit.session, str(hero), team=str(team))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.errors import ConnectError, LockHeld, WorkRefused
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
@@ -161,7 +162,7 @@ def test_what_is_done_after_it_was_lost_is_not_committed(profile: Profile, datab
     def work() -> None:
         with engine_of(profile) as engine, advisory_lock("nightly", profile) as lock:
             lose(database, profile)
-            with unit_of_work(engine, backend_of(profile), before_commit=lock.check) as unit:
+            with unit_of_work(Connector(engine, backend_of(profile)), before_commit=lock.check) as unit:
                 unit.session.connection().exec_driver_sql("INSERT INTO t VALUES (1)")
 
     with pytest.raises(ConnectError, match=r"the lock .*was lost"):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, Session, SQLModel
 
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.errors import Conflict, ConnectError, DbctlError, NotFound, OutcomeUnknown
 from dbctl.work.sessions import unit_of_work
 from tests.backends.profile import engine_of, profile_of
@@ -31,7 +32,7 @@ class Bench:
         database.execute("INSERT INTO t VALUES (1)")
 
     def run(self, work: Work) -> None:
-        with unit_of_work(self.engine, self.backend) as unit:
+        with unit_of_work(Connector(self.engine, self.backend)) as unit:
             work(unit.session)
 
     @property

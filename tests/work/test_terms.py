@@ -12,6 +12,7 @@ from sqlmodel import Field, Session, SQLModel
 
 import dbctl
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine
 from dbctl.errors import Duplicate, OutOfTime, WorkRefused
 from dbctl.profiles import Profile
@@ -70,12 +71,12 @@ def test_the_profile_s_bounds_and_isolation_are_in_effect(shared_server_database
 
     async def by_async_driver() -> Any:
         engine = build_async_engine(profile)
-        async with async_unit_of_work(engine, backend_of(profile)) as unit:
+        async with async_unit_of_work(Connector(engine, backend_of(profile))) as unit:
             found = (await unit.session.execute(text(query))).one()
         await engine.dispose()
         return found
 
-    with engine_of(profile) as engine, unit_of_work(engine, backend_of(profile)) as unit:
+    with engine_of(profile) as engine, unit_of_work(Connector(engine, backend_of(profile))) as unit:
         assert unit.session.execute(text(query)).one() == expected
     assert asyncio.run(by_async_driver()) == expected
 

@@ -17,6 +17,7 @@ from sqlmodel import Field, Session, SQLModel, select
 
 import dbctl
 from dbctl.backends import backend_of
+from dbctl.connections.connector import Connector
 from dbctl.work.sessions import unit_of_work
 from tests.backends.profile import engine_of, profile_of
 from tests.harness.database import TestDatabase
@@ -57,7 +58,7 @@ def engine(database: TestDatabase) -> Iterator[Engine]:
 def unit(engine: Engine, database: TestDatabase) -> Any:
     """Begin a unit of work on the test's engine."""
     backend = backend_of(profile_of(database))
-    return lambda **options: unit_of_work(engine, backend, **options)
+    return lambda **options: unit_of_work(Connector(engine, backend), **options)
 
 
 def names(database: TestDatabase) -> list[str]:

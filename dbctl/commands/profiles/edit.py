@@ -18,6 +18,7 @@ from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles.document import parse
 from dbctl.profiles.writing import ProfileFile
 from dbctl.runtime.waits import typed_line
+from dbctl.work.effects import owns_terminal
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Edited:
     changed: bool
 
 
+@owns_terminal
 def edit(file: ProfileFile) -> Edited:
     """Edit the profile file in $VISUAL or $EDITOR; only what is valid gets into it.
 

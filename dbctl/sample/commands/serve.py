@@ -13,10 +13,12 @@ import typer
 from dbctl.connections.drivers import Driver
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profile
+from dbctl.work.effects import owns_terminal
 
 _log = logging.getLogger(__name__)
 
 
+@owns_terminal
 def serve(
     profile: Profile,
     host: Annotated[

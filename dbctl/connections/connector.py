@@ -1,0 +1,179 @@
+"""A profile's engine together with all that is known of its database: what work is handed from room to room.
+
+SQLAlchemy is imported where an engine is built, so that reading a command's help loads none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from dbctl.backends import backend_of
+from dbctl.backends.base import Missing
+from dbctl.profiles import Profile, Profiles
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from dbctl.backends.base import Backend
+
+AnyEngine = TypeVar("AnyEngine", "Engine", "AsyncEngine")
+
+
+@dataclass(frozen=True)
+class Connector(Generic[AnyEngine]):
+    """The engine of a profile, that of the sync driver or of the async one.
+
+    Args:
+        engine: The engine.
+        backend: What differs between databases, bound to the profile.
+    """
+
+    engine: AnyEngine
+    backend: Backend
+
+    @property
+    def profile(self) -> Profile:
+        """Where the engine connects to."""
+        return self.backend.profile
+
+    @property
+    def sync_engine(self) -> Engine:
+        """The engine, or the one inside an async engine: whose pool it is."""
+        engine: Any = self.engine
+        return getattr(engine, "sync_engine", engine)  # type: ignore[no-any-return]
+
+    @property
+    def capacity(self) -> float:
+        """How many connections the pool may have at a time; infinity where it has no limit."""
+        if "pool_size" not in self.backend.pool_options():
+            return 1  # SQLite in memory is one connection that all share
+        return self.profile.pool.capacity
+
+
+def build_connector(profile: Profile, missing: Missing = Missing.CREATE) -> Connector[Engine]:
+    """Build a new engine for a profile; nothing is connected yet.
+
+    Args:
+        profile: The profile.
+        missing: What connecting does where the database is a file that is not there.
+
+    Raises:
+        ConfigError: The password's source gives none, or a certificate can't be loaded.
+    """
+    from dbctl.connections.engines import engine_on
+
+    backend = backend_of(profile)
+    return Connector(engine_on(backend, missing), backend)
+
+
+def build_async_connector(profile: Profile, missing: Missing = Missing.CREATE) -> Connector[AsyncEngine]:
+    """Build a new async engine for a profile, as `build_connector` does.
+
+    Raises:
+        ConfigError: Also where the extra `async` is not installed.
+    """
+    from dbctl.connections.engines import async_engine_on
+
+    backend = backend_of(profile)
+    return Connector(async_engine_on(backend, missing), backend)
+
+
+def connector(profile: str | Profile | None = None) -> Connector[Engine]:
+    """Return this process's one connector for a profile, which is built when it is first asked for.
+
+    Args:
+        profile: The profile, its name, or None for the one that `dbctl` itself would take.
+
+    Raises:
+        ConfigError: There is no such profile, or it is wrong.
+    """
+    if profile not in _shared:
+        found = _profile(profile)
+        # setdefault lets one thread win where two build the same engine; the loser's has connected to nothing.
+        _shared[profile] = _shared.get(found) or _shared.setdefault(found, build_connector(found))
+    return _shared[profile]
+
+
+def async_connector(profile: str | Profile | None = None) -> Connector[AsyncEngine]:
+    """Return the running event loop's one connector for a profile by its async driver.
+
+    Connections belong to the loop that opened them, so each loop has engines of its own.
+
+    Args:
+        profile: The profile, its name, or None for the one that `dbctl` itself would take.
+
+    Raises:
+        ConfigError: There is no such profile, or it is wrong, or the extra `async` is not installed.
+        RuntimeError: No event loop is running.
+    """
+    import asyncio
+
+    shared = _shared_by_loop.setdefault(asyncio.get_running_loop(), {})
+    if profile not in shared:
+        found = _profile(profile)
+        shared[profile] = shared.get(found) or shared.setdefault(found, build_async_connector(found))
+    return shared[profile]
+
+
+def engine(profile: str | Profile | None = None) -> Engine:
+    """Return the engine of `connector(profile)`."""
+    return connector(profile).engine
+
+
+def async_engine(profile: str | Profile | None = None) -> AsyncEngine:
+    """Return the engine of `async_connector(profile)`."""
+    return async_connector(profile).engine
+
+
+def dispose() -> None:
+    """Close the idle connections of all engines that `connector` has handed out, and forget them."""
+    for shared in {id(each): each for each in list(_shared.values())}.values():
+        shared.engine.dispose()
+    _shared.clear()
+
+
+async def async_dispose() -> None:
+    """Close the idle connections of the running loop's engines, and forget the engines."""
+    import asyncio
+
+    shared = _shared_by_loop.pop(asyncio.get_running_loop(), {})
+    for each in {id(each): each for each in shared.values()}.values():
+        await each.engine.dispose()
+
+
+@contextmanager
+def opened(profile: Profile, missing: Missing = Missing.REFUSE) -> Iterator[Connector[Engine]]:
+    """Have an engine of its own for the block, and translate what its driver raises there."""
+    built = build_connector(profile, missing)
+    try:
+        with built.backend.translating():
+            yield built
+    finally:
+        built.engine.dispose()
+
+
+@asynccontextmanager
+async def async_opened(profile: Profile, missing: Missing = Missing.REFUSE) -> AsyncIterator[Connector[AsyncEngine]]:
+    """Have an async engine of its own for the block, and translate what its driver raises there."""
+    built = build_async_connector(profile, missing)
+    try:
+        with built.backend.translating():
+            yield built
+    finally:
+        await built.engine.dispose()
+
+
+_Named = str | Profile | None
+_shared: dict[_Named, Connector[Engine]] = {}
+_shared_by_loop: WeakKeyDictionary[AbstractEventLoop, dict[_Named, Connector[AsyncEngine]]] = WeakKeyDictionary()
+
+
+def _profile(profile: _Named) -> Profile:
+    return profile if isinstance(profile, Profile) else Profiles.load(name=profile).select()

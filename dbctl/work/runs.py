@@ -1,0 +1,286 @@
+"""A run: a function in a unit of work, with its lock, its deadline and its retries. Composed here, and nowhere else.
+
+The command line runs its commands by `perform`; a service runs its own functions by `run`, or has a session for a
+block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dbctl.connections.connector import async_connector, connector
+from dbctl.errors import DbctlError
+from dbctl.work.locks import advisory_lock, async_advisory_lock
+from dbctl.work.progress import Progress, reported_to
+from dbctl.work.retries import RETRIES, Attempts, run_unit
+from dbctl.work.sessions import async_unit_of_work, unit_of_work
+from dbctl.work.supervision import Supervisor, too_late
+
+if TYPE_CHECKING:
+    from asyncio import Timeout
+
+    from sqlalchemy import Engine
+    from sqlmodel import Session
+    from sqlmodel.ext.asyncio.session import AsyncSession
+
+    from dbctl.connections.connector import Connector
+    from dbctl.profiles import Profile
+    from dbctl.work.database import Database
+    from dbctl.work.locks import AdvisoryLock
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms a run is made.
+
+    Args:
+        writes: Whether it means to write.
+        dry_run: Roll back at the end also where all went well.
+        retries: How often it may be run again where other transactions got in its way.
+        deadline: Seconds that all of it may take, or None for as long as it takes.
+        lock: The name of the lock without which it is not run; the profile's own where it is None.
+        lock_wait: Seconds for which another holder of the lock is waited for; the profile's own where it is None.
+    """
+
+    writes: bool = True
+    dry_run: bool = False
+    retries: int = RETRIES
+    deadline: float | None = None
+    lock: str | None = None
+    lock_wait: float | None = None
+
+
+def run(
+    work: Callable[[Session], T],
+    profile: str | Profile | None = None,
+    *,
+    progress: Progress | None = None,
+    **terms: Any,
+) -> T:
+    """Run a function in a unit of work, and again where a deadlock or the like ended it.
+
+        dbctl.run(move, "prod", lock="nightly", deadline=60)
+
+    It runs in a thread of its own, which sees the caller's context variables. An interrupt of the thread that waits
+    for it ends it, at the server too; all of it is rolled back.
+
+    Args:
+        work: The function, which gets the session. It may be called several times, each time in a new transaction.
+        profile: The profile, its name, or None for the one that `dbctl` itself would take.
+        progress: What is told of `dbctl.report`ed progress.
+        terms: The parameters of `Terms`, by name.
+
+    Raises:
+        Contention: Other transactions got in its way each time.
+        LockHeld: Another run holds the lock.
+        OutOfTime: The deadline is over; all is rolled back.
+        DbctlError: What SQLAlchemy or the driver raised, translated; whatever else the function raises passes through.
+    """
+    agreed, found, supervisor = Terms(**terms), connector(profile), Supervisor()
+    with reported_to(progress):
+        return supervisor.run(
+            lambda: perform(found, lambda unit: work(unit.session), agreed, supervisor), agreed.deadline
+        )
+
+
+def perform(
+    connector: Connector[Engine],
+    work: Callable[[Database], T],
+    terms: Terms,
+    supervisor: Supervisor,
+    repeatable: Callable[[], bool] = lambda: True,
+) -> T:
+    """Run a function on these terms, supervised; the deadline is the supervisor's.
+
+    Args:
+        connector: Where to.
+        work: The function.
+        terms: The terms.
+        supervisor: Who runs this.
+        repeatable: Tells after a failure whether the function may still be run again.
+    """
+    with locked(connector, terms, supervisor):
+        return run_unit(
+            connector,
+            work,
+            retries=terms.retries,
+            repeatable=repeatable,
+            sleep=supervisor.pause,
+            writes=terms.writes,
+            dry_run=terms.dry_run,
+            strict=True,
+            before_commit=supervisor.before_commit,
+        )
+
+
+@contextmanager
+def locked(connector: Connector[Engine], terms: Terms, supervisor: Supervisor) -> Iterator[None]:
+    """Hold the lock of these terms for the block, if they have one; what is committed is committed under it."""
+    profile = connector.profile
+    name, wait = _lock_of(profile, terms)
+    if name is None:
+        yield
+        return
+    with advisory_lock(name, profile, wait=wait, sleep=supervisor.pause) as lock:
+        supervisor.guard = lock.check
+        yield
+
+
+@contextmanager
+def session(
+    profile: str | Profile | None = None,
+    *,
+    writes: bool = True,
+    deadline: float | None = None,
+    lock: str | None = None,
+    lock_wait: float | None = None,
+) -> Iterator[Session]:
+    """Open a session on a profile for one unit of work: `with dbctl.session("prod") as session: …`.
+
+    It is committed when the block ends, and rolled back when the block raises.
+
+    Args:
+        profile: The profile, its name, or None for the one that `dbctl` itself would take.
+        writes: Whether the unit means to write; on SQLite, one that does takes the write lock at its start.
+        deadline: Seconds that all of it may take. What the server runs is ended then; what the block computes by
+            itself goes on, and is not committed.
+        lock: The name of the lock to hold meanwhile; the profile's own unless given.
+        lock_wait: Seconds for which another holder of it is waited for; the profile's own unless given.
+
+    Raises:
+        LockHeld: Another run holds the lock.
+        OutOfTime: The deadline is over; all is rolled back.
+        DbctlError: What SQLAlchemy or the driver raised, translated; whatever else the block raises passes through.
+    """
+    found, supervisor = connector(profile), Supervisor()
+    terms = Terms(writes=writes, deadline=deadline, lock=lock, lock_wait=lock_wait)
+    with (
+        supervisor.within(deadline),
+        locked(found, terms, supervisor),
+        unit_of_work(found, writes=writes, strict=True, before_commit=supervisor.before_commit) as database,
+    ):
+        yield database.session
+
+
+# --- asyncio ----------------------------------------------------------------------------------------------------------
+
+
+async def async_run(
+    work: Callable[[AsyncSession], Awaitable[T]],
+    profile: str | Profile | None = None,
+    *,
+    progress: Progress | None = None,
+    **terms: Any,
+) -> T:
+    """Run an async function in an async unit of work, as `run` does; cancelling the task ends it."""
+    import asyncio
+
+    agreed, found = Terms(**terms), async_connector(profile)
+    with reported_to(progress):
+        async with _in_time(found.profile, agreed) as gate:
+            attempts = Attempts(found.backend, agreed.retries)
+            while True:
+                try:
+                    async with async_unit_of_work(
+                        found,
+                        writes=agreed.writes,
+                        dry_run=agreed.dry_run,
+                        strict=True,
+                        before_commit=gate.before_commit,
+                    ) as unit:
+                        result = await work(unit.session)
+                except DbctlError as error:
+                    pause = attempts.pause_after(error)
+                else:
+                    return result
+                gate.reopen()
+                await asyncio.sleep(pause)
+
+
+@asynccontextmanager
+async def async_session(
+    profile: str | Profile | None = None,
+    *,
+    writes: bool = True,
+    deadline: float | None = None,
+    lock: str | None = None,
+    lock_wait: float | None = None,
+) -> AsyncIterator[AsyncSession]:
+    """Open an async session on a profile for one unit of work: `async with dbctl.async_session("prod") as session: …`.
+
+    It ends as `session` does; a task that is cancelled in the block rolls it back, and so does the deadline.
+
+    Args:
+        profile: The profile, its name, or None for the one that `dbctl` itself would take.
+        writes: Whether the unit means to write.
+        deadline: Seconds that all of it may take.
+        lock: The name of the lock to hold meanwhile; the profile's own unless given.
+        lock_wait: Seconds for which another holder of it is waited for; the profile's own unless given.
+
+    Raises:
+        LockHeld: Another run holds the lock.
+        OutOfTime: The deadline is over; all is rolled back.
+        DbctlError: What SQLAlchemy or the driver raised, translated; whatever else the block raises passes through.
+    """
+    found, terms = async_connector(profile), Terms(writes=writes, deadline=deadline, lock=lock, lock_wait=lock_wait)
+    async with (
+        _in_time(found.profile, terms) as gate,
+        async_unit_of_work(found, writes=writes, strict=True, before_commit=gate.before_commit) as unit,
+    ):
+        yield unit.session
+
+
+class _Gate:
+    """The time and the lock of an async run: open until it commits."""
+
+    def __init__(self, timeout: Timeout, lock: AdvisoryLock | None = None) -> None:
+        self._timeout = timeout
+        self._end = timeout.when()
+        self._lock = lock
+
+    def before_commit(self) -> None:
+        """Let the unit of work that calls this commit, and its deadline not end it any more."""
+        import asyncio
+
+        from sqlalchemy.util import await_only
+
+        if self._lock is not None:
+            await_only(asyncio.to_thread(self._lock.check))
+        if self._timeout.expired():
+            await_only(asyncio.sleep(0))  # which is cancelled
+        self._timeout.reschedule(None)
+
+    def reopen(self) -> None:
+        """Take note that the commit has failed: the deadline holds again."""
+        if not self._timeout.expired():
+            self._timeout.reschedule(self._end)
+
+
+@asynccontextmanager
+async def _in_time(profile: Profile, terms: Terms) -> AsyncIterator[_Gate]:
+    """Run the block under the lock and within the deadline of these terms."""
+    import asyncio
+
+    name, wait = _lock_of(profile, terms)
+    timeout = asyncio.timeout(terms.deadline)
+    try:
+        async with timeout:
+            if name is None:
+                yield _Gate(timeout)
+                return
+            async with async_advisory_lock(name, profile, wait=wait) as lock:
+                yield _Gate(timeout, lock)
+    except TimeoutError as error:
+        if not timeout.expired():
+            raise
+        raise too_late(terms.deadline) from error
+
+
+def _lock_of(profile: Profile, terms: Terms) -> tuple[str | None, float]:
+    wait = profile.lock_wait if terms.lock_wait is None else terms.lock_wait
+    return terms.lock if terms.lock is not None else profile.lock, wait
