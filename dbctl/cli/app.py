@@ -7,7 +7,7 @@ import typer
 from dbctl.cli import report, streams
 from dbctl.cli.exits import ExitCode, exit_code
 from dbctl.cli.tree import make_group
-from dbctl.errors import OutputLost
+from dbctl.errors import DbctlError, OutputLost
 from dbctl.mounts import MOUNTS
 
 HELP = "Administer a database by a connection profile: one subcommand, one session, committed or rolled back whole."
@@ -34,6 +34,9 @@ def _run(arguments: list[str]) -> int:
     app = make_group(MOUNTS, HELP, root=True, epilog=_epilog())
     try:
         return int(app.main(args=arguments, prog_name="dbctl", standalone_mode=False) or ExitCode.DONE)
+    except DbctlError as error:  # a command that can't be loaded
+        report.say_error(error)
+        return exit_code(error)
     except _TyperError as error:
         context = getattr(error, "ctx", None)
         report.say_usage(error.format_message(), context.command_path if context else "dbctl")

@@ -238,8 +238,9 @@ async def async_session(
 class _Gate:
     """The time and the lock of an async run: open until it commits."""
 
-    def __init__(self, timeout: Timeout, lock: AdvisoryLock | None = None) -> None:
+    def __init__(self, timeout: Timeout, deadline: float | None, lock: AdvisoryLock | None = None) -> None:
         self._timeout = timeout
+        self._deadline = deadline
         self._end = timeout.when()
         self._lock = lock
 
@@ -254,6 +255,8 @@ class _Gate:
         if self._timeout.expired():
             await_only(asyncio.sleep(0))  # which is cancelled
         self._timeout.reschedule(None)
+        if self._end is not None and asyncio.get_running_loop().time() >= self._end:
+            raise too_late(self._deadline)  # which the loop had no time to notice
 
     def reopen(self) -> None:
         """Take note that the commit has failed: the deadline holds again."""
@@ -271,10 +274,10 @@ async def _in_time(profile: Profile, terms: Terms) -> AsyncIterator[_Gate]:
     try:
         async with timeout:
             if name is None:
-                yield _Gate(timeout)
+                yield _Gate(timeout, terms.deadline)
                 return
             async with async_advisory_lock(name, profile, wait=wait) as lock:
-                yield _Gate(timeout, lock)
+                yield _Gate(timeout, terms.deadline, lock)
     except TimeoutError as error:
         if not timeout.expired():
             raise

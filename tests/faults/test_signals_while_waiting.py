@@ -5,10 +5,11 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
+from tests.cli.commands import COMMANDS
 from tests.commands.conftest import forked
 from tests.commands.forked import Forked, Run
 from tests.faults.soak import dose
@@ -27,17 +28,38 @@ SAID = "dbctl: interrupted: what was not committed is rolled back\n"
 STARTS = dose(3, 60)
 ROUNDS = dose(6, 250)
 
-CONNECTING = [
-    "heroes list",
-    "heroes add A --secret-name S",
-    "ping",
-    "ping --driver async",
-    "ping --wait 30",
-    "ping --all",
-    "doctor",
-    "pool-stats",
-    "pool-stats --driver async",
-]
+# What to say behind each command so that it connects; None for one that connects to nothing.
+BEHIND: Mapping[str, Sequence[str] | None] = {
+    "doctor": [""],
+    "drop-tables": [""],
+    "heroes add": ["A --secret-name S"],
+    "heroes list": [""],
+    "heroes remove": ["1"],
+    "heroes show": ["1"],
+    "heroes update": ["1 --age 3"],
+    "init-tables": ["", "--check"],
+    "ping": ["", "--driver async", "--wait 30", "--all"],
+    "pool-stats": ["", "--driver async"],
+    "profiles add": None,
+    "profiles check": ["--connect"],
+    "profiles default": None,
+    "profiles edit": None,
+    "profiles import": None,
+    "profiles list": None,
+    "profiles path": None,
+    "profiles remove": None,
+    "profiles set": None,
+    "profiles show": None,
+    "serve": None,  # until somebody asks it for something
+    "teams add": ["A"],
+    "teams list": [""],
+    "teams remove": ["1"],
+    "transfer": ["1 --from 1 --to 2"],
+    "transfers list": [""],
+}
+CONNECTING = [f"{command} {more}" for command, several in BEHIND.items() for more in several or ()]
+AT_ONCE = 5
+"""How many runs wait side by side: to start them all takes a while too."""
 WAITING = ["ping --wait 30", "ping --wait 30 --driver async"]
 MEASURING = [
     "pool-stats --duration 30",
@@ -107,8 +129,14 @@ def test_a_signal_ends_a_connect_that_nobody_answers(
     quick: Forked, silent: int, scheme: str, number: int, code: int
 ) -> None:
     with_profile(quick, scheme, silent)
-    for result in signalled(quick, CONNECTING, number):
-        assert (result.code, result.out, result.err) == (code, "", SAID), str(result)
+    for first in range(0, len(CONNECTING), AT_ONCE):
+        for result in signalled(quick, CONNECTING[first : first + AT_ONCE], number):
+            assert (result.code, result.out, result.err) == (code, "", SAID), str(result)
+
+
+def test_no_command_is_left_out_of_that() -> None:
+    """One that connects to nothing is in the table too, so that somebody has thought of it."""
+    assert {" ".join(words) for words in COMMANDS} <= set(BEHIND)
 
 
 @SIGNALS
