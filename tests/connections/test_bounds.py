@@ -12,7 +12,6 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from dbctl import bounds
 from dbctl.backends import backend_of
 from dbctl.connections.engines import build_async_engine
 from dbctl.connections.response_timeouts import answering
@@ -164,4 +163,4 @@ def test_what_the_work_raises_passes_through() -> None:
 
     with pytest.raises(KeyError):
         result_of(started(fail))
-    assert bounds.result_of(started(lambda: 5), 30) == 5
+    assert result_of(started(lambda: 5), 30) == 5
