@@ -9,24 +9,24 @@ from pathlib import Path
 import pytest
 
 from tests.harness.cli import Dbctl
-from tests.harness.database import TestDatabase
+from tests.harness.database import KINDS, TestDatabase
+from tests.harness.shared import make_shared
 from tests.servers.authority import Authority
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.server import Server
 from tests.servers.system import ServerMissing
 
-KINDS = ("sqlite", "postgresql", "mariadb")
-
 
 def pytest_configure() -> None:
-    """Let Ctrl-C through to the programs that the tests run.
-
-    A shell starts what it puts into the background with SIGINT ignored, and that is handed down to every program. A
-    handler is not: with one, they start with the signal's own effect.
-    """
+    """Take away what the tests and the programs that they run would inherit from whoever runs them."""
+    # A shell starts what it puts into the background with SIGINT ignored, and that is handed down to every program. A
+    # handler is not: with one, they start with the signal's own effect, and hear Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # libpq and asyncpg read settings from these.
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
 
 
 def _running(make: type[Server], authority: Authority) -> Iterator[Server]:
@@ -105,6 +105,18 @@ def server_database(request: pytest.FixtureRequest) -> TestDatabase:
     found = request.getfixturevalue(_FIXTURES[request.param])
     assert isinstance(found, TestDatabase)
     return found
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def shared_database(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
+    """A database of each kind in turn, for all tests of the module: they leave nothing that another one minds."""
+    yield from make_shared(request.param, request)
+
+
+@pytest.fixture(scope="module", params=KINDS[1:])
+def shared_server_database(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
+    """A database on each server in turn, for all tests of the module."""
+    yield from make_shared(request.param, request)
 
 
 @pytest.fixture

@@ -14,10 +14,9 @@ from dbctl.connections.connector import Connector
 from dbctl.errors import OutOfTime
 from dbctl.profiles import Profile
 from dbctl.work.sessions import unit_of_work
-from tests.backends.profile import engine_of, one_unit, profile_of
-from tests.backends.shared import server_of
-from tests.conftest import KINDS
-from tests.harness.database import TestDatabase
+from tests.harness.database import KINDS, TestDatabase
+from tests.harness.profile import engine_of, one_unit, profile_of
+from tests.harness.shared import server_of
 
 TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
 VERSION = {"sqlite": "SELECT sqlite_version()", "postgresql": "SHOW server_version", "mariadb": "SELECT version()"}

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from dbctl.errors import BrokenReference, Conflict, ConnectError, DbctlError, Duplicate, MissingTable, WorkRefused
-from tests.backends.profile import one_unit, profile_of
 from tests.harness.database import TestDatabase
+from tests.harness.profile import one_unit, profile_of
 from tests.servers.system import free_port
 
 # As constraints of the table: of a column, MariaDB would read over REFERENCES and refuse a named CHECK.

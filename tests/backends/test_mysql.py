@@ -11,8 +11,8 @@ from dbctl.connections.connector import Connector
 from dbctl.errors import OutOfTime, WorkRefused
 from dbctl.sample import Hero, SampleModel
 from dbctl.work.sessions import unit_of_work
-from tests.backends.profile import engine_of, one_unit, profile_of
 from tests.harness.database import TestDatabase
+from tests.harness.profile import engine_of, one_unit, profile_of
 from tests.servers.server import Server
 
 HOSTILE = "🦸 Ünï\x1b[31m\0 'quoted' % :name"

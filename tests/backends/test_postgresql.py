@@ -9,8 +9,8 @@ from dbctl.backends import backend_of
 from dbctl.connections.connector import Connector
 from dbctl.errors import DbctlError, Duplicate, WorkRefused
 from dbctl.work.sessions import unit_of_work
-from tests.backends.profile import engine_of, one_unit, profile_of
 from tests.harness.database import TestDatabase
+from tests.harness.profile import engine_of, one_unit, profile_of
 from tests.servers.server import Server
 
 

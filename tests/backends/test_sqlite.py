@@ -15,10 +15,10 @@ from dbctl.errors import Conflict, ConnectError, OutOfTime
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import build, layer_from_url
 from dbctl.work.sessions import unit_of_work
-from tests.backends.profile import engine_of, one_unit, profile_of
-from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
+from tests.harness.profile import engine_of, one_unit, profile_of
 
 
 def at(url: str) -> Profile:

@@ -12,8 +12,8 @@ from dbctl.errors import ConnectError
 from dbctl.probe import PingReport, async_ping, ping
 from dbctl.profiles import Profile
 from dbctl.profiles.tls import ENCRYPTING, VERIFYING
-from tests.backends.profile import one_unit, profile_of
 from tests.harness.database import TestDatabase
+from tests.harness.profile import one_unit, profile_of
 from tests.servers.authority import Authority
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.pgbouncer import PgBouncer

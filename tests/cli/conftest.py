@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.forked import Forked
-from tests.harness.cli import Dbctl
+from tests.harness.forked import Forked
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +24,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def dbctl(workdir: Path, tmp_path: Path) -> Dbctl:
+def dbctl(workdir: Path, tmp_path: Path) -> Forked:
     """Dbctl with nothing configured, as a fork."""
     home = tmp_path / "home"
     home.mkdir()
@@ -33,7 +32,7 @@ def dbctl(workdir: Path, tmp_path: Path) -> Dbctl:
 
 
 @pytest.fixture
-def on_sample(dbctl: Dbctl, sample: Path) -> Dbctl:
+def on_sample(dbctl: Forked, sample: Path) -> Forked:
     """Dbctl with a profile that is not taken, and a copy of the sample as its `dev.db`; the editor changes nothing."""
     shutil.copy(sample, dbctl.cwd / "dev.db")
     (dbctl.cwd / "profiles.toml").write_text('[profiles.spare]\nurl = "sqlite:///dev.db"\n')

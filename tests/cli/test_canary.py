@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dbctl.sample import SampleModel
-from tests.backends.profile import engine_of, profile_of
 from tests.cli.test_output import FIELDS
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.files import private
+from tests.harness.sample import create_tables
 
 CANARY = "hunter2canary"
 LINES = [*FIELDS, "serve --token-env NOWHERE", "ping --driver async", "heroes show", "nonsense"]
@@ -49,8 +48,7 @@ def known(server_database: TestDatabase) -> Iterator[TestDatabase]:
     """A database whose server knows the user `canary` by the canary."""
     assert server_database.server
     server_database.server.create_role("canary", CANARY)
-    with engine_of(profile_of(server_database)) as engine:
-        SampleModel.metadata.create_all(engine)
+    create_tables(server_database)
     yield server_database
     server_database.server.drop_role("canary")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl, Result
+from tests.harness.forked import Forked
 
 CANARY = "hunter2canary"
 FORMATS = ("table", "json", "jsonl", "csv", "tsv")
@@ -260,9 +260,8 @@ def test_nothing_is_left_in_the_directory_by_a_command_that_reads(dbctl: Dbctl) 
     assert list(Path(dbctl.cwd).iterdir()) == []
 
 
-def test_an_interrupt_after_the_commit_says_that_it_is_done(on_sample: Dbctl) -> None:
+def test_an_interrupt_after_the_commit_says_that_it_is_done(on_sample: Forked) -> None:
     """The result is never taken: the pipe is full, and nobody reads from it."""
-    assert isinstance(on_sample, Forked)
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with suppress(BlockingIOError):

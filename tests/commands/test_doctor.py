@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.commands.conftest import Sample
 from tests.commands.test_ping import SERVERS, rewrite
 from tests.harness.cli import Dbctl
+from tests.harness.sample import Sample
 
 LEVELS = ["ok", "note", "warning", "error"]
 

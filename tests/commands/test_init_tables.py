@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import create_engine, inspect
 
-from tests.backends.profile import one_unit, profile_of
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.profile import one_unit, profile_of
 
 SAMPLE = ["team", "hero", "transfer_log"]
 

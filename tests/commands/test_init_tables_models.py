@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
+from tests.harness.forked import Forked
 
 SQLMODEL = """
 from sqlmodel import Field, SQLModel

@@ -2,9 +2,9 @@
 
 import re
 
-from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
 from tests.harness.result import Result
 
 AT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.commands.conftest import Sample
-from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
+from tests.harness.forked import Forked
+from tests.harness.sample import Sample
 from tests.servers.authority import Authority
 
 SERVERS = pytest.mark.parametrize("sample_database", ["postgresql", "mariadb"], indirect=True)
@@ -74,7 +74,7 @@ def test_a_count_that_is_none_is_a_usage_error(dbctl: Dbctl, count: str) -> None
         ("port = ", "port = 1 # ", "TCP"),
         ('ca = "', 'ca = "WRONG', "TLS"),
         ('user = "app"', 'user = "nobody"', "login"),
-        ('database = "sample"', 'database = "nowhere"', "database"),
+        ('database = "', 'database = "no', "database"),
     ],
     ids=["name resolution", "TCP", "TLS", "login", "database"],
 )

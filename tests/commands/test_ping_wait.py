@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.commands.conftest import Sample
-from tests.commands.forked import Forked
 from tests.commands.test_ping import SERVERS, rewrite
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
+from tests.harness.sample import Sample
 from tests.servers.authority import Authority
 from tests.servers.system import free_port
 
@@ -102,7 +102,6 @@ def test_a_free_place_is_waited_for_where_there_are_too_many_connections(
         table = f'driver = "{server.kind}"\nhost = "localhost"\nport = {server.port}\nuser = "lonely"\n'
         run = on_profiles(dbctl, f'default = "x"\n[profiles.x]\n{table}database = "{_open_to_all(server.kind)}"\n'
                           'password_env = "LONELY"\n').with_env(LONELY="secret")  # fmt: skip
-        assert isinstance(run, Forked)
         with contextlib.closing(server.connect(user="lonely", password="secret", database=_open_to_all(server.kind))):
             full = run("ping")
             waiting = run.start("ping", "--wait", "60")
@@ -130,7 +129,7 @@ def test_what_can_not_heal_is_told_at_once(sample: Sample, authority: Authority,
     if wrong == "authority":
         rewrite(sample, str(authority.ca), str(authority.wrong_ca))
     elif wrong == "database":
-        rewrite(sample, 'database = "sample"', 'database = "nowhere"')
+        rewrite(sample, 'database = "', 'database = "no')
     else:
         env = dict.fromkeys(sample.database.env, "wr0ng")
     result = sample.dbctl("ping", "--wait", "300", env=env)  # and not killed after a minute

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 import tomli_w
 
-from tests.backends.shared import server_of
-from tests.commands.conftest import Sample, forked
-from tests.commands.forked import Forked
-from tests.conftest import KINDS
 from tests.harness.cli import Dbctl
-from tests.harness.database import TestDatabase
+from tests.harness.database import KINDS, TestDatabase
+from tests.harness.forked import Forked, forked
+from tests.harness.sample import Sample
+from tests.harness.shared import server_of
 
 
 def stats(dbctl: Dbctl, database: TestDatabase, *args: str, workers: int = 1, **pool: float) -> dict[str, Any]:

@@ -4,10 +4,10 @@ import socket
 
 import pytest
 
-from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.files import private
+from tests.harness.forked import Forked
 
 RIGHT = '[profiles.pg]\nurl = "postgresql://app:s3cret@h/app"\n'
 WRONG = '[profiles.wrong]\nurl = "mysql://h/d"\nworkers = 0\nworkerz = 2\n[profiles.oracle]\nurl = "oracle://h/d"\n'

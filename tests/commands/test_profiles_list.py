@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
 from tests.harness.files import private
+from tests.harness.forked import Forked
 
 FILE = """
 default = "pg"

@@ -19,8 +19,8 @@ from dbctl.errors import ConnectError
 from dbctl.profiles import Profile
 from dbctl.runtime.deadlines import shut_down_after
 from dbctl.runtime.waits import result_of, started
-from tests.backends.profile import engine_of, profile_of
 from tests.harness.database import TestDatabase
+from tests.harness.profile import engine_of, profile_of
 
 T = 2.0
 """The profiles' `connect_timeout`."""

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 import dbctl
 from dbctl.connections.engines import build_engine
 from dbctl.profiles.layers import Layer, build
-from tests.backends.profile import profile_of
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
 
 CONNECTIONS = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = %s",

@@ -19,10 +19,10 @@ from dbctl.connections.engines import build_engine
 from dbctl.errors import ConfigError
 from dbctl.profiles import Profile, Profiles
 from dbctl.profiles.layers import Layer, build, layer_from_url
-from tests.backends.profile import engine_of, profile_of
-from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
+from tests.harness.profile import engine_of, profile_of
 
 SERVER = "mysql://app@db.example/app"
 

@@ -13,9 +13,9 @@ import pytest
 
 from dbctl.backends.findings import Finding, Level
 from dbctl.errors import ConnectError
-from tests.backends.profile import one_unit, profile_of
-from tests.doctor.conftest import findings
+from tests.doctor.findings import findings
 from tests.harness.database import TestDatabase
+from tests.harness.profile import one_unit, profile_of
 from tests.servers.authority import Authority
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.server import Server

@@ -12,9 +12,9 @@ from dbctl.backends.base import Missing
 from dbctl.backends.findings import Level
 from dbctl.doctor import examine
 from dbctl.profiles import Profiles
-from tests.backends.profile import engine_of, profile_of
-from tests.doctor.conftest import findings
+from tests.doctor.findings import findings
 from tests.harness.database import TestDatabase
+from tests.harness.profile import engine_of, profile_of
 
 
 @pytest.fixture

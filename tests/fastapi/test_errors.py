@@ -11,10 +11,10 @@ from dbctl import errors
 from dbctl.fastapi import SessionDep, install_error_handlers, lifespan
 from dbctl.profiles import Profile
 from dbctl.sample.api import on_async_session
-from tests.backends.profile import profile_of
 from tests.fastapi.conftest import ON_SERVERS
 from tests.fastapi.serving import Served
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
 
 RAISED: dict[str, tuple[errors.DbctlError, int, str]] = {
     "connect": (errors.ConnectError("profile x: TCP failed: 10.0.0.7"), 503, "the database can't be reached"),

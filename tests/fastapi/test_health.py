@@ -14,10 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from dbctl.fastapi import SessionDep, health_router, lifespan
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
-from tests.backends.profile import profile_of
 from tests.fastapi.conftest import ON_SERVERS
 from tests.fastapi.serving import Served
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
 from tests.servers.system import free_port
 
 

@@ -19,9 +19,9 @@ from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
 from dbctl.sample import SampleModel
 from dbctl.sample.api import create_app, on_async_session
-from tests.backends.profile import profile_of
 from tests.fastapi.serving import Served
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
 from tests.servers.system import free_port
 
 TABLES = SampleModel.metadata

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from dbctl.sample.api import create_app
-from tests.backends.profile import profile_of
 from tests.fastapi.serving import Served
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
 
 SPIDER_BOY = {"name": "Spider-Boy", "secret_name": "Pedro Parqueador", "age": 16, "team_id": 1}
 

@@ -20,10 +20,10 @@ from dbctl.profiles.layers import Layer, build
 from dbctl.sample import SampleModel, add_team, list_teams
 from dbctl.sample.api import Form, create_app, on_async_session
 from dbctl.work.sessions import in_async
-from tests.backends.profile import profile_of
 from tests.fastapi.conftest import ON_SERVERS
 from tests.fastapi.serving import Served
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
 
 
 def new_app(profile: Profile, asynchronous: bool) -> FastAPI:

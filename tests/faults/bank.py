@@ -19,9 +19,10 @@ import dbctl
 from dbctl import sample
 from dbctl.errors import ConnectError, Contention, DbctlError, OutcomeUnknown, OutOfTime, WorkRefused
 from dbctl.profiles import Profile
-from dbctl.sample import Hero, SampleModel, Team
-from tests.backends.profile import profile_of
+from dbctl.sample import Hero, Team
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
+from tests.harness.sample import create_tables
 
 PROCESSES = 8
 HEROES = 30
@@ -153,8 +154,8 @@ def move_all(session: Session, mark: str, moves: Sequence[Move]) -> list[int]:
 
 def open_bank(database: TestDatabase) -> None:
     """Create the tables, the heroes, all of them in team 1, and the table of marks."""
+    create_tables(database)
     engine = create_engine(database.url)
-    SampleModel.metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE mark (unit VARCHAR(40), hero INTEGER, log INTEGER, UNIQUE (unit, hero))"))
         connection.execute(insert(Team), [{"id": number, "name": f"team {number}"} for number in range(1, TEAMS + 1)])

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from dbctl.profiles import Profile
-from tests.backends.profile import profile_of
 from tests.faults.cutter import Cutter
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
 
 
 def through(cutter: Cutter, database: TestDatabase, **changes: Any) -> Profile:

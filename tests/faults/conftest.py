@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.commands.conftest import forked
-from tests.commands.forked import Forked
 from tests.faults.watching import Watch, fill, watching
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked, forked
 
 
 @pytest.fixture
@@ -22,6 +21,4 @@ def watch(database: TestDatabase) -> Iterator[Watch]:
 @pytest.fixture
 def quick(dbctl: Dbctl, database: TestDatabase) -> Forked:
     """Dbctl as a fork, with the database as its default profile."""
-    made = forked(dbctl, database)
-    assert isinstance(made, Forked)
-    return made
+    return forked(dbctl, database)

@@ -4,8 +4,8 @@ import pytest
 
 from tests.faults.accounts import account
 from tests.faults.bank import PROCESSES, open_bank, run_bank
-from tests.faults.soak import dose
 from tests.harness.database import TestDatabase
+from tests.harness.soak import dose
 
 UNITS = dose(200, 2000)
 """Of each process."""

@@ -5,8 +5,8 @@ import pytest
 from tests.faults.accounts import account
 from tests.faults.bank import PROCESSES, Tally, open_bank, run_bank
 from tests.faults.fire import Cutter, Killer
-from tests.faults.soak import SOAK, dose
 from tests.harness.database import TestDatabase
+from tests.harness.soak import SOAK, dose
 
 UNITS = dose(60, 2000)
 """Of each process."""

@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from tests.commands.forked import Forked
 from tests.faults.watching import Watch, make_writes_slow, within
 from tests.harness.cli import Dbctl
+from tests.harness.forked import Forked
 from tests.harness.result import Result
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv")

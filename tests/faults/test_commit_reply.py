@@ -12,12 +12,12 @@ from dbctl import sample
 from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown
 from dbctl.runtime.deadlines import time_to_connect
 from dbctl.work.database import Database
-from tests.backends.profile import profile_of
-from tests.backends.shared import make_shared
-from tests.conftest import KINDS
 from tests.faults.behind import through
 from tests.faults.cutter import CommitLost, CutAfter, Cutter, End, Fault, ReplyLost, Way
 from tests.faults.witness import Witness, moving, run, said_of, witness_of
+from tests.harness.database import KINDS
+from tests.harness.profile import profile_of
+from tests.harness.shared import make_shared
 
 CONNECT_TIMEOUT = 1.0
 """Seconds."""

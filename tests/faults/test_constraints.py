@@ -18,12 +18,11 @@ from dbctl.connections.engines import build_async_engine
 from dbctl.errors import BrokenReference, Conflict, DbctlError, Duplicate
 from dbctl.sample import SampleModel, add_hero, add_team
 from dbctl.work.sessions import async_unit_of_work
-from tests.backends.profile import one_unit, profile_of
-from tests.backends.shared import make_shared
-from tests.commands.conftest import forked
-from tests.conftest import KINDS
 from tests.harness.cli import Dbctl
-from tests.harness.database import TestDatabase
+from tests.harness.database import KINDS, TestDatabase
+from tests.harness.forked import forked
+from tests.harness.profile import one_unit, profile_of
+from tests.harness.shared import make_shared
 
 Row = dict[str, Any]
 

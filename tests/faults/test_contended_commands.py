@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.commands.forked import Forked
 from tests.faults.accounts import log_of
 from tests.faults.bank import open_bank
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
 from tests.servers.client import rows
 
 PATIENCE = 20.0

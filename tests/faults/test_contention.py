@@ -17,10 +17,10 @@ from dbctl import sample
 from dbctl.errors import OutOfTime
 from dbctl.profiles import Profile
 from dbctl.sample import Hero, TransferLog
-from tests.backends.profile import profile_of
 from tests.faults.accounts import log_of
 from tests.faults.bank import open_bank
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
 from tests.servers.client import rows
 
 PATIENCE = 20.0

@@ -9,8 +9,8 @@ from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine
 from dbctl.sample import SampleModel
 from dbctl.tables.changes import TableState, create_missing
-from tests.backends.profile import profile_of
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
 
 TASKS = 10
 

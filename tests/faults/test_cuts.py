@@ -7,14 +7,14 @@ from itertools import cycle
 import pytest
 
 from dbctl.errors import ConnectError, OutcomeUnknown
-from tests.backends.shared import make_shared
-from tests.commands.conftest import forked
-from tests.conftest import KINDS
 from tests.faults.behind import behind, through
 from tests.faults.cutter import Conversation, CutAfter, Cutter, End, Way
-from tests.faults.soak import SOAK, dose
 from tests.faults.witness import Witness, moving, said_of, witness_of
 from tests.harness.cli import Dbctl
+from tests.harness.database import KINDS
+from tests.harness.forked import forked
+from tests.harness.shared import make_shared
+from tests.harness.soak import SOAK, dose
 
 HARD = (End.RESET, End.CLOSE)
 AROUND = 3

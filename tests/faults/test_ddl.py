@@ -15,13 +15,12 @@ from dbctl.connections.connector import Connector
 from dbctl.errors import DbctlError
 from dbctl.tables.changes import create_missing
 from dbctl.work.sessions import unit_of_work
-from tests.backends.profile import engine_of, profile_of
-from tests.commands.conftest import forked
-from tests.commands.forked import Forked
 from tests.faults.killing import after_statement, killed_after, until
-from tests.faults.soak import SOAK
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked, forked
+from tests.harness.profile import engine_of, profile_of
+from tests.harness.soak import SOAK
 
 TABLES = [f"part_{number}" for number in range(10)]
 METADATA = sa.MetaData()

@@ -3,9 +3,9 @@
 import time
 
 from dbctl.work.locks import advisory_lock
-from tests.backends.profile import profile_of
-from tests.commands.forked import Forked
 from tests.faults.watching import Watch, make_writes_slow, within
+from tests.harness.forked import Forked
+from tests.harness.profile import profile_of
 
 ADD = ("heroes", "add", "Rusty-Man", "--secret-name", "Tommy Sharp", "--deadline", "1")
 

@@ -9,13 +9,13 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from dbctl.errors import ConnectError, WorkRefused
-from tests.backends.profile import profile_of
-from tests.commands.conftest import forked
 from tests.faults.killing import PATIENCE
 from tests.faults.small_disk import SmallMariaDB, SmallPostgres, filled_up, small_disk
 from tests.faults.units import units
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import forked
+from tests.harness.profile import profile_of
 
 SERVERS = {"postgresql": SmallPostgres, "mariadb": SmallMariaDB}
 SAYS_SO = r"(?i)no space left on device|disk is full|table .* is full"

@@ -20,11 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import dbctl
 from dbctl.profiles import Profile
-from tests.backends.profile import profile_of
-from tests.faults.soak import dose
 from tests.faults.watching import within
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
+from tests.harness.soak import dose
 
 QUERIES = dose(200, 5000)
 CONNECTIONS = 3

@@ -17,12 +17,12 @@ from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown, OutOfTime
 from dbctl.profiles import Profile
 from dbctl.work.database import Database
 from dbctl.work.sessions import async_unit_of_work, unit_of_work
-from tests.backends.profile import profile_of
-from tests.backends.shared import make_shared
-from tests.commands.forked import Forked
-from tests.conftest import KINDS
 from tests.faults.witness import Held, Witness, moving, witness_of
 from tests.harness.cli import Dbctl
+from tests.harness.database import KINDS
+from tests.harness.forked import Forked
+from tests.harness.profile import profile_of
+from tests.harness.shared import make_shared
 from tests.servers.client import rows
 from tests.servers.server import Server
 

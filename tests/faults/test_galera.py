@@ -16,13 +16,13 @@ import dbctl
 from dbctl import sample
 from dbctl.errors import Contention
 from dbctl.sample import Hero
-from tests.backends.profile import profile_of
-from tests.commands.forked import Forked
 from tests.faults.bank import TEAMS, open_bank
 from tests.faults.galera import GaleraNode
-from tests.faults.soak import dose
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
+from tests.harness.profile import profile_of
+from tests.harness.soak import dose
 from tests.servers.authority import Authority
 from tests.servers.system import ServerMissing
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.commands.forked import Forked
-from tests.faults.soak import dose
 from tests.faults.watching import Watch, make_writes_slow, within
+from tests.harness.forked import Forked
+from tests.harness.soak import dose
 from tests.servers.client import Row, rows
 
 KILLS = dose(100, 1000)

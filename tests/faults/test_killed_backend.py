@@ -11,14 +11,13 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown
-from tests.backends.profile import profile_of
-from tests.commands.conftest import forked
-from tests.commands.forked import Forked
 from tests.faults.killing import kill, kill_waiting, killed_after
 from tests.faults.units import Units, backend_id, insert, units
 from tests.faults.watching import fill
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked, forked
+from tests.harness.profile import profile_of
 from tests.harness.result import Result
 from tests.servers.client import Row, rows
 
@@ -128,9 +127,7 @@ def test_on_postgresql_what_wrote_nothing_leaves_nothing_unknown(
 @pytest.fixture
 def quick(dbctl: Dbctl, server_database: TestDatabase) -> Forked:
     fill(server_database)
-    run = forked(dbctl, server_database)
-    assert isinstance(run, Forked)
-    return run
+    return forked(dbctl, server_database)
 
 
 ADD = ["heroes", "add", "Rusty-Man", "--secret-name", "Tommy Sharp", "--team", "1"]

@@ -12,14 +12,13 @@ import pytest
 from sqlmodel import Session
 
 from dbctl.errors import ConnectError
-from tests.backends.profile import profile_of
-from tests.commands.conftest import forked
-from tests.commands.forked import Forked
 from tests.faults.killing import until
 from tests.faults.units import insert, units
 from tests.faults.watching import fill
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked, forked
+from tests.harness.profile import profile_of
 from tests.servers.server import Server
 
 FULL = {

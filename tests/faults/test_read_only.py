@@ -17,15 +17,15 @@ from dbctl.connections.connector import Connector
 from dbctl.errors import WorkRefused
 from dbctl.work.database import Database
 from dbctl.work.retries import run_unit
-from tests.backends.profile import engine_of, profile_of
-from tests.backends.shared import make_shared, server_of
-from tests.commands.conftest import forked
 from tests.faults.standby import Standby
 from tests.faults.units import insert, units
 from tests.faults.watching import fill
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import forked
+from tests.harness.profile import engine_of, profile_of
 from tests.harness.result import Result
+from tests.harness.shared import make_shared, server_of
 from tests.servers.authority import Authority
 from tests.servers.postgres import PostgresServer
 

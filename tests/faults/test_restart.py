@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from dbctl.errors import ConnectError, DbctlError
-from tests.backends.profile import profile_of
 from tests.faults.units import Units, insert, units
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
 
 SIZE = 3
 BOTH = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from tests.commands.forked import Forked, Run
 from tests.faults.terminal import Terminal
 from tests.faults.watching import Watch, make_reads_slow, make_writes_slow, within
 from tests.harness.cli import Dbctl
+from tests.harness.forked import Forked, Run
 from tests.servers.client import rows
 
 SOON = 1.5

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.commands.conftest import forked
-from tests.commands.forked import Forked, Run
 from tests.faults.watching import Watch, fill, watching, within
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked, Run, forked
 from tests.harness.result import Result
 
 SOON = 1.5
@@ -38,9 +37,7 @@ def watch(postgres_database: TestDatabase) -> Iterator[Watch]:
 
 @pytest.fixture
 def quick(dbctl: Dbctl, postgres_database: TestDatabase) -> Forked:
-    made = forked(dbctl, postgres_database)
-    assert isinstance(made, Forked)
-    return made
+    return forked(dbctl, postgres_database)
 
 
 def at_commit(watch: Watch, *statements: str) -> None:

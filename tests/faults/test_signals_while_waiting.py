@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import pytest
 
 from tests.cli.commands import COMMANDS
-from tests.commands.conftest import forked
-from tests.commands.forked import Forked, Run
-from tests.faults.soak import dose
 from tests.faults.watching import fill, make_reads_slow, watching, within
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked, Run, forked
 from tests.harness.result import Result
+from tests.harness.soak import dose
 
 SOON = 1.5
 """Seconds: the second that it may take, and what a busy machine adds."""
@@ -158,7 +157,6 @@ def test_a_signal_ends_the_wait_for_a_server_that_is_not_there(
 def test_a_signal_ends_a_measurement(dbctl: Dbctl, database: TestDatabase, number: int, code: int) -> None:
     fill(database)
     quick = forked(dbctl, database)
-    assert isinstance(quick, Forked)
     with watching(database) as watch:
         for result in signalled(quick, MEASURING, number):
             assert (result.code, result.out, result.err) == (code, "", SAID), str(result)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
+from tests.harness.forked import Forked
 
 CONNECT_TIMEOUT = 1.0
 ALLOWANCE = 2.0

@@ -15,11 +15,11 @@ from sqlmodel import Session
 import dbctl
 from dbctl import sample
 from dbctl.errors import OutOfTime
-from tests.backends.profile import profile_of
-from tests.commands.forked import Forked
 from tests.faults.bank import HEROES, open_bank
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
+from tests.harness.profile import profile_of
 
 ALLOWANCE = 1.5
 """Seconds that a run may take beyond what it waits, on a machine that is busy."""

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import psycopg2
 import pymysql
-from sqlalchemy import create_engine
 
-from dbctl.sample import SampleModel
 from tests.harness.database import TestDatabase
+from tests.harness.sample import create_tables
 from tests.servers.client import Connection, Row, rows
 
 _ROWS = [
@@ -111,9 +110,7 @@ def watching(database: TestDatabase) -> Iterator[Watch]:
 
 def fill(database: TestDatabase) -> None:
     """Make the sample's tables, with teams 1 and 2, and hero 1 in team 1."""
-    engine = create_engine(database.url)
-    SampleModel.metadata.create_all(engine)
-    engine.dispose()
+    create_tables(database)
     for statement in _ROWS:
         database.execute(statement)
 

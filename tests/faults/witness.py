@@ -6,19 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from sqlalchemy import create_engine
-
 from dbctl import sample
 from dbctl.backends import backend_of
 from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine, build_engine
 from dbctl.errors import DbctlError
 from dbctl.profiles import Profile
-from dbctl.sample import SampleModel
 from dbctl.work.database import Database
 from dbctl.work.retries import run_unit
 from dbctl.work.sessions import async_unit_of_work
 from tests.harness.database import TestDatabase
+from tests.harness.sample import create_tables
 from tests.servers.client import Connection, rows
 
 HERO = "1"
@@ -93,9 +91,7 @@ class Witness:
 @contextlib.contextmanager
 def witness_of(database: TestDatabase) -> Iterator[Witness]:
     """Make the sample's tables with the hero and the teams, and a witness."""
-    engine = create_engine(database.url)
-    SampleModel.metadata.create_all(engine)
-    engine.dispose()
+    create_tables(database)
     with contextlib.closing(database.connect()) as connection:
         for statement in [*_ROWS, _NEXT_ID[database.kind]]:
             rows(connection, statement)

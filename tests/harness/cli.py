@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from tests.harness.result import Result
 from tests.harness.terminal import Keys, Screen
@@ -91,7 +92,7 @@ class Dbctl:
             encoding="utf-8",
         )
 
-    def with_env(self, **env: str) -> "Dbctl":
+    def with_env(self, **env: str) -> Self:
         """Return another one like this, with these variables added for all its runs."""
         return replace(self, env={**self.env, **env})
 

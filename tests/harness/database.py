@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -13,6 +13,7 @@ from tests.servers.client import Connection, Row, rows
 from tests.servers.server import Server, ServerKind
 
 Kind = Literal["sqlite"] | ServerKind
+KINDS: Sequence[Kind] = ("sqlite", "postgresql", "mariadb")
 
 _PROFILES: Mapping[ServerKind, tuple[str, str]] = {
     "postgresql": ("pg", "postgresql+psycopg2"),

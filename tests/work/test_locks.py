@@ -18,10 +18,9 @@ from dbctl.profiles.layers import Layer, build
 from dbctl.work import locks
 from dbctl.work.locks import advisory_lock
 from dbctl.work.sessions import unit_of_work
-from tests.backends.profile import engine_of, profile_of
-from tests.backends.shared import make_shared
-from tests.conftest import KINDS
-from tests.harness.database import TestDatabase
+from tests.harness.database import KINDS, TestDatabase
+from tests.harness.profile import engine_of, profile_of
+from tests.harness.shared import make_shared
 from tests.servers.pgbouncer import PgBouncer
 
 HELD = {

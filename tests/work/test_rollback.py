@@ -13,8 +13,8 @@ from dbctl.backends import backend_of
 from dbctl.connections.connector import Connector
 from dbctl.errors import Conflict, ConnectError, DbctlError, NotFound, OutcomeUnknown
 from dbctl.work.sessions import unit_of_work
-from tests.backends.profile import engine_of, profile_of
 from tests.harness.database import TestDatabase
+from tests.harness.profile import engine_of, profile_of
 
 Work = Callable[[Session], object]
 

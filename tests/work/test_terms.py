@@ -17,8 +17,8 @@ from dbctl.connections.engines import build_async_engine
 from dbctl.errors import Duplicate, OutOfTime, WorkRefused
 from dbctl.profiles import Profile
 from dbctl.work.sessions import async_unit_of_work, unit_of_work
-from tests.backends.profile import engine_of, profile_of
 from tests.harness.database import TestDatabase
+from tests.harness.profile import engine_of, profile_of
 from tests.servers.pgbouncer import PgBouncer
 
 

@@ -19,8 +19,8 @@ import dbctl
 from dbctl.backends import backend_of
 from dbctl.connections.connector import Connector
 from dbctl.work.sessions import unit_of_work
-from tests.backends.profile import engine_of, profile_of
 from tests.harness.database import TestDatabase
+from tests.harness.profile import engine_of, profile_of
 
 
 class Scratch(SQLModel, registry=registry()):

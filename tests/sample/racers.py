@@ -19,8 +19,8 @@ from dbctl.errors import WorkRefused
 from dbctl.profiles import Profile
 from dbctl.sample import Hero, TransferLog
 from dbctl.work.sessions import unit_of_work
-from tests.backends.profile import profile_of
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
 
 RACERS = 4
 ROUNDS = 200

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.commands.conftest import Sample
+from tests.harness.sample import Sample
 
 LOG = [(2, 1, 2), (1, 1, 2), (2, 2, 1), (3, 2, 1)]
 

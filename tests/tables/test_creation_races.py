@@ -1,8 +1,8 @@
 """Ten runs of `init-tables` at once on one empty database all succeed, and create each table once."""
 
-from tests.commands.forked import Forked
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
 
 RUNS = 10
 

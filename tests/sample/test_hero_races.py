@@ -7,7 +7,7 @@ import pytest
 
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
-from tests.races.racers import Racers, joining
+from tests.sample.racers import Racers, joining
 
 WAITING = {
     "postgresql": "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.commands.conftest import Sample
+from tests.harness.sample import Sample
 
 NAMES = ["Deadpond", "Spider-Boy", "Rusty-Man", "Twin", "Twin"]
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.commands.conftest import Sample
+from tests.harness.sample import Sample
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from dbctl.connections.engines import build_async_engine
 from dbctl.errors import ConnectError, DbctlError, OutOfTime
 from dbctl.probe import async_ping
 from dbctl.profiles import Profile
-from tests.aio.conftest import profile_of
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_at, profile_of
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer
@@ -31,7 +31,7 @@ def ca_for(mode: str, database: TestDatabase) -> str | None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_each_mode_means_what_it_says_on_the_client_s_own_socket(mode: str, server_database: TestDatabase) -> None:
-    profile = profile_of(server_database, ssl__mode=mode, ssl__ca=ca_for(mode, server_database))
+    profile = profile_of(server_database, {"ssl.mode": mode, "ssl.ca": ca_for(mode, server_database)})
     report = asyncio.run(async_ping(profile))
     assert report.encrypted is (mode != "disable")
     assert (report.tls is None) is (mode == "disable")
@@ -43,7 +43,7 @@ def test_a_wrong_authority_is_refused(mode: str, server_database: TestDatabase) 
     assert server_database.server.authority
     wrong = str(server_database.server.authority.wrong_ca)
     with pytest.raises(ConnectError) as caught:
-        asyncio.run(async_ping(profile_of(server_database, ssl__mode=mode, ssl__ca=wrong)))
+        asyncio.run(async_ping(profile_of(server_database, {"ssl.mode": mode, "ssl.ca": wrong})))
     assert caught.value.stage == "TLS"
 
 
@@ -54,7 +54,7 @@ def test_a_certificate_for_another_host_is_refused_by_verify_full_alone(
     server = server_database.server
     assert server
     assert server.authority
-    profile = profile_of(server_database, ssl__mode=mode)
+    profile = profile_of(server_database, {"ssl.mode": mode})
     with server.presenting(server.authority.elsewhere):
         if mode == "verify-ca":
             assert asyncio.run(async_ping(profile)).encrypted
@@ -74,25 +74,25 @@ def plain_server(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
 
 
 def test_prefer_goes_on_in_plaintext_where_the_server_has_no_tls(plain_server: TestDatabase) -> None:
-    report = asyncio.run(async_ping(profile_of(plain_server, ssl__mode="prefer", ssl__ca=None)))
+    report = asyncio.run(async_ping(profile_of(plain_server, {"ssl.mode": "prefer", "ssl.ca": None})))
     assert report.encrypted is False
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-full"])
 def test_a_server_without_tls_is_refused_where_tls_is_asked_for(mode: str, plain_server: TestDatabase) -> None:
     with pytest.raises(ConnectError):
-        asyncio.run(async_ping(profile_of(plain_server, ssl__mode=mode, ssl__ca=None)))
+        asyncio.run(async_ping(profile_of(plain_server, {"ssl.mode": mode, "ssl.ca": None})))
 
 
 def test_the_environment_has_no_say(postgres_database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLMODE", "disable")
     monkeypatch.setenv("PGSSLROOTCERT", "/nonexistent")
-    assert asyncio.run(async_ping(profile_of(postgres_database, ssl__mode="require", ssl__ca=None))).encrypted
+    assert asyncio.run(async_ping(profile_of(postgres_database, {"ssl.mode": "require", "ssl.ca": None}))).encrypted
 
 
 def test_pool_settings_reach_the_engine(server_database: TestDatabase) -> None:
-    pool = {"pool__size": 3, "pool__max_overflow": 4, "pool__timeout": 1.5, "pool__recycle": 99}
-    engine = build_async_engine(profile_of(server_database, **pool))
+    pool = {"pool.size": 3, "pool.max_overflow": 4, "pool.timeout": 1.5, "pool.recycle": 99}
+    engine = build_async_engine(profile_of(server_database, pool))
     assert isinstance(engine.pool, AsyncAdaptedQueuePool)
     assert engine.pool.size() == 3
     assert (engine.pool._max_overflow, engine.pool._timeout, engine.pool._recycle) == (4, 1.5, 99)
@@ -104,14 +104,13 @@ def test_an_exhausted_pool_is_out_of_time(server_database: TestDatabase) -> None
             pass
 
     with pytest.raises(OutOfTime):
-        asyncio.run(work(profile_of(server_database, pool__size=1, pool__max_overflow=0, pool__timeout=0.2)))
+        asyncio.run(work(profile_of(server_database, {"pool.size": 1, "pool.max_overflow": 0, "pool.timeout": 0.2})))
 
 
 @pytest.mark.parametrize("driver", ["postgresql", "mysql"])
-def test_a_listener_that_never_answers_ends_in_the_connect_timeout(driver: str, sqlite_database: TestDatabase) -> None:
+def test_a_listener_that_never_answers_ends_in_the_connect_timeout(driver: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"{driver}://app:x@127.0.0.1:{silent.getsockname()[1]}/x"
-        profile = profile_of(_with_url(sqlite_database, url), connect_timeout=1)
+        profile = profile_at(f"{driver}://app:x@127.0.0.1:{silent.getsockname()[1]}/x", {"connect_timeout": 1})
         started = time.monotonic()
         with pytest.raises(ConnectError):
             asyncio.run(async_ping(profile))
@@ -127,7 +126,7 @@ def test_a_statement_timeout_ends_the_statement(server_database: TestDatabase) -
 
     started = time.monotonic()
     with pytest.raises(OutOfTime):
-        asyncio.run(work(profile_of(server_database, statement_timeout=0.5)))
+        asyncio.run(work(profile_of(server_database, {"statement_timeout": 0.5})))
     assert time.monotonic() - started < 5
 
 
@@ -135,7 +134,7 @@ def test_a_password_that_is_not_ascii_logs_in(mariadb: Server, mariadb_database:
     mariadb.create_role("umlaut", "pässwörd")
     try:
         mariadb.execute(f"GRANT ALL ON {mariadb_database.name}.* TO umlaut")
-        profile = profile_of(mariadb_database, user="umlaut", password="pässwörd")
+        profile = profile_of(mariadb_database, {"user": "umlaut", "password": "pässwörd"})
         assert asyncio.run(async_ping(profile)).server == "MariaDB"
     finally:
         mariadb.drop_role("umlaut")
@@ -146,18 +145,18 @@ def test_the_server_sees_the_application_s_name(postgres_database: TestDatabase)
         async with async_opened(profile) as connector, connector.engine.connect() as connection:
             return str((await connection.exec_driver_sql("SELECT current_setting('application_name')")).scalar())
 
-    assert asyncio.run(work(profile_of(postgres_database, application_name="shop"))) == "shop"
+    assert asyncio.run(work(profile_of(postgres_database, {"application_name": "shop"}))) == "shop"
 
 
 def test_a_transaction_pooler_is_refused_by_name_or_worked_with(
     postgres: Server, postgres_database: TestDatabase
 ) -> None:
     with PgBouncer(postgres) as pooler:
-        place = {"host": pooler.host, "port": pooler.port, "ssl__mode": "disable", "ssl__ca": None}
+        place = {"host": pooler.host, "port": pooler.port, "ssl.mode": "disable", "ssl.ca": None}
         with pytest.raises(ConnectError, match="PgBouncer") as caught:
-            asyncio.run(async_ping(profile_of(postgres_database, **place)))
+            asyncio.run(async_ping(profile_of(postgres_database, place)))
         assert "prepared_statement_cache_size=0" in caught.value.hint
-        uncached = profile_of(postgres_database, **place, query={"prepared_statement_cache_size": "0"})
+        uncached = profile_of(postgres_database, {**place, "query.prepared_statement_cache_size": "0"})
         asyncio.run(_many_at_once(uncached))
 
 
@@ -188,7 +187,7 @@ def test_the_failing_step_is_named(wrong: str, server_database: TestDatabase) ->
     expected = {"password": "login", "database": "database", "port": "TCP"}[wrong]
     value = {"password": "wrong", "database": "nowhere", "port": 1}[wrong]
     with pytest.raises(ConnectError) as caught:
-        asyncio.run(async_ping(profile_of(server_database, **{wrong: value})))
+        asyncio.run(async_ping(profile_of(server_database, {wrong: value})))
     assert caught.value.stage == expected
 
 
@@ -200,9 +199,3 @@ def test_a_missing_driver_is_a_configuration_error(database: TestDatabase, monke
     with pytest.raises(DbctlError, match="is not installed; pip install dbctl"):
         build_async_engine(profile_of(database))
     assert backend_of(profile_of(database)).title
-
-
-def _with_url(database: TestDatabase, url: str) -> TestDatabase:
-    from dataclasses import replace
-
-    return replace(database, url=url, server=None)

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import create_engine, insert
 
-from dbctl.sample import Hero, SampleModel, Team
+from dbctl.sample import Hero, Team
 from tests.harness.database import TestDatabase
-from tests.races.racers import RACERS, ROUNDS, Racers, racers
+from tests.harness.sample import create_tables
+from tests.sample.racers import RACERS, ROUNDS, Racers, racers
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +20,8 @@ def processes() -> Iterator[Racers]:
 @pytest.fixture
 def heroes(database: TestDatabase) -> TestDatabase:
     """A database with a hero for each round, all in team 1, and a team for each racer."""
+    create_tables(database)
     engine = create_engine(database.url)
-    SampleModel.metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(insert(Team), [{"name": f"team {number}"} for number in range(RACERS + 1)])
         everyone = [{"name": f"hero {number}", "secret_name": "x", "team_id": 1} for number in range(ROUNDS)]

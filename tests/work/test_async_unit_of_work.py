@@ -17,6 +17,15 @@ from dbctl.profiles import Profile, Profiles
 from dbctl.sample import Hero, Team, aio
 from dbctl.work.sessions import async_unit_of_work
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
+from tests.harness.sample import create_tables
+
+
+@pytest.fixture
+def profile(database: TestDatabase) -> Profile:
+    """The profile of a fresh database with the sample's tables."""
+    create_tables(database)
+    return profile_of(database)
 
 
 def names(database: TestDatabase) -> list[str]:

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from tests.harness.database import TestDatabase
-from tests.races.racers import RACERS, ROUNDS, Racers, guarded, obvious
+from tests.sample.racers import RACERS, ROUNDS, Racers, guarded, obvious
 
 
 def test_exactly_one_transfer_succeeds_in_every_round(processes: Racers, heroes: TestDatabase) -> None:

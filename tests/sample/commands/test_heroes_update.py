@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.commands.conftest import Sample
+from tests.harness.sample import Sample
 
 
 @pytest.mark.parametrize(

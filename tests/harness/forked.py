@@ -17,6 +17,7 @@ from sqlalchemy.orm import configure_mappers
 from dbctl.cli.main import main
 from dbctl.profiles import Profiles
 from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
 from tests.harness.result import Result
 
 
@@ -77,6 +78,12 @@ class Forked(Dbctl):
         if not child:
             _run(args, self.cwd, self.environment(env), (given, stdout or out, err), timeout)
         return Run(child, args, (given, out, err))
+
+
+def forked(dbctl: Dbctl, database: TestDatabase) -> Forked:
+    """Return dbctl as a fork, with the database as its default profile."""
+    (dbctl.cwd / "profiles.toml").write_text(f'default = "{database.profile}"\n\n{database.toml}', encoding="utf-8")
+    return Forked(cwd=dbctl.cwd, home=dbctl.home, env=database.env)
 
 
 @dataclass(frozen=True)

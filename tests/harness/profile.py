@@ -13,7 +13,7 @@ from dbctl.backends.base import Missing
 from dbctl.connections.connector import opened
 from dbctl.connections.engines import build_engine
 from dbctl.profiles import Profile
-from dbctl.profiles.layers import Layer, build, layer_from_table
+from dbctl.profiles.layers import Layer, build, layer_from_table, layer_from_url
 from dbctl.profiles.tls import VERIFYING
 from dbctl.work.database import Database
 from dbctl.work.sessions import unit_of_work
@@ -33,6 +33,11 @@ def profile_of(database: TestDatabase, changes: Mapping[str, Any] | None = None)
     if password := make_url(database.url).password:
         layers.append(Layer({"password": password}, "the test"))
     return build(database.profile, [*layers, Layer(changes, "the test")])
+
+
+def profile_at(url: str, changes: Mapping[str, Any] | None = None) -> Profile:
+    """Return a profile of a URL; `changes` go before what it says, by dotted key."""
+    return build("test", [layer_from_url(url, "the test"), Layer(dict(changes or {}), "the test")])
 
 
 @contextmanager

@@ -16,8 +16,9 @@ from dbctl.connections.engines import build_async_engine
 from dbctl.profiles import Profile
 from dbctl.sample import Hero, Team
 from dbctl.work.sessions import async_unit_of_work
-from tests.aio.conftest import create_tables, profile_of
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
+from tests.harness.sample import create_tables
 
 TASKS = 100
 
@@ -41,9 +42,8 @@ _CONNECTIONS = {
 
 @pytest.fixture
 def server_profile(server_database: TestDatabase) -> Profile:
-    profile = profile_of(server_database, pool__size=10, pool__max_overflow=10)
-    create_tables(profile)
-    return profile
+    create_tables(server_database)
+    return profile_of(server_database, {"pool.size": 10, "pool.max_overflow": 10})
 
 
 def test_100_tasks_cancelled_at_random_points(server_profile: Profile, server_database: TestDatabase) -> None:

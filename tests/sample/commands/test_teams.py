@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.commands.conftest import Sample
+from tests.harness.sample import Sample
 
 ALL = [
     {"id": 1, "name": "Preventers", "headquarters": "Sharp Tower", "heroes": 3},
