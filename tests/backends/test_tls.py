@@ -18,8 +18,8 @@ from tests.servers.authority import Authority
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer
-from tests.servers.proxy import SSL_REQUEST, TlsStripper
 from tests.servers.server import Server
+from tests.servers.tls_stripper import SSL_REQUEST, TlsStripper
 
 MODES = ("disable", "prefer", *ENCRYPTING)
 SERVERS_WORD = {

@@ -12,6 +12,7 @@ from subprocess import Popen, TimeoutExpired
 import pytest
 
 from tests.harness.cli import Dbctl
+from tests.harness.processes import has_open
 
 ADD = ("teams", "add", "Avengers")
 
@@ -30,8 +31,7 @@ def held(path: Path) -> Iterator[None]:
 def until_it_waits(run: Popen[str], path: Path) -> None:
     """Wait until a run has opened the lock's file."""
     deadline = time.monotonic() + 20
-    lock = str(path / "dev.db.nightly.lock")
-    while lock not in [os.readlink(each) for each in Path(f"/proc/{run.pid}/fd").iterdir() if each.is_symlink()]:
+    while not has_open(run.pid, path / "dev.db.nightly.lock"):
         assert time.monotonic() < deadline, "it never waited"
         time.sleep(0.05)
 

@@ -1,12 +1,16 @@
 """The bank while backends are killed and connections cut at random: what is acknowledged is there, and nothing else."""
 
+import random
+
 import pytest
 
 from tests.faults.accounts import account
 from tests.faults.bank import PROCESSES, Tally, open_bank, run_bank
-from tests.faults.fire import Cutter, Killer
+from tests.faults.cuts import AtRandom
+from tests.faults.killer import Killer
 from tests.harness.database import TestDatabase
 from tests.harness.soak import SOAK, dose
+from tests.servers.proxy import Proxy
 
 UNITS = dose(60, 2000)
 """Of each process."""
@@ -21,12 +25,12 @@ pytestmark = pytest.mark.timeout(PATIENCE + 20)
 def under_fire(database: TestDatabase) -> Tally:
     """Run the bank, and assert that it was under fire."""
     assert database.server
-    cutter, killer = Cutter(database.server.port, CUT), Killer(database)
-    changes = {"host": cutter.host, "port": cutter.port, "connect_timeout": 5, "pool.pre_ping": True}
-    tally = run_bank(database, UNITS, changes, PATIENCE, [cutter, killer])
-    print(f"{killer.kills} kills, {cutter.cuts} cuts; {tally}")
+    proxy, killer = Proxy(database.server.port, AtRandom(CUT, random.Random(2))), Killer(database)
+    changes = {"host": proxy.host, "port": proxy.port, "connect_timeout": 5, "pool.pre_ping": True}
+    tally = run_bank(database, UNITS, changes, PATIENCE, [proxy, killer])
+    print(f"{killer.kills} kills, {proxy.struck} cuts; {tally}")
     assert killer.kills > PROCESSES
-    assert cutter.cuts > PROCESSES
+    assert proxy.struck > PROCESSES
     assert tally.outcomes["lost"] > PROCESSES
     assert tally.outcomes["done"] > PROCESSES * UNITS / 8
     return tally

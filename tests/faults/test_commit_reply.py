@@ -13,11 +13,12 @@ from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown
 from dbctl.runtime.deadlines import time_to_connect
 from dbctl.work.database import Database
 from tests.faults.behind import through
-from tests.faults.cutter import CommitLost, CutAfter, Cutter, End, Fault, ReplyLost, Way
+from tests.faults.cuts import CommitLost, Cut, CutAfter, ReplyLost
 from tests.faults.witness import Witness, moving, run, said_of, witness_of
 from tests.harness.database import KINDS
 from tests.harness.profile import profile_of
 from tests.harness.shared import make_shared
+from tests.servers.proxy import End, Proxy, Way
 
 CONNECT_TIMEOUT = 1.0
 """Seconds."""
@@ -51,22 +52,22 @@ class Outcome:
     seconds: float
 
 
-def outcome(witness: Witness, *faults: Fault, work: Callable[[Database], object] | None = None, **how: bool) -> Outcome:
+def outcome(witness: Witness, *faults: Cut, work: Callable[[Database], object] | None = None, **how: bool) -> Outcome:
     """Run work, or else a transfer, with a fault at its COMMIT, which must be sent once, and more at what follows."""
     assert witness.database.server
     before = witness.look()
     # At the proxy's end the connections end that it has kept silent, and what was not committed is rolled back.
-    with Cutter(witness.database.server.port) as cutter:
-        cutter.expect(*faults)
+    with Proxy(witness.database.server.port) as proxy:
+        proxy.expect(*faults)
         bounds = {"connect_timeout": CONNECT_TIMEOUT} if faults[0].refusing else {}
         if faults[0].end is End.SILENCE:
             bounds["statement_timeout"] = STATEMENT_TIMEOUT
-        profile = through(cutter, witness.database, **bounds)
+        profile = through(proxy, witness.database, **bounds)
         began = time.monotonic()
         error = said_of(profile, work or moving(before), **how)
         seconds = time.monotonic() - began
-        assert cutter.conversations[0].struck, error
-        assert sum(conversation.commits for conversation in cutter.conversations) == 1
+        assert proxy.conversations[0].struck, error
+        assert sum(conversation.commits for conversation in proxy.conversations) == 1
     return Outcome(error, witness.whether_moved(before), seconds)
 
 

@@ -8,13 +8,14 @@ import pytest
 
 from dbctl.errors import ConnectError, OutcomeUnknown
 from tests.faults.behind import behind, through
-from tests.faults.cutter import Conversation, CutAfter, Cutter, End, Way
+from tests.faults.cuts import CutAfter
 from tests.faults.witness import Witness, moving, said_of, witness_of
 from tests.harness.cli import Dbctl
 from tests.harness.database import KINDS
 from tests.harness.forked import forked
 from tests.harness.shared import make_shared
 from tests.harness.soak import SOAK, dose
+from tests.servers.proxy import Conversation, End, Proxy, Way
 
 HARD = (End.RESET, End.CLOSE)
 AROUND = 3
@@ -29,34 +30,34 @@ def witness(request: pytest.FixtureRequest) -> Iterator[Witness]:
 
 
 @pytest.fixture
-def cutter(witness: Witness) -> Iterator[Cutter]:
+def proxy(witness: Witness) -> Iterator[Proxy]:
     assert witness.database.server
-    with Cutter(witness.database.server.port) as proxy:
+    with Proxy(witness.database.server.port) as proxy:
         yield proxy
 
 
 class Trial:
     """Transfers through the proxy, one after the other, each with a cut."""
 
-    def __init__(self, witness: Witness, cutter: Cutter, *, asynchronous: bool) -> None:
-        self.witness, self.cutter, self.asynchronous = witness, cutter, asynchronous
+    def __init__(self, witness: Witness, proxy: Proxy, *, asynchronous: bool) -> None:
+        self.witness, self.proxy, self.asynchronous = witness, proxy, asynchronous
         # The one connection that there may be has to be let go before another can ask what became of its COMMIT.
-        self.profile = through(cutter, witness.database, **{"pool.size": 1, "pool.max_overflow": 0})
+        self.profile = through(proxy, witness.database, **{"pool.size": 1, "pool.max_overflow": 0})
         self.outcomes: Counter[tuple[str, bool]] = Counter()
         self.wrong: list[str] = []
 
     def whole(self) -> Conversation:
         """Transfer without a cut, and return the conversation."""
-        self.cutter.expect()
+        self.proxy.expect()
         before = self.witness.look()
         assert said_of(self.profile, moving(before), asynchronous=self.asynchronous) is None
         assert self.witness.whether_moved(before)
-        [conversation] = self.cutter.conversations
+        [conversation] = self.proxy.conversations
         return conversation
 
     def cut(self, cut: CutAfter, whole: Conversation) -> None:
         """Transfer with a cut, and hold what dbctl says against what the database holds."""
-        self.cutter.expect(cut)
+        self.proxy.expect(cut)
         before = self.witness.look()
         try:
             error = said_of(self.profile, moving(before), asynchronous=self.asynchronous)
@@ -76,7 +77,7 @@ class Trial:
     def may_have_committed(self, cut: CutAfter, whole: Conversation) -> bool:
         """Whether COMMIT was sent: it came to the proxy, or it was its turn when the connection was cut."""
         assert whole.at_commit
-        came = self.cutter.conversations[0].at_commit is not None
+        came = self.proxy.conversations[0].at_commit is not None
         return came or (cut.way is Way.TO_CLIENT and cut.place == whole.at_commit[cut.way])
 
 
@@ -98,9 +99,9 @@ def cuts(whole: Conversation, way: Way, spread: int) -> list[CutAfter]:
 @pytest.mark.parametrize("way", Way, ids=lambda way: way.name.lower())
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 def test_a_transfer_is_whole_or_absent_wherever_it_is_cut_and_dbctl_says_which(
-    witness: Witness, cutter: Cutter, asynchronous: bool, way: Way, record_property: Callable[[str, object], None]
+    witness: Witness, proxy: Proxy, asynchronous: bool, way: Way, record_property: Callable[[str, object], None]
 ) -> None:
-    trial = Trial(witness, cutter, asynchronous=asynchronous)
+    trial = Trial(witness, proxy, asynchronous=asynchronous)
     whole = trial.whole()
     for cut in cuts(whole, way, 10 if asynchronous else 25):
         trial.cut(cut, whole)
@@ -121,11 +122,11 @@ PLACES = {
 CODES = {"postgresql": (4, 4, 4, 0, 0), "mariadb": (4, 4, 9, 9, 0)}
 
 
-def test_the_exit_code_tells_what_became_of_it_and_one_line_why(witness: Witness, cutter: Cutter, dbctl: Dbctl) -> None:
+def test_the_exit_code_tells_what_became_of_it_and_one_line_why(witness: Witness, proxy: Proxy, dbctl: Dbctl) -> None:
     database = witness.database
-    run = forked(dbctl, behind(cutter, database))
+    run = forked(dbctl, behind(proxy, database))
     for (place, cut), code in zip(PLACES.items(), CODES[database.kind], strict=True):
-        cutter.expect(cut)
+        proxy.expect(cut)
         before = witness.look()
         result = run("transfer", "1", "--from", str(before.team), "--to", str(before.other))
         assert result.code == code, f"{place}: {result}"

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from tests.faults.terminal import Terminal
 from tests.faults.watching import Watch, make_reads_slow, make_writes_slow, within
 from tests.harness.cli import Dbctl
 from tests.harness.forked import Forked, Run
+from tests.harness.processes import has_open
 from tests.servers.client import rows
 
 SOON = 1.5
@@ -73,7 +73,7 @@ def test_a_signal_ends_a_wait_for_a_lock(watch: Watch, quick: Forked, number: in
         if watch.database.server:
             until_it_runs(watch)
         else:
-            time.sleep(0.5)  # nobody can be seen waiting
+            assert within(20, lambda: has_open(run.pid, watch.database.name))  # nobody can be seen waiting
         os.kill(run.pid, number)
         in_time = within(SOON, run.has_ended)
         os.kill(run.pid, signal.SIGKILL)
@@ -88,7 +88,7 @@ def test_a_signal_ends_a_wait_for_a_lock(watch: Watch, quick: Forked, number: in
 
 def test_ctrl_c_leaves_the_terminal_as_it_was(watch: Watch, on_database: Dbctl) -> None:
     make_writes_slow(watch.database)
-    with Terminal(on_database, *ADD) as terminal:
+    with on_database.terminal(*ADD) as terminal:
         until_it_runs(watch)
         terminal.press("\x03")
         assert terminal.process.wait(SOON) == 130
@@ -102,7 +102,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(watch: Watch, on_database: Dbctl) 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_sigterm_leaves_the_terminal_as_it_was(watch: Watch, on_database: Dbctl) -> None:
     make_writes_slow(watch.database)
-    with Terminal(on_database, *ADD) as terminal:
+    with on_database.terminal(*ADD) as terminal:
         until_it_runs(watch)
         terminal.process.terminate()
         assert terminal.process.wait(SOON) == 143
@@ -113,7 +113,7 @@ def test_sigterm_leaves_the_terminal_as_it_was(watch: Watch, on_database: Dbctl)
 
 def test_a_terminal_that_is_closed_ends_the_run_and_nothing_is_half_done(watch: Watch, on_database: Dbctl) -> None:
     make_writes_slow(watch.database, 3)
-    with Terminal(on_database, *TRANSFER) as terminal:
+    with on_database.terminal(*TRANSFER) as terminal:
         until_it_runs(watch)
         terminal.close()
         assert terminal.process.wait(SOON) in {-signal.SIGHUP, 128 + signal.SIGHUP}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.harness.result import Result
-from tests.harness.terminal import Keys, Screen
+from tests.harness.terminal import Keys, Terminal
 
 __all__ = ["Dbctl", "Result"]
 
@@ -73,11 +73,20 @@ class Dbctl:
             stderr_apart: whether standard error is a pipe, so that `err` has it; else `out` has both.
         """
         typed = [("", keys)] if isinstance(keys, str) else list(keys or [])
-        environment = self.environment({"TERM": "xterm-256color"} | dict(env or {}))
-        command = [*self.program, *args]
-        screen = Screen(command, self.cwd, environment, (columns, rows), typed, timeout, stderr_apart)
-        code, out, err = screen.run()
+        with self.terminal(*args, size=(columns, rows), stderr_apart=stderr_apart, env=env) as terminal:
+            code, out, err = terminal.run(typed, timeout)
         return Result(code, out, err.decode(), args)
+
+    def terminal(
+        self,
+        *args: str,
+        size: tuple[int, int] = (80, 24),
+        stderr_apart: bool = False,
+        env: Mapping[str, str] | None = None,
+    ) -> Terminal:
+        """Start a run on a terminal, and leave it to the caller, in a block."""
+        environment = self.environment({"TERM": "xterm-256color"} | dict(env or {}))
+        return Terminal([*self.program, *args], self.cwd, environment, size=size, stderr_apart=stderr_apart)
 
     def popen(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a run with all three streams as pipes, and leave it to the caller, to send it signals for example."""

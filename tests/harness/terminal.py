@@ -1,4 +1,4 @@
-"""A terminal for a program to run on, of a given size, with somebody at its keys."""
+"""A terminal for a program to run on, of a given size, with somebody at its keys, who may also close it."""
 
 import codecs
 import errno
@@ -14,22 +14,23 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 # Makes the terminal the program's own, for only that one turns Ctrl-C into a signal. It can't be done between fork and
 # exec: code that runs there may hang while other threads run.
-TAKE_TERMINAL = (
+_TAKE_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
 
 Keys = Sequence[tuple[str, str]]
 
 
-class Screen:
-    """One run on a terminal.
+class Terminal:
+    """One run of a program on a terminal of its own, in a block: seen to until its end, or left to the caller.
 
-    Parameters:
-        keys: what to type, and when: pairs of a text to wait for, after the last one found, and the keys to press then.
-        timeout: seconds until the run is given up.
+    Attributes:
+        process: the program.
     """
 
     def __init__(
@@ -37,18 +38,18 @@ class Screen:
         command: Sequence[str],
         cwd: Path,
         env: Mapping[str, str],
-        size: tuple[int, int],
-        keys: Keys,
-        timeout: float,
-        stderr_apart: bool,
+        *,
+        size: tuple[int, int] = (80, 24),
+        stderr_apart: bool = False,
     ) -> None:
-        """Start the program; `run` sees to it until its end."""
+        """Start the program; the size is in columns and rows."""
         self._master, slave = pty.openpty()
         columns, rows = size
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self._attributes = termios.tcgetattr(self._master)
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", TAKE_TERMINAL, *command],
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _TAKE_TERMINAL, *command],
                 cwd=cwd,
                 env=env,
                 stdin=slave,
@@ -61,57 +62,82 @@ class Screen:
             raise
         finally:
             os.close(slave)
-        self._keys = list(keys)
-        self._timeout = timeout
         self._shown = ""
-        self._seen = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
-    def run(self) -> tuple[int, str, bytes]:
-        """Return the exit code, what the screen was sent, and what came to a separate standard error."""
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        apart = b""
-        deadline = time.monotonic() + self._timeout
-        try:
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._master, selectors.EVENT_READ)
-                if self._process.stderr:
-                    selector.register(self._process.stderr, selectors.EVENT_READ)
-                while selector.get_map():
-                    self._press_keys()
-                    events = selector.select(max(0.0, deadline - time.monotonic()))
-                    if not events:
-                        raise subprocess.TimeoutExpired(self._process.args, self._timeout, self._shown)
-                    for key, _ in events:
-                        data = _read(key.fd)
-                        if not data:
-                            selector.unregister(key.fileobj)
-                        elif key.fd == self._master:
-                            self._shown += decoder.decode(data)
-                        else:
-                            apart += data
-            code = self._process.wait(max(0.1, deadline - time.monotonic()))
-        finally:
-            self._close()
-        if self._keys:
-            raise AssertionError(f"never shown: {self._keys[0][0]!r}; all that was shown:\n{self._shown}")
-        return code, self._shown.replace("\r\n", "\n"), apart
+    def __enter__(self) -> Self:
+        return self
 
-    def _press_keys(self) -> None:
-        """Press what is due."""
-        while self._keys and (found := self._shown.find(self._keys[0][0], self._seen)) >= 0:
-            awaited, pressed = self._keys.pop(0)
-            self._seen = found + len(awaited)
-            with suppress(OSError):  # the program has gone
-                os.write(self._master, pressed.encode())
-
-    def _close(self) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Leave nothing behind, the program least of all."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._master)
-        if self._process.stderr:
-            self._process.stderr.close()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.close()
+        if self.process.stderr:
+            self.process.stderr.close()
+
+    def press(self, keys: str) -> None:
+        """Press keys; Ctrl-C is "\\x03"."""
+        os.write(self._master, keys.encode())
+
+    def close(self) -> None:
+        """Close it as a window is closed: whoever runs on it is hung up on."""
+        if self._master >= 0:
+            os.close(self._master)
+        self._master = -1
+
+    @property
+    def is_as_before(self) -> bool:
+        """Whether it echoes, waits for lines and makes signals of keys as it did before the run."""
+        return termios.tcgetattr(self._master) == self._attributes
+
+    def shown(self) -> str:
+        """Return all that has been shown until now."""
+        os.set_blocking(self._master, False)
+        with suppress(BlockingIOError):
+            while data := _read(self._master):
+                self._shown += self._decoder.decode(data)
+        return self._shown.replace("\r\n", "\n")
+
+    def run(self, keys: Keys, timeout: float) -> tuple[int, str, bytes]:
+        """See to the program until its end.
+
+        Parameters:
+            keys: what to type, and when: pairs of a text to wait for, after the last one found, and the keys to press
+                then.
+            timeout: seconds until the run is given up.
+
+        Returns:
+            The exit code, what the screen was sent, and what came to a separate standard error.
+        """
+        due, seen, apart = list(keys), 0, b""
+        deadline = time.monotonic() + timeout
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._master, selectors.EVENT_READ)
+            if self.process.stderr:
+                selector.register(self.process.stderr, selectors.EVENT_READ)
+            while selector.get_map():
+                while due and (found := self._shown.find(due[0][0], seen)) >= 0:
+                    awaited, pressed = due.pop(0)
+                    seen = found + len(awaited)
+                    with suppress(OSError):  # the program has gone
+                        self.press(pressed)
+                events = selector.select(max(0.0, deadline - time.monotonic()))
+                if not events:
+                    raise subprocess.TimeoutExpired(self.process.args, timeout, self._shown)
+                for key, _ in events:
+                    data = _read(key.fd)
+                    if not data:
+                        selector.unregister(key.fileobj)
+                    elif key.fd == self._master:
+                        self._shown += self._decoder.decode(data)
+                    else:
+                        apart += data
+        code = self.process.wait(max(0.1, deadline - time.monotonic()))
+        if due:
+            raise AssertionError(f"never shown: {due[0][0]!r}; all that was shown:\n{self._shown}")
+        return code, self._shown.replace("\r\n", "\n"), apart
 
 
 def _read(descriptor: int) -> bytes:

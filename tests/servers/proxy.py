@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback before a test server, which counts what passes and cuts a connection at a given byte."""
+"""A TCP proxy on loopback before a test server, which counts what passes, and does to a connection what it is told."""
 
 import contextlib
 import re
@@ -26,10 +26,11 @@ class Way(Enum):
 
 
 class End(Enum):
-    """What a fault does to both sides of a connection."""
+    """What a fault does to the two sides of a connection."""
 
     RESET = "RST"
     CLOSE = "FIN"
+    RESET_SENDER = "RST to who sent the piece, FIN to the other"
     SILENCE = "silence"
 
 
@@ -61,79 +62,51 @@ class Conversation:
             self.at_commit = {**self.passed, way: self.passed[way] + found.start()}
 
 
-@dataclass(frozen=True)
 class Fault(ABC):
-    """What befalls one connection.
+    """What befalls a connection.
 
     Attributes:
-        end: what becomes of it.
         refusing: whether the proxy takes no connection any more after that.
     """
 
-    end: End
-    refusing: bool = field(default=False, kw_only=True)
+    refusing: bool = False
 
     @abstractmethod
-    def spared(self, conversation: Conversation, way: Way, data: bytes) -> int | None:
-        """Return how many bytes of this piece still pass before the fault; None if it does not strike in it."""
+    def strikes(self, conversation: Conversation, way: Way, data: bytes) -> tuple[int, End] | None:
+        """Return how many bytes of this piece still pass, and what comes then; None if it does not strike in it."""
 
 
-@dataclass(frozen=True)
-class CutAfter(Fault):
-    """The connection ends after so many bytes of one way, of the whole conversation or of what COMMIT begins."""
-
-    way: Way
-    place: int
-    of_commit: bool = False
-
-    def spared(self, conversation: Conversation, way: Way, data: bytes) -> int | None:
-        """Count this way's bytes."""
-        begin = conversation.at_commit if self.of_commit else dict.fromkeys(Way, 0)
-        if way is not self.way or begin is None:
-            return None
-        left = begin[way] + self.place - conversation.passed[way]
-        return left if left <= len(data) else None
-
-
-@dataclass(frozen=True)
-class CommitLost(Fault):
-    """COMMIT does not reach the server, and the connection ends."""
-
-    def spared(self, conversation: Conversation, way: Way, data: bytes) -> int | None:
-        """Keep COMMIT back."""
-        return 0 if way is Way.TO_SERVER and conversation.at_commit is not None else None
-
-
-@dataclass(frozen=True)
-class ReplyLost(Fault):
-    """The server's answer to COMMIT does not reach the client, and the connection ends."""
-
-    def spared(self, conversation: Conversation, way: Way, data: bytes) -> int | None:
-        """Keep back what comes after COMMIT."""
-        return 0 if way is Way.TO_CLIENT and conversation.at_commit is not None else None
-
-
-class Cutter:
+class Proxy:
     """The proxy. Each fault that is expected strikes one connection, in their order; all further ones pass.
+
+    It listens from the moment it is made, so that its port can be told to forks of this process, and hands on inside
+    its block.
+
+    Parameters:
+        server_port: the server's port of loopback.
+        everywhere: a fault that may strike any connection that no other is expected on. What passes is then not kept.
 
     Attributes:
         conversations: those since the last `expect`.
+        struck: how many connections faults have struck.
     """
 
     host = "127.0.0.1"
 
-    def __init__(self, port: int) -> None:
-        """Plan a proxy before the server on this port of loopback."""
-        self._server_port = port
+    def __init__(self, server_port: int, everywhere: Fault | None = None) -> None:
+        self._server_port = server_port
+        self._everywhere = everywhere
         self._faults: list[Fault] = []
         self._over = threading.Event()
+        self._lock = threading.Lock()
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
+        self._listener = socket.create_server((self.host, 0), backlog=100)
+        self.port: int = self._listener.getsockname()[1]
         self.conversations: list[Conversation] = []
+        self.struck = 0
 
     def __enter__(self) -> Self:
-        self._listener = socket.create_server((self.host, 0))
-        self.port = self._listener.getsockname()[1]
         self._start(self._accept)
         return self
 
@@ -149,12 +122,18 @@ class Cutter:
     def expect(self, *faults: Fault) -> None:
         """Let the faults strike the next connections, and no others; forget the conversations before them."""
         self.conversations.clear()
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
         self._faults = list(faults)
+
+    def translated(self, conversation: Conversation, way: Way, data: bytes) -> tuple[bytes, bytes]:
+        """Return what to hand on in place of a piece, and what to say to its sender: by itself the piece, and nothing.
+
+        A proxy that changes what passes has one of its own.
+        """
+        return data, b""
 
     def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
+        self._threads = [each for each in self._threads if each.is_alive()] + [thread]
         thread.start()
 
     def _refuse(self) -> None:
@@ -166,9 +145,10 @@ class Cutter:
         with contextlib.suppress(OSError):  # the listener is closed
             while True:
                 client = self._listener.accept()[0]
-                fault = self._faults.pop(0) if self._faults else None
+                fault = self._faults.pop(0) if self._faults else self._everywhere
                 conversation = Conversation()
-                self.conversations.append(conversation)
+                if not self._everywhere:
+                    self.conversations.append(conversation)
                 self._start(self._converse, client, conversation, fault)
 
     def _converse(self, client: socket.socket, conversation: Conversation, fault: Fault | None) -> None:
@@ -178,18 +158,15 @@ class Cutter:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             selector.register(client, selectors.EVENT_READ, (Way.TO_SERVER, server))
             selector.register(server, selectors.EVENT_READ, (Way.TO_CLIENT, client))
-            while not conversation.struck:
+            while True:
                 for key, _ in selector.select():
-                    way, target = key.data
-                    if not (data := key.fileobj.recv(65536)):  # type: ignore[union-attr]  # it is a socket
+                    source, (way, target) = key.fileobj, key.data
+                    assert isinstance(source, socket.socket)
+                    if not (data := source.recv(65536)):
                         return
-                    self._hand_on(conversation, fault, way, data, target)
-                    if conversation.struck:
-                        break
-            assert fault
-            if fault.refusing:
-                self._refuse()
-            self._end(fault.end, client, server)
+                    if end := self._hand_on(conversation, fault, way, data, (source, target)):
+                        self._end(end, source, target)
+                        return
 
     def _to_server(self) -> socket.socket:
         server = socket.create_connection((self.host, self._server_port), 10)
@@ -198,19 +175,36 @@ class Cutter:
         return server
 
     def _hand_on(
-        self, conversation: Conversation, fault: Fault | None, way: Way, data: bytes, target: socket.socket
-    ) -> None:
+        self,
+        conversation: Conversation,
+        fault: Fault | None,
+        way: Way,
+        data: bytes,
+        ends: tuple[socket.socket, socket.socket],
+    ) -> End | None:
+        """Hand a piece on from one socket to the other, as far as it is to; return what the connection ends with."""
+        source, target = ends
         conversation.note(way, data)
-        spared = fault.spared(conversation, way, data) if fault else None
-        passing = data if spared is None else data[:spared]
-        target.sendall(passing)
-        conversation.passed[way] += len(passing)
-        conversation.struck = spared is not None
+        passing, answer = self.translated(conversation, way, data)
+        struck = fault.strikes(conversation, way, data) if fault else None
+        spared, end = struck or (len(passing), None)
+        target.sendall(passing[:spared])
+        source.sendall(answer)
+        conversation.passed[way] += min(spared, len(passing))
+        if self._everywhere:
+            conversation.pieces.clear()
+        if fault and end:
+            conversation.struck = True
+            with self._lock:
+                self.struck += 1
+            if fault.refusing:
+                self._refuse()
+        return end
 
-    def _end(self, end: End, client: socket.socket, server: socket.socket) -> None:
+    def _end(self, end: End, source: socket.socket, target: socket.socket) -> None:
         """Leave the sockets to be closed; those that are to be silent only when all is over."""
         if end is End.SILENCE:
             self._over.wait()
-        elif end is End.RESET:
-            for sock in (client, server):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        reset = {End.RESET: (source, target), End.RESET_SENDER: (source,)}
+        for sock in reset.get(end, ()):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)

@@ -1,0 +1,58 @@
+"""Backends killed at random."""
+
+import contextlib
+import random
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from tests.harness.database import TestDatabase
+from tests.servers.server import Server
+
+_SESSIONS = {
+    "postgresql": "SELECT pid FROM pg_stat_activity WHERE datname = %s",
+    "mariadb": "SELECT id FROM information_schema.processlist WHERE db = %s",
+}
+_KILL = {"postgresql": "SELECT pg_terminate_backend({})", "mariadb": "KILL {}"}
+_PAUSE = (0.02, 0.05)
+"""Seconds between two kills, at least and at most."""
+
+
+class Killer(threading.Thread):
+    """Kills a random session of a database again and again.
+
+    Attributes:
+        kills: how many it has killed.
+    """
+
+    def __init__(self, database: TestDatabase) -> None:
+        super().__init__(daemon=True)
+        assert database.server
+        self._server: Server = database.server
+        self._name = database.name
+        self._dice = random.Random(1)
+        self._over = threading.Event()
+        self.kills = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        self.join(10)
+
+    def run(self) -> None:
+        with contextlib.closing(self._server.connect()) as connection:
+            cursor = connection.cursor()
+            while not self._over.wait(self._dice.uniform(*_PAUSE)):
+                cursor.execute(_SESSIONS[self._server.kind], [self._name])
+                if found := cursor.fetchall():
+                    self.kills += self._kill(cursor, self._dice.choice(found)[0])
+
+    def _kill(self, cursor: Any, session: int) -> bool:
+        try:
+            cursor.execute(_KILL[self._server.kind].format(int(session)))
+        except Exception:  # it is gone by itself: each driver has its own error for that
+            return False
+        return True
