@@ -12,7 +12,7 @@ from subprocess import Popen, TimeoutExpired
 import pytest
 
 from tests.harness.cli import Dbctl
-from tests.harness.processes import has_open
+from tests.harness.processes import times_open
 
 ADD = ("teams", "add", "Avengers")
 
@@ -31,7 +31,7 @@ def held(path: Path) -> Iterator[None]:
 def until_it_waits(run: Popen[str], path: Path) -> None:
     """Wait until a run has opened the lock's file."""
     deadline = time.monotonic() + 20
-    while not has_open(run.pid, path / "dev.db.nightly.lock"):
+    while not times_open(run.pid, path / "dev.db.nightly.lock"):
         assert time.monotonic() < deadline, "it never waited"
         time.sleep(0.05)
 

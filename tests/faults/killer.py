@@ -1,4 +1,4 @@
-"""Backends killed at random."""
+"""Backends killed at random, the more the more they do."""
 
 import contextlib
 import random
@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.harness.database import TestDatabase
+from tests.servers.proxy import Proxy
 from tests.servers.server import Server
 
 _SESSIONS = {
@@ -14,23 +15,29 @@ _SESSIONS = {
     "mariadb": "SELECT id FROM information_schema.processlist WHERE db = %s",
 }
 _KILL = {"postgresql": "SELECT pg_terminate_backend({})", "mariadb": "KILL {}"}
-_PAUSE = (0.02, 0.05)
-"""Seconds between two kills, at least and at most."""
+_PAUSE = (60, 150)
+"""Pieces of conversation between two kills, at least and at most; so a slow machine kills no more often for the same work."""
 
 
 class Killer(threading.Thread):
     """Kills a random session of a database again and again.
 
+    Parameters:
+        database: whose sessions.
+        proxy: what they all go through, which tells how much they do.
+        dice: what decides.
+
     Attributes:
         kills: how many it has killed.
     """
 
-    def __init__(self, database: TestDatabase) -> None:
+    def __init__(self, database: TestDatabase, proxy: Proxy, dice: random.Random) -> None:
         super().__init__(daemon=True)
         assert database.server
         self._server: Server = database.server
         self._name = database.name
-        self._dice = random.Random(1)
+        self._proxy = proxy
+        self._dice = dice
         self._over = threading.Event()
         self.kills = 0
 
@@ -45,10 +52,18 @@ class Killer(threading.Thread):
     def run(self) -> None:
         with contextlib.closing(self._server.connect()) as connection:
             cursor = connection.cursor()
-            while not self._over.wait(self._dice.uniform(*_PAUSE)):
+            while self._pause(self._dice.randint(*_PAUSE)):
                 cursor.execute(_SESSIONS[self._server.kind], [self._name])
                 if found := cursor.fetchall():
                     self.kills += self._kill(cursor, self._dice.choice(found)[0])
+
+    def _pause(self, pieces: int) -> bool:
+        """Wait until so many more pieces have passed; tell whether it is not over."""
+        end = self._proxy.pieces + pieces
+        while self._proxy.pieces < end:
+            if self._over.wait(0.005):
+                return False
+        return True
 
     def _kill(self, cursor: Any, session: int) -> bool:
         try:

@@ -25,7 +25,8 @@ pytestmark = pytest.mark.timeout(PATIENCE + 20)
 def under_fire(database: TestDatabase) -> Tally:
     """Run the bank, and assert that it was under fire."""
     assert database.server
-    proxy, killer = Proxy(database.server.port, AtRandom(CUT, random.Random(2))), Killer(database)
+    proxy = Proxy(database.server.port, AtRandom(CUT, random.Random(2)))
+    killer = Killer(database, proxy, random.Random(1))
     changes = {"host": proxy.host, "port": proxy.port, "connect_timeout": 5, "pool.pre_ping": True}
     tally = run_bank(database, UNITS, changes, PATIENCE, [proxy, killer])
     print(f"{killer.kills} kills, {proxy.struck} cuts; {tally}")

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.watching import Watch, make_reads_slow, make_writes_slow, within
 from tests.harness.cli import Dbctl
 from tests.harness.forked import Forked, Run
-from tests.harness.processes import has_open
+from tests.harness.processes import times_open
 from tests.servers.client import rows
 
 SOON = 1.5
@@ -73,7 +73,8 @@ def test_a_signal_ends_a_wait_for_a_lock(watch: Watch, quick: Forked, number: in
         if watch.database.server:
             until_it_runs(watch)
         else:
-            assert within(20, lambda: has_open(run.pid, watch.database.name))  # nobody can be seen waiting
+            file = watch.database.name  # in which nobody can be seen waiting
+            assert within(20, lambda: times_open(run.pid, file) > times_open(os.getpid(), file))
         os.kill(run.pid, number)
         in_time = within(SOON, run.has_ended)
         os.kill(run.pid, signal.SIGKILL)

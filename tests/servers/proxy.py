@@ -89,6 +89,7 @@ class Proxy:
     Attributes:
         conversations: those since the last `expect`.
         struck: how many connections faults have struck.
+        pieces: how many pieces it has read.
     """
 
     host = "127.0.0.1"
@@ -105,6 +106,7 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self.conversations: list[Conversation] = []
         self.struck = 0
+        self.pieces = 0
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -185,6 +187,8 @@ class Proxy:
         """Hand a piece on from one socket to the other, as far as it is to; return what the connection ends with."""
         source, target = ends
         conversation.note(way, data)
+        with self._lock:
+            self.pieces += 1
         passing, answer = self.translated(conversation, way, data)
         struck = fault.strikes(conversation, way, data) if fault else None
         spared, end = struck or (len(passing), None)
