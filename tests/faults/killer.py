@@ -16,7 +16,8 @@ _SESSIONS = {
 }
 _KILL = {"postgresql": "SELECT pg_terminate_backend({})", "mariadb": "KILL {}"}
 _PAUSE = (60, 150)
-"""Pieces of conversation between two kills, at least and at most; so a slow machine kills no more often for the same work."""
+"""Pieces of conversation between two kills, at least and at most: a slow machine kills no more often for the same work.
+"""
 
 
 class Killer(threading.Thread):

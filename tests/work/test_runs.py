@@ -16,10 +16,9 @@ from dbctl.connections.connector import connector, dispose
 from dbctl.errors import ConnectError, LockHeld, OutOfTime
 from dbctl.profiles import Profile
 from dbctl.work.locks import advisory_lock
-from tests.backends.profile import profile_of
-from tests.backends.shared import make_shared
-from tests.conftest import KINDS
-from tests.harness.database import TestDatabase
+from tests.harness.database import KINDS, TestDatabase
+from tests.harness.profile import profile_of
+from tests.harness.shared import make_shared
 
 SLEEP = {"postgresql": "SELECT pg_sleep(20)", "mariadb": "SELECT SLEEP(20) FROM (SELECT 1) x, (SELECT 2) y"}
 ENDED = "not done within the deadline of 0.5 s; what was not committed is rolled back"
