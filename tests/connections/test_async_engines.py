@@ -156,7 +156,7 @@ def test_a_transaction_pooler_is_refused_by_name_or_worked_with(
         with pytest.raises(ConnectError, match="PgBouncer") as caught:
             asyncio.run(async_ping(profile_of(postgres_database, place)))
         assert "prepared_statement_cache_size=0" in caught.value.hint
-        uncached = profile_of(postgres_database, {**place, "query.prepared_statement_cache_size": "0"})
+        uncached = profile_of(postgres_database, {**place, "query": {"prepared_statement_cache_size": "0"}})
         asyncio.run(_many_at_once(uncached))
 
 
