@@ -1,4 +1,4 @@
-"""What the README shows of services runs as it stands there."""
+"""What the manual shows of services runs as it stands there."""
 
 import contextlib
 import re
@@ -6,14 +6,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 
 from tests.harness.cli import Dbctl
+from tests.manual.examples import block, text_of
 from tests.servers.system import free_port
-
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 @contextlib.contextmanager
@@ -36,8 +34,7 @@ def answering(run: Dbctl, *args: str, port: int) -> Iterator[httpx.Client]:
 
 
 def test_the_app_runs(dbctl: Dbctl) -> None:
-    (app,) = re.findall(r"```py\n(# app\.py\n.*?)```", README, re.DOTALL)
-    (dbctl.cwd / "app.py").write_text(app, encoding="utf-8")
+    (dbctl.cwd / "app.py").write_text(block("fastapi", "py"), encoding="utf-8")
     uvicorn = replace(dbctl, program=(sys.executable, "-m", "uvicorn"))
     with answering(uvicorn, "app:app", port=free_port()) as client:
         answers = [client.post("/orders/", params={"item": "cape"}) for _ in range(2)]
@@ -51,7 +48,7 @@ def test_the_sample_service_answers_as_shown(dbctl: Dbctl) -> None:
     dbctl.ok("init-tables")
     dbctl.ok("teams", "add", "Preventers")
     dbctl.ok("heroes", "add", "Spider-Boy", "--secret-name", "Pedro", "--age", "16", "--team", "Preventers")
-    examples = re.findall(r"^\$ curl -s '?127\.0\.0\.1:8000(.+?)'?\n(.*)$", README, re.MULTILINE)
+    examples = re.findall(r"^\$ curl -s '?127\.0\.0\.1:8000(.+?)'?\n(.*)$", text_of("sample"), re.MULTILINE)
     assert examples
     with answering(dbctl, "serve", port=free_port()) as client:
         for path, shown in examples:
