@@ -6,6 +6,7 @@ comes of it is supervised.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_origin
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from dbctl.work.supervision import Supervisor
 
 Work = Callable[[], Any]
+
+_log = logging.getLogger(__name__)
 
 _BOUNDS = ("timeout", "lock_timeout", "deadline", "isolation", "lock", "lock_wait")
 
@@ -143,9 +146,12 @@ def _in_unit_of_work(choose: Callable[[Database], Any]) -> Opener:
                 retries=call.terms.retries if call.effects.repeatable or not call.effects.writes else 0,
             )
             with opened(profile, call.missing) as connector:
-                return runs.perform(
+                result = runs.perform(
                     connector, lambda database: call.on(choose(database)), terms, call.supervisor, call.repeatable
                 )
+            if terms.dry_run:
+                _log.info("dry run: all of it is rolled back, nothing is committed")
+            return result
 
         return work
 

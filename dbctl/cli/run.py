@@ -1,6 +1,5 @@
 """Running one command: it is supervised, its result is shown, its errors become exit codes."""
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -66,8 +65,6 @@ def _run(
                 raise
             committed = effects.writes and not terms.dry_run
             renderer.show(result, committed=False if terms.dry_run else None)
-            if terms.dry_run:
-                logging.getLogger("dbctl").info("dry run: all of it is rolled back, nothing is committed")
             return ExitCode.DONE
     except DbctlError as error:
         report.say_error(error)
