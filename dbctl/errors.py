@@ -24,13 +24,28 @@
 The message says what is wrong and where, the hint what to do next. Neither ever holds a password.
 """
 
+from collections.abc import Collection
+from enum import StrEnum
+
+
+class Remedy(StrEnum):
+    """What would help against an error, where whoever shows it knows how that is done: a command, an option."""
+
+    CREATE_TABLES = "create the tables"
+    CREATE_MISSING = "create them"
+    CREATE_DATABASE = "create it"
+    WAIT_FOR_LOCK = "wait for it"
+    WAIT_LONGER = "try again, or wait longer"
+    NAME_MODELS = "name the modules that define your tables"
+    NAME_APP_DIR = "name the directory that holds it"
+
 
 class DbctlError(Exception):
     """Base of all errors that dbctl raises on purpose.
 
     Args:
         message: What is wrong and where: file, key, row. One line, or one line a finding.
-        hint: What to do about it, as a sentence part that can follow the message.
+        hint: What to do about it, as a sentence part that can follow the message; or a `Remedy`.
 
     `result`, where it is set, is shown on stdout as a command's result is. `heals` says that the whole unit of work may
     succeed if it is run again, in a new transaction.
@@ -131,17 +146,7 @@ class CheckFailed(DbctlError):
 
 
 class LockHeld(DbctlError):
-    """Another run holds the lock.
-
-    Args:
-        message: Which lock, and who holds it.
-        hint: What to do about it.
-        waited: For how many seconds it was waited for in vain.
-    """
-
-    def __init__(self, message: str, hint: str = "", *, waited: float = 0.0) -> None:
-        super().__init__(message, hint)
-        self.waited = waited
+    """Another run holds the lock."""
 
 
 class ConfirmationNeeded(DbctlError):
@@ -154,3 +159,26 @@ class OutcomeUnknown(DbctlError):
 
 class OutputLost(DbctlError):
     """The work is done, but what was to be shown can't be written."""
+
+
+_BY_SEVERITY = (ConfigError, ConnectError, OutOfTime)
+"""What may be wrong with one of several profiles, the worst last; all else comes before."""
+
+
+def worst_of(errors: Collection[DbctlError], message: str, result: object) -> DbctlError:
+    """Sum several errors up in one of the type of the worst.
+
+    Args:
+        errors: The errors, one or more.
+        message: What to say of them.
+        result: What there is to show all the same.
+    """
+
+    def severity(error: DbctlError) -> int:
+        return max((rank for rank, kind in enumerate(_BY_SEVERITY) if isinstance(error, kind)), default=-1)
+
+    worst = max(errors, key=severity)
+    kind = next((kind for kind in _BY_SEVERITY if isinstance(worst, kind)), type(worst))
+    summary = kind(message)
+    summary.result = result
+    return summary

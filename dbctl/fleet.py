@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Generic, TypeVar
 
-from dbctl.errors import ConfigError, ConnectError, DbctlError, OutOfTime
+from dbctl.errors import ConfigError, ConnectError, DbctlError, worst_of
 from dbctl.probe import PingReport
 from dbctl.runtime.waits import result_of, started
 
-_BY_WEIGHT = (ConfigError, ConnectError, OutOfTime)
-"""What may be wrong with a profile, the worst last."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What came of the work on one profile: its result, or the error that ended it."""
+
+    name: str
+    result: T | None = None
+    error: DbctlError | None = None
 
 
 @dataclass(frozen=True)
@@ -28,8 +37,25 @@ class ProfilePing:
     error: str | None = None
 
 
+def on_each(names: Sequence[str], work: Callable[[str], T]) -> list[Outcome[T]]:
+    """Do the same on several profiles at once, each in a thread of its own, and return what came of it in their order.
+
+    Args:
+        names: The profiles' names.
+        work: Does it on one.
+    """
+
+    def outcome(name: str) -> Outcome[T]:
+        try:
+            return Outcome(name, work(name))
+        except DbctlError as error:
+            return Outcome(name, error=error)
+
+    return [result_of(working) for working in [started(partial(outcome, name)) for name in names]]
+
+
 def ping_each(names: Sequence[str], ping: Callable[[str], PingReport]) -> list[ProfilePing]:
-    """Ping several profiles at once, each in a thread of its own, and return a row for each, in their order.
+    """Ping several profiles at once, and return a row for each, in their order.
 
     Args:
         names: The profiles' names.
@@ -38,26 +64,22 @@ def ping_each(names: Sequence[str], ping: Callable[[str], PingReport]) -> list[P
     Raises:
         DbctlError: Some failed. It is of the worst one's type, and its `result` is the rows.
     """
-    failures: dict[str, DbctlError] = {}
+    outcomes = on_each(names, ping)
+    rows = [_row(outcome) for outcome in outcomes]
+    failed = {outcome.name: outcome.error for outcome in outcomes if outcome.error}
+    if failed:
+        message = f"{len(failed)} of {len(names)} profiles failed: {', '.join(failed)}"
+        raise worst_of(failed.values(), message, rows)
+    return rows
 
-    def row(name: str) -> ProfilePing:
-        try:
-            found = ping(name)
-        except DbctlError as error:
-            failures[name] = error
-            stage = _stage(error)
-            said = str(error).removeprefix(f"profile {name}: ").removeprefix(f"{stage} failed: ")
-            return ProfilePing(name, failed_stage=stage, error=said)
-        return ProfilePing(name, found.server, found.version, found.tls, found.connect_ms, found.round_trip_ms)
 
-    rows = [result_of(pinging) for pinging in [started(partial(row, name)) for name in names]]
-    if not failures:
-        return rows
-    worst = max(failures.values(), key=lambda error: _BY_WEIGHT.index(type(error)) if type(error) in _BY_WEIGHT else -1)
-    failed = [name for name in names if name in failures]
-    error = type(worst)(f"{len(failed)} of {len(names)} profiles failed: {', '.join(failed)}")
-    error.result = rows
-    raise error
+def _row(outcome: Outcome[PingReport]) -> ProfilePing:
+    if (found := outcome.result) is not None:
+        return ProfilePing(outcome.name, found.server, found.version, found.tls, found.connect_ms, found.round_trip_ms)
+    assert outcome.error is not None, "there is a result or an error"
+    stage = _stage(outcome.error)
+    said = str(outcome.error).removeprefix(f"profile {outcome.name}: ").removeprefix(f"{stage} failed: ")
+    return ProfilePing(outcome.name, failed_stage=stage, error=said)
 
 
 def _stage(error: DbctlError) -> str | None:

@@ -6,7 +6,17 @@ from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl.errors import Conflict, ConnectError, Contention, DbctlError, MissingTable, NoSpace, OutOfTime, WorkRefused
+from dbctl.errors import (
+    Conflict,
+    ConnectError,
+    Contention,
+    DbctlError,
+    MissingTable,
+    NoSpace,
+    OutOfTime,
+    Remedy,
+    WorkRefused,
+)
 from dbctl.runtime import network
 from dbctl.runtime.deadlines import time_to_connect
 
@@ -17,7 +27,7 @@ if TYPE_CHECKING:
 
 
 _HINTS: Mapping[type[DbctlError], str] = {
-    MissingTable: "create the tables with: dbctl init-tables",
+    MissingTable: Remedy.CREATE_TABLES,
     Contention: "try again when less is going on",
     NoSpace: "free some where the database keeps its data, and run it again",
 }

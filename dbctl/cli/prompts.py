@@ -1,6 +1,9 @@
 """What is asked of a person at the terminal."""
 
 import sys
+import termios
+import threading
+from typing import Any
 
 from dbctl.errors import ConfirmationNeeded, UsageError
 from dbctl.profiles import Profile
@@ -17,10 +20,24 @@ def ask_password(profile: str) -> str:
 
     if not _at_terminal():
         raise UsageError("--ask-password: there is no terminal to ask on", "name a source, such as password_env")
-    try:
-        return getpass(f"Password of profile {profile}: ", stream=sys.stderr)
-    except EOFError:
-        raise UsageError("--ask-password: no password was typed") from None
+    with _asking:  # one profile at a time
+        _as_it_was.append(termios.tcgetattr(sys.stdin))
+        try:
+            return getpass(f"Password of profile {profile}: ", stream=sys.stderr)
+        except EOFError:
+            raise UsageError("--ask-password: no password was typed") from None
+        finally:
+            restore_terminal()
+
+
+def restore_terminal() -> None:
+    """Let the terminal show again what is typed, where somebody was being asked for what it is not to show."""
+    while _as_it_was:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, _as_it_was.pop())
+
+
+_asking = threading.Lock()
+_as_it_was: list[Any] = []
 
 
 def confirm(profile: Profile, said: str | None) -> None:

@@ -4,6 +4,7 @@ import logging
 import sys
 import traceback
 
+from dbctl.cli.hints import told
 from dbctl.cli.streams import complain, discard_stdout
 from dbctl.errors import ConfigError, DbctlError
 
@@ -38,7 +39,8 @@ def set_up(*, quiet: bool, debug: bool) -> None:
 def say_error(error: DbctlError) -> None:
     """Say what is wrong and what to do, one line a finding."""
     # Only a profile has several findings, a line each; elsewhere a line's end can only be part of a value.
-    for line in str(error).split("\n") if isinstance(error, ConfigError) else [str(error)]:
+    text = told(error)
+    for line in text.split("\n") if isinstance(error, ConfigError) else [text]:
         _say(f"dbctl: error: {line}")
     _trace(error)
 

@@ -9,6 +9,7 @@ from dbctl.cli import report
 from dbctl.cli.exits import ExitCode, exit_code
 from dbctl.cli.openers import Call, Opener
 from dbctl.cli.options import Globals, Terms
+from dbctl.cli.prompts import restore_terminal
 from dbctl.cli.render import Renderer
 from dbctl.errors import DbctlError
 from dbctl.work.effects import Effects
@@ -87,6 +88,7 @@ def _whole(result: Any) -> Any:
 
 def _leave(code: int) -> NoReturn:
     """End the process at once: in it a thread still waits for a server, and would be waited for."""
+    restore_terminal()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()

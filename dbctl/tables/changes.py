@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dbctl.errors import CheckFailed, ConnectError, WorkRefused
+from dbctl.errors import CheckFailed, ConnectError, Remedy, WorkRefused
 from dbctl.results import PlainText
 from dbctl.work.database import Database
 
@@ -67,7 +67,7 @@ def check_tables(database: Database, metadata: Iterable[MetaData]) -> list[Table
             TableState(str(table), "existing" if table in present else "missing") for table in each.sorted_tables
         ]
     if missing := [state.table for state in states if state.state == "missing"]:
-        raise CheckFailed(f"missing tables: {', '.join(missing)}", states, "create them with: dbctl init-tables")
+        raise CheckFailed(f"missing tables: {', '.join(missing)}", states, Remedy.CREATE_MISSING)
     return states
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from dbctl.errors import ConfigError
+from dbctl.errors import ConfigError, Remedy
 from dbctl.profiles.presets import BUILT_IN_MODELS
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def metadata_of(models: Sequence[str], app_dir: str = ".") -> list[MetaData]:
         ConfigError: None is named, one can't be imported, or no table was found.
     """
     if not models:
-        raise ConfigError("models: there are none", "name the modules that define your tables with models or --models")
+        raise ConfigError("models: there are none", Remedy.NAME_MODELS)
     directory = str(Path(app_dir).resolve())
     if directory not in sys.path:
         sys.path.insert(0, directory)
@@ -65,7 +65,7 @@ def _import(name: str, app_dir: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             message = f"models: there is no module {name} in {app_dir}, nor where Python finds its packages"
-            raise ConfigError(message, "name the directory that holds it with --app-dir") from error
+            raise ConfigError(message, Remedy.NAME_APP_DIR) from error
         raise ConfigError(f"models: {name} can't be imported: {error}") from error
     except (Exception, SystemExit) as error:
         raise ConfigError(f"models: {name} can't be imported: {type(error).__name__}: {error}") from error

@@ -141,7 +141,7 @@ class Ending:
         if committed is None:
             raise OutcomeUnknown(
                 f"the outcome is unknown, the work may or may not be there: {lost}",
-                "look before you run it again, for example with dbctl heroes list or dbctl transfers list",
+                "look before you run it again",
             ) from failure.__cause__
         if not committed:
             message = f"{lost}; the server says that all was rolled back"

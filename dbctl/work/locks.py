@@ -22,7 +22,7 @@ from dbctl.backends.base import Missing
 from dbctl.connections.engines import build_engine
 from dbctl.connections.response_timeouts import answering
 from dbctl.connections.watching import watched_by
-from dbctl.errors import ConnectError, DbctlError, LockHeld, WorkRefused
+from dbctl.errors import ConnectError, DbctlError, LockHeld, Remedy, WorkRefused
 from dbctl.profiles import Profile
 from dbctl.profiles import select as profile_named
 
@@ -130,9 +130,8 @@ def _tries(lock: AdvisoryLock, name: str, profile: Profile, wait: float) -> Iter
         left = end - time.monotonic()
         if left <= 0:
             waited = f" after {wait:g} s" if wait else ""
-            raise LockHeld(
-                f'profile {profile.name}: another run holds the lock "{name}"{waited}: {lock.holder()}', waited=wait
-            )
+            message = f'profile {profile.name}: another run holds the lock "{name}"{waited}: {lock.holder()}'
+            raise LockHeld(message, "" if wait else Remedy.WAIT_FOR_LOCK)
         if not told:
             _log.info('waiting up to %g s for the lock "%s", which %s holds', wait, name, lock.holder())
             told = True

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from dbctl.errors import BrokenReference, Conflict, ConnectError, DbctlError, Duplicate, MissingTable, WorkRefused
+from dbctl.errors import (
+    BrokenReference,
+    Conflict,
+    ConnectError,
+    DbctlError,
+    Duplicate,
+    MissingTable,
+    Remedy,
+    WorkRefused,
+)
 from tests.harness.database import TestDatabase
 from tests.harness.profile import one_unit, profile_of
 from tests.servers.system import free_port
@@ -70,7 +79,7 @@ def test_a_missing_table_is_told_with_what_to_do(shared_database: TestDatabase, 
     error = refused(shared_database, sql)
     assert type(error) is MissingTable
     assert "nowhere" in error.message
-    assert "dbctl init-tables" in error.hint
+    assert error.hint is Remedy.CREATE_TABLES
 
 
 @pytest.mark.parametrize("sql", ["SELEKT 1", "SELECT nothing FROM team", "CREATE TABLE team (id INTEGER)"])

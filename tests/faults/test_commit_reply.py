@@ -144,7 +144,7 @@ def test_on_mariadb_it_is_unknown_and_never_run_again(
     found = outcome(witness, fault(end), asynchronous=asynchronous)
     assert isinstance(found.error, OutcomeUnknown)
     assert "may or may not be there" in found.error.message
-    assert "dbctl transfers list" in found.error.hint
+    assert "look before you run it again" in found.error.hint
     assert found.moved == (fault is ReplyLost)
 
 

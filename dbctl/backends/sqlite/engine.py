@@ -23,6 +23,7 @@ from dbctl.errors import (
     MissingTable,
     NoSpace,
     OutOfTime,
+    Remedy,
     WorkRefused,
 )
 
@@ -145,7 +146,7 @@ class SQLite(Backend):
             raise ConnectError(
                 f"profile {self.profile.name}: there is no database file {self.profile.database}",
                 "database",
-                "create it with: dbctl init-tables",
+                Remedy.CREATE_DATABASE,
             )
 
     def _pretend(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
@@ -224,7 +225,7 @@ class SQLite(Backend):
         translated = super().translate(error, committing=committing)
         if isinstance(translated, OutOfTime) and translated.heals:
             translated.message += f" by another process (lock timeout: {self.lock_patience:g} s)"
-            translated.hint = "try again, or wait longer with --lock-timeout"
+            translated.hint = Remedy.WAIT_LONGER
         return translated
 
 

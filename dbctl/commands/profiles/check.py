@@ -1,17 +1,15 @@
 """`dbctl profiles check`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from dbctl import probe
+from dbctl import fleet, probe
 from dbctl.backends import backend_of
-from dbctl.errors import ConfigError, ConnectError, DbctlError, OutOfTime
+from dbctl.errors import ConfigError, worst_of
 from dbctl.profiles import Profiles
-
-_WORST_FIRST = (OutOfTime, ConnectError, ConfigError, DbctlError)
 
 
 @dataclass(frozen=True)
@@ -33,24 +31,29 @@ def check(
     A problem is a row. The exit code is 3 where a profile is wrong, 4 where a database can't be reached, 5 where one
     takes too long: the highest of them.
     """
-    rows: list[Checked] = []
-    errors: list[DbctlError] = []
-    names = list(profiles.document.profiles) or [profiles.chosen_name()]
-    for name in names:
-        url = None
-        try:
-            profile = profiles.select(name if profiles.document.profiles else None)
-            backend_of(profile)
-            url = profile.shown_url
-            answer = probe.ping(profile) if connect else None
-            rows.append(Checked(name, url, f"{answer.server} {answer.version}" if answer else None, None))
-        except DbctlError as error:
-            errors.append(error)
-            findings = str(error).split("\n") if isinstance(error, ConfigError) else [str(error)]
-            rows += [Checked(name, url, None, finding) for finding in findings]
-    for kind in _WORST_FIRST:
-        if any(isinstance(error, kind) for error in errors):
-            summary = kind(f"{len(errors)} of {len(names)} profiles can't be used")
-            summary.result = rows
-            raise summary
+    in_file = profiles.document.profiles
+    names = list(in_file) or [profiles.chosen_name()]
+    urls: dict[str, str] = {}
+
+    def checked(name: str) -> Checked:
+        profile = profiles.select(name if in_file else None)
+        backend_of(profile)
+        urls[name] = profile.shown_url
+        answer = probe.ping(profile) if connect else None
+        return Checked(name, urls[name], f"{answer.server} {answer.version}" if answer else None, None)
+
+    outcomes = fleet.on_each(names, checked)
+    rows = [row for outcome in outcomes for row in _rows(outcome, urls.get(outcome.name))]
+    if errors := [outcome.error for outcome in outcomes if outcome.error]:
+        raise worst_of(errors, f"{len(errors)} of {len(names)} profiles can't be used", rows)
     return rows
+
+
+def _rows(outcome: fleet.Outcome[Checked], url: str | None) -> Iterator[Checked]:
+    if outcome.error is None:
+        assert outcome.result is not None, "there is a result or an error"
+        yield outcome.result
+    else:
+        findings = str(outcome.error).split("\n") if isinstance(outcome.error, ConfigError) else [str(outcome.error)]
+        for finding in findings:
+            yield Checked(outcome.name, url, None, finding)
