@@ -1,5 +1,6 @@
 """`--deadline` bounds all of a command, whatever it waits for, and ends it at the server too."""
 
+import re
 import time
 
 from dbctl.work.locks import advisory_lock
@@ -10,13 +11,13 @@ from tests.harness.profile import profile_of
 ADD = ("heroes", "add", "Rusty-Man", "--secret-name", "Tommy Sharp", "--deadline", "1")
 
 
-def ends_in_time(quick: Forked, *args: str) -> None:
+def ends_in_time(quick: Forked, *args: str, talk: str = "") -> None:
     start = time.monotonic()
     result = quick(*args)
     assert time.monotonic() - start < 4
     assert (result.code, result.out) == (5, ""), str(result)
     said = "not done within the deadline of 1 s; what was not committed is rolled back"
-    assert result.err == f"dbctl: error: {said}\n"
+    assert re.fullmatch(f"{talk}dbctl: error: {said}\n", result.err), str(result)
 
 
 def test_a_statement_that_takes_longer_is_ended_and_nothing_is_written(quick: Forked, watch: Watch) -> None:
@@ -28,7 +29,8 @@ def test_a_statement_that_takes_longer_is_ended_and_nothing_is_written(quick: Fo
 
 def test_the_wait_for_the_lock_of_another_run_is_a_part_of_it(quick: Forked, watch: Watch) -> None:
     with advisory_lock("nightly", profile_of(watch.database)):
-        ends_in_time(quick, *ADD, "--lock", "nightly", "--lock-wait", "30")
+        waiting = 'dbctl: waiting up to 30 s for the lock "nightly", which .+ holds\n'
+        ends_in_time(quick, *ADD, "--lock", "nightly", "--lock-wait", "30", talk=waiting)
     assert len(watch.heroes()) == 1
 
 
