@@ -1,13 +1,23 @@
-"""The entry point."""
+"""The entry point.
+
+Nothing is imported here before a signal has its own effect: an exception that SIGINT would raise in the middle of an
+import, as Python has it by default, is a traceback at best, and where a compiled module is being loaded a crash.
+"""
+
+from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run dbctl with these arguments, or with those of the command line, and exit."""
+    _let_signals_end_the_process()
     # A command imports much, makes little garbage and ends soon: looking for cycles as often as a service does would
     # take a tenth of its time. So Python looks only when there are this many more objects than when it last did.
     gc.set_threshold(200_000)
@@ -27,7 +37,16 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         gc.freeze()
         sys.exit(code)
     except KeyboardInterrupt:
-        sys.exit(130)  # before any work began, or after all of it was done
+        sys.exit(130)  # after all of the work was done
+
+
+def _let_signals_end_the_process() -> None:
+    """Give SIGINT its own effect until a command's run hears it; one that is ignored, as in a script's `&`, stays."""
+    # signal itself would first import enum and what that needs; this is the compiled half, which is always there.
+    import _signal  # type: ignore[import-not-found]  # typeshed leaves it out
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 
 def _say_version() -> int:

@@ -34,6 +34,7 @@ def run(
         terms: On what terms it is run.
         effects: What it does.
     """
+    import dbctl.profiles.layers  # noqa: F401  # with pydantic, before a signal could raise in the middle of it
     from dbctl.work.supervision import Supervisor
 
     report.set_up(quiet=said.quiet, debug=said.debug)
