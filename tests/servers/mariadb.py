@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pymysql
 
+from tests.servers import templates
 from tests.servers.authority import Authority, Certificate
 from tests.servers.client import Connection, Demand
 from tests.servers.server import Server, ServerKind, StopMode
@@ -66,7 +67,12 @@ class MariaDBServer(Server):
         """Make the data directory."""
         self.body.give("first.sql", _FIRST_STATEMENTS.format(password=self.password).encode())
         options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", *_STORAGE]
-        self.body.run([self._programs["mariadb-install-db"], "--no-defaults", f"--datadir={self._data}", *options])
+        program = self._programs["mariadb-install-db"]
+
+        def make() -> None:
+            self.body.run([program, "--no-defaults", f"--datadir={self._data}", *options])
+
+        templates.fill(self.body, ["data"], [*self._programs.values(), *options], make)
 
     def command(self) -> Sequence[str | Path]:
         """Return the command that runs the server in the foreground."""

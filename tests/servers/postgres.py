@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import psycopg2
 from psycopg2 import sql
 
+from tests.servers import templates
 from tests.servers.authority import Authority, Certificate
 from tests.servers.client import Connection, Demand, rows
 from tests.servers.server import Server, ServerKind, StopMode
@@ -53,12 +54,17 @@ class PostgresServer(Server):
         super().__init__(authority)
 
     def initialise(self) -> None:
-        """Make the data directory."""
-        password = self.body.give("password", self.password.encode())
-        options: list[str | Path] = ["--username", self.user, "--pwfile", password, "--auth", "scram-sha-256"]
+        """Make the data directory, in which the superuser's password stands; so a copy of another's has that one."""
+        options: list[str | Path] = ["--username", self.user, "--pwfile", "password", "--auth", "scram-sha-256"]
         # The data need not outlive the machine, so nothing is written through to the disk.
         options += ["--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"]
-        self.body.run([self._programs["initdb"], "--pgdata", self._data, *options])
+
+        def make() -> None:
+            self.body.give("password", self.password.encode())
+            self.body.run([self._programs["initdb"], "--pgdata", self._data, *options])
+
+        templates.fill(self.body, ["password", "data"], [*self._programs.values(), *options], make)
+        self.password = (self.directory / "password").read_text()
         self.body.give("data/pg_hba.conf", _HBA.encode())
         # In the file, not in the command: there ALTER SYSTEM could not change them, for a test that wants to.
         settings = {"port": str(self.port)} | _SETTINGS | (_TLS if self.authority else {})

@@ -70,9 +70,15 @@ class ServerProcess:
         # The mode belongs to the file from its first byte on: a chmod afterwards would come too late.
         path.touch(mode=0o600)
         path.write_bytes(content)
-        if self._account:
-            os.chown(path, self._account.pw_uid, self._account.pw_gid)
+        self.hand_over(path)
         return path
+
+    def hand_over(self, path: Path) -> None:
+        """Give a file to the server's account, or a directory with all that is in it."""
+        if self._account:
+            inside = path.rglob("*") if path.is_dir() else ()
+            for each in (path, *inside):
+                os.chown(each, self._account.pw_uid, self._account.pw_gid, follow_symlinks=False)
 
     def run(self, command: Sequence[str | Path]) -> None:
         """Run a program to its end, under the server's account.
