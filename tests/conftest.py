@@ -10,12 +10,16 @@ import pytest
 
 from tests.harness.cli import Dbctl
 from tests.harness.database import KINDS, TestDatabase
+from tests.harness.dice import dice
 from tests.harness.shared import make_shared
+from tests.marks import marks_of
 from tests.servers.authority import Authority
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.server import Server
 from tests.servers.system import ServerMissing
+
+__all__ = ["dice"]
 
 
 def pytest_configure() -> None:
@@ -27,6 +31,12 @@ def pytest_configure() -> None:
     # libpq and asyncpg read settings from these.
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark each test by its file."""
+    for mark in marks_of(item.path):
+        item.add_marker(mark)
 
 
 def _running(make: type[Server], authority: Authority) -> Iterator[Server]:

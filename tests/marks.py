@@ -1,0 +1,82 @@
+"""Which tests have which mark, by their file: `-m "not slow"`, `-m timing`, `-m dependency`."""
+
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+
+SLOW = [
+    "faults/test_bank*.py",
+    "faults/test_cuts.py",
+    "faults/test_fork.py",
+    "faults/test_galera.py",
+    "faults/test_kill*.py",
+    "faults/test_signals*.py",
+    "fastapi/test_openapi.py",
+    "manual/test_examples.py",
+    "sample/test_*_races.py",
+    "sample/commands/test_serve.py",
+    "servers/test_*.py",
+]
+"""What takes many seconds: without it there is an answer in a fraction of the time."""
+
+TIMING = [
+    "commands/test_ping_wait.py",
+    "connections/test_bounds.py",
+    "faults/test_commit_reply.py",
+    "faults/test_contention.py",
+    "faults/test_deadline.py",
+    "faults/test_frozen.py",
+    "faults/test_signals*.py",
+    "faults/test_silent_listener.py",
+    "faults/test_sqlite_locks.py",
+    "work/test_runs.py",
+]
+"""What must be done within a time: on a machine with too much else to do, look here first."""
+
+OWN = [
+    "test_layout.py",
+    "test_readme.py",
+    "harness/*",
+    "manual/*",
+    "servers/*",
+    "profiles/test_discovery.py",
+    "profiles/test_editing.py",
+    "profiles/test_example.py",
+    "profiles/test_importing.py",
+    "profiles/test_secrets.py",
+    "profiles/test_sources.py",
+    "profiles/test_writing.py",
+    "commands/test_profiles_*.py",
+    "commands/test_main_job.py",
+    "cli/test_canary.py",
+    "cli/test_import_hygiene.py",
+    "cli/test_lock.py",
+    "cli/test_streams.py",
+    "faults/test_bank*.py",
+    "faults/test_broken_pipe.py",
+    "faults/test_disk_full.py",
+    "faults/test_kill9.py",
+    "faults/test_read_only.py",
+    "faults/test_restart.py",
+    "faults/test_signals*.py",
+    "faults/test_silent_listener.py",
+    "sample/test_*_races.py",
+    "tables/test_*_races.py",
+]
+"""What proves dbctl's own files, signals and processes, and the servers that the tests run: no version of a dependency
+can break it. All else has the mark `dependency`, and is run on the oldest versions too."""
+
+
+def marks_of(path: Path) -> Iterator[str]:
+    """Return the marks of a test file's tests."""
+    name = path.relative_to(TESTS).as_posix()
+    tables = {"slow": SLOW, "timing": TIMING}
+    yield from (mark for mark, patterns in tables.items() if _any(patterns, name))
+    if not _any(OWN, name):
+        yield "dependency"
+
+
+def _any(patterns: list[str], name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
