@@ -79,10 +79,10 @@ class Tally:
 class Teller:
     """One process's part: it moves heroes from where it last saw them, and looks again when it did not succeed."""
 
-    def __init__(self, profile: Profile, number: int) -> None:
+    def __init__(self, profile: Profile, number: int, seed: int) -> None:
         self._profile = profile
         self._number = number
-        self._dice = random.Random(number)
+        self._dice = random.Random(seed)
         self._seen: dict[int, int] = {}
         self.tally = Tally()
 
@@ -171,6 +171,7 @@ def open_bank(database: TestDatabase) -> None:
 def run_bank(
     database: TestDatabase,
     units: int,
+    dice: random.Random,
     changes: Mapping[str, Any] | None = None,
     patience: float = 200,
     fire: Sequence[AbstractContextManager[Any]] = (),
@@ -180,6 +181,7 @@ def run_bank(
     Args:
         database: The opened bank.
         units: How many units of work each process does.
+        dice: What decides who is moved where.
         changes: What the profile has besides.
         patience: Seconds that all of it may take.
         fire: What they are put under.
@@ -192,7 +194,7 @@ def run_bank(
     with ExitStack() as stack:
         for number in range(PROCESSES):
             here, there = context.Pipe(duplex=False)
-            teller = Teller(profile_of(database, changes), number)
+            teller = Teller(profile_of(database, changes), number, dice.randrange(2**32))
             process = context.Process(target=_work, args=(teller, units, go, there), daemon=True)
             process.start()
             there.close()

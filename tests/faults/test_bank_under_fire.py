@@ -22,13 +22,13 @@ CUT = 1 / 150
 pytestmark = pytest.mark.timeout(PATIENCE + 20)
 
 
-def under_fire(database: TestDatabase) -> Tally:
+def under_fire(database: TestDatabase, dice: random.Random) -> Tally:
     """Run the bank, and assert that it was under fire."""
     assert database.server
-    proxy = Proxy(database.server.port, AtRandom(CUT, random.Random(2)))
-    killer = Killer(database, proxy, random.Random(1))
+    proxy = Proxy(database.server.port, AtRandom(CUT, dice))
+    killer = Killer(database, proxy, random.Random(dice.random()))
     changes = {"host": proxy.host, "port": proxy.port, "connect_timeout": 5, "pool.pre_ping": True}
-    tally = run_bank(database, UNITS, changes, PATIENCE, [proxy, killer])
+    tally = run_bank(database, UNITS, dice, changes, PATIENCE, [proxy, killer])
     print(f"{killer.kills} kills, {proxy.struck} cuts; {tally}")
     assert killer.kills > PROCESSES
     assert proxy.struck > PROCESSES
@@ -37,9 +37,11 @@ def under_fire(database: TestDatabase) -> Tally:
     return tally
 
 
-def test_what_is_acknowledged_is_there_and_what_is_lost_is_not(server_database: TestDatabase) -> None:
+def test_what_is_acknowledged_is_there_and_what_is_lost_is_not(
+    server_database: TestDatabase, dice: random.Random
+) -> None:
     open_bank(server_database)
-    tally = under_fire(server_database)
+    tally = under_fire(server_database, dice)
     account(server_database, tally)
     assert set(tally.outcomes) <= {"done", "refused", "contention", "lost", "unknown"}
     if server_database.kind == "postgresql":  # it could be asked each time

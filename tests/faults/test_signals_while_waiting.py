@@ -179,11 +179,11 @@ def test_a_signal_ends_a_measurement(dbctl: Dbctl, database: TestDatabase, numbe
 
 
 @pytest.mark.timeout(dose(120, 1800))
-def test_a_signal_is_heard_though_it_comes_just_before_the_main_thread_waits(quick: Forked, silent: int) -> None:
+def test_a_signal_is_heard_though_it_comes_just_before_the_main_thread_waits(
+    quick: Forked, silent: int, dice: random.Random
+) -> None:
     """Python does not notice there that there is a signal, and the system does not interrupt what begins after it."""
     with_profile(quick, "mysql", silent)
-    seed = random.randrange(2**32)
-    dice = random.Random(seed)
     for number in range(ROUNDS):
         runs = [quick.start(*command.split()) for command in SEVERAL]
         waiting = list(runs)
@@ -195,17 +195,17 @@ def test_a_signal_is_heard_though_it_comes_just_before_the_main_thread_waits(qui
                 waiting.remove(run)
         within(SOON, lambda: all(run.has_ended() for run in runs))  # noqa: B023  # it is called at once
         results = ended(runs)
-        assert {result.code for result in results} == {130}, f"seed {seed}, round {number}: {results}"
+        assert {result.code for result in results} == {130}, f"round {number}: {results}"
 
 
 @SIGNALS
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_a_signal_ends_a_run_that_starts(on_database: Dbctl, database: TestDatabase, number: int, code: int) -> None:
+def test_a_signal_ends_a_run_that_starts(
+    on_database: Dbctl, database: TestDatabase, dice: random.Random, number: int, code: int
+) -> None:
     """Before dbctl is there to hear it, it has the signal's own effect, which a shell shows as the same code."""
     fill(database)
     make_reads_slow(database)
-    seed = random.randrange(2**32)
-    dice = random.Random(seed)
     for _ in range(STARTS):
         process = on_database.popen("heroes", "list")
         assert begun(process.pid), f"seed {seed}"
@@ -214,6 +214,6 @@ def test_a_signal_ends_a_run_that_starts(on_database: Dbctl, database: TestDatab
         in_time = within(SOON, lambda: process.poll() is not None)  # noqa: B023  # it is called at once
         process.kill()
         out, err = process.communicate()
-        assert in_time, f"seed {seed}"
-        assert process.returncode in {code, -number}, f"seed {seed}: {err}"
-        assert (out, err) in {("", SAID), ("", "")}, f"seed {seed}"
+        assert in_time
+        assert process.returncode in {code, -number}, err
+        assert (out, err) in {("", SAID), ("", "")}

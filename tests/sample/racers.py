@@ -21,9 +21,10 @@ from dbctl.sample import Hero, TransferLog
 from dbctl.work.sessions import unit_of_work
 from tests.harness.database import TestDatabase
 from tests.harness.profile import profile_of
+from tests.harness.soak import dose
 
 RACERS = 4
-ROUNDS = 200
+ROUNDS = dose(60, 500)
 PATIENCE = 60.0
 """Seconds for which a racer waits for the others."""
 
