@@ -208,7 +208,7 @@ def test_a_signal_ends_a_run_that_starts(
     make_reads_slow(database)
     for _ in range(STARTS):
         process = on_database.popen("heroes", "list")
-        assert begun(process.pid), f"seed {seed}"
+        assert begun(process.pid)
         time.sleep(dice.uniform(0, 0.6))
         process.send_signal(number)
         in_time = within(SOON, lambda: process.poll() is not None)  # noqa: B023  # it is called at once
