@@ -11,15 +11,17 @@ class Mount:
         package: Its dotted name.
         panel: The heading under which help lists its commands; where it is None each module says its own.
         models: The modules whose tables serve where a profile names none.
+        key: The profile file's key that takes the commands away where it is false.
     """
 
     package: str
     panel: str | None = None
     models: tuple[str, ...] = ()
+    key: str | None = None
 
 
 OWN = Mount("dbctl.commands")
-SAMPLE = Mount("dbctl.sample.commands", "Sample: heroes, teams, transfers", ("dbctl.sample.models",))
+SAMPLE = Mount("dbctl.sample.commands", "Sample", ("dbctl.sample.models",), "sample")
 
 MOUNTS = (OWN, SAMPLE)
 """All that there are; where two have a command of the same name the first has it."""

@@ -1,18 +1,21 @@
 """The adapter that turns a command function into a subcommand: its first parameter says what it needs."""
 
 import inspect
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Sequence
 from inspect import Parameter, Signature
 from types import ModuleType
-from typing import Annotated, Any, get_type_hints
+from typing import Any, get_type_hints
 
 import typer
 
-from dbctl import __version__
 from dbctl.cli import streams
+from dbctl.cli.docstrings import Description
 from dbctl.cli.exits import ExitCode
+from dbctl.cli.metavars import metavar_of
 from dbctl.cli.openers import opener_for
 from dbctl.cli.options import Globals, Terms
+from dbctl.cli.parser import Subcommand
 from dbctl.work.effects import effects_of
 
 
@@ -23,31 +26,37 @@ def command_from(module: ModuleType) -> Any:
     """
     name = module.__name__.rpartition(".")[2]
     function: Callable[..., Any] = getattr(module, name, None) or getattr(module, f"{name}_")
-    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    description = Description.of(function.__doc__)
+    app = typer.Typer(add_completion=False)
     register = app.command(
         name=name.replace("_", "-"),
-        help=_help(function),
+        cls=Subcommand,
+        help=description.text,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    register(_subcommand(function))
-    return typer.main.get_command(app)
+    callback = _subcommand(function)
+    register(callback)
+    command: Any = typer.main.get_command(app)
+    command.description = description
+    for parameter in command.params:
+        parameter.metavar = parameter.metavar or metavar_of(parameter, callback.__annotations__[parameter.name])
+    return command
 
 
-def group_callback(*, root: bool) -> Callable[..., None]:
-    """Return the callback of a group, which remembers the global options said before the subcommand."""
+def group_callback() -> Callable[..., None]:
+    """Return the callback of a group, which remembers the global options said before the subcommand.
+
+    A group that is given no command shows its commands, on stderr and with exit code 2: in a script the command was in
+    a variable that is empty, and what was to be done is not.
+    """
 
     def remember(context: typer.Context, **arguments: Any) -> None:
-        if arguments.pop("version", False):
-            streams.write([f"dbctl {__version__}\n"])
-            raise typer.Exit(ExitCode.DONE)
         context.obj = Globals.taken_from(arguments).after(context)
         if context.invoked_subcommand is None:
-            typer.echo(context.get_help())
+            typer.echo(context.get_help(), err=True, color=streams.colours(sys.stderr))
             raise typer.Exit(ExitCode.USAGE)
 
-    version: Any = Annotated[bool, typer.Option("--version", help="Show the version and exit.")]
-    own = [Parameter("version", Parameter.KEYWORD_ONLY, default=False, annotation=version)] if root else []
-    return _with_signature(remember, [*own, *Globals.parameters()])
+    return with_signature(remember, Globals.parameters())
 
 
 def _subcommand(function: Callable[..., Any]) -> Callable[..., None]:
@@ -60,31 +69,19 @@ def _subcommand(function: Callable[..., Any]) -> Callable[..., None]:
     def subcommand(context: typer.Context, **arguments: Any) -> None:
         from dbctl.cli.run import run
 
-        said = Globals.taken_from(arguments).after(context)
+        said = Globals.taken_from(arguments).after(context).with_variables()
         terms = Terms.taken_from(arguments)
         raise typer.Exit(run(function, opener, arguments, said, terms, effects))
 
     own = [parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
     terms = Terms.parameters(opener.terms_of(effects))
-    return _with_signature(subcommand, [*own, *terms, *Globals.parameters()])
+    return with_signature(subcommand, [*own, *terms, *Globals.parameters()])
 
 
-def _with_signature(function: Callable[..., None], parameters: list[Parameter]) -> Callable[..., None]:
+def with_signature(function: Callable[..., None], parameters: Sequence[Parameter]) -> Callable[..., None]:
     """Give a function the signature that Typer shall see, after the context."""
     context = Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     every = [context, *parameters]
     function.__signature__ = Signature(every)  # type: ignore[attr-defined]
     function.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
     return function
-
-
-def _help(function: Callable[..., Any]) -> str:
-    """Return the docstring up to its sections for programmers."""
-    return "\n".join(_until_section(inspect.getdoc(function) or "")).rstrip()
-
-
-def _until_section(text: str) -> Iterator[str]:
-    for line in text.splitlines():
-        if line in {"Args:", "Returns:", "Raises:"}:
-            return
-        yield line

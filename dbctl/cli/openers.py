@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_origin
 
 from dbctl.cli.options import Globals, Terms
+from dbctl.cli.variables import says_yes, variable_of
 from dbctl.errors import ConfigError, UsageError
 from dbctl.work.effects import Effects
 
@@ -65,9 +66,11 @@ class Call:
         named = self.said.profile or []
         if self.said.url is not None and named:
             raise UsageError("--url and --profile are both given", "give one of them")
+        if len(named) > 1 and not self.effects.several:
+            raise UsageError(f"--profile is given twice: {', '.join(named)}", "this command takes one at a time")
         options = [Layer({key: value}, option) for option, key, value in self.terms.over_the_profile()]
         if self.said.echo:
-            options.append(Layer({"echo": True}, "--echo"))
+            options.append(Layer({"echo": True}, variable_of("echo") if says_yes("echo") else "--echo"))
         ask = ask_password if self.said.ask_password else None
         name = named[-1] if named else None
         return Profiles.load(self.said.config, name=name, url=self.said.url, options=options, ask=ask)

@@ -14,10 +14,11 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from dbctl.cli.variables import says_yes
 from dbctl.errors import UsageError
 
-_PANEL = "Global options"
-_TERMS = "Terms of the transaction"
+GLOBAL_PANEL = "Global options"
+_TERMS = "Transaction options"
 _FORMAT = "dbctl.format"
 
 
@@ -32,9 +33,18 @@ class Format(StrEnum):
 
 
 def _complete_profile(ctx: Any, incomplete: str) -> list[str]:
-    from dbctl.profiles.completion import complete_profile  # loads pydantic, for which a command's help need not wait
+    from dbctl.profiles.completion import complete_profile
 
     return complete_profile(ctx, incomplete)
+
+
+def as_parameters(options: type[Any]) -> list[Parameter]:
+    """Return the fields of a dataclass of options as parameters of a command."""
+    hints = get_type_hints(options, include_extras=True)
+    return [
+        Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+        for field in fields(options)
+    ]
 
 
 def _say_format(context: typer.Context, value: Any) -> Any:
@@ -45,7 +55,7 @@ def _say_format(context: typer.Context, value: Any) -> Any:
 
 
 def _option(*names: str, help: str, **more: Any) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=_PANEL, show_default=False, **more)
+    return typer.Option(*names, help=help, rich_help_panel=GLOBAL_PANEL, show_default=False, **more)
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ class Globals:
         _option(
             "--profile",
             "-p",
-            help="The profile's name; of several the last one counts, but ping takes all.",
+            help="The profile's name; ping takes several.",
             metavar="NAME",
             autocompletion=_complete_profile,
         ),
@@ -71,7 +81,13 @@ class Globals:
     ] = False
     output: Annotated[
         Format | None,
-        _option("--output", "-o", help="How results are written: a table, or tsv in a pipe.", callback=_say_format),
+        _option(
+            "--output",
+            "-o",
+            metavar="FORMAT",
+            help="How results are written: table, json, jsonl, csv or tsv; a table on a terminal, tsv in a pipe.",
+            callback=_say_format,
+        ),
     ] = None
     json: Annotated[bool, _option("--json", help="Short for --output json.", callback=_say_format)] = False
     quiet: Annotated[bool, _option("--quiet", "-q", help="Print errors only.")] = False
@@ -83,11 +99,7 @@ class Globals:
     @functools.cache
     def parameters(cls) -> Sequence[Parameter]:
         """Return the options as parameters that can be added to a command's signature."""
-        hints = get_type_hints(cls, include_extras=True)
-        return [
-            Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
-            for field in fields(cls)
-        ]
+        return as_parameters(cls)
 
     @classmethod
     def taken_from(cls, arguments: dict[str, Any]) -> "Globals":
@@ -96,8 +108,23 @@ class Globals:
 
     def after(self, context: typer.Context) -> "Globals":
         """Return what holds when these options were said after those of the levels above."""
+        above: Globals = context.obj or Globals()
         said = {name: value for name, value in vars(self).items() if value not in (None, False, [])}
-        return replace(context.obj or Globals(), **said | {"output": context.meta.get(_FORMAT)})
+        profiles = list(dict.fromkeys([*(above.profile or ()), *(self.profile or ())]))
+        return replace(above, **said | {"output": context.meta.get(_FORMAT), "profile": profiles or None})
+
+    def with_variables(self, environ: Mapping[str, str] = os.environ) -> "Globals":
+        """Return what holds where a variable says what was not said as an option.
+
+        DBCTL_OUTPUT is asked for where the result is shown, and those of the profile where it is chosen: there the
+        library asks for them too.
+
+        Raises:
+            UsageError: A variable says neither yes nor no.
+        """
+        names = [field.name for field in fields(self) if field.default is False and field.name != "json"]
+        flags: dict[str, Any] = {name: getattr(self, name) or says_yes(name, environ) for name in names}
+        return replace(self, **flags)
 
     def format(self, on_terminal: bool, environ: Mapping[str, str] = os.environ) -> Format:
         """Return the format to write in.
@@ -140,32 +167,30 @@ class Terms:
     dry_run: Annotated[bool, _term("--dry-run", help="Do all of it, show the result, and roll it back.")] = False
     confirm: Annotated[
         str | None,
-        _term("--confirm", metavar="NAME", help="The profile's name, where it is protected and there is no terminal."),
+        _term("--confirm", metavar="NAME", help="A protected profile's name, which allows it."),
     ] = None
     timeout: Annotated[float | None, _seconds("--timeout", "How long each statement may take.")] = None
     lock_timeout: Annotated[
         float | None,
-        _seconds("--lock-timeout", "How long to wait for what another transaction holds."),
+        _seconds("--lock-timeout", "How long to wait for others' row and table locks."),
     ] = None
     deadline: Annotated[float | None, _seconds("--deadline", "How long all of it may take.")] = None
-    isolation: Annotated[Isolation | None, _term("--isolation", metavar="LEVEL", help=f"{', '.join(Isolation)}.")] = (
-        None
-    )
+    isolation: Annotated[
+        Isolation | None, _term("--isolation", metavar="LEVEL", help="As in SQL, such as repeatable-read.")
+    ] = None
     retries: Annotated[
         int,
         _term(
             "--retries",
             metavar="N",
             min=0,
-            help="How often to run it again after a deadlock or the like; 3 unless said.",
+            help="How often to repeat after a deadlock; 3 unless said.",
         ),
     ] = 3
     lock: Annotated[
-        str | None, _term("--lock", metavar="NAME", help="Let no other run with a lock of this name run meanwhile.")
+        str | None, _term("--lock", metavar="NAME", help="Keep out other runs with a lock of this name.")
     ] = None
-    lock_wait: Annotated[float | None, _seconds("--lock-wait", "How long to wait for that lock; 0 unless said.", 0)] = (
-        None
-    )
+    lock_wait: Annotated[float | None, _seconds("--lock-wait", "How long to wait for --lock; 0 unless said.", 0)] = None
 
     @classmethod
     def parameters(cls, names: Collection[str]) -> Sequence[Parameter]:
@@ -193,3 +218,7 @@ class Terms:
         ):
             if value is not None:
                 yield option, key, value
+
+
+TERM_OPTIONS = frozenset(f"--{field.name.replace('_', '-')}" for field in fields(Terms))
+"""The names of the terms as options."""

@@ -45,6 +45,11 @@ def say_error(error: DbctlError) -> None:
     _trace(error)
 
 
+def say_note(text: str) -> None:
+    """Say what there is to know, and nothing is wrong with what was asked for."""
+    _say(f"dbctl: {text}")
+
+
 def say_usage(message: str, command: str) -> None:
     """Say what does not fit the command that was typed."""
     _say(f"dbctl: error: {message.rstrip('.')}; see: {command} --help")

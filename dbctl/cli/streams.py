@@ -4,29 +4,39 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from dbctl.errors import OutputLost
 
 
 def prepare(*, no_color: bool) -> None:
-    """Make stdout take every character, and keep colours out of Typer's help where they are not wanted.
+    """Make stdout take every character, and remember where no colours are wanted.
 
     Args:
-        no_color: Whether no colours are wanted even on a terminal.
+        no_color: Whether none are wanted even on a terminal.
     """
     if sys.stdout is not None:
         # A terminal or a file that is not UTF-8 gets escapes for what it can't show, not an error after the commit.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if no_color:
         os.environ["NO_COLOR"] = "1"
-    if not on_terminal():
-        # Without this, Typer colours its help in a pipe wherever FORCE_COLOR or GITHUB_ACTIONS is set.
-        os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"
 
 
 def on_terminal() -> bool:
     """Tell whether a person reads stdout."""
     return sys.stdout is not None and sys.stdout.isatty()
+
+
+def colours(stream: TextIO | None = None) -> bool:
+    """Tell whether what is for people is written with colours, on stdout or on the stream that is given.
+
+    NO_COLOR (https://no-color.org) goes before FORCE_COLOR (https://force-color.org), which goes before what the stream
+    is; an empty variable says nothing. What is for programs never has any.
+    """
+    stream = stream or sys.stdout
+    if os.environ.get("NO_COLOR") or stream is None:
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def write(chunks: Iterable[str]) -> None:

@@ -1,104 +1,183 @@
-"""The tree of commands, found by walking packages of them; only the one that is asked for is imported."""
+"""The tree of commands; only the one that is asked for is imported."""
 
-import ast
-import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
+from functools import cached_property
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dbctl.cli.adapter import command_from, group_callback
+from dbctl.cli.docstrings import Description
+from dbctl.cli.line import config_named
+from dbctl.cli.mounted import Found, by_panel, commands_of
+from dbctl.cli.options import TERM_OPTIONS
+from dbctl.cli.parser import TyperError
+from dbctl.errors import ConfigError, DbctlError
 from dbctl.mounts import Mount
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A command that is there, and not imported yet."""
-
-    module: str
-    path: Path
-    panel: str | None
-
-    @property
-    def is_group(self) -> bool:
-        return self.path.name == "__init__.py"
 
 
 class CommandTree(TyperGroup):
     """A group whose subcommands are the modules of packages: `init_tables.py` is `init-tables`."""
 
     mounts: Sequence[Mount] = ()
+    description = Description()
+    page: str | None = None
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the packages' modules as a person types them."""
-        return sorted(self._found)
+        """Return the names of the packages' modules as a person types them, in the order of the help."""
+        return [found.name for panel in by_panel(self.available(ctx)).values() for found in panel]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command as lists show it, with the first line of its help, without importing it."""
-        if cmd_name not in self._found:
-            return None
-        found = self._found[cmd_name]
-        return TyperCommand(cmd_name, help=_summary(found.path), rich_help_panel=found.panel)
+        found = self._found.get(cmd_name)
+        return found and TyperCommand(cmd_name, help=found.description.summary)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that was asked for."""
         name = args[0]
+        if name in self.available(ctx, args):
+            command = self._loaded(self._found[name])
+            command.suggest = lambda word: self._elsewhere(ctx, name, word)
+            return name, command, args[1:]
         if name in self._found:
-            return name, self._load(self._found[name]), args[1:]
-        self.commands = {known: self.get_command(ctx, known) for known in self._found}  # to suggest the nearest
+            ctx.fail(f"No such command {name!r}: the profile file has {self._found[name].mount.key} = false")
+        self.commands = dict.fromkeys(self.available(ctx, args), self)  # by their names the nearest is suggested
         return super().resolve_command(ctx, args)
 
-    @functools.cached_property
-    def _found(self) -> dict[str, _Found]:
-        found: dict[str, _Found] = {}
-        for mount in self.mounts:
-            spec = find_spec(mount.package)
-            for folder in map(Path, spec.submodule_search_locations or () if spec else ()):
-                for module in iter_modules([str(folder)]):
-                    path = folder / module.name / "__init__.py" if module.ispkg else folder / f"{module.name}.py"
-                    one = _Found(f"{mount.package}.{module.name}", path, mount.panel)
-                    found.setdefault(module.name.rstrip("_").replace("_", "-"), one)
-        return found
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse the group's arguments; an option that goes after the command is told to."""
+        try:
+            return super().parse_args(ctx, args)
+        except TyperError as error:
+            option = getattr(error, "option_name", None)
+            if option in TERM_OPTIONS:
+                error.message = f"{option} goes after the command: {ctx.command_path} COMMAND {option} …"
+                error.possibilities = None
+            raise
 
-    def _load(self, found: _Found) -> Any:
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help in dbctl's own layout, and note on stderr what can't be listed."""
+        from dbctl.cli import layout, report
+
+        panels = by_panel(self.available(ctx))
+        for note in [*self._notes, *(found.problem for panel in panels.values() for found in panel if found.problem)]:
+            report.say_note(note)
+        rows = {panel: [(one.name, one.description.summary) for one in found] for panel, found in panels.items()}
+        formatter.write(layout.group_page(self, ctx, rows))
+
+    def available(self, ctx: Any, said: Sequence[str] = ()) -> Mapping[str, Found]:
+        """Return the commands that there are: the profile file can take those of a mount away.
+
+        Args:
+            ctx: The group's context.
+            said: What stands on the line after the group.
+        """
+        wanted = [found for name, found in self._found.items() if not said or name == said[0]]
+        keys = {found.mount.key for found in wanted if found.mount.key}
+        if not keys:
+            return self._found
+        gone = _taken_away(keys, _config(ctx, said[1:]))
+        return {name: found for name, found in self._found.items() if found.mount.key not in gone}
+
+    def first(self, ctx: Any, number: int) -> list[Found]:
+        """Return the commands that stand first in the help."""
+        return [found for panel in by_panel(self.available(ctx)).values() for found in panel][:number]
+
+    @property
+    def _found(self) -> dict[str, Found]:
+        return self._walked[0]
+
+    @property
+    def _notes(self) -> list[str]:
+        return self._walked[1]
+
+    @cached_property
+    def _walked(self) -> tuple[dict[str, Found], list[str]]:
+        return commands_of(self.mounts)
+
+    def _elsewhere(self, ctx: Any, name: str, word: str) -> str | None:
+        """Return the command `transfers list` for the words `transfer list`: that of a group with nearly this name."""
+        from difflib import get_close_matches
+
+        groups = [other for other, found in self.available(ctx).items() if found.is_group and other != name]
+        for group in get_close_matches(name, groups):
+            if word in commands_of([_inside(self._found[group])])[0]:
+                return f"{group} {word}"
+        return None
+
+    def _loaded(self, found: Found) -> Any:
         if found.is_group:
-            return make_group([Mount(found.module)], _summary(found.path))
-        return command_from(import_module(found.module))
+            return make_group([_inside(found)], found.description, found.page)
+        try:
+            with redirect_stdout(sys.stderr):  # what a module prints while it is imported is talk, not data
+                command = command_from(import_module(found.module))
+        except (Exception, SystemExit) as error:
+            raise _explained(found, error) from error
+        command.page = found.page
+        return command
 
 
-def make_group(mounts: Sequence[Mount], help: str, *, root: bool = False, epilog: str | None = None) -> Any:
+def make_group(
+    mounts: Sequence[Mount],
+    description: Description,
+    page: str | None = None,
+    *,
+    cls: type[CommandTree] = CommandTree,
+    callback: Callable[..., None] | None = None,
+) -> Any:
     """Make packages of command modules into a group of commands.
 
     Args:
         mounts: The packages.
-        help: What its help says first.
-        root: Whether it is the whole command line, which has --version and shell completion too.
-        epilog: What its help says last.
+        description: What its help says.
+        page: The page of `dbctl help` that tells more.
+        cls: What it is made into.
+        callback: What is called with its options, else that of a group within the command line.
     """
     app = typer.Typer(
-        cls=type("Group", (CommandTree,), {"mounts": mounts}),
+        cls=type("Group", (cls,), {"mounts": mounts, "description": description, "page": page}),
         name=mounts[0].package.rpartition(".")[2].replace("_", "-"),
-        help=help,
-        epilog=epilog,
-        add_completion=root,
+        help=description.text,
+        add_completion=False,
         invoke_without_command=True,
-        rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(group_callback(root=root))
+    app.callback()(callback or group_callback())
     return typer.main.get_command(app)
 
 
-def _summary(path: Path) -> str:
-    """Return the first line of what a module says of itself: of a command's function, or of a package."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    name = path.stem.rstrip("_")
-    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.rstrip("_") == name)
-    text = ast.get_docstring(next(functions, tree)) or ""
-    return text.partition("\n")[0]
+def _inside(group: Found) -> Mount:
+    """Return the package of a group as a mount of its own."""
+    return Mount(group.module)
+
+
+def _config(ctx: Any, said: Sequence[str]) -> str | None:
+    """Return the profile file that the line names, before the command or after it; the last one counts."""
+    named = config_named(said)
+    while named is None and ctx is not None:
+        named, ctx = ctx.params.get("config"), ctx.parent
+    return named
+
+
+def _taken_away(keys: Iterable[str], config: str | None) -> set[str]:
+    """Return those of the keys that are false in the profile file."""
+    from dbctl.profiles.document import Document
+
+    try:
+        document = Document.found(config)
+    except ConfigError:
+        return set()  # a command that reads it tells what is wrong with it; the others have no need of it
+    return {key for key in keys if not getattr(document, key)}
+
+
+def _explained(found: Found, error: BaseException) -> Exception:
+    """Return the error for a command that can't be loaded: one of dbctl's own is a bug, another's is its owner's."""
+    if isinstance(error, DbctlError):
+        return error
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    message = f"command {found.name} can't be loaded: {found.path}: {what}"
+    return RuntimeError(message) if found.module.startswith("dbctl.") else ConfigError(message)

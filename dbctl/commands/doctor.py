@@ -9,6 +9,9 @@ from dbctl.backends.findings import Finding, Level
 from dbctl.doctor import diagnose
 from dbctl.profiles import Profile
 
+PANEL = "Service"
+PLACE = 11
+
 
 def doctor(
     profile: Profile,

@@ -8,6 +8,9 @@ from dbctl.tables.options import AppDir, Models
 from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
+PANEL = "Data"
+PLACE = 29
+
 
 @writes(repeatable=True)
 def drop_tables(

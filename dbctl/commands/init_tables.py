@@ -11,6 +11,9 @@ from dbctl.tables.options import AppDir, Models
 from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
+PANEL = "Data"
+PLACE = 20
+
 
 @writes(creates=True, unless="check", repeatable=True)
 def init_tables(

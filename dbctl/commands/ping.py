@@ -11,13 +11,20 @@ from dbctl.connections.drivers import Driver, run_by
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profile, Profiles
 from dbctl.profiles.completion import complete_profile
+from dbctl.work.effects import takes_several
+
+PANEL = "Service"
+PLACE = 10
 
 
+@takes_several
 def ping(
     profiles: Profiles,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Profiles to ping at once, a row for each.", autocompletion=complete_profile),
+        typer.Argument(
+            metavar="NAME", help="Profiles to ping at once, a row for each.", autocompletion=complete_profile
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Ping every profile of the file, a row for each.")] = False,
     wait: Annotated[

@@ -8,13 +8,16 @@ from dbctl.connections.drivers import Driver, run_by
 from dbctl.pool.load import PoolStats, async_measure_pool, measure_pool
 from dbctl.profiles import Profile
 
+PANEL = "Service"
+PLACE = 12
+
 
 def pool_stats(
     profile: Profile,
     concurrency: Annotated[
         int | None, typer.Option(min=1, help="How many threads check out at once; the pool's size unless given.")
     ] = None,
-    duration: Annotated[float, typer.Option(min=0.01, help="For how many seconds.")] = 1.0,
+    duration: Annotated[float, typer.Option(min=0.01, metavar="SECONDS", help="How long to measure.")] = 1.0,
     driver: Annotated[
         Driver, typer.Option(help="The driver to connect by: the sync one, or the async one.")
     ] = Driver.SYNC,

@@ -5,7 +5,6 @@ Completion and the list of commands read it with each press of a key, so neither
 
 import os
 import shlex
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,6 +120,8 @@ def parse(path: Path, text: str) -> dict[str, Any]:
     Raises:
         ConfigError: It is not TOML.
     """
+    import tomllib  # where there is no file it is not needed
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -20,6 +20,7 @@ class Effects:
         repeatable: It may be run again, in a new transaction, where other transactions got in its way: all that it does
             is in the database, and is rolled back before that. What only reads may always.
         owns_terminal: It sees to signals itself: a server, an editor, a shell.
+        several: It takes several profiles at once.
     """
 
     writes: bool = False
@@ -27,6 +28,7 @@ class Effects:
     unless: str | None = None
     repeatable: bool = True
     owns_terminal: bool = False
+    several: bool = False
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
@@ -49,6 +51,11 @@ def writes(
 def owns_terminal(function: CommandFunction) -> CommandFunction:
     """Mark a command function as one that sees to signals itself, and is run in the main thread: `@owns_terminal`."""
     return _mark(owns_terminal=True)(function)
+
+
+def takes_several(function: CommandFunction) -> CommandFunction:
+    """Mark a command function as one that takes several profiles, each named with --profile: `@takes_several`."""
+    return _mark(several=True)(function)
 
 
 def effects_of(command: Callable[..., Any]) -> Effects:

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dbctl.cli.options import Globals
 from tests.cli.commands import COMMANDS, GROUPS
 from tests.harness.cli import Dbctl
 
@@ -102,8 +104,59 @@ def test_a_command_without_a_group_has_them_too(place: str, configured: Dbctl) -
     ],
     ids=" ".join,
 )
-def test_the_profile_said_last_counts(args: list[str], configured: Dbctl) -> None:
-    assert settings(configured, args)["name"] == "b"
+def test_two_profiles_are_refused_where_one_is_taken(args: list[str], configured: Dbctl) -> None:
+    for command in (args, [word if word != "show" else "list" for word in args]):
+        result = configured(*command)
+        assert (result.code, result.out) == (2, "")
+        assert result.err == "dbctl: error: --profile is given twice: a, b; this command takes one at a time\n"
+
+
+@pytest.mark.parametrize("args", [["-p", "a", "-p", "b", "ping"], ["-p", "a", "ping", "-p", "b"]], ids=" ".join)
+def test_two_profiles_are_taken_where_several_are(args: list[str], configured: Dbctl) -> None:
+    assert [row["profile"] for row in configured(*args, "--json").json] == ["a", "b"]
+
+
+def test_a_profile_said_twice_is_one(configured: Dbctl) -> None:
+    assert settings(configured, ["-p", "b", "profiles", "show", "-p", "b"])["name"] == "b"
+    assert "row" not in configured("-p", "b", "ping", "-p", "b").out
+
+
+FLAGS = [field.name for field in fields(Globals) if field.default is False and field.name != "json"]
+
+
+def test_every_global_option_has_a_variable(configured: Dbctl) -> None:
+    """Named like it; --json is short for --output json."""
+    assert {"ask_password", "debug", "echo", "no_color", "quiet"} <= set(FLAGS)
+    with_values = {field.name for field in fields(Globals)} - {*FLAGS, "json"}
+    assert with_values == {"profile", "url", "config", "output"}
+    row = {"DBCTL_PROFILE": "b", "DBCTL_CONFIG": "profiles.toml", "DBCTL_OUTPUT": "json", "DBCTL_ECHO": "1"}
+    found = settings(configured, ["profiles", "show"], **row)
+    assert (found["name"], found["echo"]) == ("b", True)
+    assert settings(configured, ["profiles", "show"], DBCTL_URL="sqlite:///u.db")["database"] == "u.db"
+    assert configured.ok("profiles", "list", env={"DBCTL_QUIET": "yes"}).out == ""
+    assert "Traceback" in configured("profiles", "show", "nowhere", env={"DBCTL_DEBUG": "true"}).err
+    assert "no terminal" in configured("ping", env={"DBCTL_ASK_PASSWORD": "on"}).err
+    assert "\x1b[3" not in configured.tty("--help", env={"DBCTL_NO_COLOR": "1"}).out
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+@pytest.mark.parametrize("value", ["0", "no", "False", "OFF", ""])
+def test_a_variable_can_say_no(value: str, flag: str, configured: Dbctl) -> None:
+    assert configured.ok("profiles", "show", env={f"DBCTL_{flag.upper()}": value}).err == ""
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_variable_that_says_neither_is_named(flag: str, configured: Dbctl) -> None:
+    variable = f"DBCTL_{flag.upper()}"
+    result = configured("profiles", "show", env={variable: "maybe"})
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[0].startswith(f"dbctl: error: {variable}=maybe: allowed is 1, true, yes, on, or 0, ")
+
+
+def test_a_profile_in_production_names_the_variable_that_it_refuses(configured: Dbctl) -> None:
+    result = configured("ping", env={"DBCTL_ECHO": "1", "ENVIRONMENT": "production", "DATABASE_URL": "mysql://h/d"})
+    assert result.code == 3
+    assert result.err.startswith("dbctl: error: DBCTL_ECHO: echo is refused in production")
 
 
 @pytest.mark.parametrize(
@@ -192,12 +245,29 @@ def test_the_nearest_command_is_suggested(args: list[str], meant: str, place: st
     assert result.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [(), *GROUPS], ids=" ".join)
-def test_no_command_is_a_usage_error_that_shows_the_help(words: Sequence[str], dbctl: Dbctl) -> None:
+@pytest.mark.parametrize("words", GROUPS, ids=" ".join)
+def test_a_group_without_a_command_is_a_usage_error_that_shows_the_help(words: Sequence[str], dbctl: Dbctl) -> None:
     result = dbctl(*words)
-    assert result.code == 2
-    assert "Usage: " in result.out + result.err
-    assert "Commands" in result.out + result.err
+    assert (result.code, result.out) == (2, "")
+    assert result.err == dbctl.ok(*words, "--help").out
+    assert "Usage: " in result.err
+    assert "Commands" in result.err
+
+
+def test_a_bare_dbctl_says_in_a_dozen_lines_what_it_is_and_where_help_is(dbctl: Dbctl) -> None:
+    result = dbctl.ok()
+    assert result.err == ""
+    assert 10 <= len(result.lines) <= 13
+    assert max(map(len, result.lines)) <= 80
+    for named in ("dbctl --help", "dbctl help", "dbctl ping", "dbctl init-tables"):
+        assert f"  {named} " in result.out
+
+
+@pytest.mark.parametrize("args", [["--json"], ["-p", "a"], ["--quiet"]], ids=" ".join)
+def test_options_without_a_command_are_a_usage_error(args: list[str], dbctl: Dbctl) -> None:
+    # A script writes "$COMMAND", and COMMAND is not set: it must not take nothing for done.
+    result = dbctl(*args)
+    assert (result.code, result.out, result.err) == (2, "", "dbctl: error: no command is given; see: dbctl --help\n")
 
 
 @pytest.mark.parametrize("words", [(), *GROUPS, *COMMANDS], ids=" ".join)
@@ -209,7 +279,13 @@ def test_the_short_option_shows_the_same_help(words: Sequence[str], dbctl: Dbctl
 
 
 def test_the_version_is_said(dbctl: Dbctl) -> None:
-    for args in (["--version"], ["--version", "heroes"], ["-p", "x", "--version"], ["--json", "--version", "ping"]):
+    for args in (
+        ["--version"],
+        ["-V"],
+        ["--version", "heroes"],
+        ["-p", "x", "--version"],
+        ["--json", "--version", "ping"],
+    ):
         assert dbctl.ok(*args).out == "dbctl 0.1.0\n"
 
 

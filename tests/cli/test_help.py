@@ -1,5 +1,6 @@
 """Every command says what it does, and what each of its options does."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
 from typing import Any, get_args, get_type_hints
@@ -7,8 +8,8 @@ from typing import Any, get_args, get_type_hints
 import pytest
 import typer
 
-from dbctl.cli.tree import make_group
-from dbctl.mounts import MOUNTS
+from dbctl.cli.options import GLOBAL_PANEL
+from dbctl.cli.root import make_root
 from dbctl.work.effects import effects_of
 from tests.cli.commands import COMMANDS, GROUPS, WITH_RESULT, function
 from tests.harness.cli import Dbctl
@@ -16,12 +17,18 @@ from tests.harness.cli import Dbctl
 
 def command(words: Sequence[str]) -> Any:
     """Return a command as the parser has it."""
-    found = make_group(MOUNTS, "", root=True)
+    found = make_root()
     context = typer.Context(found)
     for word in words:
         _, found, _ = found.resolve_command(context, [word])
         context = typer.Context(found)
     return found
+
+
+def listed(help: str) -> set[str]:
+    """Return the options that a page of help has a line for."""
+    names = re.findall(r"^  (-[\w-]+(?:, -[\w-]+)*)", help, re.MULTILINE)
+    return {name for line in names for name in line.split(", ")}
 
 
 def returned(annotation: Any) -> Iterator[Any]:
@@ -55,9 +62,11 @@ def test_every_option_and_argument_has_help(words: Sequence[str]) -> None:
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_help_shows_every_option_and_no_section_for_programmers(words: Sequence[str], dbctl: Dbctl) -> None:
     shown = dbctl.tty(*words, "--help", columns=160).plain
-    for parameter in command(words).params:
-        for option in parameter.opts:
-            assert option in shown
+    parameters = command(words).params
+    own = [one for one in parameters if one.param_type_name == "option" and one.rich_help_panel != GLOBAL_PANEL]
+    assert listed(shown) == {"-h", "--help", *(name for one in own for name in one.opts)}
+    for argument in (one for one in parameters if one.param_type_name == "argument"):
+        assert re.search(rf"^  {argument.metavar}\b", shown, re.MULTILINE)
     for section in ("Args:", "Returns:", "Raises:"):
         assert section not in shown
 

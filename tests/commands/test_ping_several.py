@@ -66,7 +66,8 @@ def test_profiles_can_be_named(dbctl: Dbctl, args: Sequence[str], rows: Sequence
 
 def test_one_profile_said_by_its_option_is_no_list(dbctl: Dbctl) -> None:
     run = on_profiles(dbctl, table("a", "sqlite://") + table("b", "sqlite://"))
-    assert run.ok("-p", "a", "ping", "-p", "b", "--json").json["profile"] == "b"
+    assert run.ok("ping", "-p", "b", "--json").json["profile"] == "b"
+    assert [row["profile"] for row in run.ok("-p", "a", "ping", "-p", "b", "--json").json] == ["a", "b"]
 
 
 @pytest.mark.parametrize(

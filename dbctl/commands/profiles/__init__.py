@@ -1,1 +1,4 @@
 """Look at the connection profiles, and keep the file that they are in."""
+
+PANEL = "Profiles"
+PLACE = 30

@@ -13,6 +13,8 @@ from dbctl.profiles.settings import nested, settings_of
 from dbctl.profiles.writing import ProfileFile, check_new
 from dbctl.work.effects import writes
 
+PLACE = 3
+
 
 @dataclass(frozen=True)
 class Added:

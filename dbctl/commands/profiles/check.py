@@ -11,6 +11,8 @@ from dbctl.backends import backend_of
 from dbctl.errors import ConfigError, worst_of
 from dbctl.profiles import Profiles
 
+PLACE = 9
+
 
 @dataclass(frozen=True)
 class Checked:

@@ -15,6 +15,8 @@ from dbctl.profiles.words import nearest
 from dbctl.profiles.writing import ProfileFile
 from dbctl.work.effects import writes
 
+PLACE = 6
+
 
 @dataclass(frozen=True)
 class Default:

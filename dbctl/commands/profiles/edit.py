@@ -20,6 +20,8 @@ from dbctl.profiles.writing import ProfileFile
 from dbctl.runtime.waits import typed_line
 from dbctl.work.effects import owns_terminal
 
+PLACE = 7
+
 _log = logging.getLogger(__name__)
 
 

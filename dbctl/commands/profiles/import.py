@@ -21,6 +21,8 @@ from dbctl.profiles.writing import ProfileFile, check_new
 from dbctl.results import PlainText
 from dbctl.work.effects import writes
 
+PLACE = 4
+
 _log = logging.getLogger(__name__)
 
 

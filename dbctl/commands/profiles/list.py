@@ -7,6 +7,8 @@ from dbctl.backends import backend_of
 from dbctl.errors import ConfigError
 from dbctl.profiles import Profiles
 
+PLACE = 1
+
 
 @dataclass(frozen=True)
 class ProfileRow:

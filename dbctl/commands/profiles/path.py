@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from dbctl.profiles.writing import ProfileFile
 from dbctl.results import PlainText
 
+PLACE = 10
+
 
 @dataclass(frozen=True)
 class FilePath(PlainText):

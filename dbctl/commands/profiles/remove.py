@@ -14,6 +14,8 @@ from dbctl.profiles.presets import PRESETS
 from dbctl.profiles.writing import ProfileFile, table_of
 from dbctl.work.effects import writes
 
+PLACE = 8
+
 
 @dataclass(frozen=True)
 class Removed:

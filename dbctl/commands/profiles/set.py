@@ -15,6 +15,8 @@ from dbctl.profiles.settings import settings_of
 from dbctl.profiles.writing import ProfileFile, table_of
 from dbctl.work.effects import writes
 
+PLACE = 5
+
 
 @dataclass(frozen=True)
 class Written:

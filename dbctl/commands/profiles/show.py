@@ -11,6 +11,8 @@ from dbctl.backends import backend_of
 from dbctl.profiles import Profiles
 from dbctl.profiles.completion import complete_profile
 
+PLACE = 2
+
 
 @dataclass(frozen=True)
 class Setting:

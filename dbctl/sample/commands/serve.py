@@ -15,6 +15,8 @@ from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profile
 from dbctl.work.effects import owns_terminal
 
+PLACE = 5
+
 _log = logging.getLogger(__name__)
 
 

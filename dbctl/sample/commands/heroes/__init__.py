@@ -1,1 +1,3 @@
 """Add, list, show, change and remove heroes."""
+
+PLACE = 1

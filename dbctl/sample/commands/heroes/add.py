@@ -9,14 +9,16 @@ from dbctl.sample.rows import HeroRow
 from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
+PLACE = 3
+
 
 @writes(repeatable=True)
 def add(
     database: Database,
     name: Annotated[str, typer.Argument(help="The hero's name.", show_default=False)],
-    secret_name: Annotated[str, typer.Option(help="The name behind the mask.")],
-    age: Annotated[int | None, typer.Option(min=0, help="In years.")] = None,
-    team: Annotated[str | None, typer.Option(help="The hero's team, by id or name.")] = None,
+    secret_name: Annotated[str, typer.Option(metavar="NAME", help="The name behind the mask.")],
+    age: Annotated[int | None, typer.Option(min=0, metavar="YEARS", help="The hero's age.")] = None,
+    team: Annotated[str | None, typer.Option(metavar="TEAM", help="The hero's team, by id or name.")] = None,
 ) -> HeroRow:
     """Add a hero."""
     return sample.add_hero(database.session, name, secret_name, age, team)

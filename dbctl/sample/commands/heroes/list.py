@@ -9,10 +9,14 @@ from dbctl import sample
 from dbctl.sample.rows import HeroRow
 from dbctl.work.database import Database
 
+PLACE = 1
+
 
 def list_(
     database: Database,
-    team: Annotated[str | None, typer.Option(help="Only those in the team with this id or name.")] = None,
+    team: Annotated[
+        str | None, typer.Option(metavar="TEAM", help="Only those in the team with this id or name.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="At most so many.")] = None,
     after: Annotated[int | None, typer.Option(metavar="ID", help="Only those with a greater id.")] = None,
 ) -> Sequence[HeroRow]:

@@ -9,6 +9,8 @@ from dbctl.sample.rows import HeroRow
 from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
+PLACE = 5
+
 
 @writes(repeatable=True)
 def remove(

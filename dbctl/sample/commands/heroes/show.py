@@ -8,6 +8,8 @@ from dbctl import sample
 from dbctl.sample.rows import HeroDetail
 from dbctl.work.database import Database
 
+PLACE = 2
+
 
 def show(
     database: Database, hero: Annotated[str, typer.Argument(help="The hero's id or name.", show_default=False)]

@@ -10,15 +10,19 @@ from dbctl.sample.rows import HeroRow
 from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
+PLACE = 4
+
 
 @writes(repeatable=True)
 def update(
     database: Database,
     hero: Annotated[str, typer.Argument(help="The hero's id or name.", show_default=False)],
-    name: Annotated[str | None, typer.Option(help="A new name.")] = None,
-    secret_name: Annotated[str | None, typer.Option(help="A new secret name.")] = None,
-    age: Annotated[int | None, typer.Option(min=0, help="In years.")] = None,
-    team: Annotated[str | None, typer.Option(help="A team, by id or name, for a hero who is in none.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="A new name.")] = None,
+    secret_name: Annotated[str | None, typer.Option(metavar="NAME", help="A new secret name.")] = None,
+    age: Annotated[int | None, typer.Option(min=0, metavar="YEARS", help="The hero's age.")] = None,
+    team: Annotated[
+        str | None, typer.Option(metavar="TEAM", help="A team, by id or name, for a hero who is in none.")
+    ] = None,
 ) -> HeroRow:
     """Change what is given of a hero, and leave the rest.
 

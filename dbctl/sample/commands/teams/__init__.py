@@ -1,1 +1,3 @@
 """Add, list and remove teams."""
+
+PLACE = 2

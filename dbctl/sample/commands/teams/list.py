@@ -6,6 +6,8 @@ from dbctl import sample
 from dbctl.sample.rows import TeamRow
 from dbctl.work.database import Database
 
+PLACE = 1
+
 
 def list_(database: Database) -> Sequence[TeamRow]:
     """List the teams, by id."""

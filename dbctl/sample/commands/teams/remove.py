@@ -9,6 +9,8 @@ from dbctl.sample.rows import TeamRow
 from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
+PLACE = 3
+
 
 @writes(repeatable=True)
 def remove(

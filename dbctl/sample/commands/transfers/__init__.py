@@ -1,1 +1,3 @@
 """Look at the log of transfers."""
+
+PLACE = 4

@@ -12,7 +12,9 @@ from dbctl.work.database import Database
 
 def list_(
     database: Database,
-    hero: Annotated[str | None, typer.Option(help="Only those of the hero with this id or name.")] = None,
+    hero: Annotated[
+        str | None, typer.Option(metavar="HERO", help="Only those of the hero with this id or name.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="At most so many.")] = None,
     after: Annotated[int | None, typer.Option(metavar="ID", help="Only those with a greater id.")] = None,
 ) -> Sequence[TransferRow]:

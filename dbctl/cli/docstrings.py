@@ -1,0 +1,49 @@
+"""What a docstring says to people: a summary, paragraphs, and examples. Its sections for programmers are left out."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import cleandoc
+
+_SECTION = re.compile(r"(Args|Returns|Yields|Raises|Examples?):")
+_EXAMPLES = ("Example:", "Examples:")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What there is to say of a command.
+
+    Args:
+        summary: The first line.
+        text: All paragraphs, the summary too, as they stand.
+        examples: The lines of the section `Examples:`, as they stand.
+    """
+
+    summary: str = ""
+    text: str = ""
+    examples: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, docstring: str | None) -> "Description":
+        """Return what a docstring says; nothing where there is none."""
+        text, examples = [], []
+        for heading, line in _with_headings(cleandoc(docstring or "")):
+            if heading is None:
+                text.append(line)
+            elif heading in _EXAMPLES:
+                examples.append(line)
+        body = "\n".join(text).strip()
+        shown = cleandoc("\n" + "\n".join(examples)).split("\n")
+        return cls(body.partition("\n")[0], body, tuple(shown) if any(shown) else ())
+
+
+def _with_headings(text: str) -> Iterator[tuple[str | None, str]]:
+    """Yield each line with the heading of its section, which ends where a line is no further in than its heading."""
+    heading = None
+    for line in text.splitlines():
+        if _SECTION.fullmatch(line):
+            heading = line
+            continue
+        if line and not line[0].isspace():
+            heading = None
+        yield heading, line

@@ -1,0 +1,101 @@
+"""The whole command line: its own options, and what it shows where nothing is asked of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from dbctl import __version__
+from dbctl.cli import streams
+from dbctl.cli.adapter import with_signature
+from dbctl.cli.docstrings import Description
+from dbctl.cli.exits import ExitCode
+from dbctl.cli.options import Globals, as_parameters
+from dbctl.cli.tree import CommandTree, make_group
+from dbctl.mounts import MOUNTS, Mount
+
+SUMMARY = "Administer a database by a connection profile: one subcommand, one session, committed or rolled back whole."
+
+_ON_THE_FRONT_PAGE = 6
+_SHELL_OPTIONS = ("--show-completion", "--install-completion")
+
+
+@dataclass(frozen=True)
+class RootOptions:
+    """The options that only the whole command line has."""
+
+    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version.")] = False
+    show_completion: Annotated[
+        str | None,
+        typer.Option("--show-completion", metavar="[SHELL]", help="Show the script by which a shell completes."),
+    ] = None
+    install_completion: Annotated[
+        str | None,
+        typer.Option("--install-completion", metavar="[SHELL]", help="Install it for bash, zsh or fish."),
+    ] = None
+
+    def answer(self) -> str | None:
+        """Return what is written where one of them is said.
+
+        Raises:
+            DbctlError: The script can't be installed, or there is none for the shell.
+        """
+        if self.version:
+            return f"dbctl {__version__}\n"
+        if self.show_completion is None and self.install_completion is None:
+            return None
+        from dbctl.cli import shells
+
+        if self.show_completion is not None:
+            return shells.script(self.show_completion)
+        return f"{shells.install(str(self.install_completion))}\n"
+
+
+class Root(CommandTree):
+    """The group of all commands."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse the arguments; the shell may be left out where completion is asked for."""
+        return super().parse_args(ctx, list(_with_shells(args)))
+
+
+def make_root(mounts: Sequence[Mount] = MOUNTS) -> Any:
+    """Return the whole command line.
+
+    Args:
+        mounts: The packages that the commands come from.
+    """
+    own = as_parameters(RootOptions)
+
+    def remember(context: typer.Context, **arguments: Any) -> None:
+        asked = RootOptions(**{parameter.name: arguments.pop(parameter.name) for parameter in own})
+        if (answer := asked.answer()) is not None:
+            streams.write([answer])
+            raise typer.Exit(ExitCode.DONE)
+        context.obj = Globals.taken_from(arguments).after(context)
+        if context.invoked_subcommand is None:
+            context.fail("no command is given")
+
+    callback = with_signature(remember, [*own, *Globals.parameters()])
+    return make_group(mounts, Description(SUMMARY, SUMMARY), cls=Root, callback=callback)
+
+
+def front_page() -> str:
+    """Return what dbctl shows where nothing is asked of it, which parses nothing."""
+    from dbctl.cli import layout
+
+    root = make_root()
+    first = root.first(typer.Context(root), _ON_THE_FRONT_PAGE)
+    return layout.front_page(SUMMARY, [(f"dbctl {found.name}", found.description.summary) for found in first])
+
+
+def _with_shells(args: Sequence[str]) -> Sequence[str]:
+    """Say that no shell is named where none follows: an option of Click's has a value always, or never."""
+    said = list(args)
+    for option in _SHELL_OPTIONS:
+        if option in said:
+            index = said.index(option)
+            if said[index + 1 : index + 2] == [] or said[index + 1].startswith("-"):
+                said[index] = f"{option}="
+    return said
