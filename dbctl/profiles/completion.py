@@ -3,7 +3,7 @@
 from typing import Any
 
 from dbctl.errors import ConfigError
-from dbctl.profiles.discovery import Profiles
+from dbctl.profiles.document import Document
 
 
 def complete_profile(ctx: Any, incomplete: str) -> list[str]:
@@ -16,7 +16,7 @@ def complete_profile(ctx: Any, incomplete: str) -> list[str]:
     while ctx.params.get("config") is None and ctx.parent is not None:
         ctx = ctx.parent
     try:
-        names = Profiles.load(ctx.params.get("config")).names()
+        names = Document.found(ctx.params.get("config")).names()
     except ConfigError:
         return []  # a file that can't be read has no names to offer, and completion has nowhere to say why
     return [name for name in names if name.startswith(incomplete)]

@@ -76,8 +76,16 @@ def test_a_usage_error_imports_nothing_heavy(command: str, dbctl: Dbctl) -> None
 def test_completion_imports_nothing_heavy(words: str, index: int, dbctl: Dbctl) -> None:
     protocol = {"_DBCTL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(index)}
     modules = imported(dbctl, env=protocol)
-    assert "typer" in modules
+    assert ("typer" in modules) == ("-p" not in words)
     assert modules & HEAVY == set()
+
+
+@pytest.mark.parametrize("words", ["dbctl -p ", "dbctl heroes list --profile ", "dbctl ping --profile=d"])
+def test_completing_a_profile_reads_the_file_and_imports_no_command(words: str, dbctl: Dbctl) -> None:
+    (dbctl.cwd / "profiles.toml").write_text('[profiles.dev]\nurl = "sqlite://"\n')
+    modules = imported(dbctl, env={"_DBCTL_COMPLETE": "complete_zsh", "_DBCTL_WORDS": words})
+    assert {"tomllib", "dbctl.profiles.document"} <= modules
+    assert modules & (HEAVY | {"typer", "click", "rich", "pydantic", "dbctl.commands", "dbctl.cli.tree"}) == set()
 
 
 def test_the_version_imports_next_to_nothing(dbctl: Dbctl) -> None:
