@@ -7,7 +7,11 @@ import, as Python has it by default, is a traceback at best, and where a compile
 from __future__ import annotations
 
 import gc
+import os
 import sys
+
+PROTOCOL = "_DBCTL_COMPLETE"
+"""The variable in which a shell's script asks for what a line can go on with."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,13 +26,18 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     # take a tenth of its time. So Python looks only when there are this many more objects than when it last did.
     gc.set_threshold(200_000)
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["--version"]:
+    if arguments[:1] in (["--version"], ["-V"]):
         # Asked alone, as scripts do, it takes nothing of what parsing a command line takes.
         sys.exit(_say_version())
     try:
         from dbctl.cli import streams
 
-        streams.prepare(no_color="--no-color" in arguments)  # before Typer is imported, which then looks
+        streams.prepare(no_color="--no-color" in arguments or bool(os.environ.get("DBCTL_NO_COLOR")))
+        if PROTOCOL in os.environ:
+            from dbctl.cli.completion import answer
+
+            streams.write([answer()])
+            sys.exit(0)
         from dbctl.cli.app import run_app
 
         code = run_app(arguments)
