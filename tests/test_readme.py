@@ -31,3 +31,8 @@ def test_it_links_to_every_page() -> None:
 def test_what_it_links_to_is_there() -> None:
     for path in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / path).exists(), path
+
+
+def test_the_workflow_runs_the_command_that_it_names() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    assert "- run: bash tests/run\n" in workflow
