@@ -196,6 +196,12 @@ def _on_file(call: Call) -> Work:
     return lambda: call.on(file)
 
 
+def _on_manual(call: Call) -> Work:
+    from dbctl.cli.manual import manual
+
+    return lambda: call.on(manual(call.said.config))
+
+
 # By name, since to import the types themselves would be to load SQLAlchemy for a command's help.
 OPENERS: Mapping[str, Opener] = {
     "dbctl.work.database.Database": _in_unit_of_work(lambda database: database),
@@ -207,4 +213,5 @@ OPENERS: Mapping[str, Opener] = {
     "dbctl.profiles.model.Profile": Opener(_on_profile),
     "dbctl.profiles.discovery.Profiles": Opener(_on_profiles),
     "dbctl.profiles.writing.ProfileFile": Opener(_on_file, to_write=("dry_run",)),
+    "dbctl.manual.Manual": Opener(_on_manual),
 }

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import Field, fields, is_dataclass
@@ -13,8 +14,8 @@ from typing import Any, get_args, get_type_hints
 
 from dbctl.cli.options import Format, Globals
 from dbctl.cli.report import visible
-from dbctl.cli.streams import on_terminal, write
-from dbctl.results import PlainText
+from dbctl.cli.streams import colours, on_terminal, write
+from dbctl.results import Markdown, PlainText
 
 Row = dict[str, Any]
 
@@ -52,7 +53,7 @@ class Renderer:
 
     def _written(self, result: Any, extra: Row) -> Iterator[str]:
         if self._format in {Format.TABLE, Format.TSV} and _is_text(result := _listed(result)):
-            yield from (f"{_lines(str(item))}\n" for item in result)
+            yield from map(self._text, result)
             return
         single = is_dataclass(result)
         rows: Iterable[Row] = (_record(item) | extra for item in ([result] if single else result))
@@ -76,6 +77,13 @@ class Renderer:
                 yield line([_text(flat.get(column)) for column in columns], self._on_terminal)
             if columns is None and (columns := self._columns(extra)):
                 yield line(columns, self._on_terminal)
+
+    def _text(self, item: PlainText) -> str:
+        if not (isinstance(item, Markdown) and self._on_terminal and self._format is Format.TABLE):
+            return f"{_lines(str(item))}\n"
+        from dbctl.cli.markdown import laid_out
+
+        return laid_out(str(item), shutil.get_terminal_size().columns, styled=colours())
 
     def _fields(self) -> Sequence[Field[Any]]:
         """Return the fields of a row, from the command's return annotation; none where rows are of several kinds."""

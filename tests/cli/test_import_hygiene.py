@@ -64,6 +64,13 @@ def test_profiles_import_nothing_heavy(command: str, dbctl: Dbctl) -> None:
     assert modules & (HEAVY | {"rich"}) == set()
 
 
+@pytest.mark.parametrize("words", ["help", "help locks", "help heroes add", "help locks --json"])
+def test_the_manual_imports_nothing_heavy(words: str, dbctl: Dbctl) -> None:
+    modules = imported(dbctl, *words.split())
+    assert "dbctl.manual" in modules
+    assert modules & (HEAVY | {"rich", "dbctl.profiles.model"}) == set()
+
+
 @pytest.mark.parametrize("command", ["nonsense", "heroes nonsense", "heroes list --nonsense", "heroes"])
 def test_a_usage_error_imports_nothing_heavy(command: str, dbctl: Dbctl) -> None:
     assert imported(dbctl, *command.split(), code=2) & HEAVY == set()

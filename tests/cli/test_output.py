@@ -29,6 +29,9 @@ FIELDS = {
     "drop-tables": ["table", "state"],
     "heroes add X --secret-name Y": HERO,
     "heroes list": HERO,
+    "help": ["topic", "about"],
+    "help heroes show": ["command", "text"],
+    "help locks": ["topic", "about", "text"],
     "heroes remove Deadpond": HERO,
     "heroes show Deadpond": [*HERO, "secret_name"],
     "heroes update Deadpond --age 3": HERO,
@@ -55,6 +58,7 @@ FIELDS = {
 SEVERAL = (
     "doctor",
     "drop-tables",
+    "help",
     "init-tables",
     "ping development",
     "profiles show",

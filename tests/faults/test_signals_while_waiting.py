@@ -34,6 +34,7 @@ ROUNDS = dose(6, 250)
 BEHIND: Mapping[str, Sequence[str] | None] = {
     "doctor": [""],
     "drop-tables": [""],
+    "help": None,
     "heroes add": ["A --secret-name S"],
     "heroes list": [""],
     "heroes remove": ["1"],
