@@ -11,6 +11,7 @@ from dbctl.profiles import Profile
 
 PANEL = "Service"
 PLACE = 11
+PAGE = "doctor"
 
 
 def doctor(
@@ -25,5 +26,9 @@ def doctor(
     """Hold the profile against the server's own limits, clock and sessions, and say what to change.
 
     All is read on one connection, and nothing is written. Exit code 6 says that there is a warning or an error.
+
+    Examples:
+        $ dbctl doctor
+        $ dbctl -p prod doctor --level error
     """
     return diagnose(profile, Level(level), deep=deep)

@@ -10,6 +10,7 @@ from dbctl.work.effects import writes
 
 PANEL = "Data"
 PLACE = 29
+PAGE = "tables"
 
 
 @writes(repeatable=True)
@@ -22,6 +23,10 @@ def drop_tables(
 
     The tables are those of the profile's models; without any, the sample's. Others, and what else the models made, such
     as types, are left alone. With --dry-run the DDL is shown, in the dialect of the profile's database.
+
+    Examples:
+        $ dbctl drop-tables --dry-run
+        $ dbctl -p prod drop-tables --confirm=prod
     """
     metadata = metadata_of(models or models_of(database.profile), app_dir)
     if database.dry_run:

@@ -13,6 +13,7 @@ from dbctl.work.effects import writes
 
 PANEL = "Data"
 PLACE = 20
+PAGE = "tables"
 
 
 @writes(creates=True, unless="check", repeatable=True)
@@ -26,6 +27,11 @@ def init_tables(
 
     The tables are those of the profile's models; without any, the sample's. Several runs at once wait for each other.
     With --dry-run the DDL is shown, in the dialect of the profile's database.
+
+    Examples:
+        $ dbctl init-tables
+        $ dbctl -p prod init-tables --check
+        $ dbctl init-tables --models app.models --dry-run
     """
     metadata = metadata_of(models or models_of(database.profile), app_dir)
     if check:

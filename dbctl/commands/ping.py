@@ -15,6 +15,7 @@ from dbctl.work.effects import takes_several
 
 PANEL = "Service"
 PLACE = 10
+PAGE = "ping"
 
 
 @takes_several
@@ -46,6 +47,11 @@ def ping(
     With --wait it is tried again while the server is on its way: refused, reset, starting up, full, silent, or its name
     not known yet. A wrong password, an unknown database or a refused certificate ends it at once, with exit code 4; the
     end of the time with 5.
+
+    Examples:
+        $ dbctl ping
+        $ dbctl -p prod ping --wait 60
+        $ dbctl ping --all --json
     """
 
     def attempt(profile: Profile, count: int = count) -> probe.PingReport:

@@ -10,6 +10,7 @@ from dbctl.profiles import Profile
 
 PANEL = "Service"
 PLACE = 12
+PAGE = "pool"
 
 
 def pool_stats(
@@ -26,5 +27,9 @@ def pool_stats(
 
     Threads check connections out, run SELECT 1 and give them back. Shown are how long they waited, how long the driver
     took to connect, how many connections it took, and what the server said of its own limit just before.
+
+    Examples:
+        $ dbctl pool-stats
+        $ dbctl -p prod pool-stats --concurrency 40 --duration 10
     """
     return run_by(driver, measure_pool, async_measure_pool, profile, concurrency, duration)

@@ -2,3 +2,4 @@
 
 PANEL = "Profiles"
 PLACE = 30
+PAGE = "profiles"

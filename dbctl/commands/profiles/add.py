@@ -14,6 +14,7 @@ from dbctl.profiles.writing import ProfileFile, check_new
 from dbctl.work.effects import writes
 
 PLACE = 3
+PAGE = "profile-file"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ def add(
 
     Values are written as in TOML; a text needs no quotes. No password is taken: name its source, with
     password_env=VARIABLE or password_file=FILE. A profile that could not be used is refused.
+
+    Examples:
+        $ dbctl profiles add prod postgresql://app@db.example.com/shop password_env=SHOP_DB_PASSWORD
+        $ dbctl profiles add local sqlite:///local.db --default
     """
     values = settings_of(settings or [])
 

@@ -12,6 +12,7 @@ from dbctl.errors import ConfigError, worst_of
 from dbctl.profiles import Profiles
 
 PLACE = 9
+PAGE = "profile-file"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ def check(
 
     A problem is a row. The exit code is 3 where a profile is wrong, 4 where a database can't be reached, 5 where one
     takes too long: the highest of them.
+
+    Examples:
+        $ dbctl profiles check
+        $ dbctl profiles check --connect
     """
     in_file = profiles.document.profiles
     names = list(in_file) or [profiles.chosen_name()]

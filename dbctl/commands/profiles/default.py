@@ -16,6 +16,7 @@ from dbctl.profiles.writing import ProfileFile
 from dbctl.work.effects import writes
 
 PLACE = 6
+PAGE = "profile-file"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ def default(
     """Show or change which profile the profile file has taken when none is named.
 
     --profile, DBCTL_PROFILE and DATABASE_URL go before it.
+
+    Examples:
+        $ dbctl profiles default
+        $ dbctl profiles default prod
     """
     if name is not None and unset:
         raise UsageError("a name and --unset are both given", "give one of them")

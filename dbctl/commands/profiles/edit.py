@@ -21,6 +21,7 @@ from dbctl.runtime.waits import typed_line
 from dbctl.work.effects import owns_terminal
 
 PLACE = 7
+PAGE = "profile-file"
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,10 @@ def edit(file: ProfileFile) -> Edited:
     """Edit the profile file in $VISUAL or $EDITOR; only what is valid gets into it.
 
     The editor works on a copy. Where that is wrong at the end, you are asked whether to edit it again.
+
+    Examples:
+        $ dbctl profiles edit
+        $ EDITOR="code --wait" dbctl profiles edit
     """
     old = file.text()
     directory = Path(tempfile.mkdtemp(prefix="dbctl-"))  # nobody else can look into it

@@ -22,6 +22,7 @@ from dbctl.results import PlainText
 from dbctl.work.effects import writes
 
 PLACE = 4
+PAGE = "profile-file"
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +80,11 @@ def import_(
     with such, libpq's services, or the client groups of a MySQL option file. No password is copied: it stays in its
     variable, or you are told where it is. What a profile has no word for is told too. --dry-run shows what would be
     written.
+
+    Examples:
+        $ dbctl profiles import url postgresql://app@db.example.com/shop --as prod
+        $ dbctl profiles import dotenv --file shop.env --as shop --dry-run
+        $ dbctl profiles import pg-service
     """
     found, variables = _found(source, entry, Path(os.path.expanduser(from_file)) if from_file else None, file.environ)
     if name is not None and len(found) > 1:

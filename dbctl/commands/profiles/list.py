@@ -8,6 +8,7 @@ from dbctl.errors import ConfigError
 from dbctl.profiles import Profiles
 
 PLACE = 1
+PAGE = "profiles"
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,12 @@ class ProfileRow:
 
 
 def list_(profiles: Profiles) -> Iterator[ProfileRow]:
-    """List the profiles that can be named, and which one is taken when none is."""
+    """List the profiles that can be named, and which one is taken when none is.
+
+    Examples:
+        $ dbctl profiles list
+        $ dbctl profiles list --json
+    """
     chosen = profiles.chosen_name()
     for name in profiles.names():
         built_in = name not in profiles.document.profiles

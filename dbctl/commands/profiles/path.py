@@ -7,6 +7,7 @@ from dbctl.profiles.writing import ProfileFile
 from dbctl.results import PlainText
 
 PLACE = 10
+PAGE = "profile-file"
 
 
 @dataclass(frozen=True)
@@ -21,5 +22,10 @@ class FilePath(PlainText):
 
 
 def path(file: ProfileFile) -> Sequence[FilePath]:
-    """Print the path of the profile file that is used, or that would be if it were there."""
+    """Print the path of the profile file that is used, or that would be if it were there.
+
+    Examples:
+        $ dbctl profiles path
+        $ grep -n models $(dbctl profiles path)
+    """
     return [FilePath(str(file.path), file.path.exists())]

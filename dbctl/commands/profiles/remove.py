@@ -15,6 +15,7 @@ from dbctl.profiles.writing import ProfileFile, table_of
 from dbctl.work.effects import writes
 
 PLACE = 8
+PAGE = "profile-file"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ def remove(
     """Remove a profile from the profile file, with the comments that are its own.
 
     Those are the ones within its tables, directly above them and directly below. All else stays as it is.
+
+    Examples:
+        $ dbctl profiles remove local
+        $ dbctl profiles remove local --dry-run
     """
 
     def edits(profiles: Profiles) -> Sequence[Edit]:

@@ -16,6 +16,7 @@ from dbctl.profiles.writing import ProfileFile, table_of
 from dbctl.work.effects import writes
 
 PLACE = 5
+PAGE = "profile-file"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ def set_(
 
     All else in the file stays as it is, comments too. Values are written as in TOML; a text needs no quotes. No
     password is taken. What would make the profile unusable is refused.
+
+    Examples:
+        $ dbctl profiles set prod pool.size=10 ssl.mode=verify-full
+        $ dbctl profiles set prod --unset statement_timeout
     """
     values, gone = settings_of(_joined(settings or [])), unset or []
     if not values and not gone:

@@ -12,6 +12,7 @@ from dbctl.profiles import Profiles
 from dbctl.profiles.completion import complete_profile
 
 PLACE = 2
+PAGE = "profiles"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,13 @@ def show(
         ),
     ] = None,
 ) -> Iterator[Setting]:
-    """Show the profile as it takes effect, secrets masked, and where each value came from."""
+    """Show the profile as it takes effect, secrets masked, and where each value came from.
+
+    Examples:
+        $ dbctl profiles show
+        $ dbctl profiles show prod
+        $ DATABASE_URL=sqlite:///x.db dbctl profiles show
+    """
     profile = profiles.select(name)
     backend_of(profile)
     yield Setting("name", profile.name, "")

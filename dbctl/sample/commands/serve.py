@@ -16,6 +16,7 @@ from dbctl.profiles import Profile
 from dbctl.work.effects import owns_terminal
 
 PLACE = 5
+PAGE = "sample"
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,11 @@ def serve(
     """Serve the sample domain over HTTP, until Ctrl-C or SIGTERM.
 
     The tables are those that init-tables creates. What is being answered is answered before it ends.
+
+    Examples:
+        $ dbctl serve
+        $ dbctl serve --port 8080 --driver async
+        $ dbctl serve --host 0.0.0.0 --token-env API_TOKEN
     """
     try:
         import uvicorn

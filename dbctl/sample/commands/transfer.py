@@ -10,6 +10,7 @@ from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
 PLACE = 3
+PAGE = "sample"
 
 
 @writes(repeatable=True)
@@ -22,5 +23,9 @@ def transfer(
     """Move a hero from one team to another, and log it in the same transaction.
 
     It succeeds only if the hero is in the team to leave at the moment of the move, whatever else runs at the time.
+
+    Examples:
+        $ dbctl transfer Spider-Boy --from Preventers --to Z-Force
+        $ dbctl transfer 1 --from 1 --to 2 --dry-run
     """
     return sample.transfer(database.session, hero, from_team, to_team)

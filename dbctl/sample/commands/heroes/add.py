@@ -10,6 +10,7 @@ from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
 PLACE = 3
+PAGE = "sample"
 
 
 @writes(repeatable=True)
@@ -20,5 +21,10 @@ def add(
     age: Annotated[int | None, typer.Option(min=0, metavar="YEARS", help="The hero's age.")] = None,
     team: Annotated[str | None, typer.Option(metavar="TEAM", help="The hero's team, by id or name.")] = None,
 ) -> HeroRow:
-    """Add a hero."""
+    """Add a hero.
+
+    Examples:
+        $ dbctl heroes add Spider-Boy --secret-name "Pedro Parqueador" --age 16 --team Preventers
+        $ dbctl heroes add Deadpond --secret-name "Dive Wilson" --dry-run
+    """
     return sample.add_hero(database.session, name, secret_name, age, team)

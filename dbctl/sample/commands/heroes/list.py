@@ -10,6 +10,7 @@ from dbctl.sample.rows import HeroRow
 from dbctl.work.database import Database
 
 PLACE = 1
+PAGE = "sample"
 
 
 def list_(
@@ -20,5 +21,11 @@ def list_(
     limit: Annotated[int | None, typer.Option(min=0, help="At most so many.")] = None,
     after: Annotated[int | None, typer.Option(metavar="ID", help="Only those with a greater id.")] = None,
 ) -> Sequence[HeroRow]:
-    """List the heroes, by id; --limit and --after make pages of them."""
+    """List the heroes, by id; --limit and --after make pages of them.
+
+    Examples:
+        $ dbctl heroes list
+        $ dbctl heroes list --team Preventers --output csv
+        $ dbctl heroes list --after 100 --limit 50
+    """
     return sample.list_heroes(database.session, team, limit, after)

@@ -11,6 +11,7 @@ from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
 PLACE = 4
+PAGE = "sample"
 
 
 @writes(repeatable=True)
@@ -27,6 +28,10 @@ def update(
     """Change what is given of a hero, and leave the rest.
 
     A hero who is in a team moves by `dbctl transfer`, which logs it.
+
+    Examples:
+        $ dbctl heroes update Spider-Boy --age 17
+        $ dbctl heroes update 1 --team Z-Force
     """
     if all(value is None for value in (name, secret_name, age, team)):
         raise UsageError("nothing to change", "give --name, --secret-name, --age or --team")

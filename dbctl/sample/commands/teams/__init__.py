@@ -1,3 +1,4 @@
 """Add, list and remove teams."""
 
 PLACE = 2
+PAGE = "sample"

@@ -10,6 +10,7 @@ from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
 PLACE = 2
+PAGE = "sample"
 
 
 @writes(repeatable=True)
@@ -18,5 +19,10 @@ def add(
     name: Annotated[str, typer.Argument(help="The team's name.", show_default=False)],
     headquarters: Annotated[str | None, typer.Option(metavar="PLACE", help="Where it is.")] = None,
 ) -> TeamRow:
-    """Add a team."""
+    """Add a team.
+
+    Examples:
+        $ dbctl teams add Preventers --headquarters "Sharp Tower"
+        $ dbctl teams add Z-Force --dry-run
+    """
     return sample.add_team(database.session, name, headquarters)

@@ -7,8 +7,14 @@ from dbctl.sample.rows import TeamRow
 from dbctl.work.database import Database
 
 PLACE = 1
+PAGE = "sample"
 
 
 def list_(database: Database) -> Sequence[TeamRow]:
-    """List the teams, by id."""
+    """List the teams, by id.
+
+    Examples:
+        $ dbctl teams list
+        $ dbctl teams list --json
+    """
     return sample.list_teams(database.session)

@@ -1,3 +1,4 @@
 """Look at the log of transfers."""
 
 PLACE = 4
+PAGE = "sample"

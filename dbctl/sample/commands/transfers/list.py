@@ -9,6 +9,8 @@ from dbctl import sample
 from dbctl.sample.rows import TransferRow
 from dbctl.work.database import Database
 
+PAGE = "sample"
+
 
 def list_(
     database: Database,
@@ -18,5 +20,10 @@ def list_(
     limit: Annotated[int | None, typer.Option(min=0, help="At most so many.")] = None,
     after: Annotated[int | None, typer.Option(metavar="ID", help="Only those with a greater id.")] = None,
 ) -> Sequence[TransferRow]:
-    """List the transfers that took place, by id."""
+    """List the transfers that took place, by id.
+
+    Examples:
+        $ dbctl transfers list
+        $ dbctl transfers list --hero Spider-Boy --output jsonl
+    """
     return sample.list_transfers(database.session, hero, limit, after)
