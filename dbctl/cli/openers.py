@@ -102,11 +102,18 @@ class Opener:
         prepare: Returns the work that opens it and calls the function on it.
         terms: The terms that such a command takes as options.
         to_write: Those that it takes besides where it writes.
+        profiles: Whether it has to do with profiles.
     """
 
     prepare: Callable[[Call], Work]
     terms: Collection[str] = ()
     to_write: Collection[str] = ()
+    profiles: bool = True
+
+    def load(self) -> None:
+        """Import what profiles are made of, while no signal can raise in the middle of it: pydantic would crash."""
+        if self.profiles:
+            import dbctl.profiles.layers  # noqa: F401
 
     def terms_of(self, effects: Effects) -> Collection[str]:
         """Return the terms that a command with these effects takes."""
@@ -213,5 +220,5 @@ OPENERS: Mapping[str, Opener] = {
     "dbctl.profiles.model.Profile": Opener(_on_profile),
     "dbctl.profiles.discovery.Profiles": Opener(_on_profiles),
     "dbctl.profiles.writing.ProfileFile": Opener(_on_file, to_write=("dry_run",)),
-    "dbctl.manual.Manual": Opener(_on_manual),
+    "dbctl.manual.Manual": Opener(_on_manual, profiles=False),
 }

@@ -1,13 +1,17 @@
 """What is asked of a person at the terminal."""
 
+from __future__ import annotations
+
 import sys
 import termios
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import ConfirmationNeeded, UsageError
-from dbctl.profiles import Profile
 from dbctl.runtime.waits import typed_line
+
+if TYPE_CHECKING:
+    from dbctl.profiles import Profile
 
 
 def ask_password(profile: str) -> str:

@@ -34,9 +34,9 @@ def run(
         terms: On what terms it is run.
         effects: What it does.
     """
-    import dbctl.profiles.layers  # noqa: F401  # with pydantic, before a signal could raise in the middle of it
     from dbctl.work.supervision import Supervisor
 
+    opener.load()
     report.set_up(quiet=said.quiet, debug=said.debug)
     supervisor = Supervisor()
     code = _run(function, opener, arguments, said, terms, effects.in_a_run(arguments), supervisor)

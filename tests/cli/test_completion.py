@@ -35,7 +35,7 @@ def configured(dbctl: Dbctl) -> Dbctl:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("dbctl he", ["heroes"]),
+        ("dbctl her", ["heroes"]),
         ("dbctl transfer", ["transfer", "transfers"]),
         ("dbctl heroes ", ["add", "list", "remove", "show", "update"]),
         ("dbctl heroes s", ["show"]),
