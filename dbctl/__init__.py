@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from dbctl.errors import DbctlError
     from dbctl.profiles import Profile, Profiles
     from dbctl.profiles import select as profile
+    from dbctl.results import Rows
     from dbctl.work.database import Database
     from dbctl.work.effects import owns_terminal, writes
     from dbctl.work.locks import advisory_lock, async_advisory_lock
     from dbctl.work.progress import report as report_progress
     from dbctl.work.runs import Terms, async_run, async_session, run, session
     from dbctl.work.sessions import async_unit_of_work, in_async, unit_of_work
+    from dbctl.work.streaming import stream, stream_rows
 
 __version__ = "0.1.0"
 
@@ -46,6 +48,7 @@ _HOMES = {
     "DbctlError": "dbctl.errors",
     "Profile": "dbctl.profiles",
     "Profiles": "dbctl.profiles",
+    "Rows": "dbctl.results",
     "Terms": "dbctl.work.runs",
     "advisory_lock": "dbctl.work.locks",
     "async_advisory_lock": "dbctl.work.locks",
@@ -68,6 +71,8 @@ _HOMES = {
     "report_progress": "dbctl.work.progress:report",
     "run": "dbctl.work.runs",
     "session": "dbctl.work.runs",
+    "stream": "dbctl.work.streaming",
+    "stream_rows": "dbctl.work.streaming",
     "unit_of_work": "dbctl.work.sessions",
     "writes": "dbctl.work.effects",
 }
@@ -78,6 +83,7 @@ __all__ = [
     "DbctlError",
     "Profile",
     "Profiles",
+    "Rows",
     "Terms",
     "advisory_lock",
     "async_advisory_lock",
@@ -100,6 +106,8 @@ __all__ = [
     "report_progress",
     "run",
     "session",
+    "stream",
+    "stream_rows",
     "unit_of_work",
     "writes",
 ]

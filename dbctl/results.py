@@ -1,5 +1,14 @@
 """What commands return beside frozen dataclasses."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
+from itertools import count, starmap
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
 
 class PlainText:
     """Base of result rows that are text to be read, or piped on, as it is, such as SQL."""
@@ -10,3 +19,62 @@ class PlainText:
 
 class Markdown(PlainText):
     """Base of text of dbctl's own that is Markdown: laid out on a terminal, and as it is elsewhere."""
+
+
+class Rows(Generic[T]):
+    """Rows as tuples of values below columns, such as a query's, whose columns are known only when it is run.
+
+    To iterate over them draws them, once where the values are an iterator. What shows them takes the values as they
+    are, and so makes no object for each row.
+
+    Args:
+        columns: The columns' names. One that is there again gets a number, so that no format loses a value.
+        values: The rows: each has a value for each column. They may come as they are drawn.
+        make: Makes what iterating yields of a row's values.
+    """
+
+    def __init__(
+        self, columns: Sequence[str], values: Iterable[Sequence[Any]], make: Callable[..., T] | None = None
+    ) -> None:
+        self.columns = tuple(_told_apart(columns))
+        self.values = values
+        self.declared = make is not None
+        """Whether the rows are of a declared kind."""
+        self._make = make
+
+    @classmethod
+    def of(cls, kind: Callable[..., T], values: Iterable[Sequence[Any]]) -> Rows[T]:
+        """Return rows of a declared dataclass, whose fields the values are in their order."""
+        return cls([field.name for field in fields(kind)], values, kind)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[T]:
+        made: Any = map(tuple, self.values) if self._make is None else starmap(self._make, self.values)
+        return iter(made)
+
+    def drawn(self) -> Rows[T]:
+        """Return the same rows with all values drawn."""
+        return Rows(self.columns, list(self.values), self._make)
+
+
+def is_drawn(result: object) -> bool:
+    """Tell whether a command's result is there as a whole, and not yet to be computed or fetched."""
+    return not isinstance(result, Iterator | Rows) or isinstance(getattr(result, "values", None), Sequence)
+
+
+def drawn(result: Any) -> Any:
+    """Return a command's result with all of it computed and fetched."""
+    if isinstance(result, Rows):
+        return result.drawn()
+    return list(result) if isinstance(result, Iterator) else result
+
+
+def _told_apart(names: Sequence[str]) -> Iterator[str]:
+    taken = set(names)
+    seen: set[str] = set()
+    for name in names:
+        unique = name
+        if name in seen:
+            unique = next(other for number in count(2) if (other := f"{name}_{number}") not in taken)
+            taken.add(unique)
+        seen.add(unique)
+        yield unique

@@ -92,6 +92,7 @@ class Globals:
     json: Annotated[bool, _option("--json", help="Short for --output json.", callback=_say_format)] = False
     quiet: Annotated[bool, _option("--quiet", "-q", help="Print errors only.")] = False
     no_color: Annotated[bool, _option("--no-color", help="No colours; as does NO_COLOR.")] = False
+    no_pager: Annotated[bool, _option("--no-pager", help="Never show a long result by a pager.")] = False
     echo: Annotated[bool, _option("--echo", help="Show the SQL statements on stderr.")] = False
     debug: Annotated[bool, _option("--debug", help="Show tracebacks.")] = False
 

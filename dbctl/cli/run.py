@@ -2,17 +2,22 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from dbctl.cli import report
+from dbctl.cli.delivery import deliver
 from dbctl.cli.exits import ExitCode, exit_code
 from dbctl.cli.openers import Call, Opener
 from dbctl.cli.options import Globals, Terms
+from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.prompts import restore_terminal
 from dbctl.cli.render import Renderer
+from dbctl.cli.streams import ReaderLeft, discard_stdout
 from dbctl.errors import DbctlError
+from dbctl.results import drawn
 from dbctl.work.effects import Effects
+from dbctl.work.progress import reported_to
 from dbctl.work.signals import Terminated, raising_on_signals
 
 
@@ -56,12 +61,17 @@ def _run(
 ) -> ExitCode:
     committed = False
     try:
-        with raising_on_signals():
-            renderer = Renderer(said, function)
-            call = Call(function, arguments, said, terms, effects, supervisor, _whole, lambda: True)
+        with raising_on_signals(), Renderer(said, function) as renderer:
+
+            def show(result: Any) -> Any:
+                """Show what is only read as it comes; of what writes nothing is shown before all is committed."""
+                return drawn(result) if effects.writes else deliver(result, renderer, supervisor)
+
+            call = Call(function, arguments, said, terms, effects, supervisor, show, lambda: not renderer.has_written)
             work = opener.prepare(call)
             try:
-                result = work() if effects.owns_terminal else supervisor.run(work, terms.deadline)
+                with ProgressDrawing(quiet=said.quiet, no_color=said.no_color) as drawing, reported_to(drawing):
+                    result = work() if effects.owns_terminal else supervisor.run(work, terms.deadline)
             except DbctlError as error:
                 renderer.show(error.result)
                 raise
@@ -71,6 +81,9 @@ def _run(
     except DbctlError as error:
         report.say_error(error)
         return exit_code(error)
+    except ReaderLeft:
+        discard_stdout()
+        return ExitCode.DONE
     except KeyboardInterrupt as error:
         report.say_interrupted(error, committed=committed)
         return ExitCode.INTERRUPTED
@@ -80,11 +93,6 @@ def _run(
     except Exception as error:
         report.say_bug(error)
         return ExitCode.BUG
-
-
-def _whole(result: Any) -> Any:
-    """Draw what a command still has to compute into its work: nothing is shown before its end."""
-    return list(result) if isinstance(result, Iterator) else result
 
 
 def _leave(code: int) -> NoReturn:

@@ -1,12 +1,17 @@
 """Writing to stdout and stderr, which may be closed, full, or read by nobody."""
 
 import os
+import select
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 from dbctl.errors import OutputLost
+
+
+class ReaderLeft(Exception):
+    """Whoever read what is written has gone, as `| head` does and a pager that is quit."""
 
 
 def prepare(*, no_color: bool) -> None:
@@ -67,6 +72,65 @@ def written() -> Iterator[None]:
         discard_stdout()
         message = f"can't write the result: {error.strerror}"
         raise OutputLost(message, "what was to be committed is committed") from error
+
+
+class Stdout:
+    """Standard output, past Python's own buffer: each piece is with its reader at once.
+
+    A thread that waits here for a reader holds no lock that would hold up the end of the process.
+    """
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        self.descriptor = sys.stdout.fileno()
+        """What is written to, so that it can be told whether anybody reads it."""
+
+    def write(self, text: str) -> None:
+        """Write a piece of text.
+
+        Raises:
+            ReaderLeft: Nobody reads it any more.
+            OSError: It can't be written.
+        """
+        write_all(self.descriptor, text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
+
+    def finish(self) -> None:
+        """Do nothing: all is written."""
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Do nothing: it stays open."""
+
+
+def write_all(descriptor: int, data: bytes, pause: Callable[[], None] = lambda: None) -> None:
+    """Write to a file, a pipe or a terminal, all of it, however long its reader takes.
+
+    Args:
+        descriptor: Where to write.
+        data: What to write.
+        pause: Called ten times a second while the reader takes nothing of a pipe that does not block.
+
+    Raises:
+        ReaderLeft: Nobody reads it any more.
+        OSError: It can't be written.
+    """
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:
+            ready = select.poll()
+            ready.register(descriptor, select.POLLOUT)
+            if not ready.poll(100):
+                pause()
+        except BrokenPipeError as error:
+            raise ReaderLeft from error
+
+
+def reader_left(descriptor: int, seconds: float) -> bool:
+    """Wait for a pipe's or a socket's reader to leave, and tell whether it did within so many seconds."""
+    hung_up = select.poll()
+    hung_up.register(descriptor, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in hung_up.poll(seconds * 1000))
 
 
 def complain(line: str) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, event
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
 from dbctl.connections.aborted import watch
+from dbctl.connections.fetching import bound_fetches
 from dbctl.connections.refused_values import note_places
 from dbctl.connections.response_timeouts import bound
 from dbctl.connections.watching import tell_watchers
@@ -95,6 +96,7 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
         _refuse_plaintext(engine, backend)
     if backend.needs_host:
         bound(engine, backend)
+        bound_fetches(engine, backend)
     note_places(engine, backend)
     tell_watchers(engine, backend)
     watch(engine, backend)

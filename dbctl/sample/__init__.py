@@ -17,11 +17,12 @@ if TYPE_CHECKING:
         list_heroes,
         remove_hero,
         show_hero,
+        stream_heroes,
         update_hero,
     )
     from dbctl.sample.models import Hero, SampleModel, Team, TransferLog
-    from dbctl.sample.teams import add_team, find_team, list_teams, remove_team
-    from dbctl.sample.transfers import list_transfers, transfer
+    from dbctl.sample.teams import add_team, find_team, list_teams, remove_team, stream_teams
+    from dbctl.sample.transfers import list_transfers, stream_transfers, transfer
 
 _HOMES = {
     "models": ("Hero", "SampleModel", "Team", "TransferLog"),
@@ -35,10 +36,11 @@ _HOMES = {
         "list_heroes",
         "remove_hero",
         "show_hero",
+        "stream_heroes",
         "update_hero",
     ),
-    "teams": ("add_team", "find_team", "list_teams", "remove_team"),
-    "transfers": ("list_transfers", "transfer"),
+    "teams": ("add_team", "find_team", "list_teams", "remove_team", "stream_teams"),
+    "transfers": ("list_transfers", "stream_transfers", "transfer"),
 }
 
 __all__ = [
@@ -60,6 +62,9 @@ __all__ = [
     "remove_hero",
     "remove_team",
     "show_hero",
+    "stream_heroes",
+    "stream_teams",
+    "stream_transfers",
     "transfer",
     "update_hero",
 ]

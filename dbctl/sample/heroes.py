@@ -6,10 +6,12 @@ from typing import Any
 from sqlmodel import Session, col, delete, select
 
 from dbctl.errors import WorkRefused
+from dbctl.results import Rows
 from dbctl.sample.lookup import IdOrName, find, id_of, locked
 from dbctl.sample.models import Hero, Team, TransferLog
 from dbctl.sample.rows import HeroDetail, HeroRow
 from dbctl.sample.teams import find_team
+from dbctl.work.streaming import stream
 
 
 def add_hero(
@@ -67,15 +69,24 @@ def list_heroes(
     Raises:
         NotFound: There is no such team.
     """
+    return [HeroRow(*row) for row in session.exec(_query(session, team, limit, after))]
+
+
+def stream_heroes(
+    session: Session, team: IdOrName | None = None, limit: int | None = None, after: int | None = None
+) -> Rows[HeroRow]:
+    """Return what `list_heroes` does, as it is fetched: as many as there are, in constant memory."""
+    return Rows.of(HeroRow, stream(session, _query(session, team, limit, after)))
+
+
+def _query(session: Session, team: IdOrName | None, limit: int | None, after: int | None) -> Any:
     columns: Any = (Hero.id, Hero.name, Hero.age, Hero.team_id, Team.name)
     query: Any = select(*columns).join(Team, isouter=True).order_by(col(Hero.id))
     if team is not None:
         query = query.where(Hero.team_id == find_team(session, team).id)
     if after is not None:
         query = query.where(col(Hero.id) > after)
-    if limit is not None:
-        query = query.limit(limit)
-    return [HeroRow(*row) for row in session.exec(query)]
+    return query if limit is None else query.limit(limit)
 
 
 def show_hero(session: Session, wanted: IdOrName) -> HeroDetail:

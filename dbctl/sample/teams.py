@@ -6,9 +6,11 @@ from typing import Any
 from sqlmodel import Session, col, func, or_, select
 
 from dbctl.errors import WorkRefused
+from dbctl.results import Rows
 from dbctl.sample.lookup import IdOrName, find, id_of, locked
 from dbctl.sample.models import Hero, Team, TransferLog
 from dbctl.sample.rows import TeamRow
+from dbctl.work.streaming import stream
 
 
 def add_team(session: Session, name: str, headquarters: str | None = None) -> TeamRow:
@@ -35,9 +37,18 @@ def find_team(session: Session, wanted: IdOrName) -> Team:
 
 def list_teams(session: Session) -> Sequence[TeamRow]:
     """Return all teams, by id."""
+    return [TeamRow(*row) for row in session.exec(_query())]
+
+
+def stream_teams(session: Session) -> Rows[TeamRow]:
+    """Return what `list_teams` does, as it is fetched."""
+    return Rows.of(TeamRow, stream(session, _query()))
+
+
+def _query() -> Any:
     heroes: Any = select(func.count(col(Hero.id))).where(Hero.team_id == Team.id).scalar_subquery()
-    rows = session.exec(select(Team, heroes).order_by(col(Team.id))).all()
-    return [_row(team, count) for team, count in rows]
+    columns: Any = (Team.id, Team.name, Team.headquarters, heroes)
+    return select(*columns).order_by(col(Team.id))
 
 
 def remove_team(session: Session, wanted: IdOrName) -> TeamRow:

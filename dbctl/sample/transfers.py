@@ -7,11 +7,13 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select, update
 
 from dbctl.errors import WorkRefused
+from dbctl.results import Rows
 from dbctl.sample.heroes import find_hero
 from dbctl.sample.lookup import IdOrName, id_of
 from dbctl.sample.models import Hero, Team, TransferLog
 from dbctl.sample.rows import TransferRow
 from dbctl.sample.teams import find_team
+from dbctl.work.streaming import stream
 
 
 def transfer(session: Session, hero: IdOrName, from_team: IdOrName, to_team: IdOrName) -> TransferRow:
@@ -63,6 +65,17 @@ def list_transfers(
         limit: At most so many rows.
         after: Only those with a greater id.
     """
+    return [TransferRow(*row) for row in session.exec(_query(session, hero, limit, after))]
+
+
+def stream_transfers(
+    session: Session, hero: IdOrName | None = None, limit: int | None = None, after: int | None = None
+) -> Rows[TransferRow]:
+    """Return what `list_transfers` does, as it is fetched."""
+    return Rows.of(TransferRow, stream(session, _query(session, hero, limit, after)))
+
+
+def _query(session: Session, hero: IdOrName | None, limit: int | None, after: int | None) -> Any:
     source, target = aliased(Team), aliased(Team)
     log: Any = TransferLog
     teams = (log.from_team_id, source.name, log.to_team_id, target.name)
@@ -78,6 +91,4 @@ def list_transfers(
         query = query.where(log.hero_id == find_hero(session, hero).id)
     if after is not None:
         query = query.where(log.id > after)
-    if limit is not None:
-        query = query.limit(limit)
-    return [TransferRow(*row) for row in session.exec(query)]
+    return query if limit is None else query.limit(limit)

@@ -26,6 +26,9 @@ T = TypeVar("T")
 _TO_ROLL_BACK = 0.6
 """Seconds that the work has to roll back when it is ended; the server does it when this process is gone."""
 
+_TO_CANCEL = 1.0
+"""Seconds that a server has to hear a cancel."""
+
 _BETWEEN_CANCELS = 0.2
 """Seconds; a cancel that comes between two statements ends neither, and so is sent again."""
 
@@ -125,6 +128,16 @@ class Supervisor:
     def forget(self, connection: Any) -> None:
         """Take note that the work does not use it any more."""
         self._in_use.pop(id(connection), None)
+
+    def check(self) -> None:
+        """Raise what ends the work, where it was ended from outside."""
+        if self._ended.is_set():
+            raise Ended
+
+    def end_queries(self) -> None:
+        """Have the servers end what the work runs; what they answer is the work's to hear."""
+        for cancel in list(self._in_use.values()):
+            is_done(started(cancel), _TO_CANCEL)
 
     def before_commit(self) -> None:
         """Let the work commit, and nobody end it any more."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.own import with_own_commands
+from tests.harness.cli import Dbctl
 from tests.harness.forked import Forked
 
 
@@ -37,3 +39,9 @@ def on_sample(dbctl: Forked, sample: Path) -> Forked:
     shutil.copy(sample, dbctl.cwd / "dev.db")
     (dbctl.cwd / "profiles.toml").write_text('[profiles.spare]\nurl = "sqlite:///dev.db"\n')
     return dbctl.with_env(EDITOR="true")
+
+
+@pytest.fixture
+def own(dbctl: Dbctl) -> Dbctl:
+    """dbctl with a package of commands of a service's own."""
+    return with_own_commands(dbctl)

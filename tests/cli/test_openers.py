@@ -1,52 +1,12 @@
 """A command gets what its first parameter says that it needs, from one table; nothing is guessed."""
 
-import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dbctl.cli.openers import OPENERS
+from tests.cli.own import define
 from tests.harness.cli import Dbctl
-
-MOUNTED = """
-import sys
-sys.path.insert(0, ".")
-import dbctl.mounts
-dbctl.mounts.MOUNTS = (*dbctl.mounts.MOUNTS, dbctl.mounts.Mount("own", "Our own"))
-from dbctl.cli.main import main
-main()
-"""
-
-HEAD = """from dataclasses import dataclass
-from typing import Annotated, Any
-import typer
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.orm import Session as PlainSession
-from sqlmodel import Session
-from dbctl import Connector, Database, Profile, Profiles, writes
-from dbctl.profiles.writing import ProfileFile
-
-
-@dataclass(frozen=True)
-class Found:
-    answer: int
-
-
-"""
-
-
-@pytest.fixture
-def own(dbctl: Dbctl) -> Dbctl:
-    """dbctl with a package of commands of a service's own."""
-    (dbctl.cwd / "own").mkdir()
-    (dbctl.cwd / "own" / "__init__.py").write_text('"""Commands of our own."""\n')
-    return replace(dbctl, program=(sys.executable, "-c", MOUNTED))
-
-
-def define(dbctl: Dbctl, name: str, body: str) -> None:
-    (dbctl.cwd / "own" / f"{name}.py").write_text(f'"""A command."""\n{HEAD}{body}')
-
 
 ASKING = {
     "Database": "needed.session.connection().scalar(text('SELECT 42'))",

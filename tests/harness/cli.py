@@ -67,6 +67,8 @@ class Dbctl:
     ) -> Result:
         """Run on a terminal, standard input and output and, unless it is to be apart, standard error too.
 
+        There is no pager, unless `env` names one as DBCTL_PAGER.
+
         Parameters:
             keys: a text to type at once, or pairs of a text to wait for and the keys to press when it is shown. Prompts
                 for passwords need pairs, because they throw away what was typed before them. Ctrl-C is "\\x03".
@@ -85,7 +87,7 @@ class Dbctl:
         env: Mapping[str, str] | None = None,
     ) -> Terminal:
         """Start a run on a terminal, and leave it to the caller, in a block."""
-        environment = self.environment({"TERM": "xterm-256color"} | dict(env or {}))
+        environment = self.environment({"TERM": "xterm-256color", "DBCTL_PAGER": ""} | dict(env or {}))
         return Terminal([*self.program, *args], self.cwd, environment, size=size, stderr_apart=stderr_apart)
 
     def popen(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

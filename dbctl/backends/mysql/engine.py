@@ -150,6 +150,10 @@ class MySQL(Backend):
 
         # Whether `ping` takes its argument SQLAlchemy 2.0 finds out by itself, and with asyncmy it finds wrong.
         vars(engine.dialect)["_send_false_to_ping"] = True
+        if not engine.dialect.is_async:
+            from dbctl.backends.mysql.streaming import stream_by
+
+            stream_by(engine, self._kill_query)
 
         @event.listens_for(engine, "connect")
         def bound(driver_connection: Any, _record: Any) -> None:

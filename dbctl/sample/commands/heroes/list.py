@@ -1,11 +1,11 @@
 """`dbctl heroes list`."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from dbctl import sample
+from dbctl.results import Rows
 from dbctl.sample.rows import HeroRow
 from dbctl.work.database import Database
 
@@ -20,7 +20,7 @@ def list_(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="At most so many.")] = None,
     after: Annotated[int | None, typer.Option(metavar="ID", help="Only those with a greater id.")] = None,
-) -> Sequence[HeroRow]:
+) -> Rows[HeroRow]:
     """List the heroes, by id; --limit and --after make pages of them.
 
     Examples:
@@ -28,4 +28,4 @@ def list_(
         $ dbctl heroes list --team Preventers --output csv
         $ dbctl heroes list --after 100 --limit 50
     """
-    return sample.list_heroes(database.session, team, limit, after)
+    return sample.stream_heroes(database.session, team, limit, after)

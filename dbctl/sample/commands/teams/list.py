@@ -1,8 +1,7 @@
 """`dbctl teams list`."""
 
-from collections.abc import Sequence
-
 from dbctl import sample
+from dbctl.results import Rows
 from dbctl.sample.rows import TeamRow
 from dbctl.work.database import Database
 
@@ -10,11 +9,11 @@ PLACE = 1
 PAGE = "sample"
 
 
-def list_(database: Database) -> Sequence[TeamRow]:
+def list_(database: Database) -> Rows[TeamRow]:
     """List the teams, by id.
 
     Examples:
         $ dbctl teams list
         $ dbctl teams list --json
     """
-    return sample.list_teams(database.session)
+    return sample.stream_teams(database.session)

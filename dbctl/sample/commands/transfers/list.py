@@ -1,11 +1,11 @@
 """`dbctl transfers list`."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from dbctl import sample
+from dbctl.results import Rows
 from dbctl.sample.rows import TransferRow
 from dbctl.work.database import Database
 
@@ -19,11 +19,11 @@ def list_(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="At most so many.")] = None,
     after: Annotated[int | None, typer.Option(metavar="ID", help="Only those with a greater id.")] = None,
-) -> Sequence[TransferRow]:
+) -> Rows[TransferRow]:
     """List the transfers that took place, by id.
 
     Examples:
         $ dbctl transfers list
         $ dbctl transfers list --hero Spider-Boy --output jsonl
     """
-    return sample.list_transfers(database.session, hero, limit, after)
+    return sample.stream_transfers(database.session, hero, limit, after)

@@ -1,0 +1,148 @@
+"""Rows from MySQL and MariaDB as the server sends them, by PyMySQL's unbuffered cursor, made fast and left in time.
+
+PyMySQL reads each row by a dozen calls in Python, and where a result is left before its end it reads all the rest,
+which may be all of a table. Both can only be had by what is private to it; tests/backends/test_mysql_streaming.py tells
+when that has moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pymysql.cursors import SSCursor
+from pymysql.err import MySQLError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+_HEADER = 4
+"""Bytes before each packet: its length, in three, and its number."""
+
+# What a value, or a packet, may begin with that is not the length of a short value.
+# https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_dt_integers.html
+_NULL, _LENGTH_IN_TWO, _LENGTH_IN_THREE, _NO_ROW = 0xFB, 0xFC, 0xFD, 0xFE
+
+_READERS_PAUSE = 86_400
+"""Seconds that whoever reads may take for a page of it; a server gives up after 60 unless it is told otherwise."""
+
+_FROM_BYTES = (int, float)
+"""Converters that need no text."""
+
+_Plan = list[tuple[str | None, Callable[[Any], Any] | None]]
+
+
+def stream_by(engine: Engine, kill: Callable[[int], None]) -> None:
+    """Make a new engine's server-side cursors `RowStream`s.
+
+    Args:
+        engine: The engine.
+        kill: Has the server end what it runs for the thread of its own that has this id.
+    """
+    # What SQLAlchemy would find out by itself, with PyMySQL's own class.
+    vars(engine.dialect).update(supports_server_side_cursors=True, _sscursor=partial(RowStream, kill))
+
+
+class RowStream(SSCursor):
+    """The rows of one query.
+
+    Args:
+        kill: Has the server end what it runs for the thread of its own that has this id.
+        connection: PyMySQL's connection.
+    """
+
+    def __init__(self, kill: Callable[[int], None], connection: Any) -> None:
+        super().__init__(connection)
+        self._kill = kill
+
+    def execute(self, query: Any, args: Any = None) -> int:
+        """Run the query, whose rows may be taken as slowly as they are read."""
+        assert self.connection is not None
+        self.connection.query(f"SET SESSION net_write_timeout = {_READERS_PAUSE}")
+        return super().execute(query, args)
+
+    def fetchmany(self, size: int | None = None) -> Any:
+        """Return as many of the next rows as are asked for; fewer only where there are no more."""
+        size = self.arraysize if size is None else size
+        rows: list[Any] = []
+        while len(rows) < size:
+            some = self._read_ahead(size - len(rows))
+            if some:
+                rows += some
+                self.rownumber += len(some)
+            elif (row := self.fetchone()) is not None:
+                rows.append(row)
+            else:
+                break
+        return rows
+
+    @property
+    def _open(self) -> tuple[Any, Any]:
+        """PyMySQL's result and connection as long as there are rows to come; else None."""
+        result, connection = vars(self).get("_result"), self.connection
+        return (result, connection) if connection is not None and result and result.unbuffered_active else (None, None)
+
+    def _read_ahead(self, most: int) -> list[Any]:
+        """Return the next rows that have come already; whatever is no whole row is left for PyMySQL."""
+        result, connection = self._open
+        if result is None:
+            return []
+        try:
+            come = connection._rfile.peek(_HEADER)
+        except OSError:
+            return []  # PyMySQL meets it again, and says what it means
+        plan = [
+            (None if converter in _FROM_BYTES else encoding, converter) for encoding, converter in result.converters
+        ]
+        rows, taken = _rows(come, plan, connection._next_seq_id, most)
+        connection._rfile.read(taken)
+        connection._next_seq_id = (connection._next_seq_id + len(rows)) % 256
+        return rows
+
+    def close(self) -> None:
+        """Have the server end a query that is left before its end, and read no more than what is on its way."""
+        result, connection = self._open
+        if result is not None:
+            try:
+                self._kill(connection.thread_id())
+                result._finish_unbuffered_query()
+            except MySQLError:
+                # The server says that it has ended it. Or it could not be told to: the connection is of no more use.
+                if result.unbuffered_active:
+                    result.unbuffered_active = False
+                    connection.close()
+        super().close()
+
+    __del__ = close
+
+
+def _rows(come: bytes, plan: _Plan, number: int, most: int) -> tuple[list[Any], int]:
+    """Return the rows at the beginning of what has come, up to so many, and how many bytes they take."""
+    rows: list[Any] = []
+    at, end = 0, len(come)
+    while len(rows) < most and at + _HEADER < end:
+        place = at + _HEADER
+        stop = place + (come[at] | come[at + 1] << 8 | come[at + 2] << 16)
+        if stop > end or stop == place or come[at + 3] != number or come[place] >= _NO_ROW:
+            break
+        row: list[Any] = []
+        for encoding, converter in plan:
+            length = come[place]
+            place += 1
+            if length >= _NULL:
+                if length == _NULL:
+                    row.append(None)
+                    continue
+                width = 2 if length == _LENGTH_IN_TWO else 3  # more than that is more than what comes at once
+                length = int.from_bytes(come[place : place + width], "little")
+                place += width
+            value: Any = come[place : place + length]
+            place += length
+            if encoding is not None:
+                value = value.decode(encoding)
+            row.append(value if converter is None else converter(value))
+        rows.append(tuple(row))
+        number = (number + 1) % 256
+        at = stop
+    return rows, at

@@ -1,0 +1,166 @@
+"""The renderer of one command: it knows the format, and where the result goes."""
+
+import os
+import re
+import shutil
+import stat
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from types import TracebackType
+from typing import Any, Self
+
+from dbctl.cli.options import Format, Globals
+from dbctl.cli.report import visible
+from dbctl.cli.streams import ReaderLeft, Stdout, colours, discard_stdout, on_terminal
+from dbctl.errors import OutputLost
+from dbctl.results import Markdown, PlainText
+from dbctl.work.signals import Terminated
+
+
+class Renderer:
+    """Shows the result of one command on stdout; a block, at whose end a person has read what a pager shows.
+
+    Args:
+        said: The global options.
+        function: The command function, whose return annotation tells the columns of an empty result.
+
+    Raises:
+        UsageError: DBCTL_OUTPUT names no format.
+    """
+
+    def __init__(self, said: Globals, function: Callable[..., Any]) -> None:
+        self._on_terminal = on_terminal()
+        self._format = said.format(self._on_terminal)
+        self._silent = said.quiet or sys.stdout is None
+        self._paged = self._on_terminal and not said.no_pager
+        self._function = function
+        self._output: Any = None
+        self.has_written = False
+        """Whether anything of a result was handed to its reader."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._output:
+            self._output.close(at_once=kind is not None and issubclass(kind, Terminated))
+
+    def show(self, result: Any, committed: bool | None = None) -> None:
+        """Write a result that is there as a whole; a reader that has left, as `| head` does, is no failure.
+
+        Args:
+            result: A frozen dataclass, several, or Rows.
+            committed: Added to each row as a column where it is not None.
+
+        Raises:
+            OutputLost: It can't be written.
+        """
+        if result is None or self._silent:
+            return
+        try:
+            self.write(result, {} if committed is None else {"committed": committed})
+        except ReaderLeft:
+            discard_stdout()
+
+    def write(self, result: Any, extra: dict[str, Any], pause: Callable[[], None] = lambda: None) -> None:
+        """Write a result as it comes.
+
+        Args:
+            result: What `show` takes.
+            extra: Values to add to each row, by column.
+            pause: Called between two pieces, and now and then while a pager's reader takes none.
+
+        Raises:
+            ReaderLeft: Nobody reads it any more.
+            OutputLost: It can't be written.
+        """
+        if self._silent:
+            deque(result if isinstance(result, Iterable) else (), maxlen=0)
+            return
+        last = "\n"
+        self._open(pause)
+        try:
+            for piece in self._pieces(result, extra):
+                pause()
+                self._put(piece)
+                last = piece or last
+        except BaseException:
+            if not last.endswith("\n"):
+                self._put("\n")  # or what is said of the failure would begin in the middle of a line
+            raise
+        finally:
+            self._finish()
+
+    def _open(self, pause: Callable[[], None]) -> None:
+        if self._output is not None:
+            return
+        self._output = Stdout()
+        if self._paged:
+            from dbctl.cli.pager import Paged, pager_command
+
+            self._output = Paged(pager_command(), pause)
+
+    def _put(self, piece: str) -> None:
+        self._attempt(lambda: self._output.write(piece))
+        self.has_written = True
+
+    def _finish(self) -> None:
+        self._attempt(self._output.finish)
+
+    def _attempt(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            discard_stdout()
+            message = f"can't write the result: {error.strerror}"
+            raise OutputLost(message, "what was to be committed is committed") from error
+
+    @property
+    def readers_descriptor(self) -> int | None:
+        """The pipe or socket whose reader may leave; None where all goes to a file or a screen."""
+        descriptor: int | None = self._output.descriptor if self._output else None
+        if descriptor is None:
+            return None
+        mode = os.fstat(descriptor).st_mode
+        return descriptor if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
+
+    def _pieces(self, result: Any, extra: dict[str, Any]) -> Iterator[str]:
+        from dbctl.cli.render import delimited, json_text
+        from dbctl.cli.render.sheets import is_text, sheet_of
+
+        if self._format in {Format.TABLE, Format.TSV} and isinstance(result, list | tuple | Iterator):
+            items = iter(result)
+            first = next(items, None)
+            result = () if first is None else chain([first], items)
+            if is_text(first):
+                return map(self._text, result)
+        sheet = sheet_of(result, self._function, extra, flat=self._format not in {Format.JSON, Format.JSONL})
+        ascii_only = sys.stdout.encoding.lower() != "utf-8"
+        match self._format:
+            case Format.JSON:
+                return json_text.array(sheet, ascii_only=ascii_only)
+            case Format.JSONL:
+                return json_text.lines(sheet, ascii_only=ascii_only)
+            case Format.CSV:
+                return delimited.csv_text(sheet, on_terminal=self._on_terminal)
+            case Format.TSV:
+                return delimited.tsv_text(sheet)
+        from dbctl.cli.render.table import Screen, table
+
+        return table(
+            sheet,
+            Screen(shutil.get_terminal_size().columns if self._on_terminal else None, self._on_terminal and colours()),
+        )
+
+    def _text(self, item: PlainText) -> str:
+        if not (isinstance(item, Markdown) and self._on_terminal and self._format is Format.TABLE):
+            return f"{_lines(str(item))}\n"
+        from dbctl.cli.markdown import laid_out
+
+        return laid_out(str(item), shutil.get_terminal_size().columns, styled=colours())
+
+
+def _lines(text: str) -> str:
+    return "".join(part if part in "\n\t" else visible(part) for part in re.split(r"([\n\t])", text))

@@ -1,0 +1,205 @@
+"""What a command returned, as batches of tuples below columns: the one form that all formats are written from.
+
+Rows come in batches so that they are turned into text by the column, at the speed of C. The first batch has one row, so
+that whoever waits for it gets it at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from itertools import groupby, islice
+from operator import attrgetter
+from typing import Any, get_args, get_type_hints
+
+from dbctl.cli.render.values import is_range, is_record
+from dbctl.errors import ConfigError, UsageError
+from dbctl.results import PlainText, Rows
+
+Row = Sequence[Any]
+
+MOST: int = 1000
+"""Rows of a batch, at most."""
+
+_AT_ONCE = 10
+"""Rows after which is looked at the clock."""
+
+_SLOW = 0.1
+"""Seconds after which a batch is handed on with what it has: what is there is to be seen."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows below the same columns."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A result.
+
+    Args:
+        batches: Its rows as they come.
+        columns: Its columns, where they are known without a row.
+        single: Whether it is one record, and no list that happens to have one.
+        marks: The columns whose text stands below the last one's, and what it is marked with.
+        declared: Whether it was made for people to read too; else it is data, to be shown as it is.
+    """
+
+    batches: Iterator[Batch]
+    columns: tuple[str, ...] = ()
+    single: bool = False
+    marks: Mapping[str, str] = field(default_factory=dict)
+    declared: bool = True
+
+    def uniform(self) -> Iterator[Batch]:
+        """Return the batches, for a format in which all rows have the same columns.
+
+        Raises:
+            UsageError: A row has others.
+        """
+        columns = None
+        for batch in self.batches:
+            columns = columns or batch.columns
+            if batch.columns != columns:
+                raise UsageError("its rows have different columns, which only JSON can show", "say --output jsonl")
+            yield batch
+
+
+def is_text(first: object) -> bool:
+    """Tell whether a result that begins so is text to be read, or piped on, as it is."""
+    return isinstance(first, PlainText)
+
+
+def sheet_of(result: Any, function: Callable[..., Any], extra: Mapping[str, Any], *, flat: bool) -> Sheet:
+    """Return a command's result as a sheet.
+
+    Args:
+        result: What it returned: a dataclass, several, or Rows.
+        function: The command function, whose return annotation tells the columns where there are no rows.
+        extra: Values to add to each row, by column.
+        flat: Whether dataclasses within a row become columns with dotted names.
+
+    Raises:
+        ConfigError: It is nothing that can be shown.
+    """
+    names, values = tuple(extra), tuple(extra.values())
+    if isinstance(result, Rows):
+        columns = (*result.columns, *names)
+        batches = (Batch(columns, rows) for rows in _batched(result.values))
+        if values:
+            batches = (Batch(columns, [(*row, *values) for row in batch.rows]) for batch in batches)
+        return Sheet(batches, columns, declared=result.declared)
+    single = is_record(result)
+    if not single and (isinstance(result, str | bytes | Mapping) or not isinstance(result, Iterable)):
+        raise _not_shown(function, result)
+    kind = _declared(function)
+    reading = _Reading(function, names, values, flat, single)
+    batches = (Batch(*part) for rows in _batched([result] if single else result) for part in reading.parts(rows))
+    known = (*(name for name, _ in reading.columns_of(kind, None)), *names) if kind else ()
+    return Sheet(batches, known, single, {f.name: f.metadata["below"] for f in _fields(kind) if "below" in f.metadata})
+
+
+@dataclass
+class _Reading:
+    """How objects become tuples."""
+
+    function: Callable[..., Any]
+    extra_names: tuple[str, ...]
+    extra: tuple[Any, ...]
+    flat: bool
+    single: bool
+    _known: dict[type, tuple[tuple[str, ...], Callable[[Any], Row]]] = field(default_factory=dict)
+
+    def parts(self, objects: Sequence[Any]) -> Iterator[tuple[tuple[str, ...], Sequence[Row]]]:
+        """Return the tuples of objects, a part for each run of objects of one type."""
+        for kind, run in groupby(objects, type):
+            some = list(run)
+            if kind not in self._known:
+                self._known[kind] = self._learn(some[0])
+            columns, read = self._known[kind]
+            rows: Sequence[Row] = list(map(read, some))
+            yield columns, [(*row, *self.extra) for row in rows] if self.extra else rows
+
+    def _learn(self, first: Any) -> tuple[tuple[str, ...], Callable[[Any], Row]]:
+        if not is_record(first):
+            raise _not_shown(self.function, first)
+        columns = self.columns_of(type(first), first)
+        names = tuple(name for name, _ in columns)
+        paths = [path for _, path in columns]
+        plain = len(paths) > 1 and all(len(path) == 1 for path in paths)
+        read: Callable[[Any], Row] = attrgetter(*names) if plain else lambda item: [_at(item, path) for path in paths]
+        return (*names, *self.extra_names), read
+
+    def columns_of(self, kind: Any, first: Any, above: tuple[str, ...] = ()) -> list[tuple[str, tuple[str, ...]]]:
+        """Return the columns of a dataclass, each with the path to its value.
+
+        Where the first row has None for a dataclass within, the annotation tells its columns.
+        """
+        found: list[tuple[str, tuple[str, ...]]] = []
+        for each in fields(kind):
+            path = (*above, each.name)
+            value = None if first is None else getattr(first, each.name)
+            within = type(value) if is_record(value) else None
+            if value is None and self.flat and not self.single:
+                within = _dataclass_in(kind, each.name)
+            if within is not None and self.flat:
+                found += self.columns_of(within, value, path)
+            else:
+                found.append((".".join(path), path))
+        return found
+
+
+def _batched(values: Iterable[Any]) -> Iterator[list[Any]]:
+    rows, size = iter(values), 1
+    while True:
+        began = time.monotonic()
+        batch: list[Any] = []
+        slow = False
+        while len(batch) < size and not slow:
+            some = list(islice(rows, min(_AT_ONCE, size - len(batch))))
+            if not some:
+                break
+            batch += some
+            slow = time.monotonic() - began > _SLOW
+        if not batch:
+            return
+        yield batch
+        size = 1 if slow else min(size * 10, MOST)
+
+
+def _at(item: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        item = None if item is None else getattr(item, name)
+    return item
+
+
+def _declared(function: Callable[..., Any]) -> Any:
+    """Return the dataclass that a command says its rows are; None where they are of several kinds."""
+    annotation = get_type_hints(function).get("return")
+    kind = next(iter(get_args(annotation)), annotation)
+    return kind if is_dataclass(kind) else None
+
+
+def _fields(kind: Any) -> Sequence[Field[Any]]:
+    return fields(kind) if kind else ()
+
+
+def _dataclass_in(kind: Any, name: str) -> Any:
+    """Return the dataclass that a field's value may be by its annotation: `X`, or `X | None`."""
+    try:
+        hint = get_type_hints(kind)[name]
+    except NameError:
+        return None  # names that are there only for type checkers
+    kinds = (each for each in (hint, *get_args(hint)) if isinstance(each, type) and is_dataclass(each))
+    return next((each for each in kinds if not is_range(each)), None)
+
+
+def _not_shown(function: Callable[..., Any], what: object) -> ConfigError:
+    return ConfigError(
+        f"{function.__module__}: {type(what).__name__} can't be shown as a result",
+        "a command returns a dataclass, several of them, or dbctl.results.Rows",
+    )

@@ -1,0 +1,45 @@
+"""A package of commands of a service's own, in the directory that dbctl is run in."""
+
+import sys
+from dataclasses import replace
+
+from tests.harness.cli import Dbctl
+
+MOUNTED = """
+import sys
+sys.path.insert(0, ".")
+import dbctl.mounts
+dbctl.mounts.MOUNTS = (*dbctl.mounts.MOUNTS, dbctl.mounts.Mount("own", "Our own"))
+from dbctl.cli.main import main
+main()
+"""
+
+HEAD = """from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+import typer
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.orm import Session as PlainSession
+from sqlmodel import Session
+from dbctl import Connector, Database, Profile, Profiles, Rows, stream, stream_rows, writes
+from dbctl.profiles.writing import ProfileFile
+
+
+@dataclass(frozen=True)
+class Found:
+    answer: int
+
+
+"""
+
+
+def with_own_commands(dbctl: Dbctl) -> Dbctl:
+    """Return dbctl with a package for commands in its directory."""
+    (dbctl.cwd / "own").mkdir()
+    (dbctl.cwd / "own" / "__init__.py").write_text('"""Commands of our own."""\n')
+    return replace(dbctl, program=(sys.executable, "-c", MOUNTED))
+
+
+def define(dbctl: Dbctl, name: str, body: str) -> None:
+    """Write a command's module."""
+    (dbctl.cwd / "own" / f"{name}.py").write_text(f'"""A command."""\n{HEAD}{body}')
