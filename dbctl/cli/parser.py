@@ -35,7 +35,9 @@ class Subcommand(TyperCommand):
             return super().parse_args(ctx, args)
         except TyperError as error:
             if said and (meant := self.suggest(said[0])):
-                error.message = f"{error.message.rstrip('.')}. Did you mean '{meant}'?"
+                # What is missing is said by Typer itself, before the message.
+                said_so_far = f"{error.message.rstrip('.')}. " if error.message else ""
+                error.message = f"{said_so_far}Did you mean '{meant}'?"
             raise
 
 
