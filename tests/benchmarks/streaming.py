@@ -9,6 +9,7 @@ a table with CSV, the first line with a result of one row, and the memory for al
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -94,20 +95,20 @@ class Runs:
 
     def listing(self, *arguments: str) -> float:
         """Return the seconds that `heroes list` takes."""
-        return self._run([sys.executable, "-m", "dbctl", "heroes", "list", *arguments])[0]
+        return self._run([sys.executable, "-m", "dbctl", "heroes", "list", *arguments])
 
     def memory(self, *arguments: str) -> float:
         """Return the most memory that it has at a time, in bytes."""
-        return self._run([sys.executable, "-m", "dbctl", "heroes", "list", *arguments])[1]
+        return self._peak([sys.executable, "-m", "dbctl", "heroes", "list", *arguments])
 
     def first_line(self) -> float:
         """Return the seconds until `heroes list | head -1` is over."""
         command = f"{sys.executable} -m dbctl heroes list --output csv | head -1"
-        return self._run(["bash", "-c", command])[0]
+        return self._run(["bash", "-c", command])
 
     def floor(self) -> float:
         """Return the seconds that the database's own client takes for the same rows."""
-        return self._run(self._floor())[0]
+        return self._run(self._floor())
 
     def _floor(self) -> Sequence[str]:
         server = self.database.server
@@ -122,15 +123,22 @@ class Runs:
         where = [*place, "-P", str(server.port), "-u", server.app_user, "-D", self.database.name]
         return ["mariadb", "--no-defaults", "--skip-ssl", *where, "-B", "--quick", "-e", QUERY]
 
-    def _run(self, command: Sequence[str]) -> tuple[float, float]:
+    def _run(self, command: Sequence[str]) -> float:
         with self._output.open("wb") as output:
             start = time.perf_counter()
-            process = subprocess.Popen(command, stdout=output, env=self._environ)
-            _, status, used = os.wait4(process.pid, 0)
-            took = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
+            subprocess.run(command, stdout=output, env=self._environ, check=True)
+            return time.perf_counter() - start
+
+    def _peak(self, command: Sequence[str]) -> float:
+        """Ask the system for the process's own peak while it runs: what it tells at its end may be this process's."""
+        peak = 0.0
+        with self._output.open("wb") as output, subprocess.Popen(command, stdout=output, env=self._environ) as process:
+            while process.poll() is None:
+                found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+                peak = float(found[1]) * 1024 if found else peak
+                time.sleep(0.005)
         assert process.returncode == 0, command
-        return took, used.ru_maxrss * 1024
+        return peak
 
 
 def _comparisons(runs: Runs) -> Iterator[Comparison]:
