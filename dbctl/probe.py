@@ -138,6 +138,8 @@ def _measure(
             start = time.perf_counter()
             connection.exec_driver_sql(backend.ping_statement).scalar()
             times.append(time.perf_counter() - start)
+    with answering(backend, driver_connection, seconds):
+        connection.rollback()
     tls = backend.tls_version(driver_connection)
     spread = Spread.of(times)
     assert spread is not None, "count is 1 or more"

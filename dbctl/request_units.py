@@ -93,8 +93,7 @@ class Access:
                     await places.acquire()
             except TimeoutError:
                 metrics.counts_of(self.connector.sync_engine).add("timeouts")
-                with self.connector.backend.translating():
-                    raise PoolTimeout from None
+                raise self.connector.backend.pool_exhausted() from None
         return places
 
     @property

@@ -151,6 +151,10 @@ class Backend(Diagnosis):
         """Return the file descriptor of the sync driver's socket."""
         raise Unsupported(f"{self.title} has no socket")
 
+    def transport(self, driver_connection: Any) -> Any:
+        """Return the asyncio transport of the async driver's connection, or None where it is the sync driver's."""
+        return None
+
     # --- questions to a connection ---
 
     def identity(self, connection: Connection) -> Identity:

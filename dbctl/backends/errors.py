@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dbctl.backends.origins import SILENCE, are_one_database, attempt_under_way, origin_of, profile_of_pool
 from dbctl.errors import (
     Conflict,
     ConnectError,
@@ -18,7 +20,6 @@ from dbctl.errors import (
     WorkRefused,
 )
 from dbctl.runtime import network
-from dbctl.runtime.deadlines import time_to_connect
 
 if TYPE_CHECKING:
     import socket
@@ -32,30 +33,37 @@ _HINTS: Mapping[type[DbctlError], str] = {
     NoSpace: "free some where the database keeps its data, and run it again",
 }
 
-SILENCE = "dbctl_silence"
-"""The attribute of a driver's error that says for how long its server was silent."""
-
-CONNECTED = "dbctl_connected"
-"""The attribute of a driver's error that says that there was a connection when it came."""
-
 PLACE = "dbctl_place"
 """The attribute of a driver's error that says where the value stands that a constraint refused."""
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """What one of a database's error codes means here.
+
+    Attributes:
+        error: dbctl's error for it at work.
+        stage: The step that failed, where it comes while one connects; the error is a ConnectError then.
+        transient: While one connects, it may heal by itself.
+        heals: A further run of the whole unit of work may heal it.
+        disconnects: The connection is given up though it is still open: another may do.
+        commit_unknown: A COMMIT that ended with it may have been done all the same.
+    """
+
+    error: type[DbctlError]
+    stage: str | None = None
+    transient: bool = False
+    heals: bool = False
+    disconnects: bool = False
+    commit_unknown: bool = False
+
+
 class Diagnosis:
-    """The part of a backend that understands errors. A driver's codes are class attributes of the database's file."""
+    """The part of a backend that understands errors; what a database says of them is in its package's `errors`."""
 
     title: ClassVar[str]
-    errors: ClassVar[Mapping[Any, type[DbctlError]]] = {}
-    """The driver's error codes, as `error_code` returns them, and what they mean here."""
-    transient: ClassVar[Collection[Any]] = ()
-    """The driver's error codes for what may heal by itself while one connects."""
-    heals: ClassVar[Collection[Any]] = ()
-    """The driver's error codes for what a further run of the whole unit of work may heal."""
-    leaves: ClassVar[Collection[Any]] = ()
-    """The driver's error codes after which a connection is given up though it is still open: another may do."""
-    unsure: ClassVar[Collection[Any]] = ()
-    """The driver's error codes for a COMMIT that may have been done all the same."""
+    meanings: ClassVar[Mapping[Any, Meaning]] = {}
+    """The table of the driver's error codes, as `error_code` returns them."""
     fails_whole: ClassVar[bool] = False
     """Whether any error, outside of a savepoint, leaves a transaction that can only be rolled back."""
     column_patterns: ClassVar[Sequence[str]] = ()
@@ -78,13 +86,20 @@ class Diagnosis:
         """Return the driver's code for an error: an SQLSTATE, an errno, a result code."""
         return None
 
+    def meaning(self, error: BaseException) -> Meaning | None:
+        """Return what the table has for an error's code; None where it has nothing, or there is no code."""
+        return self.meanings.get(self.error_code(error))
+
     def error_text(self, error: BaseException) -> str:
         """Return what the driver says of an error, on one line."""
         # libpq says the same twice where it tried twice, with TLS and without.
         return " ".join(dict.fromkeys(" ".join(line.split()) for line in str(error).splitlines()))
 
     def failed_stage(self, error: BaseException) -> str:
-        """Name the step of connecting at which the driver failed, as far as Python's own errors tell."""
+        """Name the step of connecting at which the driver failed: by its code, or by Python's own errors."""
+        meaning = self.meaning(error)
+        if meaning is not None and meaning.stage:
+            return meaning.stage
         step = network.failed_step(error)
         return network.silent_step(self.addresses(), self.first_silence) if step == "silence" else step
 
@@ -96,8 +111,10 @@ class Diagnosis:
         """
         import asyncio
 
+        attempt = attempt_under_way.get()
+        in_time = attempt is not None and attempt.profile is self.profile
         try:
-            async with asyncio.timeout(time_to_connect(self.profile.connect_timeout)):
+            async with asyncio.timeout(attempt.left if attempt and in_time else self.profile.connect_timeout):
                 return await connecting
         except TimeoutError as error:
             raise await asyncio.to_thread(self.connect_error, error) from error  # which may knock at the server's port
@@ -106,20 +123,25 @@ class Diagnosis:
 
     def connect_error(self, error: BaseException) -> ConnectError:
         """Return the error that says at which step connecting failed."""
-        stage = self.failed_stage(error)
-        text = self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
+        silence = getattr(error, SILENCE, None)  # to a question, by a server that had let us in
+        stage = "SELECT 1" if silence else self.failed_stage(error)
+        text = silence or self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
         message = f"profile {self.profile.name}: {stage} failed: {text}"
-        return ConnectError(message, stage, transient=self.is_transient(error, stage))
+        return ConnectError(message, stage, transient=bool(silence) or self.is_transient(error, stage))
 
     def lost_error(self, error: BaseException) -> ConnectError:
         """Return the error that says that a connection was lost at work, or its server silent for too long."""
         text = getattr(error, SILENCE, None) or self.error_text(error)
         message = f"profile {self.profile.name}: the connection was lost: {text}"
-        return ConnectError(message, transient=self.error_code(error) in self.transient)
+        return ConnectError(message, transient=self._is_transient(error))
 
     def is_transient(self, error: BaseException, stage: str) -> bool:
         """Tell whether what made a step of connecting fail may heal by itself."""
-        return network.may_heal(error, stage) or self.error_code(error) in self.transient
+        return network.may_heal(error, stage) or self._is_transient(error)
+
+    def _is_transient(self, error: BaseException) -> bool:
+        meaning = self.meaning(error)
+        return meaning is not None and meaning.transient
 
     @contextmanager
     def translating(self) -> Iterator[None]:
@@ -138,22 +160,31 @@ class Diagnosis:
             return True
         return isinstance(error, OutOfTime | ConnectError) and not in_savepoint
 
+    def refused_value(self, error: BaseException) -> DbctlError | None:
+        """Return dbctl's error for one of Python's own, by which a driver refuses a value before it sends it."""
+        return None
+
+    def pool_exhausted(self) -> OutOfTime:
+        """Return the error that says that no connection came free in the pool's time."""
+        pool = self.profile.pool
+        return OutOfTime(
+            f"profile {self.profile.name}: no connection came free within the pool's {pool.timeout:g} s "
+            f"(size {pool.size}, overflow {pool.max_overflow})",
+            "raise pool.size or pool.timeout, or hold connections for less long",
+        )
+
     def translate(self, error: BaseException, *, committing: bool = False) -> DbctlError | None:
-        """Return dbctl's error for one of SQLAlchemy's or the driver's, or None where it is none of theirs.
+        """Return dbctl's error for one of this database's engine, or None where it is none of that.
 
         Args:
-            error: What was raised.
+            error: What SQLAlchemy or the driver raised.
             committing: Whether it was raised by a COMMIT: a ConnectError then says that there was no answer to it.
         """
         from sqlalchemy import exc
 
         if isinstance(error, exc.TimeoutError):
-            pool = self.profile.pool
-            return OutOfTime(
-                f"profile {self.profile.name}: no connection came free within the pool's {pool.timeout:g} s "
-                f"(size {pool.size}, overflow {pool.max_overflow})",
-                "raise pool.size or pool.timeout, or hold connections for less long",
-            )
+            profile = profile_of_pool(error)
+            return self.pool_exhausted() if profile and are_one_database(profile, self.profile) else None
         if isinstance(error, exc.PendingRollbackError):
             return WorkRefused(
                 "an error was passed over after which the transaction can only be rolled back",
@@ -161,18 +192,20 @@ class Diagnosis:
             )
         if isinstance(error, exc.CompileError):
             return WorkRefused(f"{self.title} can't express it: {' '.join(str(error).split())}")
-        if isinstance(error, self.driver_errors()):
-            original, connecting = error, True  # from the pool, where SQLAlchemy hands on what connecting raised
-        elif isinstance(error, exc.DBAPIError) and error.orig is not None:
-            original = error.orig
-            # A ROLLBACK has no statement either.
-            connecting = error.statement is None and not committing and not getattr(original, CONNECTED, False)
-        else:
+        wrapped = isinstance(error, exc.DBAPIError) and error.orig is not None
+        original = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
+        origin = origin_of(original)
+        if origin is None or not are_one_database(origin.profile, self.profile):
             return None
-        code = self.error_code(original)
-        unsure = committing and (not code or code in self.unsure)
-        lost = connecting or unsure or getattr(error, "connection_invalidated", False)
-        kind = ConnectError if unsure else self.errors.get(code, ConnectError if lost else WorkRefused)
+        if not wrapped and not isinstance(error, self.driver_errors()):
+            return self.refused_value(error)
+        connecting = origin.connecting
+        meaning = self.meaning(original)
+        unsure = committing and (meaning.commit_unknown if meaning else not self.error_code(original))
+        lost = connecting or unsure or origin.lost or getattr(error, "connection_invalidated", False)
+        kind: type[DbctlError] = ConnectError if lost else WorkRefused
+        if meaning and not unsure and not (connecting and meaning.stage):
+            kind = meaning.error
         translated: DbctlError
         if issubclass(kind, ConnectError):
             translated = self.connect_error(original) if connecting else self.lost_error(original)
@@ -181,7 +214,7 @@ class Diagnosis:
             if issubclass(kind, Conflict) and (place := place_told(original)):
                 text = text.rstrip(".") + place
             translated = kind(text, _HINTS.get(kind, ""))
-        translated.heals = code in self.heals
+        translated.heals = meaning is not None and meaning.heals
         return translated
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import event
 
-from dbctl.backends.errors import CONNECTED
 from dbctl.errors import ConnectError, DbctlError
 
 if TYPE_CHECKING:
@@ -25,10 +24,9 @@ def watch(engine: Engine, backend: Backend) -> None:
     @event.listens_for(engine, "handle_error")
     def note(context: ExceptionContext) -> None:
         connection, error = context.connection, context.sqlalchemy_exception
-        if backend.error_code(context.original_exception) in backend.leaves:
+        meaning = backend.meaning(context.original_exception)
+        if meaning is not None and meaning.disconnects:
             context.is_disconnect = True
-        if connection is not None:
-            vars(context.original_exception)[CONNECTED] = True
         if connection is None or error is None or connection.invalidated:
             return  # while connecting, or with a connection that can commit nothing more
         transaction = connection.get_transaction()

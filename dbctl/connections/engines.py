@@ -13,9 +13,11 @@ from sqlalchemy import create_engine, event
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
 from dbctl.connections.aborted import watch
+from dbctl.connections.connecting import bound_connecting
+from dbctl.connections.error_origins import mark_errors
 from dbctl.connections.fetching import bound_fetches
 from dbctl.connections.refused_values import note_places
-from dbctl.connections.response_timeouts import bound
+from dbctl.connections.response_timeouts import bound_closing, bound_pings, bound_resets, bound_statements
 from dbctl.connections.watching import tell_watchers
 from dbctl.errors import ConfigError, ConnectError
 from dbctl.profiles.tls import ENCRYPTING
@@ -91,11 +93,16 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     """Attach to a new engine, whichever driver it has, what the backend and the profile need."""
     if not backend.profile.in_memory:  # which a fork has as it was, and to itself
         _built.add(engine)
+    mark_errors(engine, backend.profile)  # first: the others read the marks
     backend.prepare(engine, missing)
     if backend.needs_host and backend.profile.ssl.mode in ENCRYPTING:
         _refuse_plaintext(engine, backend)
     if backend.needs_host:
-        bound(engine, backend)
+        bound_connecting(engine, backend)
+        bound_pings(engine, backend)
+        bound_statements(engine, backend)
+        bound_resets(engine, backend)
+        bound_closing(engine, backend)
         bound_fetches(engine, backend)
     note_places(engine, backend)
     tell_watchers(engine, backend)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import event
 from sqlalchemy.exc import InvalidatePoolError
 
-from dbctl.backends.errors import SILENCE
+from dbctl.backends.origins import SILENCE
 from dbctl.errors import ConnectError
-from dbctl.runtime.deadlines import abort_after, connect_until, shut_down_after, time_to_connect
-from dbctl.runtime.waits import result_of, started
+from dbctl.runtime.deadlines import abort_after, connect_until, shut_down_after
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Dialect, Engine
+    from sqlalchemy.pool import PoolResetState
 
     from dbctl.backends.base import Backend
 
@@ -24,68 +25,59 @@ if TYPE_CHECKING:
 _GRACE = 0.3
 """Seconds that a server has beyond the statement timeout to say itself that it is over."""
 
+_RESET = "dbctl_reset"
+"""What a pool's record has in its `info` while the pool takes its connection back: what cuts it."""
 
-def bound(engine: Engine, backend: Backend) -> None:
-    """Bound the answers to all that an engine asks its server."""
-    _bound_connecting(engine, backend)
-    if timeout := backend.profile.statement_timeout:
-        _bound_statements(engine, backend, timeout + _GRACE)
+_TO_TAKE_LEAVE = 0.5
+"""Seconds that a server has to close a connection from its side too."""
 
 
-def _bound_statements(engine: Engine, backend: Backend, seconds: float) -> None:
-    """Cut the connections of a new engine on which a statement, a COMMIT or a ROLLBACK is not answered in time."""
-    dialect = engine.dialect
+def bound_statements(engine: Engine, backend: Backend) -> None:
+    """Cut the connections of a new engine on which a statement, a COMMIT or a ROLLBACK is not answered in time.
 
-    def bounded(call: Callable[..., Any], connection_of: Callable[[Any], Any]) -> Callable[..., Any]:
-        def wait(on: Any, *args: Any, **kwargs: Any) -> Any:
-            with cut_after(backend, connection_of(on), seconds):
-                return call(on, *args, **kwargs)
+    What can't be a listener's, since SQLAlchemy has no such event, stands on the engine's own dialect.
+    """
+    if not backend.profile.statement_timeout:
+        return
+    dialect, seconds = engine.dialect, backend.profile.statement_timeout + _GRACE
 
-        return wait
+    def bound_event(name: str) -> None:
+        execute: Callable[..., Any] = getattr(dialect, name)
 
-    def of_cursor(cursor: Any) -> Any:
-        return cursor._adapt_connection if dialect.is_async else cursor.connection
+        def listen(cursor: Any, *arguments: Any) -> bool:
+            context = arguments[-1]
+            with cut_after(backend, context.root_connection.connection.dbapi_connection, seconds):
+                # SQLAlchemy calls no listener after one that has executed.
+                if not any(each(cursor, *arguments) for each in listeners_after(listen, dialect, name)):
+                    execute(cursor, *arguments)
+            return True
 
-    def of_proxy(connection: Any) -> Any:
-        return getattr(connection, "dbapi_connection", connection)
+        event.listen(engine, name, listen)
+
+    def bound_method(name: str) -> None:
+        end: Callable[[Any], None] = getattr(dialect, name)
+
+        def end_in_time(connection: Any) -> None:
+            with cut_after(backend, getattr(connection, "dbapi_connection", connection), seconds):
+                end(connection)
+
+        vars(dialect)[name] = end_in_time
 
     for name in ("do_execute", "do_executemany", "do_execute_no_params"):
-        vars(dialect)[name] = bounded(getattr(dialect, name), of_cursor)
+        bound_event(name)
     for name in ("do_commit", "do_rollback"):
-        vars(dialect)[name] = bounded(getattr(dialect, name), of_proxy)
+        bound_method(name)
 
 
-def _bound_connecting(engine: Engine, backend: Backend) -> None:
-    """Make a new engine keep to `connect_timeout` in all that SQLAlchemy does before it hands a connection out.
+def bound_pings(engine: Engine, backend: Backend) -> None:
+    """Give up a pre-ping without an answer after half of `connect_timeout`, of which the next connect has the rest.
 
-    Drivers have whole seconds, or bounds for each address or each read, or none. Connecting, the first questions to a
-    server and the pre-ping are bounded here, each for itself; but a pre-ping without an answer takes one half of the
-    time, after which no idle connection is trusted any more, and the connect that follows the other half.
+    No idle connection is trusted any more then. SQLAlchemy has no event for it: it stands on the engine's own dialect.
     """
     dialect, seconds = engine.dialect, backend.profile.connect_timeout
-    connect, initialize, ping = dialect.connect, dialect.initialize, dialect.do_ping
+    ping = dialect.do_ping
 
-    def bounded_connect(*args: Any, **kwargs: Any) -> Any:
-        connecting = started(lambda: connect(*args, **kwargs), lambda connection: connection.close())
-        allowed = time_to_connect(seconds)
-        try:
-            return result_of(connecting, allowed)
-        except TimeoutError as error:
-            # The driver's own class, which SQLAlchemy wraps as it does whatever a driver raises.
-            raise dialect.loaded_dbapi.OperationalError(f"no answer within {allowed:g} s") from error
-
-    def timed_connect(*args: Any, **kwargs: Any) -> Any:
-        try:
-            # An async driver's connect is bounded by the backend's `opening`.
-            return (connect if dialect.is_async else bounded_connect)(*args, **kwargs)
-        finally:
-            connect_until(0.0)  # what a pre-ping has left of its time is for the one connect that follows it
-
-    def bounded_initialize(connection: Connection) -> None:
-        with answering(backend, connection.connection.dbapi_connection, seconds):
-            initialize(connection)
-
-    def bounded_ping(connection: Any) -> bool:
+    def ping_in_time(connection: Any) -> bool:
         end = time.monotonic() + seconds
         try:
             with answering(backend, connection, seconds / 2):
@@ -94,7 +86,48 @@ def _bound_connecting(engine: Engine, backend: Backend) -> None:
             connect_until(end)
             raise InvalidatePoolError from error
 
-    vars(dialect).update(connect=timed_connect, initialize=bounded_initialize, do_ping=bounded_ping)
+    vars(dialect)["do_ping"] = ping_in_time
+
+
+def bound_resets(engine: Engine, backend: Backend) -> None:
+    """Cut a connection of a new engine that its pool takes back, where the pool's ROLLBACK is not answered in time."""
+
+    @event.listens_for(engine, "reset")
+    def begin(connection: Any, record: Any, state: PoolResetState) -> None:
+        if record is not None and state.asyncio_safe and not state.transaction_was_reset:
+            limit = time_limit(backend, connection, backend.profile.connect_timeout)
+            limit.__enter__()
+            record.info[_RESET] = limit
+
+    @event.listens_for(engine, "checkin")
+    def end(_connection: Any, record: Any) -> None:
+        if limit := record.info.pop(_RESET, None):
+            limit.__exit__(None, None, None)
+
+
+def bound_closing(engine: Engine, backend: Backend) -> None:
+    """Have a new engine not wait for a server that does not take leave: an async driver's close would, for ever."""
+
+    @event.listens_for(engine, "close")
+    def close_soon(connection: Any, _record: Any) -> None:
+        if transport := backend.transport(getattr(connection, "driver_connection", connection)):
+            abort_after(_TO_TAKE_LEAVE, transport).__enter__()
+
+
+def listeners_after(own: Callable[..., Any], dialect: Dialect, name: str) -> Sequence[Callable[..., Any]]:
+    """Return the listeners to a dialect's event that were added after one of dbctl's own, such as a service's."""
+    listeners = list(getattr(dialect.dispatch, name))
+    return listeners[listeners.index(own) + 1 :]
+
+
+def time_limit(backend: Backend, connection: Any, seconds: float) -> AbstractContextManager[None]:
+    """Return what cuts a connection where the block takes longer; a file is not bounded."""
+    driver_connection = getattr(connection, "driver_connection", connection)
+    if transport := backend.transport(driver_connection):
+        return abort_after(seconds, transport)
+    if backend.needs_host:
+        return shut_down_after(seconds, backend.descriptor(driver_connection))
+    return nullcontext()
 
 
 class cut_after:  # not a generator, since each statement or pre-ping pays for it
@@ -111,12 +144,7 @@ class cut_after:  # not a generator, since each statement or pre-ping pays for i
     def __init__(self, backend: Backend, connection: Any, seconds: float) -> None:
         self._name = backend.profile.name
         self._seconds = seconds
-        driver_connection = getattr(connection, "driver_connection", connection)
-        self._bound: AbstractContextManager[None] = nullcontext()
-        if transport := getattr(driver_connection, "_transport", None):
-            self._bound = abort_after(seconds, transport)
-        elif backend.needs_host:
-            self._bound = shut_down_after(seconds, backend.descriptor(driver_connection))
+        self._bound = time_limit(backend, connection, seconds)
 
     def __enter__(self) -> None:
         self._end = time.monotonic() + self._seconds

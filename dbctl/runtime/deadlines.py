@@ -7,10 +7,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 _until: ContextVar[float] = ContextVar("dbctl_until", default=0.0)
 """When the checkout ends whose pre-ping got no answer: the connect that follows has the rest of its time."""
@@ -18,6 +20,8 @@ _until: ContextVar[float] = ContextVar("dbctl_until", default=0.0)
 
 class shut_down_after:  # not a generator, since each pre-ping pays for it
     """Shut a socket down if the block takes longer, so that whoever waits there, in whatever thread, waits no more.
+
+    A block that is entered by hand may be left alone: it is over when its time is.
 
     Args:
         seconds: How long the block may take.
@@ -31,25 +35,29 @@ class shut_down_after:  # not a generator, since each pre-ping pays for it
         self._descriptor = descriptor
 
     def __enter__(self) -> None:
-        # A duplicate keeps its number until the block's end, also where the driver closes the socket meanwhile.
-        self._descriptor = os.dup(self._descriptor)
-        _watch.add(self._descriptor, time.monotonic() + self._seconds)
+        # Of a duplicate, which is the same socket still when the driver has closed its own meanwhile.
+        _watch.add(self, os.dup(self._descriptor), time.monotonic() + self._seconds)
 
     def __exit__(self, *_reason: object) -> None:
-        _watch.remove(self._descriptor)
-        os.close(self._descriptor)
+        _watch.remove(self)
 
 
-@contextmanager
-def abort_after(seconds: float, transport: Any) -> Iterator[None]:
-    """Abort an asyncio transport if the block takes longer, so that whoever waits there waits no more."""
-    import asyncio
+class abort_after:
+    """The same of an asyncio transport, in its own event loop."""
 
-    aborting = asyncio.get_running_loop().call_later(seconds, transport.abort)
-    try:
-        yield
-    finally:
-        aborting.cancel()
+    __slots__ = ("_aborting", "_seconds", "_transport")
+
+    def __init__(self, seconds: float, transport: asyncio.Transport) -> None:
+        self._seconds = seconds
+        self._transport = transport
+
+    def __enter__(self) -> None:
+        import asyncio
+
+        self._aborting = asyncio.get_running_loop().call_later(self._seconds, self._transport.abort)
+
+    def __exit__(self, *_reason: object) -> None:
+        self._aborting.cancel()
 
 
 def time_to_connect(seconds: float) -> float:
@@ -64,17 +72,20 @@ def connect_until(end: float) -> None:
 
 
 class _Watch:
-    """One thread for all sockets of the process that are to be shut down at a time; it starts with the first."""
+    """One thread for all sockets of the process that are to be shut down at a time; it starts with the first.
+
+    It is given duplicates of their descriptors, and closes them.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._due: dict[int, float] = {}
+        self._due: dict[object, tuple[float, int]] = {}
         self._wakes: float | None = None
 
-    def add(self, descriptor: int, due: float) -> None:
+    def add(self, key: object, descriptor: int, due: float) -> None:
         with self._lock:
-            self._due[descriptor] = due
+            self._due[key] = due, descriptor
             if self._wakes is None:
                 self._wakes = due
                 threading.Thread(target=self._run, name="dbctl-watch", daemon=True).start()
@@ -82,24 +93,24 @@ class _Watch:
                 self._wakes = due
                 self._changed.notify()
 
-    def remove(self, descriptor: int) -> None:
+    def remove(self, key: object) -> None:
         # The thread is not told: that would cost more than to let it wake up once for nothing.
         with self._lock:
-            self._due.pop(descriptor, None)
+            if found := self._due.pop(key, None):
+                os.close(found[1])
 
     def _run(self) -> None:
         with self._changed:
             while True:
                 now = time.monotonic()
-                for descriptor in [descriptor for descriptor, due in self._due.items() if due <= now]:
-                    del self._due[descriptor]
-                    _shut_down(descriptor)
-                self._wakes = min(self._due.values(), default=math.inf)
+                for key in [key for key, (due, _) in self._due.items() if due <= now]:
+                    _shut_down(self._due.pop(key)[1])
+                self._wakes = min((due for due, _ in self._due.values()), default=math.inf)
                 self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX) if self._due else None)
 
 
 def _shut_down(descriptor: int) -> None:
-    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as sock:
+    with suppress(OSError), socket.socket(fileno=descriptor) as sock:
         sock.shutdown(socket.SHUT_RDWR)
 
 

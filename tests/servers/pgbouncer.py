@@ -7,6 +7,7 @@ from typing import Self
 
 import psycopg2
 
+from tests.servers.client import Connection
 from tests.servers.process import PATIENCE, ServerProcess
 from tests.servers.server import Server
 from tests.servers.system import ServerFailed, free_port, programs, search_path
@@ -16,6 +17,8 @@ class PgBouncer:
     """A transaction pooler for all databases of a server: its clients in plaintext, the server's side over TLS."""
 
     host = "127.0.0.1"
+    places = 4
+    """How many of its clients may be in a transaction at a time, of one database; the others wait."""
 
     def __init__(self, server: Server) -> None:
         """Plan a pooler; raise ServerMissing if there is no pgbouncer."""
@@ -34,14 +37,7 @@ class PgBouncer:
         while time.monotonic() < deadline:
             self._body.check()
             try:
-                psycopg2.connect(
-                    host=self.host,
-                    port=self.port,
-                    user=server.app_user,
-                    password=server.app_password,
-                    dbname="postgres",
-                    connect_timeout=5,
-                ).close()
+                self.connect("postgres").close()
             except psycopg2.OperationalError:
                 time.sleep(0.02)
             else:
@@ -51,6 +47,17 @@ class PgBouncer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._body.stop(signal.SIGINT)
         self._body.remove()
+
+    def connect(self, database: str) -> Connection:
+        """Open a connection of the bare driver, as the ordinary role; the caller closes it."""
+        return psycopg2.connect(
+            host=self.host,
+            port=self.port,
+            user=self._server.app_user,
+            password=self._server.app_password,
+            dbname=database,
+            connect_timeout=5,
+        )
 
     def _settings(self) -> str:
         return f"""
@@ -65,5 +72,5 @@ auth_type = scram-sha-256
 auth_file = users.txt
 pool_mode = transaction
 server_tls_sslmode = {"require" if self._server.authority else "disable"}
-default_pool_size = 4
+default_pool_size = {self.places}
 """

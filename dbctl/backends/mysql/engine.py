@@ -12,19 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity, Missing
+from dbctl.backends.cursors import marking
 from dbctl.backends.mysql import audit
+from dbctl.backends.mysql.errors import MySQLErrors
 from dbctl.backends.tls import ssl_context
-from dbctl.errors import (
-    BrokenReference,
-    Conflict,
-    ConnectError,
-    Contention,
-    Duplicate,
-    MissingTable,
-    NoSpace,
-    OutOfTime,
-    WorkRefused,
-)
+from dbctl.errors import OutOfTime, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -38,15 +30,11 @@ _PLAIN_LOCK = re.compile(r"[a-z0-9_.:-]{1,64}")
 
 _CLIENT_SSL = 0x0800
 
-_STAGES = {
-    2026: "TLS",
-    **dict.fromkeys((1044, 1049), "database"),
-    # The server speaks first: what is lost after TCP is lost on the way to the login.
-    **dict.fromkeys((1040, 1045, 1053, 1130, 1203, 1226, 1698, 2006, 2013), "login"),
-}
+_ASKING = ("execute", "executemany", "callproc")
+"""What the drivers' cursors ask the server by."""
 
 
-class MySQL(Backend):
+class MySQL(MySQLErrors, Backend):
     """MySQL and MariaDB."""
 
     title = "MySQL"
@@ -55,40 +43,18 @@ class MySQL(Backend):
     async_driver = "mysql+asyncmy"
     default_port = 3306
     transactional_ddl = False
-    # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html and https://mariadb.com/kb/en/error-codes
-    errors = {
-        1146: MissingTable,
-        1205: OutOfTime,  # lock wait timeout
-        1969: OutOfTime,  # MariaDB: max_statement_time
-        3024: OutOfTime,  # MySQL: max_execution_time
-        **dict.fromkeys((1040, 1044, 1045, 1049, 1053, 1130, 1203, 1226, 1698, 1927), ConnectError),
-        **dict.fromkeys((0, 2002, 2003, 2005, 2006, 2013, 2026, 2055, 4031), ConnectError),
-        # Galera: this node does not take part; the COMMIT was sent on and nobody knows whether it arrived
-        **dict.fromkeys((1047, 1180), ConnectError),
-        **dict.fromkeys((1020, 1213), Contention),  # MariaDB's snapshot isolation, deadlock
-        1317: OutOfTime,  # the query was killed
-        **dict.fromkeys((3, 1021, 1114), NoSpace),
-        1062: Duplicate,
-        **dict.fromkeys((1216, 1217, 1451, 1452), BrokenReference),
-        # not null, out of range, no default, wrong string, too long, check
-        **dict.fromkeys((1048, 1264, 1364, 1366, 1406, 3819, 4025), Conflict),
-    }
-    # too many connections, of all or of the user; shutting down; lost
-    transient = (1040, 1047, 1053, 1203, 1226, 2006, 2013)
-    # After a lock timeout the server has rolled back only the statement; the unit of work rolls back the rest.
-    heals = (1020, 1047, 1205, 1213)
     lock_statement = "SELECT GET_LOCK(:key, 0)"
     unlock_statement = "SELECT RELEASE_LOCK(:key)"
     lock_holder_statement = "SELECT IS_USED_LOCK(:key)"
     own_lock_statement = "SELECT IS_USED_LOCK(:key) = CONNECTION_ID()"
-    column_patterns = (r"(?:[Cc]olumn|Field) '([^']+)'", r"for key '(?:\w+\.)?([^']+)'", r"FOREIGN KEY \(`(.+?)`\) REF")
-    unsure = (1317, 1969)  # ended by somebody, or by its time
-    leaves = (1047,)  # behind a balancer the next connection leads to another node
 
     def connect_args(self) -> dict[str, Any]:
         """Return PyMySQL's keywords (https://pymysql.readthedocs.io/en/latest/modules/connections.html)."""
+        from pymysql.cursors import Cursor
+
         profile = self.profile
         return {
+            "cursorclass": marking(Cursor, _ASKING, profile),
             # PyMySQL takes whole seconds.
             "connect_timeout": math.ceil(profile.connect_timeout),
             "read_timeout": math.ceil(
@@ -114,8 +80,11 @@ class MySQL(Backend):
 
     def async_connect_args(self) -> dict[str, Any]:
         """Return asyncmy's keywords, which are PyMySQL's but for TLS: without a context it does none."""
+        from asyncmy.cursors import Cursor
+
         args = self.connect_args() | {"ssl": ssl_context(self.profile), "async_creator_fn": self._connect}
-        del args["read_timeout"]
+        args["cursor_cls"] = marking(Cursor, _ASKING, self.profile, asynchronous=True)
+        del args["read_timeout"], args["cursorclass"]
         if self.profile.ssl.mode == "disable":
             args["ssl"] = args.pop("ssl_disabled") and None
         return args
@@ -201,6 +170,10 @@ class MySQL(Backend):
         """Return that of PyMySQL's socket."""
         return int(driver_connection._sock.fileno())
 
+    def transport(self, driver_connection: Any) -> Any:
+        """Return asyncmy's, which it has no public name for."""
+        return getattr(driver_connection, "_transport", None)
+
     def identity(self, connection: Connection) -> Identity:
         """Ask for the version, the user and the database; the version tells MariaDB from MySQL."""
         version, user, database = connection.exec_driver_sql("SELECT version(), current_user(), database()").one()
@@ -256,29 +229,6 @@ class MySQL(Backend):
         finally:
             if not connection.invalidated:  # with which the lock is gone
                 connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
-
-    def driver_errors(self) -> tuple[type[BaseException], ...]:
-        """Return PyMySQL's base."""
-        import pymysql
-
-        return (pymysql.MySQLError,)
-
-    def error_code(self, error: BaseException) -> Any:
-        """Return the errno."""
-        return error.args[0] if error.args else None
-
-    def error_text(self, error: BaseException) -> str:
-        """Return the server's message without the errno's parentheses."""
-        if len(error.args) < 2 or isinstance(error, OSError):
-            return super().error_text(error)
-        if isinstance(error.__context__, TimeoutError):
-            return ""  # PyMySQL bounds its reads in seconds of its own; `connect_error` says the profile's
-        return " ".join(str(error.args[1] or "the connection is closed").split())
-
-    def failed_stage(self, error: BaseException) -> str:
-        """Tell the step by the errno, else by what the driver met on its socket."""
-        code = self.error_code(error)
-        return _STAGES.get(code) or super().failed_stage(error)
 
 
 backend = MySQL

@@ -6,11 +6,20 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.cursors import marking
 from dbctl.backends.tls import ssl_context
 from dbctl.errors import ConnectError
 
 if TYPE_CHECKING:
     from dbctl.backends.base import Backend
+
+
+_ASKING = (
+    *("execute", "executemany", "fetch", "fetchrow", "fetchval", "fetchmany", "prepare"),
+    *("copy_from_query", "copy_from_table", "copy_to_table", "copy_records_to_table"),
+    *("set_type_codec", "set_builtin_type_codec", "reload_schema_state"),
+)
+"""What asyncpg's connections ask the server by."""
 
 
 def connect_args(backend: Backend) -> dict[str, Any]:
@@ -19,8 +28,13 @@ def connect_args(backend: Backend) -> dict[str, Any]:
     For TLS it always gets a context or False: of a mode's name it would make what PGSSL* and the home directory say.
     Where there is a transaction pooler in between, statements are prepared under names used once.
     """
+    import asyncpg
+
     profile = backend.profile
     args: dict[str, Any] = {
+        "connection_class": marking(
+            asyncpg.Connection, _ASKING, profile, asynchronous=True, is_closed=lambda connection: connection.is_closed()
+        ),
         "timeout": profile.connect_timeout,
         "server_settings": {"application_name": profile.application_name},
         "ssl": False if profile.ssl.mode == "disable" else ssl_context(profile),

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity
-from dbctl.backends.postgresql import asyncpg, audit, libpq
+from dbctl.backends.cursors import marking
+from dbctl.backends.postgresql import asyncpg, audit
+from dbctl.backends.postgresql.errors import PostgreSQLErrors
 from dbctl.backends.tls import system_ca
-from dbctl.errors import (
-    BrokenReference,
-    Conflict,
-    ConnectError,
-    Contention,
-    DbctlError,
-    Duplicate,
-    MissingTable,
-    NoSpace,
-    OutOfTime,
-    WorkRefused,
-)
+from dbctl.errors import WorkRefused
 from dbctl.profiles.tls import VERIFYING
 
 if TYPE_CHECKING:
-    import socket
-
     from sqlalchemy import Connection
 
 # Any number will do that no other program uses for an advisory lock; this one spells "dbctlddl".
@@ -50,11 +38,17 @@ _LOCKS = (
     " AND (CAST(classid AS bigint) << 32 | CAST(objid AS bigint)) = :key"
 )
 
+# What psycopg2's cursors ask the server by.
+_ASKING = (
+    *("execute", "executemany", "callproc", "copy_expert", "copy_from", "copy_to"),
+    *("fetchone", "fetchmany", "fetchall", "__next__"),
+)
+
 _OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 
-class PostgreSQL(Backend):
+class PostgreSQL(PostgreSQLErrors, Backend):
     """PostgreSQL."""
 
     title = "PostgreSQL"
@@ -63,44 +57,21 @@ class PostgreSQL(Backend):
     async_driver = "postgresql+asyncpg"
     default_port = 5432
     check_deferred = "SET CONSTRAINTS ALL IMMEDIATE"
-    # https://www.postgresql.org/docs/current/errcodes-appendix.html
-    errors = {
-        "42P01": MissingTable,
-        "57014": OutOfTime,  # query_canceled: the statement timeout
-        "55P03": OutOfTime,  # lock_not_available
-        "25P03": OutOfTime,  # idle_in_transaction_session_timeout
-        "53100": NoSpace,  # disk_full
-        "53300": ConnectError,  # too_many_connections
-        "57P01": ConnectError,  # admin_shutdown
-        "57P02": ConnectError,  # crash_shutdown
-        "57P03": ConnectError,  # cannot_connect_now
-        "22000": Conflict,
-        "22001": Conflict,  # string_data_right_truncation
-        "22003": Conflict,  # numeric_value_out_of_range
-        "23502": Conflict,
-        "23503": BrokenReference,
-        "23505": Duplicate,
-        "23514": Conflict,
-        "23P01": Duplicate,  # exclusion_violation: unique, in a wider sense
-        "40001": Contention,  # serialization_failure
-        "40P01": Contention,  # deadlock_detected
-    }
-    heals = ("40001", "40P01")
     lock_statement = "SELECT pg_try_advisory_lock(:key)"
     unlock_statement = "SELECT pg_advisory_unlock(:key)"
     lock_holder_statement = f"SELECT pid {_LOCKS}"
     own_lock_statement = f"SELECT count(*) {_LOCKS} AND pid = pg_backend_pid()"
-    fails_whole = True
-    column_patterns = (r'column "([^"]+)"', r"Key \(([^)]*)\)=")
-    transient = ("53300", "57P01", "57P02", "57P03")
 
     def connect_args(self) -> dict[str, Any]:
         """Return libpq's keywords (https://www.postgresql.org/docs/current/libpq-connect.html)."""
+        from psycopg2.extensions import cursor
+
         profile, ssl = self.profile, self.profile.ssl
         return {
             # libpq takes whole seconds, for each host anew, and advises against fewer than 2.
             "connect_timeout": max(2, math.ceil(profile.connect_timeout / max(1, len(self.addresses())))),
             "application_name": profile.application_name,
+            "cursor_factory": marking(cursor, _ASKING, profile, is_closed=lambda connection: bool(connection.closed)),
             "sslmode": ssl.mode,
             "sslrootcert": ssl.ca or (system_ca(self.profile) if ssl.mode in VERIFYING else _NO_FILE),
             "sslcert": ssl.cert or _NO_FILE,
@@ -131,18 +102,9 @@ class PostgreSQL(Backend):
         """Return that of libpq's socket."""
         return int(driver_connection.fileno())
 
-    def first_silence(self, sock: socket.socket) -> str:
-        """Ask for TLS, as libpq and asyncpg first do.
-
-        https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
-        """
-        if self.profile.ssl.mode == "disable":
-            return "login"
-        try:
-            sock.sendall(audit.SSL_REQUEST)
-            return "login" if sock.recv(1) else "TLS"
-        except OSError:
-            return "TLS"
+    def transport(self, driver_connection: Any) -> Any:
+        """Return asyncpg's, which it has no public name for."""
+        return getattr(driver_connection, "_transport", None)
 
     def identity(self, connection: Connection) -> Identity:
         """Ask for the version, the user and the database."""
@@ -248,46 +210,6 @@ class PostgreSQL(Backend):
         """Take a transaction's advisory lock: CREATE TABLE IF NOT EXISTS alone fails when two run it at once."""
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_DDL_LOCK})")
         yield
-
-    def driver_errors(self) -> tuple[type[BaseException], ...]:
-        """Return psycopg2's base, and asyncpg's, which come as they are from a new connection's first questions."""
-        import psycopg2
-
-        driver = sys.modules.get("asyncpg")
-        own = (driver.PostgresError, driver.InterfaceError, driver.InternalClientError) if driver else ()
-        return (psycopg2.Error, *own)
-
-    def error_code(self, error: BaseException) -> Any:
-        """Return the SQLSTATE; errors from before there was a session have none."""
-        return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
-
-    def error_text(self, error: BaseException) -> str:
-        """Return the server's message and detail, without the statement that psycopg2 quotes below them.
-
-        The detail shows the row's values, and so is left out for a protected profile.
-        """
-        diagnosis = getattr(error, "diag", None)
-        if diagnosis is not None and diagnosis.message_primary:
-            text, detail = diagnosis.message_primary, diagnosis.message_detail
-        else:
-            text, detail = super().error_text(error), getattr(error.__cause__, "detail", None)
-        return text if self.profile.protected or not detail else f"{text}: {detail}"
-
-    def failed_stage(self, error: BaseException) -> str:
-        """Tell the step by the SQLSTATE, by libpq's words, or by what asyncpg met on its socket."""
-        if code := self.error_code(error):
-            return "database" if code == "3D000" else "login"
-        return libpq.stage(str(error)) or super().failed_stage(error)
-
-    def is_transient(self, error: BaseException, stage: str) -> bool:
-        """Tell it also by libpq's words."""
-        return super().is_transient(error, stage) or libpq.may_heal(str(error))
-
-    def translate(self, error: BaseException, *, committing: bool = False) -> DbctlError | None:
-        """Translate also what psycopg2 refuses before it sends it."""
-        if isinstance(error, ValueError) and "NUL" in str(error):
-            return WorkRefused("PostgreSQL stores no NUL character in text", "take it out of the value")
-        return super().translate(error, committing=committing)
 
 
 def _listed(value: str | Sequence[str] | None) -> list[str]:

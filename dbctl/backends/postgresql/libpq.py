@@ -9,7 +9,6 @@ _STAGES = (
     ("No such file or directory", "TCP"),
     ("No route to host", "TCP"),
     ("Network is unreachable", "TCP"),
-    ("timeout expired", "TCP"),
     ("Connection reset", "login"),
     ("closed the connection", "login"),
     ('FATAL:  database "', "database"),
@@ -42,6 +41,11 @@ def stage(text: str) -> str | None:
     return None
 
 
+def is_silence(text: str) -> bool:
+    """Tell whether libpq's message says that there was no answer in time, at whatever step."""
+    return "timeout expired" in text
+
+
 def may_heal(text: str) -> bool:
     """Tell whether libpq's message speaks of what may heal by itself."""
-    return any(words in text for words in _TRANSIENT)
+    return is_silence(text) or any(words in text for words in _TRANSIENT)

@@ -12,32 +12,24 @@ from urllib.parse import quote
 
 from dbctl.backends.audit import Facts
 from dbctl.backends.base import Backend, Identity, Missing
-from dbctl.backends.errors import place_told
+from dbctl.backends.cursors import marking
 from dbctl.backends.sqlite import audit
-from dbctl.errors import (
-    BrokenReference,
-    Conflict,
-    ConnectError,
-    DbctlError,
-    Duplicate,
-    MissingTable,
-    NoSpace,
-    OutOfTime,
-    Remedy,
-    WorkRefused,
-)
+from dbctl.backends.sqlite.errors import SQLiteErrors
+from dbctl.errors import ConnectError, Remedy, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-_LOCK_TIMEOUT = 5.0
-"""Seconds for which a lock of another process is waited for, unless the profile says; sqlite3's own default."""
+    from dbctl.profiles import Profile
 
 _READ_ONLY = "dbctl_read_only"
 """What a connection's `info` has where the last transaction on it was not to write."""
 
 _LONGEST_LOCK = 64
 """Characters of a lock's name in its file's name, which has room for 255 bytes."""
+
+_ASKING = ("execute", "executemany", "executescript", "fetchone", "fetchmany", "fetchall", "__next__")
+"""What sqlite3's cursors read or write the database by."""
 
 _STEPS_BETWEEN_CHECKS = 10_000
 """Virtual machine instructions between two looks at a statement's deadline: well under a millisecond's worth."""
@@ -47,7 +39,18 @@ def _is_missing(args: Any, kwargs: Any) -> bool:
     return not kwargs.get("uri") and not Path(str(args[0])).exists()
 
 
-class SQLite(Backend):
+def marking_connection(profile: Profile) -> type[sqlite3.Connection]:
+    """Return a class of connections whose cursors mark what they raise."""
+    cursors = marking(sqlite3.Cursor, _ASKING, profile)
+
+    class Connection(sqlite3.Connection):
+        def cursor(self, factory: Any = cursors) -> Any:
+            return super().cursor(factory)
+
+    return Connection
+
+
+class SQLite(SQLiteErrors, Backend):
     """SQLite, in a file or in memory."""
 
     title = "SQLite"
@@ -56,32 +59,6 @@ class SQLite(Backend):
     async_driver = "sqlite+aiosqlite"
     needs_host = False
     locks_to_write = True
-    # https://www.sqlite.org/rescode.html: an extended code's low byte is its primary code, which stands for the rest
-    errors = {
-        "no such table": MissingTable,
-        "FOREIGN KEY constraint": BrokenReference,
-        5: OutOfTime,  # SQLITE_BUSY
-        6: OutOfTime,  # SQLITE_LOCKED
-        9: OutOfTime,  # SQLITE_INTERRUPT: the progress handler said stop
-        13: NoSpace,  # SQLITE_FULL
-        14: ConnectError,  # SQLITE_CANTOPEN
-        26: ConnectError,  # SQLITE_NOTADB
-        18: Conflict,  # SQLITE_TOOBIG
-        19: Conflict,  # SQLITE_CONSTRAINT
-        20: Conflict,  # SQLITE_MISMATCH
-        8: WorkRefused,  # SQLITE_READONLY
-        1555: Duplicate,  # SQLITE_CONSTRAINT_PRIMARYKEY
-        2067: Duplicate,  # SQLITE_CONSTRAINT_UNIQUE
-    }
-
-    heals = (5, 6)
-    column_patterns = (r"(?:UNIQUE|NOT NULL) constraint failed: (.+)",)
-
-    @property
-    def lock_patience(self) -> float:
-        """What SQLite itself waits, and no longer than a statement may take."""
-        bounds = (self.profile.lock_timeout or _LOCK_TIMEOUT, self.profile.statement_timeout)
-        return min(bound for bound in bounds if bound)
 
     def isolation_options(self) -> dict[str, Any]:
         """Return none: every transaction is serializable here, which is more than any other level asks for."""
@@ -89,7 +66,7 @@ class SQLite(Backend):
 
     def connect_args(self) -> dict[str, Any]:
         """Return sqlite3's keywords."""
-        args: dict[str, Any] = {"timeout": self.lock_patience}
+        args: dict[str, Any] = {"timeout": self.lock_patience, "factory": marking_connection(self.profile)}
         if self.profile.in_memory:
             args["check_same_thread"] = False
         return args
@@ -150,7 +127,7 @@ class SQLite(Backend):
             )
 
     def _pretend(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
-        return sqlite3.connect(":memory:") if _is_missing(args, kwargs) else None
+        return sqlite3.connect(":memory:", factory=kwargs["factory"]) if _is_missing(args, kwargs) else None
 
     def _set_deadline(self, connection: Connection, *_statement: Any) -> None:
         import time
@@ -200,33 +177,6 @@ class SQLite(Backend):
     def ddl_lock(self, connection: Connection) -> Iterator[None]:
         """Do nothing more: BEGIN IMMEDIATE holds the one write lock there is."""
         yield
-
-    def driver_errors(self) -> tuple[type[BaseException], ...]:
-        """Return sqlite3's base."""
-        return (sqlite3.Error,)
-
-    def error_code(self, error: BaseException) -> Any:
-        """Return the result code, the primary one unless `errors` tells the extended one from it.
-
-        A missing table and a foreign key are told by their words: the one has no code of its own, the other several.
-        """
-        words = next((key for key in self.errors if isinstance(key, str) and key in str(error)), None)
-        code = getattr(error, "sqlite_errorcode", 0)
-        return words or (code if code in self.errors else code & 0xFF)
-
-    def failed_stage(self, error: BaseException) -> str:
-        """Name the only step there is."""
-        return "database"
-
-    def translate(self, error: BaseException, *, committing: bool = False) -> DbctlError | None:
-        """Translate also what sqlite3 refuses before SQLite sees it."""
-        if isinstance(error, OverflowError):
-            return Conflict(f"a number is out of SQLite's range of 64 bits{place_told(error)}")
-        translated = super().translate(error, committing=committing)
-        if isinstance(translated, OutOfTime) and translated.heals:
-            translated.message += f" by another process (lock timeout: {self.lock_patience:g} s)"
-            translated.hint = Remedy.WAIT_LONGER
-        return translated
 
 
 backend = SQLite

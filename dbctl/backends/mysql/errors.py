@@ -1,0 +1,80 @@
+"""What the errors of MySQL and MariaDB mean, by PyMySQL and asyncmy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from dbctl.backends.errors import Diagnosis, Meaning
+from dbctl.errors import (
+    BrokenReference,
+    Conflict,
+    ConnectError,
+    Contention,
+    Duplicate,
+    MissingTable,
+    NoSpace,
+    OutOfTime,
+    WorkRefused,
+)
+
+_LOST = Meaning(ConnectError)
+_LOST_FOR_NOW = Meaning(ConnectError, "login", transient=True)
+
+# https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html and https://mariadb.com/kb/en/error-codes
+MEANINGS: Mapping[int, Meaning] = {
+    0: Meaning(ConnectError, commit_unknown=True),  # the drivers' own, of a connection that is closed
+    **dict.fromkeys((3, 1021, 1114), Meaning(NoSpace)),
+    # MariaDB's snapshot isolation, deadlock
+    **dict.fromkeys((1020, 1213), Meaning(Contention, heals=True)),
+    # too many connections, of all or of the user; shutting down
+    **dict.fromkeys((1040, 1053, 1203, 1226), _LOST_FOR_NOW),
+    # At work these are of another database, or of a file, that a statement names.
+    **dict.fromkeys((1044, 1049), Meaning(WorkRefused, "database")),
+    **dict.fromkeys((1045, 1130, 1698), Meaning(WorkRefused, "login")),
+    # Galera: this node does not take part. Behind a balancer the next connection leads to another node.
+    1047: Meaning(ConnectError, transient=True, heals=True, disconnects=True),
+    # not null, out of range, no default, wrong string, too long, check
+    **dict.fromkeys((1048, 1264, 1364, 1366, 1406, 3819, 4025), Meaning(Conflict)),
+    1062: Meaning(Duplicate),
+    1146: Meaning(MissingTable),
+    1180: _LOST,  # Galera: the COMMIT was sent on and nobody knows whether it arrived
+    # A lock was not had in time: the server rolled back only the statement; the unit of work rolls back the rest.
+    1205: Meaning(OutOfTime, heals=True),
+    **dict.fromkeys((1216, 1217, 1451, 1452), Meaning(BrokenReference)),
+    1317: Meaning(OutOfTime, commit_unknown=True),  # the query was killed
+    1927: _LOST,  # the connection was killed
+    1969: Meaning(OutOfTime, commit_unknown=True),  # MariaDB: max_statement_time
+    **dict.fromkeys((2002, 2003, 2005, 2055, 4031), _LOST),
+    # The server speaks first: what is lost after TCP is lost on the way to the login.
+    **dict.fromkeys((2006, 2013), _LOST_FOR_NOW),
+    2026: Meaning(ConnectError, "TLS"),
+    3024: Meaning(OutOfTime),  # MySQL: max_execution_time
+}
+
+
+class MySQLErrors(Diagnosis):
+    """How PyMySQL's and asyncmy's errors are read."""
+
+    meanings = MEANINGS
+    column_patterns = (r"(?:[Cc]olumn|Field) '([^']+)'", r"for key '(?:\w+\.)?([^']+)'", r"FOREIGN KEY \(`(.+?)`\) REF")
+
+    def driver_errors(self) -> tuple[type[BaseException], ...]:
+        """Return PyMySQL's base, and asyncmy's where that is in use."""
+        import pymysql
+
+        driver = sys.modules.get("asyncmy.errors")
+        return (pymysql.MySQLError, driver.MySQLError) if driver else (pymysql.MySQLError,)
+
+    def error_code(self, error: BaseException) -> int | None:
+        """Return the errno of MySQL's; an OSError has one of the system's."""
+        code = error.args[0] if error.args and not isinstance(error, OSError) else None
+        return code if isinstance(code, int) else None
+
+    def error_text(self, error: BaseException) -> str:
+        """Return the server's message without the errno's parentheses."""
+        if len(error.args) < 2 or isinstance(error, OSError):
+            return super().error_text(error)
+        if isinstance(error.__context__, TimeoutError):
+            return ""  # PyMySQL bounds its reads in seconds of its own; `connect_error` says the profile's
+        return " ".join(str(error.args[1] or "the connection is closed").split())

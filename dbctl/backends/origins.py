@@ -1,0 +1,127 @@
+"""Whose an error is: which database's, and whether it came on the way to a connection.
+
+A driver raises the same classes for every connection of the process, a service's own beside dbctl's. So each error is
+marked where an engine's connection raises it, and what bears no mark is nobody's of dbctl's.
+"""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from sqlalchemy import Pool
+    from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+    from dbctl.profiles import Profile
+
+_ORIGIN = "dbctl_origin"
+"""The attribute of an error that says whose it is."""
+
+SILENCE = "dbctl_silence"
+"""The attribute of a driver's error that says for how long its server was silent."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an error came from.
+
+    Attributes:
+        profile: The profile of the engine whose connection raised it.
+        connecting: Whether the engine was about to connect.
+        lost: Whether the connection was closed when it came.
+    """
+
+    profile: Profile
+    connecting: bool = False
+    lost: bool = False
+
+
+class Attempt:
+    """A connection that an engine is about to get: from its driver's connect until its pool hands it out.
+
+    Args:
+        profile: The engine's profile.
+        seconds: How long all of it may take.
+    """
+
+    def __init__(self, profile: Profile, seconds: float) -> None:
+        self.profile = profile
+        self.seconds = seconds
+        self.connection: Any = None
+        """The driver's own connection, when it is there."""
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """How many seconds are left; 0 where it has taken too long."""
+        return max(0.0, self._end - time.monotonic())
+
+
+attempt_under_way: ContextVar[Attempt | None] = ContextVar("dbctl_attempt", default=None)
+"""The attempt of this thread or task. One that failed stays until the next: what it says is of its connection only."""
+
+
+def note_origin(
+    error: BaseException, profile: Profile, *, connection: Any = None, connecting: bool = False, lost: bool = False
+) -> None:
+    """Mark an error as that of a profile's engine; one that bears another's mark keeps it.
+
+    Args:
+        error: What the driver raised.
+        profile: The engine's profile.
+        connection: The driver's connection that raised it, where it is known.
+        connecting: Whether it is known that the engine was about to connect.
+        lost: Whether the connection is closed.
+    """
+    attempt = attempt_under_way.get()
+    if attempt is not None and attempt.profile is profile:
+        connecting = connecting or (connection is not None and connection is attempt.connection)
+        if connecting and attempt.connection is not None and not attempt.left:
+            vars(error).setdefault(SILENCE, f"no answer within {attempt.seconds:g} s")
+    known = origin_of(error)
+    if known is None or (connecting and are_one_database(known.profile, profile)):
+        vars(error)[_ORIGIN] = Origin(profile, connecting, lost)
+
+
+def origin_of(error: BaseException) -> Origin | None:
+    """Return where an error came from, or None where it came from no engine of dbctl's.
+
+    Of an async driver's errors SQLAlchemy makes its own, whose cause they are.
+    """
+    found: Origin | None = vars(error).get(_ORIGIN)
+    if found is None and error.__cause__ is not None:
+        found = vars(error.__cause__).get(_ORIGIN)
+    return found
+
+
+def are_one_database(one: Profile, other: Profile) -> bool:
+    """Tell whether two profiles, of which one may be a copy with other settings, lead to one database."""
+
+    def place(profile: Profile) -> tuple[object, ...]:
+        return (profile.name, profile.driver, profile.host, profile.port, profile.user, profile.database)
+
+    return place(one) == place(other)
+
+
+_pools: WeakKeyDictionary[Pool, Profile] = WeakKeyDictionary()
+
+
+def note_pool(pool: Pool, profile: Profile) -> None:
+    """Note whose a pool is: SQLAlchemy has no event for one in which no connection came free in time."""
+    _pools[pool] = profile
+
+
+def profile_of_pool(error: PoolTimeout) -> Profile | None:
+    """Return the profile whose pool raised an error, or None where it is no engine's of dbctl's."""
+    from sqlalchemy import Pool
+
+    pool, step = None, error.__traceback__
+    while step:
+        found = step.tb_frame.f_locals.get("self")
+        pool = found if isinstance(found, Pool) else pool
+        step = step.tb_next
+    return None if pool is None else _pools.get(pool)

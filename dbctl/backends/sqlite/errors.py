@@ -1,0 +1,86 @@
+"""What SQLite's errors mean, by Python's own sqlite3."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from dbctl.backends.errors import Diagnosis, Meaning, place_told
+from dbctl.errors import (
+    BrokenReference,
+    Conflict,
+    ConnectError,
+    DbctlError,
+    Duplicate,
+    MissingTable,
+    NoSpace,
+    OutOfTime,
+    Remedy,
+    WorkRefused,
+)
+
+_LOCK_TIMEOUT = 5.0
+"""Seconds for which a lock of another process is waited for, unless the profile says; sqlite3's own default."""
+
+# https://www.sqlite.org/rescode.html: an extended code's low byte is its primary code, which stands for the rest
+MEANINGS: Mapping[int | str, Meaning] = {
+    "no such table": Meaning(MissingTable),
+    "FOREIGN KEY constraint": Meaning(BrokenReference),
+    5: Meaning(OutOfTime, heals=True),  # SQLITE_BUSY
+    6: Meaning(OutOfTime, heals=True),  # SQLITE_LOCKED
+    8: Meaning(WorkRefused),  # SQLITE_READONLY
+    9: Meaning(OutOfTime),  # SQLITE_INTERRUPT: the progress handler said stop
+    13: Meaning(NoSpace),  # SQLITE_FULL
+    14: Meaning(ConnectError),  # SQLITE_CANTOPEN
+    18: Meaning(Conflict),  # SQLITE_TOOBIG
+    19: Meaning(Conflict),  # SQLITE_CONSTRAINT
+    20: Meaning(Conflict),  # SQLITE_MISMATCH
+    26: Meaning(ConnectError),  # SQLITE_NOTADB
+    1555: Meaning(Duplicate),  # SQLITE_CONSTRAINT_PRIMARYKEY
+    2067: Meaning(Duplicate),  # SQLITE_CONSTRAINT_UNIQUE
+}
+
+
+class SQLiteErrors(Diagnosis):
+    """How sqlite3's errors are read."""
+
+    meanings = MEANINGS
+    column_patterns = (r"(?:UNIQUE|NOT NULL) constraint failed: (.+)",)
+
+    @property
+    def lock_patience(self) -> float:
+        """What SQLite itself waits, and no longer than a statement may take."""
+        bounds = (self.profile.lock_timeout or _LOCK_TIMEOUT, self.profile.statement_timeout)
+        return min(bound for bound in bounds if bound)
+
+    def driver_errors(self) -> tuple[type[BaseException], ...]:
+        """Return sqlite3's base."""
+        return (sqlite3.Error,)
+
+    def error_code(self, error: BaseException) -> Any:
+        """Return the result code, the primary one unless the table tells the extended one from it.
+
+        A missing table and a foreign key are told by their words: the one has no code of its own, the other several.
+        """
+        words = next((key for key in self.meanings if isinstance(key, str) and key in str(error)), None)
+        code = getattr(error, "sqlite_errorcode", 0)
+        return words or (code if code in self.meanings else code & 0xFF)
+
+    def failed_stage(self, error: BaseException) -> str:
+        """Name the only step there is."""
+        return "database"
+
+    def refused_value(self, error: BaseException) -> DbctlError | None:
+        """Translate what sqlite3 refuses before SQLite sees it."""
+        if isinstance(error, OverflowError):
+            return Conflict(f"a number is out of SQLite's range of 64 bits{place_told(error)}")
+        return None
+
+    def translate(self, error: BaseException, *, committing: bool = False) -> DbctlError | None:
+        """Say also for how long a lock was waited for."""
+        translated = super().translate(error, committing=committing)
+        if isinstance(translated, OutOfTime) and translated.heals:
+            translated.message += f" by another process (lock timeout: {self.lock_patience:g} s)"
+            translated.hint = Remedy.WAIT_LONGER
+        return translated

@@ -1,0 +1,78 @@
+"""Connecting ends in time: from the driver's first byte until the pool hands the connection out.
+
+Drivers have whole seconds, or bounds for each address or each read, or none. And when a driver is done, SQLAlchemy asks
+its first questions (for PostgreSQL's HSTORE, for the server's version), dbctl its own, and a service may have some. All
+of that has one end, and so has the wait for another thread that asks the first questions first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+
+from dbctl.backends.origins import Attempt, attempt_under_way, note_origin
+from dbctl.connections.response_timeouts import listeners_after, time_limit
+from dbctl.runtime.deadlines import connect_until, time_to_connect
+from dbctl.runtime.waits import result_of, started
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect, Engine
+
+    from dbctl.backends.base import Backend
+
+_ATTEMPT = "dbctl_attempt"
+"""What a pool's record has in its `info` while its connection is on its way."""
+
+
+def bound_connecting(engine: Engine, backend: Backend) -> None:
+    """Make a new engine keep to `connect_timeout` in all that is done before it hands a connection out."""
+    profile = backend.profile
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, record: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        attempt = _BoundAttempt(profile, time_to_connect(profile.connect_timeout))
+        connect_until(0.0)  # what a pre-ping has left of its time is for the one connect that follows it
+        attempt_under_way.set(attempt)
+        try:
+            # SQLAlchemy calls no listener after one that has connected.
+            later = (each(dialect, record, args, kwargs) for each in listeners_after(connect, dialect, "do_connect"))
+            made = next((connection for connection in later if connection is not None), None)
+            connection = made or _connect(dialect, args, kwargs, attempt)
+        except Exception as error:
+            note_origin(error, profile, connecting=True)
+            attempt_under_way.set(None)
+            raise
+        attempt.begin_to_watch(backend, connection)
+        record.info[_ATTEMPT] = attempt
+        return connection
+
+    @event.listens_for(engine, "checkout")
+    def hand_out(_connection: Any, record: Any, _proxy: Any) -> None:
+        if attempt := record.info.pop(_ATTEMPT, None):
+            attempt.succeed()
+            attempt_under_way.set(None)
+
+
+class _BoundAttempt(Attempt):
+    """An attempt whose connection is cut at its end. One that fails before is cut then too, closed though it is."""
+
+    def begin_to_watch(self, backend: Backend, connection: Any) -> None:
+        self.connection = getattr(connection, "driver_connection", connection)
+        self._limit = time_limit(backend, self.connection, self.left)
+        self._limit.__enter__()
+
+    def succeed(self) -> None:
+        self._limit.__exit__(None, None, None)
+
+
+def _connect(dialect: Dialect, args: list[Any], kwargs: dict[str, Any], attempt: Attempt) -> Any:
+    """Connect by the driver, a sync one in a thread of its own: nothing else ends its wait in time."""
+    if dialect.is_async:
+        return dialect.connect(*args, **kwargs)  # bounded by the backend's `opening`
+    connecting = started(lambda: dialect.connect(*args, **kwargs), lambda connection: connection.close())
+    try:
+        return result_of(connecting, attempt.left)
+    except TimeoutError as error:
+        # The driver's own class, which SQLAlchemy wraps as it does whatever a driver raises.
+        raise dialect.loaded_dbapi.OperationalError(f"no answer within {attempt.seconds:.3g} s") from error
