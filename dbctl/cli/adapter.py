@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any, get_type_hints
 
 import typer
+from typer.models import OptionInfo
 
 from dbctl.cli import streams
 from dbctl.cli.docstrings import Description
@@ -73,9 +74,18 @@ def _subcommand(function: Callable[..., Any]) -> Callable[..., None]:
         terms = Terms.taken_from(arguments)
         raise typer.Exit(run(function, opener, arguments, said, terms, effects))
 
+    for parameter in parameters:
+        _name_option(parameter.name, hints[parameter.name])
     own = [parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
     terms = Terms.parameters(opener.terms_of(effects))
     return with_signature(subcommand, [*own, *terms, *Globals.parameters()])
+
+
+def _name_option(name: str, annotation: Any) -> None:
+    """Name an option by its parameter; Typer before 0.28 takes `--TEAM` from a metavar that is the same word."""
+    for info in getattr(annotation, "__metadata__", ()):
+        if isinstance(info, OptionInfo) and info.metavar and not info.param_decls:
+            info.param_decls = (f"--{name.replace('_', '-')}",)
 
 
 def with_signature(function: Callable[..., None], parameters: Sequence[Parameter]) -> Callable[..., None]:
