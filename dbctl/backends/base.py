@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from dbctl.profiles.urls import is_secret
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -259,5 +262,8 @@ class Backend(Diagnosis):
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:
-        """Hold off every other `init-tables` on this database for the length of the block."""
+        """Hold off every other run that creates or drops tables in this database for the length of the block."""
         yield
+
+    def _tell_of_ddl_wait(self) -> None:
+        _log.info("waiting for another run, which creates or drops tables in this database")

@@ -111,9 +111,12 @@ class Opener:
     profiles: bool = True
 
     def load(self) -> None:
-        """Import what profiles are made of, while no signal can raise in the middle of it: pydantic would crash."""
+        """Import and build what profiles are made of, while no signal can raise in it: pydantic would crash."""
         if self.profiles:
             import dbctl.profiles.layers  # noqa: F401
+            from dbctl.profiles.model import Profile
+
+            Profile.model_rebuild()
 
     def terms_of(self, effects: Effects) -> Collection[str]:
         """Return the terms that a command with these effects takes."""

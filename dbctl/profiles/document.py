@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dbctl.errors import ConfigError
+from dbctl.profiles.files import text_of
 from dbctl.profiles.presets import PRESETS
 from dbctl.profiles.words import nearest
 
@@ -47,13 +48,7 @@ class Document:
         Raises:
             ConfigError: It can't be read, or what is in it can't be understood.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
-        return cls.of(path, parse(path, text))
+        return cls.of(path, parse(path, text_of(path)))
 
     @classmethod
     def found(cls, config: str | None = None, environ: Mapping[str, str] = os.environ) -> "Document":

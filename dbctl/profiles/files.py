@@ -1,11 +1,27 @@
-"""The files that a profile names: whether they can be read, and whether nobody else can."""
+"""Profile files and the files that a profile names: what is in them, and whether nobody else can read it."""
 
 import shlex
 import stat
 from pathlib import Path
 
+from dbctl.errors import ConfigError
+
 _ROOTS_OWN = 0o640
 _ONES_OWN = 0o600
+
+
+def text_of(path: Path) -> str:
+    """Return a file's text, to the letter.
+
+    Raises:
+        ConfigError: It can't be read; the cause is a FileNotFoundError where it is not there.
+    """
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
 def unreadable(path: Path) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dbctl.errors import ConfigError
+from dbctl.profiles.files import text_of
 from dbctl.profiles.settings import typed
 from dbctl.profiles.urls import is_secret, mode_of, split_url
 
@@ -159,7 +160,7 @@ def from_dotenv(path: Path, entry: str | None, environ: Mapping[str, str]) -> tu
     def fill(match: re.Match[str]) -> str:
         return variables.get(match[1], environ.get(match[1], match[2] or ""))
 
-    for match in _ASSIGNMENT.finditer(read_text(path)):
+    for match in _ASSIGNMENT.finditer(text_of(path)):
         if match["single"] is not None:
             variables[match["name"]] = match["single"]
         elif match["double"] is not None:
@@ -171,20 +172,6 @@ def from_dotenv(path: Path, entry: str | None, environ: Mapping[str, str]) -> tu
     read_later = [found.values[key] for key in ("password_env", "url") if key in found.values]
     found.notes += [f"{path} is not read when the profile is used: export {name.strip('${}')}" for name in read_later]
     return found, variables
-
-
-def read_text(path: Path) -> str:
-    """Return a file's text.
-
-    Raises:
-        ConfigError: It can't be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
 def _from_url_variable(environ: Mapping[str, str], variable: str) -> Found:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dbctl.errors import ConfigError
-from dbctl.profiles.importing import Found, read_text
+from dbctl.profiles.files import text_of
+from dbctl.profiles.importing import Found
 from dbctl.profiles.words import nearest
 
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
@@ -118,7 +119,7 @@ def _sections(path: Path) -> tuple[Sections, list[str]]:
     sections: dict[str, list[tuple[str, str]]] = {}
     notes: list[str] = []
     current: list[tuple[str, str]] = []
-    for number, line in _lines(read_text(path)):
+    for number, line in _lines(text_of(path)):
         if match := re.fullmatch(r"\[\s*(.+?)\s*\]", line):
             current = sections.setdefault(match[1], [])
         elif line.startswith(("!", "ldap:")):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.errors import ConfigError
 from dbctl.profiles.discovery import Profiles
 from dbctl.profiles.document import parse, place
+from dbctl.profiles.files import text_of
 from dbctl.profiles.model import Profile
 from dbctl.profiles.words import nearest
 
@@ -56,13 +57,11 @@ class ProfileFile:
             ConfigError: It can't be read.
         """
         try:
-            return self.path.read_bytes().decode()
-        except FileNotFoundError:
-            return ""
-        except OSError as error:
-            raise ConfigError(f"{self.path}: can't be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{self.path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+            return text_of(self.path)
+        except ConfigError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return ""
+            raise
 
     def profiles(self) -> Profiles:
         """Return the profiles that are in the file now.

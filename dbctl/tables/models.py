@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 def models_of(profile: Profile) -> Sequence[str]:
     """Return the modules that a profile names; where those of the sample serve for them, say so."""
     if profile.origins.get("models") == BUILT_IN_MODELS:
-        _log.info("no models are configured: these are the sample's tables (name yours with models or --models)")
+        _log.info("no models are configured: these are the sample's tables (name yours with the profile's key models)")
     return profile.models
 
 

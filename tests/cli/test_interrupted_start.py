@@ -84,3 +84,15 @@ def test_sigint_that_is_ignored_stays_so(on_sample: Dbctl) -> None:
             process.send_signal(signal.SIGINT)
             time.sleep(0.01)
         assert (process.returncode, process.stdout.read().count("\n")) == (0, 3)
+
+
+@pytest.mark.timeout(3600 if SOAK else 300)
+def test_sigint_while_a_service_starts_ends_it_without_a_word_of_python(on_sample: Dbctl) -> None:
+    """What owns the terminal runs in the main thread, and imports FastAPI there, and its models."""
+    seed = random.randrange(2**32)
+    dice = random.Random(seed)
+    for number in range(dose(10, 400)):
+        code, out, err, _ = interrupted(on_sample, ["serve", "--port", "0"], dice.uniform(0, 2))
+        told = f"seed {seed}, number {number}: exit code {code}\n{out}\n{err}"
+        assert code in {130, -signal.SIGINT}, told
+        assert all(line.startswith("dbctl: ") for line in err.splitlines()), told

@@ -27,7 +27,7 @@ def test_the_first_run_creates_and_the_second_finds(quick: Dbctl, database: Test
     result = quick.ok("init-tables", "--json")
     assert result.json == [{"table": name, "state": "created"} for name in SAMPLE]
     assert result.err == (
-        "dbctl: no models are configured: these are the sample's tables (name yours with models or --models)\n"
+        "dbctl: no models are configured: these are the sample's tables (name yours with the profile's key models)\n"
     )
     assert tables(database) == set(SAMPLE)
     assert quick.ok("init-tables", "--json").json == [{"table": name, "state": "existing"} for name in SAMPLE]
@@ -120,14 +120,15 @@ def wait_until_it_waits(database: TestDatabase) -> None:
         time.sleep(0.02)
 
 
-def test_a_run_waits_for_another_one(on_server: Dbctl, server_database: TestDatabase) -> None:
+def test_a_run_waits_for_another_one_and_says_so(on_server: Dbctl, server_database: TestDatabase) -> None:
     with held_back(server_database):
         run = on_server.popen("init-tables", "--json")
         wait_until_it_waits(server_database)
         assert tables(server_database) == set()
-    out, _ = run.communicate(timeout=20)
+    out, err = run.communicate(timeout=20)
     assert run.returncode == 0
     assert out.count('"created"') == 3
+    assert "dbctl: waiting for another run, which creates or drops tables in this database\n" in err
 
 
 @pytest.mark.parametrize("server_database", ["mariadb"], indirect=True)

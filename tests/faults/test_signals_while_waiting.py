@@ -26,7 +26,7 @@ SIGNALS = pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["interrupted", "terminated"]
 )
 SAID = "dbctl: interrupted: what was not committed is rolled back\n"
-NOTE = "dbctl: no models are configured: these are the sample's tables (name yours with models or --models)\n"
+NOTE = "dbctl: no models are configured: these are the sample's tables (name yours with the profile's key models)\n"
 STARTS = dose(3, 60)
 ROUNDS = dose(6, 250)
 

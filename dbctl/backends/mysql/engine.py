@@ -222,8 +222,12 @@ class MySQL(MySQLErrors, Backend):
         """Take a named lock, which DDL's implicit commits do not release, on this database's name."""
         database = connection.exec_driver_sql("SELECT database()").scalar()
         name = f"{_DDL_LOCK}:{database}"[:64]
-        if connection.exec_driver_sql("SELECT GET_LOCK(%s, %s)", (name, _DDL_LOCK_WAIT)).scalar() != 1:
-            raise OutOfTime(f"another run has been creating tables for {_DDL_LOCK_WAIT} s", "try again when it is done")
+        locked = "SELECT GET_LOCK(%s, %s)"
+        if connection.exec_driver_sql(locked, (name, 0)).scalar() != 1:
+            self._tell_of_ddl_wait()
+            if connection.exec_driver_sql(locked, (name, _DDL_LOCK_WAIT)).scalar() != 1:
+                message = f"another run has been creating or dropping tables for {_DDL_LOCK_WAIT} s"
+                raise OutOfTime(message, "try again when it is done")
         try:
             yield
         finally:

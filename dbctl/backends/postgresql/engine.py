@@ -208,7 +208,9 @@ class PostgreSQL(PostgreSQLErrors, Backend):
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:
         """Take a transaction's advisory lock: CREATE TABLE IF NOT EXISTS alone fails when two run it at once."""
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_DDL_LOCK})")
+        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_DDL_LOCK})").scalar():
+            self._tell_of_ddl_wait()
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_DDL_LOCK})")
         yield
 
 

@@ -14,6 +14,7 @@ from dbctl.connections.drivers import Driver
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profile
 from dbctl.work.effects import owns_terminal
+from dbctl.work.signals import ending_on_signals
 
 PLACE = 5
 PAGE = "sample"
@@ -45,15 +46,18 @@ def serve(
         $ dbctl serve --port 8080 --driver async
         $ dbctl serve --host 0.0.0.0 --token-env API_TOKEN
     """
+    token = _token(token_env)
     try:
-        import uvicorn
+        with ending_on_signals():
+            import uvicorn
 
-        from dbctl.sample.api import create_app
+            from dbctl.sample.api import create_app
+
+            app = create_app(profile, asynchronous=driver is Driver.ASYNC, token=token)
+            _check(profile, driver)
     except ImportError as error:
         raise ConfigError(f"{error.name} is not installed", "pip install dbctl[fastapi]") from error
 
-    app = create_app(profile, asynchronous=driver is Driver.ASYNC, token=_token(token_env))
-    _check(profile, driver)
     gc.set_threshold(2_000)  # the command line has it look for cycles rarely, for it ends soon; a service does not
     with _listener(host, port, guarded=token_env is not None) as listener:
         _log_requests()
