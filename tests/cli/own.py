@@ -1,9 +1,11 @@
 """A package of commands of a service's own, in the directory that dbctl is run in."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.harness.cli import Dbctl
+from tests.harness.forked import ENTRIES
 
 MOUNTED = """
 import sys
@@ -13,6 +15,8 @@ dbctl.mounts.MOUNTS = (*dbctl.mounts.MOUNTS, dbctl.mounts.Mount("own", "Our own"
 from dbctl.cli.main import main
 main()
 """
+
+PROGRAM = (sys.executable, "-c", MOUNTED)
 
 HEAD = """from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,7 +41,15 @@ def with_own_commands(dbctl: Dbctl) -> Dbctl:
     """Return dbctl with a package for commands in its directory."""
     (dbctl.cwd / "own").mkdir()
     (dbctl.cwd / "own" / "__init__.py").write_text('"""Commands of our own."""\n')
-    return replace(dbctl, program=(sys.executable, "-c", MOUNTED))
+    return replace(dbctl, program=PROGRAM)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    sys.argv[1:] = arguments
+    exec(MOUNTED, {})
+
+
+ENTRIES[PROGRAM] = _run
 
 
 def define(dbctl: Dbctl, name: str, body: str) -> None:

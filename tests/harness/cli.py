@@ -5,11 +5,12 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tests.harness.result import Result
-from tests.harness.terminal import Keys, Terminal
+from tests.harness.terminal import TAKE_TERMINAL, Keys, Terminal
 
 __all__ = ["Dbctl", "Result"]
 
@@ -37,17 +38,14 @@ class Dbctl:
         self, *args: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 60
     ) -> Result:
         """Run to the end; after `timeout` seconds it is killed, and subprocess.TimeoutExpired raised."""
-        done = subprocess.run(
-            [*self.program, *args],
-            cwd=self.cwd,
-            env=self.environment(env),
-            input=stdin.encode(),
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
+        with self.spawn(*args, env=env) as process:
+            try:
+                out, err = process.communicate(stdin.encode(), timeout)
+            except BaseException:
+                process.kill()
+                raise
         # Read as bytes: as text, Python would turn each \r\n of a CSV file into \n. What is not UTF-8 fails the test.
-        return Result(done.returncode, done.stdout.decode(), done.stderr.decode(), args)
+        return Result(process.returncode, out.decode(), err.decode(), args)
 
     def ok(self, *args: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 60) -> Result:
         """Run to the end, and assert that the exit code is 0."""
@@ -87,20 +85,39 @@ class Dbctl:
         env: Mapping[str, str] | None = None,
     ) -> Terminal:
         """Start a run on a terminal, and leave it to the caller, in a block."""
-        environment = self.environment({"TERM": "xterm-256color", "DBCTL_PAGER": ""} | dict(env or {}))
-        return Terminal([*self.program, *args], self.cwd, environment, size=size, stderr_apart=stderr_apart)
+        environment = {"TERM": "xterm-256color", "DBCTL_PAGER": ""} | dict(env or {})
+        return Terminal(partial(self.spawn, *args, env=environment), size=size, stderr_apart=stderr_apart)
 
     def popen(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a run with all three streams as pipes, and leave it to the caller, to send it signals for example."""
+        process: subprocess.Popen[str] = self.spawn(*args, env=env, text=True, encoding="utf-8")
+        return process
+
+    def spawn(
+        self,
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        on_terminal: bool = False,
+        stdin: Any = subprocess.PIPE,
+        stdout: Any = subprocess.PIPE,
+        stderr: Any = subprocess.PIPE,
+        **how: Any,
+    ) -> subprocess.Popen[Any]:
+        """Start a run; `how` is Popen's.
+
+        Parameters:
+            on_terminal: whether standard input is a terminal, which is to be the program's own.
+        """
+        take = TAKE_TERMINAL if on_terminal else ()
         return subprocess.Popen(
-            [*self.program, *args],
+            [*take, *self.program, *args],
             cwd=self.cwd,
             env=self.environment(env),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
+            start_new_session=on_terminal,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            **how,
         )
 
     def with_env(self, **env: str) -> Self:

@@ -1,16 +1,21 @@
 """dbctl as a fork of the tests' own process, which has imported already what a run takes half a second to import."""
 
+import fcntl
+import gc
 import logging
 import os
-import signal
+import subprocess
 import sys
 import tempfile
+import termios
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from sqlalchemy.orm import configure_mappers
 
@@ -19,6 +24,8 @@ from dbctl.profiles import Profiles
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.result import Result
+
+Entry = Callable[[Sequence[str]], object]
 
 
 def _import_all() -> None:
@@ -42,6 +49,10 @@ def _import_all() -> None:
 _import_all()
 
 
+ENTRIES: dict[Sequence[str], Entry] = {Dbctl.program: main}
+"""Which programs can be a fork, and what they run."""
+
+
 class Forked(Dbctl):
     """Runs dbctl as `Dbctl` does, from its entry point to its exit code, in a process without a start of its own.
 
@@ -49,35 +60,23 @@ class Forked(Dbctl):
     have imported.
     """
 
-    def __call__(
-        self, *args: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 60
-    ) -> Result:
-        if self.program != Dbctl.program:
-            return super().__call__(*args, env=env, stdin=stdin, timeout=timeout)
-        return self.start(*args, env=env, stdin=stdin, timeout=timeout)()
+    def spawn(self, *args: str, env: Mapping[str, str] | None = None, **how: Any) -> subprocess.Popen[Any]:
+        """Start a run as a fork; what is no run of dbctl is started as ever."""
+        entry = ENTRIES.get(self.program)
+        if not entry:
+            return super().spawn(*args, env=env, **how)
+        how = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | how
+        return _Fork(partial(entry, args), self.cwd, self.environment(env), **how)
 
-    def start(
-        self,
-        *args: str,
-        env: Mapping[str, str] | None = None,
-        stdin: str = "",
-        timeout: float = 60,
-        stdout: BinaryIO | None = None,
-    ) -> "Run":
+    def start(self, *args: str, stdout: BinaryIO | None = None) -> "Run":
         """Start a run, and return what waits for its end.
 
         Parameters:
             stdout: what standard output is to be; its result's `out` is then nothing.
         """
-        given, out, err = (tempfile.TemporaryFile() for _ in range(3))  # noqa: SIM115  # closed when the run ends
-        given.write(stdin.encode())
-        given.seek(0)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        child = os.fork()
-        if not child:
-            _run(args, self.cwd, self.environment(env), (given, stdout or out, err), timeout)
-        return Run(child, args, (given, out, err))
+        out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  # closed when the run ends
+        process = self.spawn(*args, stdin=subprocess.DEVNULL, stdout=stdout or out, stderr=err)
+        return Run(process, args, (out, err))
 
 
 def forked(dbctl: Dbctl, database: TestDatabase) -> Forked:
@@ -90,45 +89,85 @@ def forked(dbctl: Dbctl, database: TestDatabase) -> Forked:
 class Run:
     """A run that has been started; calling it waits for its end."""
 
-    pid: int
+    process: subprocess.Popen[bytes]
     args: Sequence[str]
     streams: Sequence[BinaryIO]
 
-    def __call__(self) -> Result:
-        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        given, out, err = self.streams
-        with given, out, err:
-            out.seek(0)
-            err.seek(0)
-            return Result(code, out.read().decode(), err.read().decode(), self.args)
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self.process.pid
 
     def has_ended(self) -> bool:
         """Tell whether it has ended, without waiting for that."""
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
+    def __call__(self) -> Result:
+        try:
+            code = self.process.wait(60)
+        finally:
+            self.process.kill()
+        out, err = self.streams
+        with out, err:
+            out.seek(0)
+            err.seek(0)
+            return Result(code, out.read().decode(), err.read().decode(), self.args)
+
+
+class _Fork(subprocess.Popen[Any]):
+    """A child of the tests' process, with all that Popen offers, which goes on in a function in place of a program."""
+
+    def __init__(
+        self, entry: Callable[[], object], cwd: Path, env: Mapping[str, str], *, on_terminal: bool = False, **how: Any
+    ) -> None:
+        self._entry = entry
+        super().__init__(["dbctl"], cwd=cwd, env=env, start_new_session=on_terminal, **how)
+
+    def _execute_child(self, *how: Any) -> None:
+        """Fork; what Popen gives, in its order, is what `_posixsubprocess.fork_exec` would need."""
+        cwd, env = how[5:7]
+        ends = stdin, _, _, stdout, _, stderr = how[10:16]
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if not self.pid:
+            _run(self._entry, cwd, env, (stdin, stdout, stderr), on_terminal=how[21])
+        self._child_created = True
+        self._close_pipe_fds(*ends)  # type: ignore[attr-defined]  # Popen's own
+
 
 def _run(
-    args: Sequence[str], cwd: Path, environ: Mapping[str, str], streams: Sequence[BinaryIO], timeout: float
+    entry: Callable[[], object],
+    cwd: Path,
+    environ: Mapping[str, str],
+    descriptors: Sequence[int],
+    *,
+    on_terminal: bool,
 ) -> NoReturn:
     code = 1
     try:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, timeout)  # its own end kills a run that has none
+        if on_terminal:
+            os.setsid()
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(environ)
-        for number, stream in enumerate(streams):
-            os.dup2(stream.fileno(), number)
+        for number, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, number)
+        if on_terminal:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        os.closerange(3, 65536)
         sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
         logging.getLogger("sqlalchemy.engine.Engine").handlers.clear()  # those of the tests' own engines
-        main(args)
+        gc.freeze()  # what is the tests' is no garbage of the run
+        entry()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)

@@ -11,17 +11,17 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 # Makes the terminal the program's own, for only that one turns Ctrl-C into a signal. It can't be done between fork and
 # exec: code that runs there may hang while other threads run.
-_TAKE_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
+TAKE_TERMINAL = (
+    sys.executable, "-I", "-S", "-c",
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])",
+)  # fmt: skip
 
 Keys = Sequence[tuple[str, str]]
 
@@ -35,28 +35,19 @@ class Terminal:
 
     def __init__(
         self,
-        command: Sequence[str],
-        cwd: Path,
-        env: Mapping[str, str],
+        spawn: Callable[..., subprocess.Popen[Any]],
         *,
         size: tuple[int, int] = (80, 24),
         stderr_apart: bool = False,
     ) -> None:
-        """Start the program; the size is in columns and rows."""
+        """Start the program by `Dbctl.spawn`; the size is in columns and rows."""
         self._master, slave = pty.openpty()
         columns, rows = size
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self._attributes = termios.tcgetattr(self._master)
         try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _TAKE_TERMINAL, *command],
-                cwd=cwd,
-                env=env,
-                stdin=slave,
-                stdout=slave,
-                stderr=subprocess.PIPE if stderr_apart else slave,
-                start_new_session=True,
-            )
+            stderr = subprocess.PIPE if stderr_apart else slave
+            self.process = spawn(on_terminal=True, stdin=slave, stdout=slave, stderr=stderr)
         except BaseException:
             os.close(self._master)
             raise
