@@ -6,14 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from dbctl import __version__
+from dbctl import __version__, mounts
 from dbctl.cli import streams
 from dbctl.cli.adapter import with_signature
 from dbctl.cli.docstrings import Description
 from dbctl.cli.exits import ExitCode
 from dbctl.cli.options import Globals, as_parameters
 from dbctl.cli.tree import CommandTree, make_group
-from dbctl.mounts import MOUNTS, Mount
 
 SUMMARY = "Administer a database by a connection profile: one subcommand, one session, committed or rolled back whole."
 
@@ -60,12 +59,8 @@ class Root(CommandTree):
         return super().parse_args(ctx, list(_with_shells(args)))
 
 
-def make_root(mounts: Sequence[Mount] = MOUNTS) -> Any:
-    """Return the whole command line.
-
-    Args:
-        mounts: The packages that the commands come from.
-    """
+def make_root() -> Any:
+    """Return the whole command line: the commands of all mounts."""
     own = as_parameters(RootOptions)
 
     def remember(context: typer.Context, **arguments: Any) -> None:
@@ -78,7 +73,7 @@ def make_root(mounts: Sequence[Mount] = MOUNTS) -> Any:
             context.fail("no command is given")
 
     callback = with_signature(remember, [*own, *Globals.parameters()])
-    return make_group(mounts, Description(SUMMARY, SUMMARY), cls=Root, callback=callback)
+    return make_group(mounts.MOUNTS, Description(SUMMARY, SUMMARY), cls=Root, callback=callback)
 
 
 def front_page() -> str:

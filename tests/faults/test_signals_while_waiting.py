@@ -92,7 +92,7 @@ def is_at_work(run: Run) -> bool:
 
 def has_talked(run: Run) -> bool:
     """Tell whether something is on its standard error."""
-    return os.fstat(run.streams[2].fileno()).st_size > 0
+    return os.fstat(run.streams[1].fileno()).st_size > 0
 
 
 def catches_interrupts(pid: int) -> bool:

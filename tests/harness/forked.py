@@ -4,6 +4,7 @@ import fcntl
 import gc
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -129,11 +130,15 @@ class _Fork(subprocess.Popen[Any]):
         ends = stdin, _, _, stdout, _, stderr = how[10:16]
         sys.stdout.flush()
         sys.stderr.flush()
+        begins, beginning = os.pipe()
         self.pid = os.fork()
         if not self.pid:
             _run(self._entry, cwd, env, (stdin, stdout, stderr), on_terminal=how[21])
         self._child_created = True
         self._close_pipe_fds(*ends)  # type: ignore[attr-defined]  # Popen's own
+        os.close(beginning)
+        os.read(begins, 1)  # until the child has closed all that it has of the tests
+        os.close(begins)
 
 
 def _run(
@@ -146,6 +151,7 @@ def _run(
 ) -> NoReturn:
     code = 1
     try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as it is until dbctl's first line
         if on_terminal:
             os.setsid()
         os.chdir(cwd)
