@@ -14,7 +14,7 @@ from dbctl.connections.drivers import Driver
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profile
 from dbctl.work.effects import owns_terminal
-from dbctl.work.signals import ending_on_signals
+from dbctl.work.signals import hear_signals
 
 PLACE = 5
 PAGE = "sample"
@@ -46,25 +46,22 @@ def serve(
         $ dbctl serve --port 8080 --driver async
         $ dbctl serve --host 0.0.0.0 --token-env API_TOKEN
     """
-    token = _token(token_env)
+    hear_signals(signal.SIG_DFL)  # nothing is begun yet
     try:
-        with ending_on_signals():
-            import uvicorn
+        import uvicorn
 
-            from dbctl.sample.api import create_app
-
-            app = create_app(profile, asynchronous=driver is Driver.ASYNC, token=token)
-            _check(profile, driver)
+        from dbctl.sample.api import create_app
     except ImportError as error:
         raise ConfigError(f"{error.name} is not installed", "pip install dbctl[fastapi]") from error
 
+    app = create_app(profile, asynchronous=driver is Driver.ASYNC, token=_token(token_env))
+    _check(profile, driver)
     gc.set_threshold(2_000)  # the command line has it look for cycles rarely, for it ends soon; a service does not
     with _listener(host, port, guarded=token_env is not None) as listener:
         _log_requests()
         server = uvicorn.Server(uvicorn.Config(app, log_config=None))
         # The server ends in good order on either signal, and then raises it once more for whoever runs it.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+        hear_signals(lambda *_: setattr(server, "should_exit", True))
         address, bound = listener.getsockname()[:2]
         place = f"[{address}]:{bound}" if ":" in address else f"{address}:{bound}"
         _log.info("profile %s is served on http://%s", profile.name, place)
