@@ -11,6 +11,7 @@ import pytest
 from tests.harness.cli import Dbctl
 from tests.harness.database import KINDS, TestDatabase
 from tests.harness.dice import dice
+from tests.harness.forked import Forked
 from tests.harness.shared import make_shared
 from tests.marks import marks_of
 from tests.servers.authority import Authority
@@ -138,11 +139,17 @@ def workdir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def dbctl(workdir: Path, tmp_path: Path) -> Dbctl:
-    """Dbctl with nothing configured."""
+def dbctl(workdir: Path, tmp_path: Path) -> Forked:
+    """Dbctl with nothing configured, as a fork."""
     home = tmp_path / "home"
     home.mkdir()
-    return Dbctl(cwd=workdir, home=home)
+    return Forked(cwd=workdir, home=home)
+
+
+@pytest.fixture
+def installed(dbctl: Dbctl) -> Dbctl:
+    """The same as a program of its own, for tests of what it imports and how it starts."""
+    return Dbctl(cwd=dbctl.cwd, home=dbctl.home)
 
 
 @pytest.fixture

@@ -7,13 +7,22 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 
 SLOW = [
+    "cli/test_canary.py",
+    "cli/test_import_hygiene.py",
+    "cli/test_interrupted_start.py",
+    "cli/test_streaming.py",
+    "commands/test_main_job.py",
+    "commands/test_ping_wait.py",
+    "connections/test_silence.py",
     "faults/test_bank*.py",
     "faults/test_cuts.py",
     "faults/test_fork.py",
+    "faults/test_frozen.py",
     "faults/test_galera.py",
     "faults/test_kill*.py",
     "faults/test_signals*.py",
     "fastapi/test_openapi.py",
+    "manual/test_developing.py",
     "manual/test_examples.py",
     "sample/test_*_races.py",
     "sample/commands/test_serve.py",

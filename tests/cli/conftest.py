@@ -26,14 +26,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def dbctl(workdir: Path, tmp_path: Path) -> Forked:
-    """Dbctl with nothing configured, as a fork."""
-    home = tmp_path / "home"
-    home.mkdir()
-    return Forked(cwd=workdir, home=home)
-
-
-@pytest.fixture
 def on_sample(dbctl: Forked, sample: Path) -> Forked:
     """Dbctl with a profile that is not taken, and a copy of the sample as its `dev.db`; the editor changes nothing."""
     shutil.copy(sample, dbctl.cwd / "dev.db")

@@ -1,6 +1,7 @@
 """The README and the pages are in step with the program: their lines are typed, and must show what they say."""
 
 import re
+import shlex
 import sys
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from tests.manual.examples import PAGES, block, comparable, examples, kinds, she
 
 _FIXTURES = {"server": "postgres_database", "pg": "postgres_database", "my": "mariadb_database"}
 _MAIN_JOB = re.search(r"^python3 -m venv .* && pip install -q \. && (.*)$", text_of("README"), re.MULTILINE)
+# A line in which there is nothing for the shell to do, so that dbctl can be run without one.
+_PLAIN = re.compile(r"dbctl [\w ./:=@,'-]+")
 
 
 def main_job() -> str:
@@ -38,6 +41,7 @@ class Typist:
     """
 
     def __init__(self, dbctl: Dbctl, database: TestDatabase | None = None) -> None:
+        self._dbctl = dbctl
         self._shell = shell(dbctl)
         self._database = database
         self._code = 0
@@ -51,7 +55,10 @@ class Typist:
             server = self._database.server
             typed = line.replace("localhost:5432/shop", f"{server.host}:{server.port}/{self._database.name}")
             run = run.with_env(SHOP_DB_PASSWORD=server.app_password)
-        shown = run.tty(f"(exit {self._code}); {typed}", columns=100, rows=50)
+        if not on_server and _PLAIN.fullmatch(line):
+            shown = self._dbctl.tty(*shlex.split(line)[1:], columns=100, rows=50)
+        else:
+            shown = run.tty(f"(exit {self._code}); {typed}", columns=100, rows=50)
         self._code = 0 if line.startswith("echo") else shown.code
         return shown.code, shown.plain.replace(self._database.name, "shop") if self._database else shown.plain
 

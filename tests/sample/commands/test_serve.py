@@ -48,8 +48,9 @@ def serving(dbctl: Dbctl, *options: str) -> Iterator[Serving]:
         process.communicate()
 
 
-@pytest.mark.parametrize("driver", ["sync", "async"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "termination"])
+@pytest.mark.parametrize(
+    ("driver", "number"), [("sync", signal.SIGINT), ("async", signal.SIGTERM)], ids=["sync-Ctrl-C", "async-termination"]
+)
 def test_it_serves_the_profiles_database_until_it_is_told_to_end(
     on_database: Dbctl, database: TestDatabase, driver: str, number: signal.Signals
 ) -> None:
