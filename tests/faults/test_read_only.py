@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -158,7 +157,7 @@ def powerless(dbctl: Dbctl, sqlite_database: TestDatabase) -> Dbctl:
     (dbctl.cwd / "models.py").write_text(MODELS)
     if os.geteuid() != 0:
         return dbctl
-    return replace(dbctl, program=["setpriv", "--bounding-set=-all", sys.executable, "-m", "dbctl"])
+    return replace(dbctl, program=("setpriv", "--bounding-set=-all", *dbctl.program))
 
 
 @pytest.fixture

@@ -202,13 +202,13 @@ def test_a_signal_is_heard_though_it_comes_just_before_the_main_thread_waits(
 @SIGNALS
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_signal_ends_a_run_that_starts(
-    on_database: Dbctl, database: TestDatabase, dice: random.Random, number: int, code: int
+    on_database: Dbctl, installed: Dbctl, database: TestDatabase, dice: random.Random, number: int, code: int
 ) -> None:
     """Before dbctl is there to hear it, it has the signal's own effect, which a shell shows as the same code."""
     fill(database)
     make_reads_slow(database)
     for _ in range(STARTS):
-        process = on_database.popen("heroes", "list")
+        process = installed.popen("heroes", "list", env=on_database.env)
         assert begun(process.pid)
         time.sleep(dice.uniform(0, 0.6))
         process.send_signal(number)

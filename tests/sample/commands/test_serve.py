@@ -157,9 +157,9 @@ def test_a_profile_that_is_wrong_is_told_before_anything_is_served(dbctl: Dbctl,
 
 
 @pytest.mark.parametrize("missing", ["fastapi", "uvicorn"])
-def test_without_its_extra_it_says_what_to_install(dbctl: Dbctl, missing: str) -> None:
+def test_without_its_extra_it_says_what_to_install(installed: Dbctl, missing: str) -> None:
     # What lies in the directory that dbctl is run in comes before what is installed.
-    (dbctl.cwd / f"{missing}.py").write_text(f"raise ModuleNotFoundError(name={missing!r})\n")
-    result = dbctl("serve")
+    (installed.cwd / f"{missing}.py").write_text(f"raise ModuleNotFoundError(name={missing!r})\n")
+    result = installed("serve")
     assert result.code == 3, str(result)
     assert result.err == f"dbctl: error: {missing} is not installed; pip install dbctl[fastapi]\n"
