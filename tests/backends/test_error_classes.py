@@ -43,7 +43,7 @@ def made(kind: type[BaseException]) -> BaseException:
     return kind(19999, "no") if "mysql" in kind.__module__ or "asyncmy" in kind.__module__ else kind("no")
 
 
-@pytest.mark.parametrize(("scheme", "kind"), classes())
+@pytest.mark.parametrize(("scheme", "kind"), list(classes()))
 def test_at_work_it_is_an_error_of_dbctls(scheme: str, kind: type[Exception]) -> None:
     on = backend(scheme)
     original = made(kind)
@@ -55,7 +55,7 @@ def test_at_work_it_is_an_error_of_dbctls(scheme: str, kind: type[Exception]) ->
     assert type(translated) is (expected.error if expected else WorkRefused), str(translated)
 
 
-@pytest.mark.parametrize(("scheme", "kind"), classes())
+@pytest.mark.parametrize(("scheme", "kind"), list(classes()))
 def test_on_the_way_to_a_connection_it_is_a_connect_error(scheme: str, kind: type[Exception]) -> None:
     on = backend(scheme)
     original = made(kind)
@@ -65,7 +65,7 @@ def test_on_the_way_to_a_connection_it_is_a_connect_error(scheme: str, kind: typ
     assert isinstance(translated, ConnectError if meaning is None or meaning.stage else meaning.error)
 
 
-@pytest.mark.parametrize(("scheme", "kind"), classes())
+@pytest.mark.parametrize(("scheme", "kind"), list(classes()))
 def test_of_somebody_elses_connection_it_is_none(scheme: str, kind: type[Exception]) -> None:
     on = backend(scheme)
     assert on.translate(made(kind)) is None
