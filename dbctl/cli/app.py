@@ -37,7 +37,8 @@ def _run(arguments: Sequence[str]) -> int:
         return int(found or ExitCode.DONE)
     except TyperError as error:
         context = getattr(error, "ctx", None)
-        report.say_usage(error.format_message(), context.command_path if context else "dbctl")
+        message = error.format_message().replace(": Value error, ", ": ")  # so pydantic begins, which Typer may ask
+        report.say_usage(message, context.command_path if context else "dbctl")
         return ExitCode.USAGE
     except (typer.Abort, KeyboardInterrupt) as error:
         report.say_interrupted(error)

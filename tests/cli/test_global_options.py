@@ -298,3 +298,9 @@ def test_the_installed_program_is_the_module(args: list[str], dbctl: Dbctl) -> N
     done = subprocess.run([program, *args], cwd=dbctl.cwd, env=dbctl.environment(), capture_output=True, check=False)
     module = dbctl(*args)
     assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == (module.code, module.out, module.err)
+
+
+def test_a_format_that_is_none_is_told_with_those_that_are(dbctl: Dbctl) -> None:
+    result = dbctl("ping", "-o", "nonsense")
+    assert result.code == 2
+    assert "'--output' / '-o': 'nonsense' is not one of 'table', 'json', 'jsonl', 'csv', 'tsv'" in result.err
