@@ -8,9 +8,12 @@ TESTS = Path(__file__).parent
 
 SLOW = [
     "cli/test_canary.py",
+    "cli/test_hostile_values.py",
     "cli/test_import_hygiene.py",
     "cli/test_interrupted_start.py",
+    "cli/test_pager.py",
     "cli/test_streaming.py",
+    "cli/test_streams.py",
     "commands/test_main_job.py",
     "commands/test_ping_wait.py",
     "connections/test_silence.py",
