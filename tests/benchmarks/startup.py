@@ -147,22 +147,29 @@ def _comparisons(directory: Path, database: TestDatabase) -> Iterator[Comparison
     run(installed, "init-tables", "--quiet")()
 
     floor = run(_script(directory, "two_commands", TWO_COMMANDS), "--help")
-    for option, goal in (("--help", 1.4), ("--version", 1.0)):
+    for option in ("--help", "--version"):
         for among, launcher in launchers.items():
             yield Comparison(
-                f"dbctl {option}{among}", "--help of two Typer commands", goal, run(launcher, option), floor
+                f"dbctl {option}{among}", "--help of two Typer commands", 1.0, run(launcher, option), floor
             )
+
+    floor = run(_script(directory, "import_typer", "import typer\n"))
+    tab = partial(
+        _process, directory, {"_DBCTL_COMPLETE": "complete_bash", "COMP_WORDS": "dbctl --profile ", "COMP_CWORD": "2"}
+    )
+    for among, launcher in launchers.items():
+        yield Comparison(f"Tab after --profile{among}", "import typer", 1.3, tab(launcher), floor)
 
     url = _with_tls(database)
     floor = run(_script(directory, "select_1", SELECT_1), "--url", url)
     for among, launcher in launchers.items():
-        yield Comparison(f"dbctl ping{among}", "typer, sqlalchemy, SELECT 1", 1.10, run(launcher, "ping"), floor)
+        yield Comparison(f"dbctl ping{among}", "typer, sqlalchemy, SELECT 1", 1.0, run(launcher, "ping"), floor)
 
     hero = ("Spider-Boy", "--secret-name", "Pedro Parqueador", "--age", "16")
     floor = run(_script(directory, "insert", INSERT), "--url", url, *hero)
     for among, launcher in launchers.items():
         ours = run(launcher, "heroes", "add", *hero)
-        yield Comparison(f"dbctl heroes add{among}", "typer, sqlmodel, one INSERT", 1.10, ours, floor)
+        yield Comparison(f"dbctl heroes add{among}", "typer, sqlmodel, one INSERT", 1.0, ours, floor)
 
 
 def _process(directory: Path, env: Mapping[str, str], script: Path, *arguments: str) -> Timed:
