@@ -3,9 +3,10 @@
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from copy import copy
 from inspect import Parameter, Signature
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.models import OptionInfo
@@ -74,18 +75,28 @@ def _subcommand(function: Callable[..., Any]) -> Callable[..., None]:
         terms = Terms.taken_from(arguments)
         raise typer.Exit(run(function, opener, arguments, said, terms, effects))
 
-    for parameter in parameters:
-        _name_option(parameter.name, hints[parameter.name])
-    own = [parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
+    annotations = [_with_name(parameter.name, hints[parameter.name]) for parameter in parameters]
+    own = [
+        parameter.replace(annotation=annotation, kind=Parameter.KEYWORD_ONLY)
+        for parameter, annotation in zip(parameters, annotations, strict=True)
+    ]
     terms = Terms.parameters(opener.terms_of(effects))
     return with_signature(subcommand, [*own, *terms, *Globals.parameters()])
 
 
-def _name_option(name: str, annotation: Any) -> None:
-    """Name an option by its parameter; Typer before 0.28 takes `--TEAM` from a metavar that is the same word."""
+def _with_name(name: str, annotation: Any) -> Any:
+    """Name an option by its parameter; Typer before 0.28 takes `--TEAM` from a metavar that is the same word.
+
+    In a copy, for an annotation may serve several parameters.
+    """
+    metadata = []
     for info in getattr(annotation, "__metadata__", ()):
+        named = info
         if isinstance(info, OptionInfo) and info.metavar and not info.param_decls:
-            info.param_decls = (f"--{name.replace('_', '-')}",)
+            named = copy(info)
+            named.param_decls = (f"--{name.replace('_', '-')}",)
+        metadata.append(named)
+    return Annotated[(annotation.__origin__, *metadata)] if metadata else annotation
 
 
 def with_signature(function: Callable[..., None], parameters: Sequence[Parameter]) -> Callable[..., None]:

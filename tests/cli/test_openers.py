@@ -73,6 +73,13 @@ def test_any_other_type_is_an_error_when_the_command_is_loaded(own: Dbctl, signa
     assert own("--help").code == 0
 
 
+def test_an_annotation_may_serve_two_options(own: Dbctl) -> None:
+    define(own, "count", 'Number = Annotated[int, typer.Option(metavar="NUMBER")]\n\n\n'
+           "def count(needed: Profile, first: Number = 1, last: Number = 2) -> Found:\n"
+           "    return Found(10 * first + last)\n")  # fmt: skip
+    assert own.ok("count", "--first", "3", "--last", "4", "--json").json["answer"] == 34
+
+
 def test_each_type_of_the_table_is_there() -> None:
     from importlib import import_module
 
