@@ -100,14 +100,13 @@ def ping_when_up(profile: Profile, seconds: float, attempt: Callable[[Profile], 
         OutOfTime: It still fails when the time is over.
     """
     patience = Patience(seconds)
-    failure = ConnectError(f"profile {profile.name}: connection failed: no answer", transient=True)
     while True:
         timeout = patience.time_for_a_try(profile.connect_timeout)
         bounded = profile.model_copy(update={"connect_timeout": timeout})
         try:
             return result_of(started(partial(attempt, bounded)), patience.left)
         except TimeoutError:
-            pass  # what failed before is what is known
+            failure = ConnectError(f"profile {profile.name}: connection failed: no answer", transient=True)
         except ConnectError as error:
             failure = error
         time.sleep(patience.pause_after(failure))

@@ -10,6 +10,8 @@ from dbctl.errors import ConnectError, OutOfTime
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
 """Seconds between two tries; each pause is up to a quarter shorter, so that many who wait do not knock in step."""
+_TELLING = 1.0
+"""Seconds within which a server that is up answers. The silence of a try that had less is no news."""
 
 _log = logging.getLogger("dbctl")
 
@@ -26,6 +28,8 @@ class Patience:
         self._end = time.monotonic() + seconds
         self._pause = _FIRST_PAUSE
         self._said = ""
+        self._failure: ConnectError | None = None
+        self._no_news_from = self._end
 
     @property
     def left(self) -> float:
@@ -37,10 +41,16 @@ class Patience:
 
         Before the end there is some time left to find out at which step the server is silent.
         """
-        return max(_FIRST_PAUSE, min(usual, round(max(self.left - 1, self.left / 2), 2)))
+        seconds = max(_FIRST_PAUSE, min(usual, round(max(self.left - 1, self.left / 2), 2)))
+        is_short = seconds < min(usual, _TELLING)
+        self._no_news_from = min(self._end, time.monotonic() + seconds) if is_short else self._end
+        return seconds
 
     def pause_after(self, failure: ConnectError) -> float:
         """Return for how many seconds to pause after a try that failed, and say once what is waited for.
+
+        Args:
+            failure: How it failed. What is known from a try before counts for more than the silence of a short one.
 
         Raises:
             ConnectError: The failure itself, which no waiting heals.
@@ -48,6 +58,9 @@ class Patience:
         """
         if not failure.transient:
             raise failure
+        if self._failure and time.monotonic() >= self._no_news_from:
+            failure = self._failure
+        self._failure = failure
         if self.left < _FIRST_PAUSE:
             raise OutOfTime(f"waited {self.seconds:g} s in vain: {failure.message}", failure.hint) from failure
         # Numbers may differ from try to try: seconds, a process's id.

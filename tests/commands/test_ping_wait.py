@@ -179,6 +179,20 @@ def test_the_end_of_the_time_names_what_failed_last(dbctl: Dbctl, scheme: str, d
 
 @SCHEMES
 @DRIVERS
+def test_the_silence_of_a_last_short_try_does_not_hide_what_failed(dbctl: Dbctl, scheme: str, driver: str) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        run = on_profiles(dbctl, f'[profiles.x]\nurl = "{scheme}://app@127.0.0.1:{server.getsockname()[1]}/x"\n')
+        with run.popen("-p", "x", "ping", "--wait", "1.8", "--driver", driver) as process:
+            assert process.stderr
+            assert ": TCP failed: " in process.stderr.readline()
+            server.listen()  # and never says a word
+            error = process.stderr.read()
+    assert error.startswith("dbctl: error: waited 1.8 s in vain: profile x: TCP failed: "), error
+
+
+@SCHEMES
+@DRIVERS
 def test_the_try_under_way_ends_with_the_time(dbctl: Dbctl, silent_port: int, scheme: str, driver: str) -> None:
     url = f"{scheme}://app@127.0.0.1:{silent_port}/x"
     run = on_profiles(dbctl, f'default = "x"\n[profiles.x]\nurl = "{url}"\nconnect_timeout = 50\n')
