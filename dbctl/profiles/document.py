@@ -90,7 +90,7 @@ def find(config: str | None, environ: Mapping[str, str]) -> Path | None:
     """
     if (named := _named(config, environ)) is not None:
         if not named.is_file():
-            raise ConfigError(f"{'DBCTL_CONFIG' if config is None else '--config'}: there is no file {named}")
+            raise ConfigError(f"{'DBCTL_CONFIG: ' if config is None else ''}there is no profile file {named}")
         return named
     home = Path(os.path.expanduser(environ.get("XDG_CONFIG_HOME") or "~/.config"))
     for directory in (*_upwards(), home / "dbctl"):
@@ -154,7 +154,7 @@ def _refuse_anothers(path: Path) -> None:
         if one.stat().st_uid not in {os.geteuid(), 0}:
             raise ConfigError(
                 f"{path}: {'it' if one == path else 'its directory'} belongs to another user",
-                f"if you trust it, name it: --config {shlex.quote(str(path))}, or DBCTL_CONFIG",
+                f"if you trust it, name it: DBCTL_CONFIG={shlex.quote(str(path))}",
             )
 
 

@@ -109,9 +109,9 @@ def test_the_highest_place_has_the_file(
 
 @pytest.mark.parametrize("missing", ["nowhere.toml", "nowhere/profiles.toml", ".", "~nosuchuser/profiles.toml"])
 def test_a_file_that_is_named_must_be_there(missing: str) -> None:
-    with pytest.raises(ConfigError, match=r"\A--config: [^\n]*there is no file [^\n]+\Z"):
+    with pytest.raises(ConfigError, match=r"\Athere is no profile file [^\n]+\Z"):
         Profiles.load(missing, environ={})
-    with pytest.raises(ConfigError, match=r"\ADBCTL_CONFIG: [^\n]*there is no file [^\n]+\Z"):
+    with pytest.raises(ConfigError, match=r"\ADBCTL_CONFIG: there is no profile file [^\n]+\Z"):
         Profiles.load(environ={"DBCTL_CONFIG": missing})
 
 
@@ -201,7 +201,7 @@ def test_an_empty_profile_name_never_leads_to_another_profile(profile_file: Prof
 
 def test_an_empty_config_never_leads_to_another_file(workdir: Path) -> None:
     (workdir / "profiles.toml").write_text("")
-    with pytest.raises(ConfigError, match="there is no file"):
+    with pytest.raises(ConfigError, match="there is no profile file"):
         Profiles.load("", environ={})
 
 

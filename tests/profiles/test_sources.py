@@ -214,7 +214,7 @@ def test_a_file_that_somebody_else_put_there_counts_only_where_it_is_named(
     os.chown(workdir / given, 12345, 12345)
     result = dbctl("profiles", "list")
     assert result.code == 3
-    assert "belongs to another user; if you trust it, name it: --config profiles.toml" in result.err
+    assert "belongs to another user; if you trust it, name it: DBCTL_CONFIG=profiles.toml" in result.err
     assert dbctl("profiles", "list", "--config", "profiles.toml").code == 0
     assert dbctl("profiles", "list", env={"DBCTL_CONFIG": "profiles.toml"}).code == 0
     os.chown(workdir / given, 0, 0)
