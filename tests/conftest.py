@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.harness.cli import Dbctl
-from tests.harness.database import KINDS, TestDatabase
+from tests.harness.database import KINDS, SERVER_KINDS, TestDatabase
 from tests.harness.dice import dice
 from tests.harness.forked import Forked
 from tests.harness.shared import make_shared
 from tests.marks import marks_of
 from tests.servers.authority import Authority
 from tests.servers.mariadb import MariaDBServer
+from tests.servers.mysql import MySQLServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.server import Server
 from tests.servers.system import ServerMissing
@@ -80,6 +81,12 @@ def mariadb(authority: Authority) -> Iterator[Server]:
     yield from _running(MariaDBServer, authority)
 
 
+@pytest.fixture(scope="session")
+def mysql(authority: Authority) -> Iterator[Server]:
+    """A MySQL server with TLS."""
+    yield from _running(MySQLServer, authority)
+
+
 @pytest.fixture
 def sqlite_database(tmp_path: Path) -> TestDatabase:
     """A SQLite database whose file is not there yet."""
@@ -98,8 +105,19 @@ def mariadb_database(mariadb: Server) -> Iterator[TestDatabase]:
     yield from _fresh(mariadb)
 
 
+@pytest.fixture
+def mysql_database(mysql: Server) -> Iterator[TestDatabase]:
+    """A new database on the MySQL server."""
+    yield from _fresh(mysql)
+
+
 # Fixtures by name, and not as arguments: a test on SQLite starts no server.
-_FIXTURES = {"sqlite": "sqlite_database", "postgresql": "postgres_database", "mariadb": "mariadb_database"}
+_FIXTURES = {
+    "sqlite": "sqlite_database",
+    "postgresql": "postgres_database",
+    "mariadb": "mariadb_database",
+    "mysql": "mysql_database",
+}
 
 
 @pytest.fixture(params=KINDS)
@@ -110,7 +128,7 @@ def database(request: pytest.FixtureRequest) -> TestDatabase:
     return found
 
 
-@pytest.fixture(params=KINDS[1:])
+@pytest.fixture(params=SERVER_KINDS)
 def server_database(request: pytest.FixtureRequest) -> TestDatabase:
     """A new database, on each server in turn."""
     found = request.getfixturevalue(_FIXTURES[request.param])
@@ -124,7 +142,7 @@ def shared_database(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
     yield from make_shared(request.param, request)
 
 
-@pytest.fixture(scope="module", params=KINDS[1:])
+@pytest.fixture(scope="module", params=SERVER_KINDS)
 def shared_server_database(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
     """A database on each server in turn, for all tests of the module."""
     yield from make_shared(request.param, request)

@@ -231,6 +231,24 @@ class Backend(Diagnosis):
         """
         raise Unsupported(f"{self.title}: what runs can't be ended")
 
+    def stopper(self, driver_connection: Any) -> Callable[[], Any] | None:
+        """Return what ends a connection's statement that has outrun its timeout; None where the server does by itself.
+
+        It is called in a thread of its own.
+        """
+        return None
+
+    def overrun(self, error: Exception | None) -> tuple[object, ...] | None:
+        """Return what the driver's error says of a statement that a stopper has ended.
+
+        Args:
+            error: How the statement ended, or None: some make nothing of it.
+
+        Returns:
+            The arguments of an OperationalError; or None where the error is another one, which stands then.
+        """
+        return None
+
     # --- advisory locks: statements get `:key`, what `lock_key` returns ---
 
     lock_statement: ClassVar[str] = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -10,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.util import await_only
 
 from dbctl.backends.origins import SILENCE
 from dbctl.errors import ConnectError
-from dbctl.runtime.deadlines import abort_after, connect_until, shut_down_after
+from dbctl.runtime.deadlines import abort_after, call_after, connect_until, shut_down_after
+from dbctl.runtime.waits import is_done, started
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from sqlalchemy import Dialect, Engine
     from sqlalchemy.pool import PoolResetState
 
@@ -25,28 +30,34 @@ if TYPE_CHECKING:
 _GRACE = 0.3
 """Seconds that a server has beyond the statement timeout to say itself that it is over."""
 
+_TO_STOP = 2.5
+"""Seconds that it may take beyond that to have a server end a statement, by a connection of its own."""
+
 _RESET = "dbctl_reset"
 """What a pool's record has in its `info` while the pool takes its connection back: what cuts it."""
 
 _TO_TAKE_LEAVE = 0.5
 """Seconds that a server has to close a connection from its side too."""
 
+_log = logging.getLogger("dbctl")
+
 
 def bound_statements(engine: Engine, backend: Backend) -> None:
     """Cut the connections of a new engine on which a statement, a COMMIT or a ROLLBACK is not answered in time.
 
-    What can't be a listener's, since SQLAlchemy has no such event, stands on the engine's own dialect.
+    A statement that its server does not end by itself is ended there first. What can't be a listener's, since
+    SQLAlchemy has no such event, stands on the engine's own dialect.
     """
     if not backend.profile.statement_timeout:
         return
-    dialect, seconds = engine.dialect, backend.profile.statement_timeout + _GRACE
+    dialect, seconds = engine.dialect, backend.profile.statement_timeout
 
     def bound_event(name: str) -> None:
         execute: Callable[..., Any] = getattr(dialect, name)
 
         def listen(cursor: Any, *arguments: Any) -> bool:
             context = arguments[-1]
-            with cut_after(backend, context.root_connection.connection.dbapi_connection, seconds):
+            with _statement_bound(backend, dialect, context.root_connection.connection.dbapi_connection, seconds):
                 # SQLAlchemy calls no listener after one that has executed.
                 if not any(each(cursor, *arguments) for each in listeners_after(listen, dialect, name)):
                     execute(cursor, *arguments)
@@ -58,7 +69,7 @@ def bound_statements(engine: Engine, backend: Backend) -> None:
         end: Callable[[Any], None] = getattr(dialect, name)
 
         def end_in_time(connection: Any) -> None:
-            with cut_after(backend, getattr(connection, "dbapi_connection", connection), seconds):
+            with cut_after(backend, getattr(connection, "dbapi_connection", connection), seconds + _GRACE):
                 end(connection)
 
         vars(dialect)[name] = end_in_time
@@ -67,6 +78,13 @@ def bound_statements(engine: Engine, backend: Backend) -> None:
         bound_event(name)
     for name in ("do_commit", "do_rollback"):
         bound_method(name)
+
+
+def _statement_bound(backend: Backend, dialect: Dialect, connection: Any, seconds: float) -> cut_after:
+    stop = backend.stopper(getattr(connection, "driver_connection", connection))
+    if stop is None:
+        return cut_after(backend, connection, seconds + _GRACE)
+    return _stopped_after(backend, dialect, connection, seconds, stop)
 
 
 def bound_pings(engine: Engine, backend: Backend) -> None:
@@ -157,6 +175,53 @@ class cut_after:  # not a generator, since each statement or pre-ping pays for i
 
     def _tell(self, error: Exception, reason: str) -> None:
         vars(error)[SILENCE] = reason
+
+
+class _stopped_after(cut_after):
+    """Have a server end a statement that takes longer, and cut the connection where it does not.
+
+    The block is left when the server has been told, which would else end what is asked next.
+
+    Raises:
+        OperationalError: The driver's: it took longer.
+    """
+
+    def __init__(
+        self, backend: Backend, dialect: Dialect, connection: Any, seconds: float, stop: Callable[[], object]
+    ) -> None:
+        super().__init__(backend, connection, seconds + _GRACE + _TO_STOP)
+        self._backend = backend
+        self._dialect = dialect
+        self._stop = stop
+        self._stopping: Future[object] | None = None
+        self._call = call_after(seconds, self._begin_to_stop)
+
+    def _begin_to_stop(self) -> None:
+        self._stopping = started(self._stop)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._call.__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._call.__exit__(None, None, None)
+        if self._stopping:
+            self._wait(self._stopping)
+        super().__exit__(kind, error, at)
+        if not self._stopping or not (error is None or isinstance(error, Exception)):
+            return
+        if problem := self._stopping.exception():
+            _log.debug("profile %s: a statement could not be ended at its server: %s", self._name, problem)
+        elif says := self._backend.overrun(error):
+            raise self._dialect.loaded_dbapi.OperationalError(*says) from error
+
+    def _wait(self, stopping: Future[object]) -> None:
+        if self._dialect.is_async:
+            import asyncio
+
+            await_only(asyncio.wait([asyncio.wrap_future(stopping)]))
+        else:
+            is_done(stopping)
 
 
 class answering(cut_after):

@@ -1,4 +1,7 @@
-"""Ends for what has none of its own: a driver that waits at its socket for an answer is cut off there."""
+"""Ends for what has none of its own: a driver that waits at its socket for an answer is cut off there.
+
+All that is due at a time in this process one thread does, which starts with the first.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +23,28 @@ _until: ContextVar[float] = ContextVar("dbctl_until", default=0.0)
 """When the checkout ends whose pre-ping got no answer: the connect that follows has the rest of its time."""
 
 
-class shut_down_after:  # not a generator, since each pre-ping pays for it
+class call_after:  # not a generator, since each statement pays for it
+    """Call something if the block takes longer. When the block is left it has been called, or never will be.
+
+    Args:
+        seconds: How long the block may take.
+        action: Called in another thread, in which it must not wait.
+    """
+
+    __slots__ = ("_action", "_seconds")
+
+    def __init__(self, seconds: float, action: Callable[[], object]) -> None:
+        self._seconds = seconds
+        self._action = action
+
+    def __enter__(self) -> None:
+        _watch.add(self, self._action, time.monotonic() + self._seconds)
+
+    def __exit__(self, *_reason: object) -> None:
+        _watch.remove(self)
+
+
+class shut_down_after:
     """Shut a socket down if the block takes longer, so that whoever waits there, in whatever thread, waits no more.
 
     A block that is entered by hand may be left alone: it is over when its time is.
@@ -36,10 +62,12 @@ class shut_down_after:  # not a generator, since each pre-ping pays for it
 
     def __enter__(self) -> None:
         # Of a duplicate, which is the same socket still when the driver has closed its own meanwhile.
-        _watch.add(self, os.dup(self._descriptor), time.monotonic() + self._seconds)
+        self._descriptor = os.dup(self._descriptor)
+        _watch.add(self, partial(_shut_down, self._descriptor), time.monotonic() + self._seconds)
 
     def __exit__(self, *_reason: object) -> None:
-        _watch.remove(self)
+        if _watch.remove(self):
+            os.close(self._descriptor)
 
 
 class abort_after:
@@ -72,20 +100,17 @@ def connect_until(end: float) -> None:
 
 
 class _Watch:
-    """One thread for all sockets of the process that are to be shut down at a time; it starts with the first.
-
-    It is given duplicates of their descriptors, and closes them.
-    """
+    """The thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._due: dict[object, tuple[float, int]] = {}
+        self._due: dict[object, tuple[float, Callable[[], object]]] = {}
         self._wakes: float | None = None
 
-    def add(self, key: object, descriptor: int, due: float) -> None:
+    def add(self, key: object, action: Callable[[], object], due: float) -> None:
         with self._lock:
-            self._due[key] = due, descriptor
+            self._due[key] = due, action
             if self._wakes is None:
                 self._wakes = due
                 threading.Thread(target=self._run, name="dbctl-watch", daemon=True).start()
@@ -93,18 +118,18 @@ class _Watch:
                 self._wakes = due
                 self._changed.notify()
 
-    def remove(self, key: object) -> None:
+    def remove(self, key: object) -> bool:
+        """Tell whether it was not done yet, and never will be."""
         # The thread is not told: that would cost more than to let it wake up once for nothing.
         with self._lock:
-            if found := self._due.pop(key, None):
-                os.close(found[1])
+            return self._due.pop(key, None) is not None
 
     def _run(self) -> None:
         with self._changed:
             while True:
                 now = time.monotonic()
                 for key in [key for key, (due, _) in self._due.items() if due <= now]:
-                    _shut_down(self._due.pop(key)[1])
+                    self._due.pop(key)[1]()
                 self._wakes = min((due for due, _ in self._due.values()), default=math.inf)
                 self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX) if self._due else None)
 

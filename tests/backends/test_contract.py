@@ -14,21 +14,21 @@ from dbctl.connections.connector import Connector
 from dbctl.errors import OutOfTime
 from dbctl.profiles import Profile
 from dbctl.work.sessions import unit_of_work
-from tests.harness.database import KINDS, TestDatabase
+from tests.harness.database import SERVER_KINDS, TestDatabase
 from tests.harness.profile import engine_of, one_unit, profile_of
 from tests.harness.shared import server_of
 
-TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
-VERSION = {"sqlite": "SELECT sqlite_version()", "postgresql": "SHOW server_version", "mariadb": "SELECT version()"}
+TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL"}
+VERSION = {"sqlite": "SELECT sqlite_version()", "postgresql": "SHOW server_version", "mysql": "SELECT version()"}
 LONG = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
     "postgresql": "SELECT pg_sleep(20)",
-    "mariadb": "SELECT SLEEP(20)",
+    "mysql": "SELECT SLEEP(20)",
 }
 PASSWORD = "pässwörd 🦸/@:%20#?&'\"\\"
 
 
-@pytest.fixture(scope="module", params=KINDS[1:])
+@pytest.fixture(scope="module", params=SERVER_KINDS)
 def own_role(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
     """A database of a role of its own, whose password is hostile to whoever encodes it."""
     server = server_of(request.param, request)
@@ -54,8 +54,8 @@ def test_the_profile_leads_to_the_database(shared_database: TestDatabase) -> Non
 def test_the_identity_is_what_the_server_says_of_itself(shared_database: TestDatabase) -> None:
     with one_unit(profile_of(shared_database)) as unit:
         identity = unit.backend.identity(unit.session.connection())
-    [(version,)] = shared_database.execute(VERSION[shared_database.kind])
-    user = {"sqlite": None, "postgresql": "app", "mariadb": "app@%"}[shared_database.kind]
+    [(version,)] = shared_database.execute(VERSION[shared_database.dialect])
+    user = {"sqlite": None, "postgresql": "app", "mysql": "app@%"}[shared_database.dialect]
     assert identity.server == TITLES[shared_database.kind]
     assert version.startswith(identity.version)
     assert identity.version.count(".") >= 1
@@ -70,7 +70,7 @@ def test_a_table_survives_a_rollback_only_where_the_backend_says_so(shared_datab
     with one_unit(profile) as unit:
         there = unit.session.connection().dialect.has_table(unit.session.connection(), "early")
     assert there is not backend.transactional_ddl
-    assert there is (shared_database.kind == "mariadb")
+    assert there is (shared_database.dialect == "mysql")
 
 
 def test_what_a_unit_writes_another_connection_reads(shared_database: TestDatabase) -> None:
@@ -95,16 +95,16 @@ def test_a_statement_ends_when_the_profile_says(shared_database: TestDatabase) -
     with engine_of(profile) as engine:
         start = time.monotonic()
         with pytest.raises(OutOfTime):
-            _run(engine, profile, LONG[shared_database.kind])
+            _run(engine, profile, LONG[shared_database.dialect])
         assert 0.3 <= time.monotonic() - start < 1.3
         _run(engine, profile, "SELECT 1")
 
 
 def test_each_statement_has_the_time_anew(shared_database: TestDatabase) -> None:
-    pause = {"sqlite": "SELECT 1", "postgresql": "SELECT pg_sleep(0.2)", "mariadb": "SELECT SLEEP(0.2)"}
+    pause = {"sqlite": "SELECT 1", "postgresql": "SELECT pg_sleep(0.2)", "mysql": "SELECT SLEEP(0.2)"}
     with one_unit(profile_of(shared_database, {"statement_timeout": 0.3})) as unit:
         for _ in range(2):
-            unit.session.connection().exec_driver_sql(pause[shared_database.kind])
+            unit.session.connection().exec_driver_sql(pause[shared_database.dialect])
             time.sleep(0.2 if shared_database.kind == "sqlite" else 0)
 
 
@@ -119,18 +119,18 @@ def test_the_servers_count_of_connections_is_its_own(own_role: TestDatabase) -> 
     server = own_role.server
     sql = {
         "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE usename = 'polyglot'",
-        "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE user = 'polyglot'",
+        "mysql": "SELECT count(*) FROM information_schema.processlist WHERE user = 'polyglot'",
     }
     with contextlib.ExitStack() as held:
         for _ in range(3):
             held.enter_context(contextlib.closing(server.connect(user="polyglot", password=PASSWORD)))
         with one_unit(profile_of(own_role)) as unit:
             usage = unit.backend.usage(unit.session.connection())
-            [(by_user,)] = server.execute(sql[server.kind])
+            [(by_user,)] = server.execute(sql[server.dialect])
     assert usage.in_use_by_user == by_user == 4
     assert usage.in_use >= 4
     # PostgreSQL keeps three of its hundred for superusers.
-    assert usage.limit == {"postgresql": 97, "mariadb": 100}[server.kind]
+    assert usage.limit == {"postgresql": 97, "mysql": 100}[server.dialect]
     assert usage.headroom == usage.limit - usage.in_use
 
 

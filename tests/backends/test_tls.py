@@ -24,7 +24,7 @@ from tests.servers.tls_stripper import SSL_REQUEST, TlsStripper
 MODES = ("disable", "prefer", *ENCRYPTING)
 SERVERS_WORD = {
     "postgresql": "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
-    "mariadb": "SELECT variable_value FROM information_schema.session_status WHERE variable_name = 'ssl_version'",
+    "mysql": "SHOW SESSION STATUS LIKE 'ssl_version'",
 }
 
 
@@ -33,8 +33,8 @@ def tls_version(profile: Profile) -> str | None:
     with one_unit(profile) as unit:
         connection = unit.session.connection()
         told = unit.backend.tls_version(connection.connection.driver_connection)
-        kind = "mariadb" if unit.backend.title == "MySQL" else "postgresql"
-        assert told == (connection.exec_driver_sql(SERVERS_WORD[kind]).scalar() or None)
+        *_, said = connection.exec_driver_sql(SERVERS_WORD[connection.dialect.name]).one()
+        assert told == (said or None)
     return told
 
 
@@ -167,9 +167,9 @@ def test_where_tls_is_stripped_in_transit_nothing_is_told_to_whoever_did_it(
 ) -> None:
     database = shared_server_database
     assert database.server
-    with TlsStripper(database.kind, database.server.port) as proxy:
+    with TlsStripper(database.dialect, database.server.port) as proxy:
         profile = profile_of(database, {"ssl.mode": mode, "port": str(proxy.port)})
-        if look is not ping and database.kind == "mariadb":
+        if look is not ping and database.dialect == "mysql":
             # asyncmy begins TLS whatever the greeting offers, and so with the server itself.
             assert look(profile).encrypted
             return
@@ -184,7 +184,7 @@ def test_where_tls_is_only_preferred_a_stripped_connection_is_said_to_be_one(
 ) -> None:
     database = shared_server_database
     assert database.server
-    with TlsStripper(database.kind, database.server.port) as proxy:
+    with TlsStripper(database.dialect, database.server.port) as proxy:
         report = look(profile_of(database, {"ssl.mode": "prefer", "port": str(proxy.port)}))
     assert (report.encrypted, report.tls) == (False, None)
 

@@ -28,7 +28,7 @@ def source(request: pytest.FixtureRequest) -> str:
 def configure(run: Dbctl, database: TestDatabase, source: str, password: str) -> Dbctl:
     """Write a profile whose user `canary` has the password from this source."""
     toml = re.sub(r"(?m)^(user|password_env) = .*\n", "", database.toml)
-    scheme, place = ("mysql", "my") if database.kind == "mariadb" else ("postgresql", "pg")
+    scheme, place = ("mysql", "my") if database.dialect == "mysql" else ("postgresql", "pg")
     assert database.server
     if source == "url":
         toml = re.sub(r"(?m)^(driver|host|port|database) = .*\n", "", toml)

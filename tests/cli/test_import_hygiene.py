@@ -119,9 +119,9 @@ def test_ping_in_a_pipe_imports_what_it_needs(dbctl: Dbctl) -> None:
 
 def test_ping_imports_the_driver_of_its_database_alone(on_database: Dbctl, database: TestDatabase) -> None:
     database.execute("CREATE TABLE t (x INTEGER)")  # so that SQLite has a file
-    drivers: dict[str, set[str]] = {"sqlite": set(), "postgresql": {"psycopg2"}, "mariadb": {"pymysql"}}
+    drivers: dict[str, set[str]] = {"sqlite": set(), "postgresql": {"psycopg2"}, "mysql": {"pymysql"}}
     modules = imported(on_database, "ping")
-    assert modules & {"psycopg2", "pymysql", "asyncpg", "asyncmy", "aiosqlite"} == drivers[database.kind]
+    assert modules & {"psycopg2", "pymysql", "asyncpg", "asyncmy", "aiosqlite"} == drivers[database.dialect]
     assert modules & {"sqlmodel", "rich"} == set()
 
 

@@ -15,7 +15,7 @@ from tests.cli.own import define, with_own_commands
 from tests.faults.cuts import CutAfter
 from tests.faults.watching import Watch, watching, within
 from tests.harness.cli import Dbctl
-from tests.harness.database import TestDatabase
+from tests.harness.database import SERVER_KINDS, TestDatabase
 from tests.servers.proxy import End, Proxy, Way
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv")
@@ -34,21 +34,21 @@ RUN = "def sql(needed: Session, query: str) -> Rows[Any]:\n    return stream_row
 NUMBERS = {
     "sqlite": "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {most}) SELECT n FROM c) s",
     "postgresql": "generate_series(1, {most}) AS s(n)",
-    "mariadb": "(SELECT seq AS n FROM seq_1_to_{most}) s",
+    "mysql": "(SELECT seq AS n FROM seq_1_to_{most}) s",
 }
 # A value that takes some time, about a quarter of a second.
 SLOWLY = {
     "sqlite": "(WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 500000 + n)"
     " SELECT count(*) FROM c)",
     "postgresql": "length(pg_sleep(0.25)::text)",
-    "mariadb": "SLEEP(0.25)",
+    "mysql": "SLEEP(0.25)",
 }
-WIDENED = {"sqlite": "printf('%.{0}c', 'x')", "postgresql": "repeat('x', {0})", "mariadb": "REPEAT('x', {0})"}
+WIDENED = {"sqlite": "printf('%.{0}c', 'x')", "postgresql": "repeat('x', {0})", "mysql": "REPEAT('x', {0})"}
 # A row that the server can't compute.
 BROKEN = {
     "sqlite": "abs(-9223372036854775807 - (n - {row} + 1))",
     "postgresql": "1 / (n - {row})",
-    "mariadb": "(SELECT seq FROM seq_1_to_2 t WHERE t.seq < IF(s.n = {row}, 3, 2))",
+    "mysql": "(SELECT seq FROM seq_1_to_2 t WHERE t.seq < IF(s.n = {row}, 3, 2))",
 }
 
 
@@ -104,7 +104,7 @@ def left(process: subprocess.Popen[str]) -> tuple[int, str]:
     indirect=["database"],
 )
 def test_a_row_is_written_when_it_has_come(asking: Dbctl, watch: Watch, output: str) -> None:
-    process = start(asking, "sql", slow_rows(watch.database.kind), "-o", output)
+    process = start(asking, "sql", slow_rows(watch.database.dialect), "-o", output)
     assert process.stdout
     lines = [process.stdout.readline() for _ in range(5 if output == "json" else 2)]
     assert "xxx" in "".join(lines)
@@ -117,7 +117,7 @@ def test_a_row_is_written_when_it_has_come(asking: Dbctl, watch: Watch, output: 
     ("database", "output"), [("sqlite", "table"), ("postgresql", "tsv"), ("mariadb", "table")], indirect=["database"]
 )
 def test_a_reader_that_leaves_ends_the_query_at_once(asking: Dbctl, watch: Watch, output: str) -> None:
-    process = start(asking, "sql", slow_rows(watch.database.kind), "-o", output)
+    process = start(asking, "sql", slow_rows(watch.database.dialect), "-o", output)
     assert process.stdout
     assert process.stdout.read(1)
     began = time.monotonic()
@@ -127,10 +127,8 @@ def test_a_reader_that_leaves_ends_the_query_at_once(asking: Dbctl, watch: Watch
 
 
 def test_one_that_leaves_before_the_first_row_does_so_too(asking: Dbctl, watch: Watch) -> None:
-    kind = watch.database.kind
-    long = {"postgresql": "pg_sleep(60)::text", "mariadb": "SLEEP(60)"}.get(
-        kind, SLOWLY[kind].replace("2000000", "9e9")
-    )
+    kind = watch.database.dialect
+    long = {"postgresql": "pg_sleep(60)::text", "mysql": "SLEEP(60)"}.get(kind, SLOWLY[kind].replace("2000000", "9e9"))
     define(asking, "lazy", "def lazy(needed: Session, query: str) -> Rows[Any]:\n"
            "    return Rows(['n', 'x'], stream(needed, text(query)))\n")  # fmt: skip
     process = start(asking, "lazy", f"SELECT n, {long} AS x FROM {NUMBERS[kind].format(most=2)}")
@@ -145,7 +143,7 @@ def test_one_that_leaves_before_the_first_row_does_so_too(asking: Dbctl, watch: 
 
 
 def test_head_leaves_nothing_unsaid(asking: Dbctl, watch: Watch) -> None:
-    query = numbers(watch.database.kind, 1_000_000)
+    query = numbers(watch.database.dialect, 1_000_000)
     process = start(asking, "sql", query, "-o", "csv")
     assert process.stdout
     assert [process.stdout.readline() for _ in range(3)] == ["n,again\n", "1,1\n", "2,2\n"]
@@ -155,7 +153,7 @@ def test_head_leaves_nothing_unsaid(asking: Dbctl, watch: Watch) -> None:
 @EACH
 def test_all_rows_are_written(asking: Dbctl, watch: Watch, output: str) -> None:
     most = 12_345
-    result = asking.ok("sql", numbers(watch.database.kind, most), "-o", output)
+    result = asking.ok("sql", numbers(watch.database.dialect, most), "-o", output)
     found = [int(number) for number in re.findall(r"^\D*(\d+)", result.out, re.MULTILINE)]
     if output == "json":
         assert [row["again"] for row in result.json] == list(range(1, most + 1))
@@ -165,7 +163,7 @@ def test_all_rows_are_written(asking: Dbctl, watch: Watch, output: str) -> None:
 
 @EACH
 def test_an_error_midway_leaves_what_is_written(asking: Dbctl, watch: Watch, output: str) -> None:
-    result = asking("sql", broken(watch.database.kind, 40_000), "-o", output)
+    result = asking("sql", broken(watch.database.dialect, 40_000), "-o", output)
     assert result.code == 1, str(result)
     assert result.err.startswith("dbctl: error: ")
     assert result.err.count("\n") == 1
@@ -183,7 +181,7 @@ def test_an_error_before_the_first_row_leaves_nothing(asking: Dbctl, watch: Watc
     assert (result.code, result.out, result.err.count("\n")) == (1, "", 1), str(result)
 
 
-@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
 @pytest.mark.parametrize(("end", "code"), [(End.RESET, 4), (End.CLOSE, 4), (End.SILENCE, 4)])
 def test_a_connection_lost_midway_leaves_what_is_written(
     asking: Dbctl, watch: Watch, database: TestDatabase, end: End, code: int
@@ -193,7 +191,7 @@ def test_a_connection_lost_midway_leaves_what_is_written(
         profiles = asking.cwd / "profiles.toml"
         profiles.write_text(profiles.read_text().replace(str(database.server.port), str(proxy.port)))
         proxy.expect(CutAfter(end, Way.TO_CLIENT, 300_000))
-        query = numbers(database.kind, 1_000_000)
+        query = numbers(database.dialect, 1_000_000)
         began = time.monotonic()
         result = asking("sql", query, "--timeout", "5", "-o", "csv")
         assert time.monotonic() - began < 12
@@ -239,7 +237,7 @@ def test_what_was_shown_is_not_run_again(
 def test_a_signal_midway_ends_it_with_what_is_written(
     asking: Dbctl, watch: Watch, number: signal.Signals, code: int
 ) -> None:
-    process = start(asking, "sql", slow_rows(watch.database.kind), "-o", "csv")
+    process = start(asking, "sql", slow_rows(watch.database.dialect), "-o", "csv")
     assert process.stdout
     assert process.stderr
     assert process.stdout.readline() == "n,wide,slow\n"
@@ -257,7 +255,7 @@ def test_a_signal_midway_ends_it_with_what_is_written(
 
 
 def test_a_deadline_midway_ends_it_with_what_is_written(asking: Dbctl, watch: Watch) -> None:
-    result = asking("sql", slow_rows(watch.database.kind), "-o", "csv", "--deadline", "4")
+    result = asking("sql", slow_rows(watch.database.dialect), "-o", "csv", "--deadline", "4")
     assert (result.code, result.err.count("\n")) == (5, 1), str(result)[-1000:]
     assert 2 <= len(result.lines) < 40
     assert result.out.endswith("\n")
@@ -282,7 +280,7 @@ def test_a_signal_is_heard_though_the_reader_takes_nothing(asking: Dbctl, watch:
 @pytest.mark.parametrize("database", ["sqlite", "mariadb"], indirect=True)
 def test_a_full_disk_ends_it(asking: Dbctl, watch: Watch) -> None:
     with open("/dev/full", "wb") as full:
-        query = numbers(watch.database.kind, 5_000_000)
+        query = numbers(watch.database.dialect, 5_000_000)
         done = subprocess.run(
             [*asking.program, "sql", query], cwd=asking.cwd, env=asking.environment(), stdout=full,
             stderr=subprocess.PIPE, text=True, timeout=60, check=False,
@@ -317,9 +315,9 @@ def objects(needed: Session, query: str) -> Iterator[Found]:
 @EACH
 def test_a_generator_of_dataclasses_is_written_as_it_comes_too(asking: Dbctl, watch: Watch, output: str) -> None:
     define(asking, "objects", GENERATORS)
-    result = asking.ok("objects", numbers(watch.database.kind, 3000), "-o", output)
+    result = asking.ok("objects", numbers(watch.database.dialect, 3000), "-o", output)
     assert len(re.findall(r"\d+", result.out)) == 3000
-    process = start(asking, "objects", numbers(watch.database.kind, 5_000_000), "-o", output)
+    process = start(asking, "objects", numbers(watch.database.dialect, 5_000_000), "-o", output)
     assert process.stdout
     process.stdout.readline()
     assert left(process) == (0, "")
@@ -365,7 +363,7 @@ def peak(dbctl: Dbctl, *args: str) -> int:
 
 @EACH
 def test_memory_does_not_grow_with_the_rows(asking: Dbctl, watch: Watch, output: str) -> None:
-    kind = watch.database.kind
+    kind = watch.database.dialect
     query = f"SELECT n, {WIDENED[kind].format(100)} AS x FROM {NUMBERS[kind].format(most='{most}')}"
     few, many = (peak(asking, "sql", query.format(most=most), "-o", output) for most in (1, 100_000))
     assert many < 1.3 * few

@@ -80,8 +80,8 @@ def test_a_dry_run_prints_ddl_that_can_be_run_as_it_is(quick: Dbctl, database: T
 
 def test_a_dry_run_is_in_the_dialect_of_the_profiles_database(quick: Dbctl, database: TestDatabase) -> None:
     ddl = " ".join(statement["sql"] for statement in quick.ok("init-tables", "--dry-run", "--json").json)
-    words = {"postgresql": "SERIAL", "mariadb": "AUTO_INCREMENT"}
-    assert {kind for kind, word in words.items() if word in ddl} == {database.kind} - {"sqlite"}
+    words = {"postgresql": "SERIAL", "mysql": "AUTO_INCREMENT"}
+    assert {kind for kind, word in words.items() if word in ddl} == {database.dialect} - {"sqlite"}
 
 
 def test_a_dry_run_shows_only_what_is_missing_and_says_it_is_not_committed(
@@ -112,10 +112,10 @@ def held_back(database: TestDatabase) -> Iterator[None]:
 def wait_until_it_waits(database: TestDatabase) -> None:
     waiting = {
         "postgresql": "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
-        "mariadb": f"SELECT 1 FROM information_schema.processlist WHERE db = '{database.name}' AND state = 'User lock'",
+        "mysql": f"SELECT 1 FROM information_schema.processlist WHERE db = '{database.name}' AND state = 'User lock'",
     }
     deadline = time.monotonic() + 20
-    while not database.execute(waiting[database.kind]):
+    while not database.execute(waiting[database.dialect]):
         assert time.monotonic() < deadline, "it never waited"
         time.sleep(0.02)
 

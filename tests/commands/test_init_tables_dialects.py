@@ -49,7 +49,7 @@ def test_ddl_that_fails_halfway_leaves_nothing_or_says_what_stayed(quick: Dbctl,
     assert (result.code, result.out) == (1, ""), str(result)
     assert result.err.startswith("dbctl: error: ")
     assert result.err.count("\n") == 1
-    if database.kind != "mariadb":
+    if database.dialect != "mysql":
         assert tables(database) == set()
         return
     stays = "MySQL commits DDL by itself, so what was created stays: alpha; a further run creates the rest\n"
@@ -63,7 +63,7 @@ def test_a_further_run_creates_the_rest(quick: Dbctl, database: TestDatabase) ->
     models(quick.cwd, alpha="", beta="", gamma="")
     rows = quick.ok("init-tables", "--models", "models", "--json").json
     assert {row["table"]: row["state"] for row in rows} == {
-        "alpha": "existing" if database.kind == "mariadb" else "created",
+        "alpha": "existing" if database.dialect == "mysql" else "created",
         "beta": "created",
         "gamma": "created",
     }
@@ -73,7 +73,7 @@ def test_a_further_run_creates_the_rest(quick: Dbctl, database: TestDatabase) ->
 def test_a_dry_run_of_ddl_that_fails_says_so_where_it_can_be_tried(quick: Dbctl, database: TestDatabase) -> None:
     models(quick.cwd, alpha="", beta=BROKEN)
     result = quick("init-tables", "--models", "models", "--dry-run")
-    assert result.code == (0 if database.kind == "mariadb" else 1)
+    assert result.code == (0 if database.dialect == "mysql" else 1)
     assert tables(database) == set()
 
 
@@ -84,7 +84,7 @@ def test_a_model_that_the_dialect_can_not_express_is_an_error_of_the_model(
     models(quick.cwd, alpha="", beta="word: Mapped[str]")
     for args in (("--dry-run",), ()):
         result = quick("init-tables", "--models", "models", *args)
-        if database.kind != "mariadb":
+        if database.dialect != "mysql":
             assert result.code == 0
             continue
         assert result.code in {1, 3}, str(result)

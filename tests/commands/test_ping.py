@@ -3,11 +3,12 @@
 import pytest
 
 from tests.harness.cli import Dbctl
+from tests.harness.database import SERVER_KINDS
 from tests.harness.forked import Forked
 from tests.harness.sample import Sample
 from tests.servers.authority import Authority
 
-SERVERS = pytest.mark.parametrize("sample_database", ["postgresql", "mariadb"], indirect=True)
+SERVERS = pytest.mark.parametrize("sample_database", SERVER_KINDS, indirect=True)
 
 
 def rewrite(sample: Sample, old: str, new: str) -> None:
@@ -26,9 +27,12 @@ def test_who_answers_is_told_with_the_time_it_took(sample: Sample) -> None:
         "round_trips", "stages",
     ]  # fmt: skip
     assert answer["profile"] == sample.database.profile
-    assert answer["server"] == {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}[kind]
+    assert (
+        answer["server"]
+        == {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL"}[kind]
+    )
     assert answer["database"] == sample.database.name
-    assert answer["user"] == {"sqlite": None, "postgresql": "app", "mariadb": "app@%"}[kind]
+    assert answer["user"] == {"sqlite": None, "postgresql": "app", "mysql": "app@%"}[sample.database.dialect]
     assert (answer["encrypted"], bool(answer["tls"])) == ((None, False) if kind == "sqlite" else (True, True))
     assert 0 < answer["connect_ms"] < 5000
     assert 0 < answer["round_trip_ms"] < 1000

@@ -99,10 +99,12 @@ def test_a_free_place_is_waited_for_where_there_are_too_many_connections(
     assert server
     server.create_role("lonely", "secret", connections=1)
     try:
-        table = f'driver = "{server.kind}"\nhost = "localhost"\nport = {server.port}\nuser = "lonely"\n'
-        run = on_profiles(dbctl, f'default = "x"\n[profiles.x]\n{table}database = "{_open_to_all(server.kind)}"\n'
+        table = f'driver = "{server.dialect}"\nhost = "localhost"\nport = {server.port}\nuser = "lonely"\n'
+        run = on_profiles(dbctl, f'default = "x"\n[profiles.x]\n{table}database = "{_open_to_all(server.dialect)}"\n'
                           'password_env = "LONELY"\n').with_env(LONELY="secret")  # fmt: skip
-        with contextlib.closing(server.connect(user="lonely", password="secret", database=_open_to_all(server.kind))):
+        with contextlib.closing(
+            server.connect(user="lonely", password="secret", database=_open_to_all(server.dialect))
+        ):
             full = run("ping")
             waiting = run.start("ping", "--wait", "60")
             time.sleep(1)
@@ -116,7 +118,7 @@ def test_a_free_place_is_waited_for_where_there_are_too_many_connections(
 
 
 def _open_to_all(kind: str) -> str:
-    return {"postgresql": "postgres", "mariadb": "information_schema"}[kind]
+    return {"postgresql": "postgres", "mysql": "information_schema"}[kind]
 
 
 # --- what can't -------------------------------------------------------------------------------------------------------
@@ -217,7 +219,7 @@ def test_a_frozen_server_is_given_up_in_time(dbctl: Dbctl, server_database: Test
         start = time.monotonic()
         result = run("ping", "--driver", driver)
         assert time.monotonic() - start < 6
-    stage = {"postgresql": "TLS", "mariadb": "login"}[server_database.kind]
+    stage = {"postgresql": "TLS", "mysql": "login"}[server_database.dialect]
     assert result.code == 4, str(result)
     assert f": {stage} failed: no answer within 1 s" in result.err
 

@@ -11,7 +11,7 @@ import pytest
 import tomli_w
 
 from tests.harness.cli import Dbctl
-from tests.harness.database import KINDS, TestDatabase
+from tests.harness.database import SERVER_KINDS, TestDatabase
 from tests.harness.forked import Forked, forked
 from tests.harness.sample import Sample
 from tests.harness.shared import server_of
@@ -88,7 +88,7 @@ def test_a_file_has_no_server_to_ask(sample: Sample) -> None:
     assert stats(sample.dbctl, sample.database)["server"] is None
 
 
-@pytest.fixture(params=KINDS[1:])
+@pytest.fixture(params=SERVER_KINDS)
 def limited(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
     """A database of a role that may have five connections, three of which are taken."""
     server = server_of(request.param, request)
@@ -109,7 +109,7 @@ def test_the_servers_view_is_the_servers_own_count(limited: TestDatabase, dbctl:
     # The three that are taken, and dbctl's own, by which it asked.
     assert view["in_use_by_user"] == 4
     assert view["in_use"] >= 4
-    assert view["limit"] == {"postgresql": 97, "mariadb": 100}[limited.kind]
+    assert view["limit"] == {"postgresql": 97, "mysql": 100}[limited.dialect]
     # Of the five that the role may have, which is less than what the server has left.
     assert view["headroom"] == 1
 

@@ -118,11 +118,11 @@ def test_a_listener_that_never_answers_ends_in_the_connect_timeout(driver: str) 
 
 
 def test_a_statement_timeout_ends_the_statement(server_database: TestDatabase) -> None:
-    sleep = {"postgresql": "SELECT pg_sleep(20)", "mariadb": "SELECT SLEEP(20) FROM (SELECT 1) x, (SELECT 2) y"}
+    sleep = {"postgresql": "SELECT pg_sleep(20)", "mysql": "SELECT SLEEP(20) FROM (SELECT 1) x, (SELECT 2) y"}
 
     async def work(profile: Profile) -> None:
         async with async_opened(profile) as connector, connector.engine.connect() as connection:
-            await connection.exec_driver_sql(sleep[server_database.kind])
+            await connection.exec_driver_sql(sleep[server_database.dialect])
 
     started = time.monotonic()
     with pytest.raises(OutOfTime):

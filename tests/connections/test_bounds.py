@@ -24,7 +24,7 @@ from tests.harness.profile import engine_of, profile_of
 
 T = 2.0
 """The profiles' `connect_timeout`."""
-LONG = {"postgresql": "SELECT pg_sleep(60)", "mariadb": "SELECT SLEEP(60)"}
+LONG = {"postgresql": "SELECT pg_sleep(60)", "mysql": "SELECT SLEEP(60)"}
 
 
 def hurried(database: TestDatabase) -> Profile:
@@ -100,7 +100,7 @@ def test_a_statement_without_an_answer_is_cut(server_database: TestDatabase) -> 
             pytest.raises(ConnectError, match=r"SELECT 1 failed: no answer within 0\.5 s"),
             answering(backend_of(profile), driver_connection, 0.5),
         ):
-            connection.exec_driver_sql(LONG[server_database.kind])
+            connection.exec_driver_sql(LONG[server_database.dialect])
         assert time.monotonic() - start < 20
 
 

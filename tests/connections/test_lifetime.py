@@ -16,13 +16,13 @@ from tests.harness.profile import profile_of
 
 CONNECTIONS = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = %s",
-    "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE db = %s",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE db = %s",
 }
 
 
 def connections_to(database: TestDatabase) -> int:
     assert database.server
-    [(count,)] = database.server.execute(CONNECTIONS[database.kind], [database.name])
+    [(count,)] = database.server.execute(CONNECTIONS[database.dialect], [database.name])
     return int(count)
 
 

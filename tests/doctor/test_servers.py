@@ -68,7 +68,7 @@ def test_a_good_profile_has_no_warning(shared_server_database: TestDatabase) -> 
     found = findings(shared_server_database)
     assert {check for check, finding in found.items() if finding.level.rank >= Level.WARNING.rank} == set()
     # What MySQL tells only to whoever may see all processes is a note that says so.
-    hidden = {"mariadb": {"idle_transactions"}, "postgresql": set[str]()}[shared_server_database.kind]
+    hidden = {"mysql": {"idle_transactions"}, "postgresql": set[str]()}[shared_server_database.dialect]
     assert {check for check, finding in found.items() if finding.measured.startswith("can't be read")} == hidden
 
 
@@ -81,7 +81,7 @@ def test_the_worst_comes_first(shared_server_database: TestDatabase) -> None:
 def test_what_others_hold_is_not_there_for_the_pool(shared_server_database: TestDatabase) -> None:
     server = shared_server_database.server
     assert server
-    all_of_it = {"postgresql": 97, "mariadb": 100}[server.kind]
+    all_of_it = {"postgresql": 97, "mysql": 100}[server.dialect]
     changes = {"pool.size": all_of_it - 2, "pool.max_overflow": 0}
 
     def look() -> Finding:
@@ -222,8 +222,8 @@ def test_a_superuser(shared_server_database: TestDatabase) -> None:
     assert server
     found = findings(shared_server_database, {"user": server.user, "password": server.password})["login"]
     assert found.level is Level.WARNING
-    assert {"postgresql": "postgres has SUPERUSER", "mariadb": "root@% has ALL PRIVILEGES ON *.*"}[
-        server.kind
+    assert {"postgresql": "postgres has SUPERUSER", "mysql": "root@% has ALL PRIVILEGES ON *.*"}[
+        server.dialect
     ] == found.measured
     assert findings(shared_server_database)["login"].level is Level.OK
 
@@ -288,7 +288,7 @@ def test_a_session_that_idles_in_its_transaction(shared_server_database: TestDat
     database.execute("CREATE TABLE contended (x INTEGER)")
     database.execute("INSERT INTO contended VALUES (1)")
     changes = {"application_name": "dbctl-tests"}
-    if server.kind == "mariadb":  # which tells of transactions only to whoever may see all processes
+    if server.kind == "mysql":  # which tells of transactions only to whoever may see all processes
         changes |= {"user": "watcher", "password": "secret"}
         server.create_role("watcher", "secret")
         server.execute("GRANT PROCESS ON *.* TO watcher@'%'")

@@ -8,13 +8,13 @@ import dbctl
 from dbctl.profiles import Profile
 from dbctl.sample.api import create_app
 from tests.fastapi.serving import Served
-from tests.harness.database import KINDS, TestDatabase
+from tests.harness.database import SERVER_KINDS, TestDatabase
 from tests.harness.profile import profile_of
 from tests.harness.sample import refill, sample_database
 
 __all__ = ["sample_database"]
 
-ON_SERVERS = pytest.mark.parametrize("sample_database", KINDS[1:], indirect=True)
+ON_SERVERS = pytest.mark.parametrize("sample_database", SERVER_KINDS, indirect=True)
 """For tests of what only a server can do."""
 
 

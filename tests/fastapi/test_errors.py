@@ -94,7 +94,7 @@ def test_what_the_database_says_stays_inside(sample: TestDatabase, profile: Prof
 @ON_SERVERS
 def test_a_statement_that_takes_too_long_is_told_to_try_again(sample: TestDatabase, asynchronous: bool) -> None:
     assert sample.server
-    sleep = {"postgresql": "SELECT pg_sleep(30)", "mariadb": "SELECT sleep(30)"}[sample.kind]
+    sleep = {"postgresql": "SELECT pg_sleep(30)", "mysql": "SELECT sleep(30)"}[sample.dialect]
     with Served(running(profile_of(sample, {"statement_timeout": 0.1}), asynchronous, sleep)) as served:
         answer = served.client.post("/0")
     assert answer.status_code == 503

@@ -27,13 +27,13 @@ from tests.servers.system import free_port
 TABLES = SampleModel.metadata
 _CONNECTIONS = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = %s",
-    "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE db = %s",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE db = %s",
 }
 
 
 def connections_to(database: TestDatabase) -> int:
     assert database.server
-    [(count,)] = database.server.execute(_CONNECTIONS[database.kind], [database.name])
+    [(count,)] = database.server.execute(_CONNECTIONS[database.dialect], [database.name])
     return int(count)
 
 

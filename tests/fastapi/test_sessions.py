@@ -117,7 +117,7 @@ def test_it_is_rolled_back_where_the_handler_raised(
 
 
 def test_a_commit_that_fails_is_no_success(app: FastAPI, form: Form, sample: TestDatabase) -> None:
-    if sample.kind == "mariadb":
+    if sample.dialect == "mysql":
         return  # it has no constraint that waits for the commit
 
     @app.post("/")
@@ -143,8 +143,8 @@ def test_a_connection_lost_in_the_commit_is_told(app: FastAPI, form: Form, sampl
     assert sample.server
     ask, kill = {
         "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({}, 5000)"),
-        "mariadb": ("SELECT connection_id()", "KILL {}"),
-    }[sample.kind]
+        "mysql": ("SELECT connection_id()", "KILL {}"),
+    }[sample.dialect]
     server = sample.server
 
     @app.post("/")

@@ -12,9 +12,9 @@ from tests.servers.server import Server
 
 _SESSIONS = {
     "postgresql": "SELECT pid FROM pg_stat_activity WHERE datname = %s",
-    "mariadb": "SELECT id FROM information_schema.processlist WHERE db = %s",
+    "mysql": "SELECT id FROM information_schema.processlist WHERE db = %s",
 }
-_KILL = {"postgresql": "SELECT pg_terminate_backend({})", "mariadb": "KILL {}"}
+_KILL = {"postgresql": "SELECT pg_terminate_backend({})", "mysql": "KILL {}"}
 _PAUSE = (60, 150)
 """Pieces of conversation between two kills, at least and at most: a slow machine kills no more often for the same work.
 """
@@ -54,7 +54,7 @@ class Killer(threading.Thread):
         with contextlib.closing(self._server.connect()) as connection:
             cursor = connection.cursor()
             while self._pause(self._dice.randint(*_PAUSE)):
-                cursor.execute(_SESSIONS[self._server.kind], [self._name])
+                cursor.execute(_SESSIONS[self._server.dialect], [self._name])
                 if found := cursor.fetchall():
                     self.kills += self._kill(cursor, self._dice.choice(found)[0])
 
@@ -68,7 +68,7 @@ class Killer(threading.Thread):
 
     def _kill(self, cursor: Any, session: int) -> bool:
         try:
-            cursor.execute(_KILL[self._server.kind].format(int(session)))
+            cursor.execute(_KILL[self._server.dialect].format(int(session)))
         except Exception:  # it is gone by itself: each driver has its own error for that
             return False
         return True

@@ -16,7 +16,7 @@ _GONE = "SELECT 1 FROM information_schema.processlist WHERE id = %s"
 _WAITING = {
     "postgresql": "SELECT pid FROM pg_stat_activity WHERE datname = %s AND state = 'active'"
     " AND (wait_event_type = 'Lock' OR wait_event = 'PgSleep')",
-    "mariadb": "SELECT p.id FROM information_schema.processlist p LEFT JOIN information_schema.innodb_trx t"
+    "mysql": "SELECT p.id FROM information_schema.processlist p LEFT JOIN information_schema.innodb_trx t"
     " ON p.id = t.trx_mysql_thread_id WHERE p.db = %s AND (t.trx_state = 'LOCK WAIT' OR p.state = 'User sleep')",
 }
 
@@ -45,7 +45,7 @@ def kill_waiting(database: TestDatabase) -> None:
     """End the backend that waits for a lock, or sleeps, as soon as there is one."""
     server = database.server
     assert server
-    ((backend,), *_) = until(lambda: server.execute(_WAITING[database.kind], [database.name]), "nobody waited")
+    ((backend,), *_) = until(lambda: server.execute(_WAITING[database.dialect], [database.name]), "nobody waited")
     kill(database, backend)
 
 
@@ -78,6 +78,6 @@ def killed_after(database: TestDatabase, number: int, containing: str = "") -> c
 
     def act(connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
-        kill(database, driver.thread_id() if database.kind == "mariadb" else driver.info.backend_pid)
+        kill(database, driver.thread_id() if database.dialect == "mysql" else driver.info.backend_pid)
 
     return after_statement(number, act, containing)

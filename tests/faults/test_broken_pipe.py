@@ -8,6 +8,7 @@ import pytest
 
 from tests.faults.watching import Watch, make_writes_slow, within
 from tests.harness.cli import Dbctl
+from tests.harness.database import SERVER_KINDS
 from tests.harness.forked import Forked
 from tests.harness.result import Result
 
@@ -91,7 +92,7 @@ def test_commands_that_write_have_written_though_nobody_reads(watch: Watch, quic
     assert watch.database.execute("SELECT name FROM team ORDER BY id") == [("Preventers",), ("Z-Force",), ("New",)]
 
 
-@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
 def test_a_reader_that_leaves_while_it_is_written_ends_nothing(watch: Watch, on_database: Dbctl) -> None:
     make_writes_slow(watch.database, 0.5)
     process = on_database.popen("transfer", "1", "--from", "1", "--to", "2")

@@ -15,7 +15,7 @@ from dbctl.work.database import Database
 from tests.faults.behind import through
 from tests.faults.cuts import CommitLost, Cut, CutAfter, ReplyLost
 from tests.faults.witness import Witness, moving, run, said_of, witness_of
-from tests.harness.database import KINDS
+from tests.harness.database import SERVER_KINDS
 from tests.harness.profile import profile_of
 from tests.harness.shared import make_shared
 from tests.servers.proxy import End, Proxy, Way
@@ -32,7 +32,7 @@ HARD = pytest.mark.parametrize("end", [End.RESET, End.CLOSE], ids=lambda end: en
 DRIVERS = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 
 
-@pytest.fixture(scope="module", params=KINDS[1:])
+@pytest.fixture(scope="module", params=SERVER_KINDS)
 def witness(request: pytest.FixtureRequest) -> Iterator[Witness]:
     for database in make_shared(request.param, request):
         with witness_of(database) as found:

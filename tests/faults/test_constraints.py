@@ -19,7 +19,7 @@ from dbctl.errors import BrokenReference, Conflict, DbctlError, Duplicate
 from dbctl.sample import SampleModel, add_hero, add_team
 from dbctl.work.sessions import async_unit_of_work
 from tests.harness.cli import Dbctl
-from tests.harness.database import KINDS, TestDatabase
+from tests.harness.database import KINDS, SERVER_KINDS, TestDatabase
 from tests.harness.forked import forked
 from tests.harness.profile import one_unit, profile_of
 from tests.harness.shared import make_shared
@@ -213,7 +213,7 @@ def test_a_team_that_is_there_already_is_refused(quick: Dbctl) -> None:
     refused(quick, ["teams", "add", "Preventers"], "team", "name")
 
 
-@pytest.mark.parametrize("crew", KINDS[1:], indirect=True)  # SQLite stores it
+@pytest.mark.parametrize("crew", SERVER_KINDS, indirect=True)  # SQLite stores it
 def test_a_name_that_is_too_long_is_refused(quick: Dbctl) -> None:
     refused(quick, ["heroes", "add", "x" * 300, "--secret-name", "y"], "hero", "name")
     refused(quick, ["heroes", "add", "y", "--secret-name", "x" * 300], "hero", "secret_name")

@@ -18,7 +18,7 @@ PATIENCE = 20.0
 """Seconds for which a run is waited for."""
 WAITING = {
     "postgresql": "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s",
-    "mariadb": "SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p"
+    "mysql": "SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p"
     " ON p.id = t.trx_mysql_thread_id WHERE t.trx_state = 'LOCK WAIT' AND p.db = %s",
 }
 
@@ -32,7 +32,7 @@ def bank(server_database: TestDatabase) -> TestDatabase:
 def until_it_waits(database: TestDatabase) -> None:
     assert database.server
     deadline = time.monotonic() + PATIENCE
-    while not database.server.execute(WAITING[database.kind], [database.name]):
+    while not database.server.execute(WAITING[database.dialect], [database.name]):
         assert time.monotonic() < deadline, "it never waited"
         time.sleep(0.12)  # InnoDB shows what it knew a tenth of a second ago to whoever asks more often
 
@@ -53,7 +53,7 @@ def in_the_way(bank: TestDatabase) -> Iterator[Callable[[], None]]:
 
         def get_in_the_way() -> None:
             until_it_waits(bank)
-            if bank.kind == "mariadb":
+            if bank.dialect == "mysql":
                 rows(other, "UPDATE hero SET age = 1 WHERE id = 1")
             other.commit()
 
@@ -67,14 +67,14 @@ def dbctl_on_bank(dbctl: Dbctl, bank: TestDatabase) -> Forked:
 
 
 TRANSFER = ("transfer", "1", "--from", "1", "--to", "2")
-ISOLATION = {"postgresql": ("--isolation", "serializable"), "mariadb": ()}
+ISOLATION = {"postgresql": ("--isolation", "serializable"), "mysql": ()}
 
 
 def test_a_transfer_that_others_got_in_the_way_of_is_run_again_which_is_told(
     bank: TestDatabase, dbctl_on_bank: Forked
 ) -> None:
     with in_the_way(bank) as get_in_the_way:
-        wait = dbctl_on_bank.start(*TRANSFER, *ISOLATION[bank.kind])
+        wait = dbctl_on_bank.start(*TRANSFER, *ISOLATION[bank.dialect])
         get_in_the_way()
         result = wait()
     assert result.code == 0, str(result)
@@ -85,7 +85,7 @@ def test_a_transfer_that_others_got_in_the_way_of_is_run_again_which_is_told(
 
 def test_without_retries_it_exits_1_and_nothing_is_written(bank: TestDatabase, dbctl_on_bank: Forked) -> None:
     with in_the_way(bank) as get_in_the_way:
-        wait = dbctl_on_bank.start(*TRANSFER, *ISOLATION[bank.kind], "--retries", "0")
+        wait = dbctl_on_bank.start(*TRANSFER, *ISOLATION[bank.dialect], "--retries", "0")
         get_in_the_way()
         result = wait()
     assert (result.code, result.out, result.err.count("\n")) == (1, "", 1), str(result)

@@ -11,7 +11,7 @@ from tests.faults.behind import behind, through
 from tests.faults.cuts import CutAfter
 from tests.faults.witness import Witness, moving, said_of, witness_of
 from tests.harness.cli import Dbctl
-from tests.harness.database import KINDS
+from tests.harness.database import SERVER_KINDS
 from tests.harness.forked import forked
 from tests.harness.shared import make_shared
 from tests.harness.soak import SOAK, dose
@@ -22,7 +22,7 @@ AROUND = 3
 """Every byte is a place to cut at from so many before COMMIT on."""
 
 
-@pytest.fixture(scope="module", params=KINDS[1:])
+@pytest.fixture(scope="module", params=SERVER_KINDS)
 def witness(request: pytest.FixtureRequest) -> Iterator[Witness]:
     for database in make_shared(request.param, request):
         with witness_of(database) as found:
@@ -68,7 +68,7 @@ class Trial:
         said = "done" if error is None else type(error).__name__
         self.outcomes[said, moved] += 1
         if isinstance(error, OutcomeUnknown):
-            right = self.witness.database.kind == "mariadb" and self.may_have_committed(cut, whole)
+            right = self.witness.database.dialect == "mysql" and self.may_have_committed(cut, whole)
         else:
             right = moved if error is None else isinstance(error, ConnectError) and not moved
         if not right:
@@ -119,13 +119,13 @@ PLACES = {
     "the answer to COMMIT": CutAfter(End.CLOSE, Way.TO_CLIENT, 5, of_commit=True),
     "what follows": CutAfter(End.CLOSE, Way.TO_SERVER, 14, of_commit=True),
 }
-CODES = {"postgresql": (4, 4, 4, 0, 0), "mariadb": (4, 4, 9, 9, 0)}
+CODES = {"postgresql": (4, 4, 4, 0, 0), "mysql": (4, 4, 9, 9, 0)}
 
 
 def test_the_exit_code_tells_what_became_of_it_and_one_line_why(witness: Witness, proxy: Proxy, dbctl: Dbctl) -> None:
     database = witness.database
     run = forked(dbctl, behind(proxy, database))
-    for (place, cut), code in zip(PLACES.items(), CODES[database.kind], strict=True):
+    for (place, cut), code in zip(PLACES.items(), CODES[database.dialect], strict=True):
         proxy.expect(cut)
         before = witness.look()
         result = run("transfer", "1", "--from", str(before.team), "--to", str(before.other))

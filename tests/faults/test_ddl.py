@@ -38,7 +38,7 @@ CUTS = range(1, 11) if SOAK else (1, 5, 10)
 LOCKS = {
     "postgresql": "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
     " WHERE l.locktype = 'advisory' AND d.datname = %s",
-    "mariadb": "SELECT IS_USED_LOCK(CONCAT('dbctl:ddl:', %s)) IS NOT NULL",
+    "mysql": "SELECT IS_USED_LOCK(CONCAT('dbctl:ddl:', %s)) IS NOT NULL",
 }
 
 
@@ -52,7 +52,7 @@ def found(database: TestDatabase) -> list[str]:
 
 def kept(database: TestDatabase, created: int) -> list[str]:
     """Return what is to be found after so many tables were created and the run was cut off."""
-    return TABLES[:created] if database.kind == "mariadb" else []
+    return TABLES[:created] if database.dialect == "mysql" else []
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def a_further_run_completes(quick: Dbctl, database: TestDatabase) -> bool:
 def lock_is_free(database: TestDatabase) -> bool:
     if not database.server:
         return database.execute("BEGIN IMMEDIATE") == []
-    return database.server.execute(LOCKS[database.kind], [database.name]) == [(0,)]
+    return database.server.execute(LOCKS[database.dialect], [database.name]) == [(0,)]
 
 
 @pytest.mark.parametrize("created", CUTS)

@@ -22,7 +22,7 @@ import dbctl
 from dbctl.profiles import Profile
 from tests.faults.watching import within
 from tests.harness.cli import Dbctl
-from tests.harness.database import TestDatabase
+from tests.harness.database import SERVER_KINDS, TestDatabase
 from tests.harness.profile import profile_of
 from tests.harness.soak import dose
 
@@ -32,7 +32,7 @@ CONNECTIONS = 3
 PATIENCE = 20.0  # seconds for a child
 ROOT = str(Path(__file__).parents[2])
 # What tells one connection from all others; on SQLite a table that no other connection sees, with its number.
-WHO = {"postgresql": "SELECT pg_backend_pid()", "mariadb": "SELECT connection_id()", "sqlite": "SELECT n FROM temp.me"}
+WHO = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT connection_id()", "sqlite": "SELECT n FROM temp.me"}
 
 
 @pytest.fixture
@@ -125,13 +125,13 @@ def test_parent_and_child_each_get_their_own_answers(database: TestDatabase, pro
 def test_a_child_connects_by_itself_and_the_parent_keeps_its_connections(
     database: TestDatabase, profile: Profile
 ) -> None:
-    before = who(database.kind, profile)
+    before = who(database.dialect, profile)
     assert len(set(before)) == CONNECTIONS
-    of_child = Child(lambda: who(database.kind, profile)).result()
+    of_child = Child(lambda: who(database.dialect, profile)).result()
     assert isinstance(of_child, list), of_child
     assert len(of_child) == CONNECTIONS
     assert not set(before) & set(of_child)
-    assert who(database.kind, profile) == before
+    assert who(database.dialect, profile) == before
 
 
 def test_a_child_has_nothing_to_do_with_a_transaction_that_the_parent_is_in(
@@ -157,7 +157,7 @@ def _work(database: TestDatabase, tag: str) -> int:
 def test_multiprocessing_s_forks_have_their_own_connections(database: TestDatabase, profile: Profile) -> None:
     context = multiprocessing.get_context("fork")
     results = context.SimpleQueue()
-    before = who(database.kind, profile)
+    before = who(database.dialect, profile)
     child = context.Process(target=lambda: results.put(query(profile, "child")))
     child.start()
     wrong = query(profile, "parent")
@@ -165,17 +165,17 @@ def test_multiprocessing_s_forks_have_their_own_connections(database: TestDataba
     child.kill()
     assert child.exitcode == 0
     assert (wrong, results.get()) == (0, 0)
-    assert who(database.kind, profile) == before
+    assert who(database.dialect, profile) == before
 
 
 def test_a_pool_of_forks_has_its_own_connections(database: TestDatabase, profile: Profile) -> None:
     known = replace(database, server=None)
-    before = who(database.kind, profile)
+    before = who(database.dialect, profile)
     with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as executor:
         runs = [executor.submit(_work, known, f"child {number}") for number in range(2)]
         wrong = [query(profile, "parent"), *(run.result(PATIENCE) for run in runs)]
     assert wrong == [0, 0, 0]
-    assert who(database.kind, profile) == before
+    assert who(database.dialect, profile) == before
 
 
 def in_a_loop(work: Callable[[], Awaitable[Any]]) -> Any:
@@ -198,17 +198,17 @@ async def async_who(kind: str, profile: Profile) -> Any:
         return sorted([await ask(one), await ask(other)])
 
 
-@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
 def test_a_fork_from_an_event_loop_has_loop_and_connections_of_its_own(
     database: TestDatabase, profile: Profile
 ) -> None:
     async def parent() -> Any:
-        before = await async_who(database.kind, profile)
+        before = await async_who(database.dialect, profile)
         child = Child(lambda: in_a_loop(lambda: async_query(profile, "child")))
         wrong = await async_query(profile, "parent")
         of_child = await asyncio.to_thread(child.result)
-        ids = Child(lambda: in_a_loop(lambda: async_who(database.kind, profile)))
-        return before, wrong, of_child, await asyncio.to_thread(ids.result), await async_who(database.kind, profile)
+        ids = Child(lambda: in_a_loop(lambda: async_who(database.dialect, profile)))
+        return before, wrong, of_child, await asyncio.to_thread(ids.result), await async_who(database.dialect, profile)
 
     before, wrong, of_child, ids, after = in_a_loop(parent)
     assert (wrong, of_child) == (0, 0)
@@ -236,12 +236,12 @@ assert who() == before
 """
 
 
-@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
 @pytest.mark.parametrize("end", ["os._exit(0)", "sys.exit(0)"])
 def test_however_a_child_ends_the_parent_keeps_its_connections(database: TestDatabase, dbctl: Dbctl, end: str) -> None:
     profiles = database.toml.replace(f"[profiles.{database.profile}", "[profiles.p")
     (dbctl.cwd / "profiles.toml").write_text(profiles, encoding="utf-8")
-    program = PROGRAM.format(who=WHO[database.kind], end=end)
+    program = PROGRAM.format(who=WHO[database.dialect], end=end)
     run = replace(dbctl, program=(sys.executable, "-c", program)).with_env(
         **database.env, PYTHONPATH=ROOT, PYTHONWARNINGS="ignore"
     )

@@ -19,7 +19,7 @@ from dbctl.work.database import Database
 from dbctl.work.sessions import async_unit_of_work, unit_of_work
 from tests.faults.witness import Held, Witness, moving, witness_of
 from tests.harness.cli import Dbctl
-from tests.harness.database import KINDS
+from tests.harness.database import SERVER_KINDS
 from tests.harness.forked import Forked
 from tests.harness.profile import profile_of
 from tests.harness.shared import make_shared
@@ -35,7 +35,7 @@ ALLOWANCE = 1.5
 Work = Callable[[Database], object]
 
 
-@pytest.fixture(scope="module", params=KINDS[1:])
+@pytest.fixture(scope="module", params=SERVER_KINDS)
 def witness(request: pytest.FixtureRequest) -> Iterator[Witness]:
     for database in make_shared(request.param, request):
         with witness_of(database) as found:
@@ -175,7 +175,7 @@ def test_it_is_given_up_in_time_and_nothing_untrue_is_said(
 # Who waits for the lock on a hero.
 _WAITING = {
     "postgresql": "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s",
-    "mariadb": "SELECT id FROM information_schema.processlist WHERE info LIKE 'UPDATE hero%%' AND db = %s",
+    "mysql": "SELECT id FROM information_schema.processlist WHERE info LIKE 'UPDATE hero%%' AND db = %s",
 }
 
 
@@ -190,7 +190,7 @@ def wait_until_one_waits(witness: Witness) -> None:
     database = witness.database
     assert database.server
     end = time.monotonic() + 10
-    while not database.server.execute(_WAITING[database.kind], [database.name]):
+    while not database.server.execute(_WAITING[database.dialect], [database.name]):
         assert time.monotonic() < end, "nobody waits for the lock"
 
 

@@ -21,7 +21,7 @@ from tests.harness.profile import profile_of
 from tests.harness.result import Result
 from tests.servers.client import Row, rows
 
-SLEEP = {"postgresql": "SELECT pg_sleep(30)", "mariadb": "SELECT SLEEP(30)"}
+SLEEP = {"postgresql": "SELECT pg_sleep(30)", "mysql": "SELECT SLEEP(30)"}
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def killed_during(database: TestDatabase) -> Callable[[Session], object]:
         killer = threading.Thread(target=kill_waiting, args=[database])
         killer.start()
         try:
-            session.execute(text(SLEEP[database.kind]))
+            session.execute(text(SLEEP[database.dialect]))
         finally:
             killer.join()
 

@@ -23,16 +23,16 @@ from tests.servers.server import Server
 
 FULL = {
     "postgresql": r"remaining connection slots are reserved|too many clients already",
-    "mariadb": r"Too many connections",
+    "mysql": r"Too many connections",
 }
 ROLE_FULL = {
     "postgresql": r'too many connections for role "{}"',
-    "mariadb": r"User '?{}'? (already )?has (already )?more than 'max_user_connections' active connections"
+    "mysql": r"User '?{}'? (already )?has (already )?more than 'max_user_connections' active connections"
     r"|User '{}' has exceeded the 'max_user_connections' resource",
 }
 OTHERS = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'",
-    "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE db = %s",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE db = %s",
 }
 # MariaDB can lower its limit while it runs; the superuser has one connection beyond it, in which to raise it again.
 LIMIT = 12
@@ -50,7 +50,7 @@ def table(server_database: TestDatabase) -> TestDatabase:
 def sessions(database: TestDatabase) -> int:
     """Count the sessions in the test's database."""
     assert database.server
-    [(number,)] = database.server.execute(OTHERS[database.kind], [database.name])
+    [(number,)] = database.server.execute(OTHERS[database.dialect], [database.name])
     return int(number)
 
 
@@ -58,14 +58,14 @@ def sessions(database: TestDatabase) -> int:
 def full(server: Server) -> Iterator[None]:
     """Hold all connections that an ordinary role can have."""
     with contextlib.ExitStack() as stack:
-        if server.kind == "mariadb":
+        if server.dialect == "mysql":
             [(before,)] = server.execute("SELECT @@max_connections")
             server.execute(f"SET GLOBAL max_connections = {LIMIT}")
             stack.callback(server.execute, f"SET GLOBAL max_connections = {before}")
-        database = {"postgresql": "postgres", "mariadb": "information_schema"}[server.kind]
+        database = {"postgresql": "postgres", "mysql": "information_schema"}[server.dialect]
         stack.callback(lambda: until(lambda: is_free(server), "it stays full"))
         login: Any = {"user": server.app_user, "password": server.app_password, "database": database}
-        with pytest.raises(REFUSALS, match=FULL[server.kind]):
+        with pytest.raises(REFUSALS, match=FULL[server.dialect]):
             [stack.enter_context(contextlib.closing(server.connect(**login, tls=False))) for _ in range(LIMITLESS)]
         yield
 
@@ -94,7 +94,7 @@ def test_a_server_without_a_connection_left_is_no_connection(dbctl: Dbctl, table
     quick = forked(dbctl, table)
     with full(server):
         for command in (ADD, ["heroes", "list"], ["ping"], ["init-tables"], ["pool-stats"]):
-            exits_4(quick, *command, "--quiet", reason=FULL[server.kind])
+            exits_4(quick, *command, "--quiet", reason=FULL[server.dialect])
         assert sessions(table) == 0
     quick.ok(*ADD)
     assert table.execute("SELECT name FROM hero WHERE id <> 1") == [("Rusty-Man",)]
@@ -106,7 +106,7 @@ def test_an_engine_that_gets_no_connection_holds_none_and_works_afterwards(table
     with units(profile, asynchronous=False) as one, units(profile, asynchronous=True) as other:
         with full(server):
             for opened in (one, other, one, other):
-                with pytest.raises(ConnectError, match=FULL[server.kind]) as caught:
+                with pytest.raises(ConnectError, match=FULL[server.dialect]) as caught:
                     opened.run(lambda session: insert(session, 1))
                 assert caught.value.transient
                 assert "\n" not in str(caught.value)
@@ -128,7 +128,7 @@ def test_the_unit_of_work_that_is_open_goes_on_where_a_second_finds_no_connectio
 
             def work(session: Session) -> None:
                 insert(session, 1)
-                with pytest.raises(ConnectError, match=ROLE_FULL[table.kind].replace("{}", role)):
+                with pytest.raises(ConnectError, match=ROLE_FULL[table.dialect].replace("{}", role)):
                     other.run(lambda second: insert(second, 2))
                 insert(session, 3)
 
@@ -165,7 +165,7 @@ def test_a_role_without_a_connection_left_is_no_connection(dbctl: Dbctl, table: 
         quick = Forked(cwd=dbctl.cwd, home=dbctl.home, env=dict.fromkeys(table.env, "secret"))
         with contextlib.closing(server.connect(user=role, password="secret", database=table.name)):
             for command in (["heroes", "list"], ["ping"], ["init-tables", "--check"]):
-                exits_4(quick, *command, "--quiet", reason=ROLE_FULL[server.kind].replace("{}", role))
+                exits_4(quick, *command, "--quiet", reason=ROLE_FULL[server.dialect].replace("{}", role))
             assert sessions(table) == 1
         until(lambda: sessions(table) == 0, "its connection stays")
         quick.ok("heroes", "list")

@@ -20,7 +20,7 @@ from tests.faults.standby import Standby
 from tests.faults.units import insert, units
 from tests.faults.watching import fill
 from tests.harness.cli import Dbctl
-from tests.harness.database import TestDatabase
+from tests.harness.database import SERVER_KINDS, TestDatabase
 from tests.harness.forked import forked
 from tests.harness.profile import engine_of, profile_of
 from tests.harness.result import Result
@@ -71,7 +71,7 @@ def set_read_only(database: TestDatabase) -> Iterator[TestDatabase]:
         server.execute("SET GLOBAL read_only = 0")
 
 
-@pytest.fixture(scope="module", params=["postgresql", "mariadb"])
+@pytest.fixture(scope="module", params=SERVER_KINDS)
 def read_only(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
     """A database with the sample's rows and the table `t`: on a hot standby, or on a server set to read_only."""
     for database in make_shared(request.param, request):

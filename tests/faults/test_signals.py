@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.watching import Watch, make_reads_slow, make_writes_slow, within
 from tests.harness.cli import Dbctl
+from tests.harness.database import SERVER_KINDS
 from tests.harness.forked import Forked, Run
 from tests.harness.processes import times_open
 from tests.servers.client import rows
@@ -118,11 +119,11 @@ def test_a_terminal_that_is_closed_ends_the_run_and_nothing_is_half_done(watch: 
         until_it_runs(watch)
         terminal.close()
         assert terminal.process.wait(SOON) in {-signal.SIGHUP, 128 + signal.SIGHUP}
-    assert within(3 + SOON if watch.database.kind == "mariadb" else SOON, watch.is_free)
+    assert within(3 + SOON if watch.database.dialect == "mysql" else SOON, watch.is_free)
     assert (watch.heroes(), watch.transfers()) == ([HERO], [])
 
 
-@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
 @pytest.mark.parametrize(("further", "code"), [(None, 130), (signal.SIGTERM, 143)], ids=["one", "two"])
 def test_a_silent_server_holds_up_no_signal(watch: Watch, quick: Forked, further: int | None, code: int) -> None:
     """A second one ends it while it still waits for the rollback: the exit code is the second's."""

@@ -21,15 +21,15 @@ _ROWS = [
 _SESSIONS = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     " AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
-    "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()",
 }
-_BUSY = {"postgresql": " AND state = 'active'", "mariadb": " AND command = 'Query'"}
+_BUSY = {"postgresql": " AND state = 'active'", "mysql": " AND command = 'Query'"}
 _TAKE = {
     "sqlite": "BEGIN EXCLUSIVE",
     "postgresql": "BEGIN; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT",
-    "mariadb": "LOCK TABLE {} WRITE NOWAIT",
+    "mysql": "LOCK TABLE {} WRITE NOWAIT",
 }
-_LET_GO = {"sqlite": "ROLLBACK", "postgresql": "ROLLBACK", "mariadb": "UNLOCK TABLES"}
+_LET_GO = {"sqlite": "ROLLBACK", "postgresql": "ROLLBACK", "mysql": "UNLOCK TABLES"}
 _TAKEN = (sqlite3.OperationalError, psycopg2.errors.lookup("55P03"), pymysql.err.OperationalError)
 
 # Half a minute of work or more, for SQLite has no other way to sleep.
@@ -47,7 +47,7 @@ _SLOW_WRITES = {
         " 'BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END'",
         "CREATE TRIGGER slow AFTER INSERT OR UPDATE ON hero FOR EACH ROW EXECUTE FUNCTION slowly()",
     ],
-    "mariadb": [
+    "mysql": [
         "CREATE TRIGGER slow_insert AFTER INSERT ON hero FOR EACH ROW DO SLEEP({seconds})",
         "CREATE TRIGGER slow_update AFTER UPDATE ON hero FOR EACH ROW DO SLEEP({seconds})",
     ],
@@ -55,7 +55,7 @@ _SLOW_WRITES = {
 _SLOW_READS = {
     "sqlite": f"SELECT person.* FROM person, {_COUNT}",
     "postgresql": "SELECT person.* FROM person, pg_sleep({seconds})",
-    "mariadb": "SELECT * FROM person WHERE SLEEP({seconds}) = 0",
+    "mysql": "SELECT * FROM person WHERE SLEEP({seconds}) = 0",
 }
 
 
@@ -72,18 +72,18 @@ class Watch:
 
     def is_running(self) -> bool:
         """Tell whether somebody has a statement, or on SQLite a transaction, under way."""
-        return self._count(_BUSY[self.database.kind]) > 0 if self.database.server else not self.is_free()
+        return self._count(_BUSY[self.database.dialect]) > 0 if self.database.server else not self.is_free()
 
     def is_free(self, table: str = "hero") -> bool:
         """Tell whether somebody could at once have the table, or on SQLite all of it, for himself alone."""
         try:
-            rows(self.connection, _TAKE[self.database.kind].format(table))
+            rows(self.connection, _TAKE[self.database.dialect].format(table))
         except _TAKEN:
             free = False
         else:
             free = True
         if free or self.database.kind == "postgresql":
-            rows(self.connection, _LET_GO[self.database.kind])
+            rows(self.connection, _LET_GO[self.database.dialect])
         return free
 
     def heroes(self) -> list[Row]:
@@ -95,7 +95,7 @@ class Watch:
         return rows(self.connection, "SELECT hero_id, from_team_id, to_team_id FROM transfer_log ORDER BY id")
 
     def _count(self, condition: str) -> int:
-        return int(rows(self.connection, _SESSIONS[self.database.kind] + condition)[0][0])
+        return int(rows(self.connection, _SESSIONS[self.database.dialect] + condition)[0][0])
 
 
 @contextlib.contextmanager
@@ -117,14 +117,14 @@ def fill(database: TestDatabase) -> None:
 
 def make_writes_slow(database: TestDatabase, seconds: float = 30) -> None:
     """Make each INSERT and each UPDATE of a hero take so long; on SQLite it is always half a minute or more."""
-    for statement in _SLOW_WRITES[database.kind]:
+    for statement in _SLOW_WRITES[database.dialect]:
         database.execute(statement.format(seconds=seconds))
 
 
 def make_reads_slow(database: TestDatabase, seconds: float = 30) -> None:
     """Make each SELECT of heroes take so long."""
     database.execute("ALTER TABLE hero RENAME TO person")
-    database.execute(f"CREATE VIEW hero AS {_SLOW_READS[database.kind].format(seconds=seconds)}")
+    database.execute(f"CREATE VIEW hero AS {_SLOW_READS[database.dialect].format(seconds=seconds)}")
 
 
 def within(seconds: float, condition: Callable[[], object]) -> bool:

@@ -28,12 +28,12 @@ _ROWS = [
 ]
 _NEXT_ID = {
     "postgresql": "ALTER SEQUENCE transfer_log_id_seq RESTART WITH 100001",
-    "mariadb": "ALTER TABLE transfer_log AUTO_INCREMENT = 100001",
+    "mysql": "ALTER TABLE transfer_log AUTO_INCREMENT = 100001",
 }
 _OTHERS = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     " AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
-    "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()",
 }
 _HOLDS = (
     "SELECT team_id, (SELECT count(*) FROM transfer_log), from_team_id, to_team_id"
@@ -69,7 +69,7 @@ class Witness:
     @property
     def others(self) -> int:
         """How many other connections to the database the server knows."""
-        [(count,)] = rows(self._connection, _OTHERS[self.database.kind])
+        [(count,)] = rows(self._connection, _OTHERS[self.database.dialect])
         return int(count)
 
     def look(self) -> Held:
@@ -93,7 +93,7 @@ def witness_of(database: TestDatabase) -> Iterator[Witness]:
     """Make the sample's tables with the hero and the teams, and a witness."""
     create_tables(database)
     with contextlib.closing(database.connect()) as connection:
-        for statement in [*_ROWS, _NEXT_ID[database.kind]]:
+        for statement in [*_ROWS, _NEXT_ID[database.dialect]]:
             rows(connection, statement)
         yield Witness(database, connection)
 

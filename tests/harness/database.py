@@ -13,11 +13,14 @@ from tests.servers.client import Connection, Row, rows
 from tests.servers.server import Server, ServerKind
 
 Kind = Literal["sqlite"] | ServerKind
-KINDS: Sequence[Kind] = ("sqlite", "postgresql", "mariadb")
+KINDS: Sequence[Kind] = ("sqlite", "postgresql", "mariadb", "mysql")
+
+SERVER_KINDS: Sequence[ServerKind] = ("postgresql", "mariadb", "mysql")
 
 _PROFILES: Mapping[ServerKind, tuple[str, str]] = {
     "postgresql": ("pg", "postgresql+psycopg2"),
     "mariadb": ("my", "mysql+pymysql"),
+    "mysql": ("my", "mysql+pymysql"),
 }
 
 
@@ -44,6 +47,11 @@ class TestDatabase:
     env: Mapping[str, str]
     url: str
     server: Server | None = None
+
+    @property
+    def dialect(self) -> str:
+        """SQLAlchemy's name for what it speaks: "sqlite", "postgresql" or "mysql"."""
+        return self.server.dialect if self.server else self.kind
 
     @classmethod
     def on_file(cls, path: Path) -> "TestDatabase":

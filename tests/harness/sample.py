@@ -24,7 +24,7 @@ _TABLES = ("transfer_log", "hero", "team")
 _EMPTYING = {
     "sqlite": [f"DELETE FROM {table}" for table in _TABLES],
     "postgresql": [f"TRUNCATE {', '.join(_TABLES)} RESTART IDENTITY"],
-    "mariadb": [
+    "mysql": [
         "SET foreign_key_checks = 0",
         *[f"TRUNCATE {table}" for table in _TABLES],
         "SET foreign_key_checks = 1",
@@ -67,7 +67,7 @@ def refill(database: TestDatabase, *statements: str) -> None:
     if database.server:
         database.server.revive()
     with contextlib.closing(database.connect()) as connection:
-        for statement in [*_EMPTYING[database.kind], *statements]:
+        for statement in [*_EMPTYING[database.dialect], *statements]:
             connection.cursor().execute(statement)
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.harness.database import TestDatabase
 from tests.servers.server import Server
 
-SERVERS = {"postgresql": "postgres", "mariadb": "mariadb"}
+SERVERS = {"postgresql": "postgres", "mariadb": "mariadb", "mysql": "mysql"}
 
 
 def server_of(kind: str, request: pytest.FixtureRequest) -> Server:

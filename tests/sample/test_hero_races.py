@@ -6,12 +6,12 @@ import time
 import pytest
 
 from tests.harness.cli import Dbctl
-from tests.harness.database import TestDatabase
+from tests.harness.database import SERVER_KINDS, TestDatabase
 from tests.sample.racers import Racers, joining
 
 WAITING = {
     "postgresql": "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s",
-    "mariadb": "SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p"
+    "mysql": "SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p"
     " ON p.id = t.trx_mysql_thread_id WHERE t.trx_state = 'LOCK WAIT' AND p.db = %s",
 }
 
@@ -23,7 +23,7 @@ def test_one_of_several_updates_gives_a_hero_a_team(processes: Racers, heroes: T
     assert {each.count("moved") for each in outcomes} == {1}
 
 
-@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
 @pytest.mark.parametrize("command", [["update", "2", "--age", "3"], ["remove", "2"]], ids=" ".join)
 def test_a_hero_who_is_removed_meanwhile_is_not_found(
     on_database: Dbctl, heroes: TestDatabase, command: list[str]
@@ -42,6 +42,6 @@ def test_a_hero_who_is_removed_meanwhile_is_not_found(
 def until_it_waits(database: TestDatabase) -> None:
     assert database.server
     deadline = time.monotonic() + 20
-    while not database.server.execute(WAITING[database.kind], [database.name]):
+    while not database.server.execute(WAITING[database.dialect], [database.name]):
         assert time.monotonic() < deadline, "it never waited"
         time.sleep(0.12)  # InnoDB shows what it knew a tenth of a second ago to whoever asks more often

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.harness.database import TestDatabase
+from tests.harness.database import SERVER_KINDS, TestDatabase
 from tests.sample.racers import RACERS, ROUNDS, Racers, guarded, obvious
 
 
@@ -21,7 +21,7 @@ def test_exactly_one_transfer_succeeds_in_every_round(processes: Racers, heroes:
 
 
 # SQLite has one writer at a time, and tells the others that what they have read is out of date.
-@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
 def test_the_obvious_transfer_succeeds_more_than_once_so_that_this_race_would_show_it(
     processes: Racers, heroes: TestDatabase
 ) -> None:

@@ -12,7 +12,7 @@ from tests.servers import templates
 from tests.servers.authority import Authority, Certificate
 from tests.servers.client import Connection, Demand
 from tests.servers.server import Server, ServerKind, StopMode
-from tests.servers.system import programs, search_path
+from tests.servers.system import programs, search_path, unstable
 
 # Run by the server before it takes its first connection: there is no moment without passwords.
 _FIRST_STATEMENTS = """\
@@ -58,9 +58,10 @@ class MariaDBServer(Server):
 
     def __init__(self, authority: Authority | None) -> None:
         """Plan a server, with TLS if there is an authority."""
-        places = search_path()
+        places = [*unstable("usr/sbin", "usr/bin"), *search_path()]
         # Debian keeps the server and its installer in different directories, of one package all the same.
         self._programs = programs(["mariadbd"], places) | programs(["mariadb-install-db"], places)
+        self._base = self._programs["mariadbd"].parents[1]
         super().__init__(authority)
 
     def initialise(self) -> None:
@@ -70,21 +71,14 @@ class MariaDBServer(Server):
         program = self._programs["mariadb-install-db"]
 
         def make() -> None:
-            self.body.run([program, "--no-defaults", f"--datadir={self._data}", *options])
+            self.body.run([program, "--no-defaults", f"--basedir={self._base}", f"--datadir={self._data}", *options])
 
         templates.fill(self.body, ["data"], [*self._programs.values(), *options], make)
 
     def command(self) -> Sequence[str | Path]:
         """Return the command that runs the server in the foreground."""
-        own = [f"--datadir={self._data}", f"--port={self.port}", f"--tmpdir={self._data}"]
-        if (first := self.directory / "first.sql").exists():
-            own.append(f"--init-file={first}")
-        if self.authority:
-            files = {"ssl-cert": "server.pem", "ssl-key": "server.key", "ssl-ca": "ca.pem"}
-            own += [f"--{option}={self.directory / name}" for option, name in files.items()]
-        else:
-            own.append("--skip-ssl")
-        return [self._programs["mariadbd"], "--no-defaults", *own, *_SETTINGS, *_STORAGE]
+        tls = self._tls() or ["--skip-ssl"]
+        return [self._programs["mariadbd"], "--no-defaults", *self._own(), *tls, *_SETTINGS, *_STORAGE]
 
     def set_up(self) -> None:
         """Make the ordinary role, in the server that runs for the first time."""
@@ -156,6 +150,19 @@ class MariaDBServer(Server):
     def drop_role(self, name: str) -> None:
         """Drop the role if it exists; it must own nothing any more."""
         self.execute("DROP USER IF EXISTS %s@'%%'", [name])
+
+    def _own(self) -> list[str]:
+        """Return the options that say where this server is, and what it does first."""
+        own = [f"--basedir={self._base}", f"--datadir={self._data}", f"--port={self.port}", f"--tmpdir={self._data}"]
+        first = self.directory / "first.sql"
+        return [*own, f"--init-file={first}"] if first.exists() else own
+
+    def _tls(self) -> list[str]:
+        """Return the options that name the certificates; none where the server is to offer no TLS."""
+        if not self.authority:
+            return []
+        files = {"ssl-cert": "server.pem", "ssl-key": "server.key", "ssl-ca": "ca.pem"}
+        return [f"--{option}={self.directory / name}" for option, name in files.items()]
 
     @property
     def _data(self) -> Path:

@@ -17,7 +17,7 @@ from tests.servers.process import PATIENCE, ServerProcess
 from tests.servers.system import ServerFailed, free_port
 
 StopMode = Literal["fast", "immediate"]
-ServerKind = Literal["postgresql", "mariadb"]
+ServerKind = Literal["postgresql", "mariadb", "mysql"]
 
 
 class Server(Client):
@@ -61,6 +61,11 @@ class Server(Client):
     @abstractmethod
     def reload_certificate(self) -> None:
         """Make the running server show the certificate that now lies in its directory."""
+
+    @property
+    def dialect(self) -> str:
+        """SQLAlchemy's name for what it speaks, which MariaDB and MySQL have in common."""
+        return "mysql" if self.kind == "mariadb" else self.kind
 
     @property
     def process(self) -> subprocess.Popen[bytes] | None:

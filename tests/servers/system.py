@@ -10,6 +10,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+UNSTABLE = Path(__file__).parents[2] / ".venv-test" / "unstable"
+"""Where `tests/run` unpacks the servers of Debian's unstable packages."""
+
 
 class ServerMissing(Exception):
     """The server can't be run on this machine; the message says what is missing."""
@@ -71,6 +74,16 @@ def programs(names: Iterable[str], places: Iterable[Path]) -> dict[str, Path]:
         if all(found.values()):
             return {name: Path(path) for name, path in found.items() if path}
     raise ServerMissing(f"{' and '.join(wanted)} not found; `bash tests/run`, as root on Debian, installs them")
+
+
+def unstable(*places: str) -> list[Path]:
+    """Return the directories of the unstable packages' programs, if they are there.
+
+    DBCTL_TEST_SERVERS=installed leaves them out: then the servers are those of the machine itself.
+    """
+    if os.environ.get("DBCTL_TEST_SERVERS") == "installed" or not (UNSTABLE / "complete").exists():
+        return []
+    return [found for place in places for found in UNSTABLE.glob(place)]
 
 
 def search_path() -> list[Path]:

@@ -10,10 +10,10 @@ _CLIENT_SSL_BIT = 0x08  # of the second byte of MySQL's capabilities
 class TlsStripper(Proxy):
     """Takes the offer of TLS out of what a server says, so that a client that does not insist goes on in plaintext."""
 
-    def __init__(self, kind: str, server_port: int) -> None:
-        """Plan a proxy before the server of this kind on this port of loopback."""
+    def __init__(self, dialect: str, server_port: int) -> None:
+        """Plan a proxy before the server of this dialect on this port of loopback."""
         super().__init__(server_port)
-        self._greets = kind == "mariadb"
+        self._greets = dialect == "mysql"
 
     @property
     def received(self) -> bytes:

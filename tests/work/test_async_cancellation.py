@@ -26,17 +26,17 @@ TASKS = 100
 _OPEN = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     " AND state LIKE 'idle in transaction%'",
-    "mariadb": "SELECT count(*) FROM information_schema.innodb_trx",
+    "mysql": "SELECT count(*) FROM information_schema.innodb_trx",
 }
 _LOCKS = {
     "postgresql": "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND pid <> pg_backend_pid()"
     " AND database IS NOT DISTINCT FROM (SELECT oid FROM pg_database WHERE datname = current_database())",
-    "mariadb": "SELECT count(*) FROM information_schema.innodb_lock_waits",
+    "mysql": "SELECT count(*) FROM information_schema.innodb_lock_waits",
 }
 _CONNECTIONS = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-    "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()",
 }
 
 
@@ -91,7 +91,7 @@ def test_100_tasks_cancelled_at_random_points(
 
 
 def test_a_query_that_is_cancelled_ends_its_transaction(server_profile: Profile, server_database: TestDatabase) -> None:
-    sleep = {"postgresql": "SELECT pg_sleep(3)", "mariadb": "SELECT SLEEP(3)"}[server_database.kind]
+    sleep = {"postgresql": "SELECT pg_sleep(3)", "mysql": "SELECT SLEEP(3)"}[server_database.dialect]
 
     async def work() -> None:
         engine = build_async_engine(server_profile)
@@ -121,7 +121,7 @@ def _after_a_second(database: TestDatabase, queries: dict[str, str], at_most: in
     deadline = time.monotonic() + 1
     while True:
         # As the superuser: an ordinary one does not see every transaction.
-        ((count,),) = database.server.execute(queries[database.kind], database=database.name)
+        ((count,),) = database.server.execute(queries[database.dialect], database=database.name)
         if count <= at_most or time.monotonic() > deadline:
             return int(count)
         time.sleep(0.02)

@@ -18,14 +18,14 @@ from dbctl.profiles.layers import Layer, build
 from dbctl.work import locks
 from dbctl.work.locks import advisory_lock
 from dbctl.work.sessions import unit_of_work
-from tests.harness.database import KINDS, TestDatabase
+from tests.harness.database import KINDS, SERVER_KINDS, TestDatabase
 from tests.harness.profile import engine_of, profile_of
 from tests.harness.shared import make_shared
 from tests.servers.pgbouncer import PgBouncer
 
 HELD = {
     "postgresql": "SELECT pid FROM pg_locks WHERE locktype = 'advisory'",
-    "mariadb": "SELECT id FROM information_schema.processlist WHERE user = 'app'",
+    "mysql": "SELECT id FROM information_schema.processlist WHERE user = 'app'",
 }
 
 
@@ -72,7 +72,7 @@ def test_other_names_are_other_locks(profile: Profile) -> None:
 
 def test_who_holds_it_is_told(profile: Profile, database: TestDatabase) -> None:
     with advisory_lock("nightly", profile):
-        [holder] = [str(row[0]) for row in database.server.execute(HELD[database.kind])] if database.server else [""]
+        [holder] = [str(row[0]) for row in database.server.execute(HELD[database.dialect])] if database.server else [""]
         with pytest.raises(LockHeld) as caught, advisory_lock("nightly", profile):
             pass
     assert caught.value.message.endswith(
@@ -150,7 +150,7 @@ def lose(database: TestDatabase, profile: Profile) -> None:
         assert path
         path.unlink()
         return
-    for (session,) in database.server.execute(HELD[database.kind]):
+    for (session,) in database.server.execute(HELD[database.dialect]):
         if database.kind == "postgresql":
             database.server.execute("SELECT pg_terminate_backend(%s, 5000)", [session])
         else:
@@ -170,7 +170,7 @@ def test_what_is_done_after_it_was_lost_is_not_committed(profile: Profile, datab
     assert is_free("nightly", profile)
 
 
-@pytest.mark.parametrize("database", KINDS[1:], indirect=True)
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
 def test_a_frozen_server_is_not_waited_for_without_end(profile: Profile, database: TestDatabase) -> None:
     assert database.server
     with advisory_lock("nightly", profile) as lock, database.server.frozen():
@@ -181,7 +181,7 @@ def test_a_frozen_server_is_not_waited_for_without_end(profile: Profile, databas
         assert time.monotonic() - start < 4
 
 
-@pytest.mark.parametrize("database", KINDS[1:], indirect=True)
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
 def test_its_session_is_kept_in_use(profile: Profile, database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that what ends sessions that stand idle, the server or a proxy, does not end this one."""
     assert database.server

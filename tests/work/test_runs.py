@@ -20,7 +20,7 @@ from tests.harness.database import KINDS, TestDatabase
 from tests.harness.profile import profile_of
 from tests.harness.shared import make_shared
 
-SLEEP = {"postgresql": "SELECT pg_sleep(20)", "mariadb": "SELECT SLEEP(20) FROM (SELECT 1) x, (SELECT 2) y"}
+SLEEP = {"postgresql": "SELECT pg_sleep(20)", "mysql": "SELECT SLEEP(20) FROM (SELECT 1) x, (SELECT 2) y"}
 ENDED = "not done within the deadline of 0.5 s; what was not committed is rolled back"
 
 FORMS = pytest.mark.parametrize("form", ["run", "session", "async_run", "async_session"])
@@ -117,7 +117,7 @@ def test_a_deadline_ends_what_the_server_runs(form: str, profile: Profile, datab
 
     def sleep(session: Session) -> None:
         insert(session)
-        session.execute(text(SLEEP[database.kind]))
+        session.execute(text(SLEEP[database.dialect]))
 
     start = time.monotonic()
     with pytest.raises(OutOfTime, match=ENDED):

@@ -41,7 +41,7 @@ IN_EFFECT = {
         " current_setting('transaction_isolation')",
         ("7500ms", "2500ms", "serializable"),
     ),
-    "mariadb": (
+    "mysql": (
         "SELECT @@max_statement_time, @@innodb_lock_wait_timeout, @@lock_wait_timeout, @@tx_isolation",
         (7.5, 3, 3, "SERIALIZABLE"),
     ),
@@ -66,7 +66,7 @@ def rows(database: TestDatabase) -> list[int]:
 
 
 def test_the_profile_s_bounds_and_isolation_are_in_effect(shared_server_database: TestDatabase) -> None:
-    query, expected = IN_EFFECT[shared_server_database.kind]
+    query, expected = IN_EFFECT[shared_server_database.dialect]
     profile = profile_of(shared_server_database, SETTINGS)
 
     async def by_async_driver() -> Any:

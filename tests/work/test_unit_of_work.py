@@ -70,12 +70,12 @@ def open_transactions(database: TestDatabase) -> int:
     assert database.server
     sql = {
         "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND state <> 'idle'",
-        "mariadb": "SELECT count(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p"
+        "mysql": "SELECT count(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p"
         " ON p.id = t.trx_mysql_thread_id WHERE p.db = %s",
     }
     # InnoDB shows what it knew a tenth of a second ago to whoever asks more often.
-    time.sleep(0.11 if database.kind == "mariadb" else 0)
-    [(count,)] = database.server.execute(sql[database.kind], [database.name])
+    time.sleep(0.11 if database.dialect == "mysql" else 0)
+    [(count,)] = database.server.execute(sql[database.dialect], [database.name])
     return int(count)
 
 

@@ -14,7 +14,7 @@ from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.cursors import marking
 from dbctl.backends.mysql import audit
-from dbctl.backends.mysql.errors import MySQLErrors
+from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
 from dbctl.backends.tls import ssl_context
 from dbctl.errors import OutOfTime, WorkRefused
 
@@ -25,6 +25,9 @@ _DDL_LOCK = "dbctl:ddl"
 _DDL_LOCK_WAIT = 60
 """Seconds."""
 
+
+_LATER = 1000
+"""Milliseconds."""
 
 _PLAIN_LOCK = re.compile(r"[a-z0-9_.:-]{1,64}")
 
@@ -127,7 +130,7 @@ class MySQL(MySQLErrors, Backend):
         @event.listens_for(engine, "connect")
         def bound(driver_connection: Any, _record: Any) -> None:
             driver: Any = getattr(driver_connection, "driver_connection", driver_connection)
-            if bounds := self._bounds(mariadb="MariaDB" in driver.get_server_info()):
+            if bounds := self._bounds(mariadb=_is_mariadb(driver)):
                 cursor = driver_connection.cursor()
                 cursor.execute(f"SET SESSION {', '.join(f'{name} = {value}' for name, value in bounds.items())}")
                 cursor.close()
@@ -136,7 +139,8 @@ class MySQL(MySQLErrors, Backend):
     def _bounds(self, *, mariadb: bool) -> dict[str, str]:
         """Return the server's variables for the profile's bounds.
 
-        Locks are waited for in whole seconds. Of statements MariaDB bounds each, in seconds, MySQL only SELECT.
+        Locks are waited for in whole seconds. Of statements MariaDB bounds each, in seconds. MySQL bounds only SELECT,
+        and makes nothing of a SLEEP that is over: it is there for clients that have gone, after the `stopper`'s time.
         """
         bounds: dict[str, str] = {}
         if lock := self.profile.lock_timeout:
@@ -144,7 +148,7 @@ class MySQL(MySQLErrors, Backend):
         if (timeout := self.profile.statement_timeout) and mariadb:
             bounds["max_statement_time"] = f"{timeout:f}"
         elif timeout:
-            bounds["max_execution_time"] = str(max(1, round(timeout * 1000)))
+            bounds["max_execution_time"] = str(round(timeout * 1000) + _LATER)
         return bounds
 
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
@@ -155,6 +159,16 @@ class MySQL(MySQLErrors, Backend):
     def canceller(self, driver_connection: Any) -> Callable[[], Any]:
         """Kill the query from a second connection: at the server it would run on without its client."""
         return partial(self._kill_query, driver_connection.thread_id())
+
+    def stopper(self, driver_connection: Any) -> Callable[[], Any] | None:
+        """Kill MySQL's, which bounds nothing but SELECT by itself; MariaDB bounds all."""
+        return None if _is_mariadb(driver_connection) else self.canceller(driver_connection)
+
+    def overrun(self, error: Exception | None) -> tuple[object, ...] | None:
+        """Return what MySQL says of a SELECT. A SLEEP that is killed only returns 1."""
+        if error is None or self.error_code(error) == QUERY_KILLED:
+            return STATEMENT_TIMEOUT, "Query execution was interrupted, maximum statement execution time exceeded"
+        return None
 
     def _kill_query(self, thread: int) -> None:
         import pymysql
@@ -233,6 +247,10 @@ class MySQL(MySQLErrors, Backend):
         finally:
             if not connection.invalidated:  # with which the lock is gone
                 connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
+
+
+def _is_mariadb(driver_connection: Any) -> bool:
+    return "MariaDB" in driver_connection.get_server_info()
 
 
 backend = MySQL

@@ -21,6 +21,10 @@ from dbctl.errors import (
 _LOST = Meaning(ConnectError)
 _LOST_FOR_NOW = Meaning(ConnectError, "login", transient=True)
 
+QUERY_KILLED = 1317
+STATEMENT_TIMEOUT = 3024
+"""MySQL's: max_execution_time is over."""
+
 # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html and https://mariadb.com/kb/en/error-codes
 MEANINGS: Mapping[int, Meaning] = {
     0: Meaning(ConnectError, commit_unknown=True),  # the drivers' own, of a connection that is closed
@@ -42,14 +46,14 @@ MEANINGS: Mapping[int, Meaning] = {
     # A lock was not had in time: the server rolled back only the statement; the unit of work rolls back the rest.
     1205: Meaning(OutOfTime, heals=True),
     **dict.fromkeys((1216, 1217, 1451, 1452), Meaning(BrokenReference)),
-    1317: Meaning(OutOfTime, commit_unknown=True),  # the query was killed
+    QUERY_KILLED: Meaning(OutOfTime, commit_unknown=True),
     1927: _LOST,  # the connection was killed
     1969: Meaning(OutOfTime, commit_unknown=True),  # MariaDB: max_statement_time
     **dict.fromkeys((2002, 2003, 2005, 2055, 4031), _LOST),
     # The server speaks first: what is lost after TCP is lost on the way to the login.
     **dict.fromkeys((2006, 2013), _LOST_FOR_NOW),
     2026: Meaning(ConnectError, "TLS"),
-    3024: Meaning(OutOfTime),  # MySQL: max_execution_time
+    STATEMENT_TIMEOUT: Meaning(OutOfTime),
 }
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.harness.database import SERVER_KINDS
 from tests.harness.sample import Sample
 
 ALL = [
@@ -41,7 +42,7 @@ def test_the_list_has_all_teams_by_id_with_the_number_of_their_heroes(sample: Sa
     assert sample.dbctl.ok("teams", "list", "--json").json == ALL
 
 
-@pytest.mark.parametrize("sample_database", ["postgresql", "mariadb"], indirect=True)  # SQLite counts no characters
+@pytest.mark.parametrize("sample_database", SERVER_KINDS, indirect=True)  # SQLite counts no characters
 @pytest.mark.parametrize("name", ["x" * 201, "🦸" * 201])
 def test_a_name_that_is_too_long_is_refused(sample: Sample, name: str) -> None:
     result = sample.dbctl("teams", "add", name)
