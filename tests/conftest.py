@@ -17,6 +17,7 @@ from tests.marks import marks_of
 from tests.servers.authority import Authority
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.mysql import MySQLServer
+from tests.servers.named import named
 from tests.servers.postgres import PostgresServer
 from tests.servers.server import Server
 from tests.servers.system import ServerMissing
@@ -42,11 +43,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def _running(make: type[Server], authority: Authority) -> Iterator[Server]:
-    """Start a server for all tests. One that can't be had skips them, except in CI; one that won't run is an error."""
+    """Start a server for all tests, unless one is named that runs.
+
+    One that can't be had skips them, except in CI; one that won't run is an error.
+    """
     try:
-        server = make(authority)
+        url = os.environ.get(f"DBCTL_TEST_{make.kind.upper()}_URL")
+        server = named(make, url) if url else make(authority)
     except ServerMissing as missing:
-        if os.environ.get("CI") == "true":
+        if os.environ.get("CI") == "true" and not make.is_elsewhere:
             pytest.fail(f"{make.kind}: {missing}", pytrace=False)
         pytest.skip(f"{make.kind}: {missing}")
     with server:

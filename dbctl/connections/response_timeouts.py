@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _GRACE = 0.3
 """Seconds that a server has beyond the statement timeout to say itself that it is over."""
 
-_TO_STOP = 2.5
+_TO_STOP = 1.0
 """Seconds that it may take beyond that to have a server end a statement, by a connection of its own."""
 
 _RESET = "dbctl_reset"
@@ -219,7 +219,7 @@ class _stopped_after(cut_after):
         if self._dialect.is_async:
             import asyncio
 
-            await_only(asyncio.wait([asyncio.wrap_future(stopping)]))
+            await_only(asyncio.gather(asyncio.wrap_future(stopping), return_exceptions=True))
         else:
             is_done(stopping)
 

@@ -1,6 +1,7 @@
 """What is peculiar to MySQL and MariaDB."""
 
 import ssl
+import time
 from typing import Any
 
 import pytest
@@ -58,6 +59,26 @@ def test_a_statement_that_writes_is_bounded_too(mariadb_database: TestDatabase) 
     with pytest.raises(OutOfTime), one_unit(profile_of(mariadb_database, {"statement_timeout": 0.3})) as unit:
         unit.session.execute(text("INSERT INTO t SELECT SLEEP(10) + seq FROM seq_1_to_10"))
     assert mariadb_database.execute("SELECT * FROM t") == []
+
+
+def test_mysql_which_bounds_no_statement_that_writes_is_told_to_end_it(mysql_database: TestDatabase) -> None:
+    """A further session of the profile says KILL QUERY."""
+    server = mysql_database.server
+    assert server
+    mysql_database.execute("CREATE TABLE t (x INTEGER)")
+    mysql_database.execute("INSERT INTO t VALUES (1), (2)")
+    backend = backend_of(profile_of(mysql_database, {"statement_timeout": 0.3}))
+    with engine_of(backend.profile) as engine:
+        for statement in ("UPDATE t SET x = SLEEP(10)", "DO SLEEP(10)", "SELECT SLEEP(10)"):
+            start = time.monotonic()
+            with pytest.raises(OutOfTime), unit_of_work(Connector(engine, backend)) as unit:
+                unit.session.execute(text(statement))
+            assert time.monotonic() - start < 5
+            busy = "SELECT info FROM information_schema.processlist WHERE db = %s AND command <> 'Sleep'"
+            assert server.execute(busy, [mysql_database.name]) == []
+        with engine.connect() as connection:  # and what is asked next is not ended
+            assert connection.exec_driver_sql("SELECT SLEEP(0.1)").scalar() == 0
+    assert mysql_database.execute("SELECT x FROM t") == [(1,), (2,)]
 
 
 def test_the_bound_holds_for_each_connection_of_the_pool(mariadb_database: TestDatabase) -> None:

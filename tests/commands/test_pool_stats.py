@@ -51,7 +51,7 @@ def test_the_numbers_of_a_run_fit_each_other(sample: Sample) -> None:
     run = stats(sample.dbctl, sample.database, size=2, max_overflow=0)["run"]
     assert run["concurrency"] == 2
     assert 0.1 <= run["duration_s"] < 1.5
-    assert run["checkouts"] == run["checkout"]["count"] > 10
+    assert run["checkouts"] == run["checkout"]["count"] > 0
     assert 1 <= run["connections_opened"] == run["connect"]["count"] <= 2
     assert 1 <= run["most_in_use"] <= 2
     assert (run["overflow_used"], run["timeouts"]) == (0, 0)

@@ -59,7 +59,7 @@ def test_each_can_be_connected_to(server_database: TestDatabase, dbctl: Dbctl, r
     run = Forked(cwd=dbctl.cwd, home=dbctl.home, env=server_database.env)
     private(run.cwd / "profiles.toml").write_text(server_database.toml)
     [row] = run.ok("profiles", "check", "--connect", "--json").json
-    assert row["server"].startswith(("PostgreSQL 1", "MariaDB 1"))
+    assert row["server"].startswith(("PostgreSQL 1", "MariaDB 1", "MySQL 9"))
     away = f'[profiles.away]\ndriver = "{server_database.kind}"\nhost = "127.0.0.1"\nport = {refused}\n'
     private(run.cwd / "profiles.toml").write_text(WRONG + away + server_database.toml)
     result = run("profiles", "check", "--connect", "--json")

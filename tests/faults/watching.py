@@ -27,9 +27,14 @@ _BUSY = {"postgresql": " AND state = 'active'", "mysql": " AND command = 'Query'
 _TAKE = {
     "sqlite": "BEGIN EXCLUSIVE",
     "postgresql": "BEGIN; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT",
-    "mysql": "LOCK TABLE {} WRITE NOWAIT",
+    "mariadb": "LOCK TABLE {} WRITE NOWAIT",
 }
-_LET_GO = {"sqlite": "ROLLBACK", "postgresql": "ROLLBACK", "mysql": "UNLOCK TABLES"}
+_LET_GO = {"sqlite": "ROLLBACK", "postgresql": "ROLLBACK", "mariadb": "UNLOCK TABLES"}
+# MySQL would wait a second for it, but tells who has it.
+_HOLDERS = {
+    "mysql": "SELECT count(*) FROM performance_schema.metadata_locks WHERE object_schema = database()"
+    " AND object_name = '{}' AND owner_thread_id <> ps_current_thread_id()",
+}
 _TAKEN = (sqlite3.OperationalError, psycopg2.errors.lookup("55P03"), pymysql.err.OperationalError)
 
 # Half a minute of work or more, for SQLite has no other way to sleep.
@@ -76,14 +81,16 @@ class Watch:
 
     def is_free(self, table: str = "hero") -> bool:
         """Tell whether somebody could at once have the table, or on SQLite all of it, for himself alone."""
+        if holders := _HOLDERS.get(self.database.kind):
+            return rows(self.connection, holders.format(table)) == [(0,)]
         try:
-            rows(self.connection, _TAKE[self.database.dialect].format(table))
+            rows(self.connection, _TAKE[self.database.kind].format(table))
         except _TAKEN:
             free = False
         else:
             free = True
         if free or self.database.kind == "postgresql":
-            rows(self.connection, _LET_GO[self.database.dialect])
+            rows(self.connection, _LET_GO[self.database.kind])
         return free
 
     def heroes(self) -> list[Row]:

@@ -66,7 +66,8 @@ class TestDatabase:
         variable = f"TEST_DB_PASSWORD_{profile.upper()}"
         place: dict[str, str | int] = {"driver": driver, "host": server.host, "port": server.port}
         toml = _table(profile, place | {"user": server.app_user, "database": name, "password_env": variable})
-        toml += _table(f"{profile}.ssl", {"mode": "verify-full", "ca": str(server.ca)})
+        tls = {"mode": "verify-full", "ca": str(server.ca)} if server.ca else {"mode": "prefer"}
+        toml += _table(f"{profile}.ssl", tls)
         login = f"{server.app_user}:{quote(server.app_password, safe='')}"
         url = f"{driver}://{login}@{server.host}:{server.port}/{name}"
         return cls(server.kind, name, profile, toml, {variable: server.app_password}, url, server)

@@ -12,7 +12,7 @@ from tests.servers import templates
 from tests.servers.authority import Authority, Certificate
 from tests.servers.client import Connection, Demand
 from tests.servers.server import Server, ServerKind, StopMode
-from tests.servers.system import programs, search_path, unstable
+from tests.servers.system import newest, programs, search_path
 
 # Run by the server before it takes its first connection: there is no moment without passwords.
 _FIRST_STATEMENTS = """\
@@ -58,7 +58,7 @@ class MariaDBServer(Server):
 
     def __init__(self, authority: Authority | None) -> None:
         """Plan a server, with TLS if there is an authority."""
-        places = [*unstable("usr/sbin", "usr/bin"), *search_path()]
+        places = [*newest("usr/sbin", "usr/bin"), *search_path()]
         # Debian keeps the server and its installer in different directories, of one package all the same.
         self._programs = programs(["mariadbd"], places) | programs(["mariadb-install-db"], places)
         self._base = self._programs["mariadbd"].parents[1]

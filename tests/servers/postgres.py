@@ -13,7 +13,7 @@ from tests.servers import templates
 from tests.servers.authority import Authority, Certificate
 from tests.servers.client import Connection, Demand, rows
 from tests.servers.server import Server, ServerKind, StopMode
-from tests.servers.system import programs, search_path, unstable
+from tests.servers.system import newest, programs, search_path
 
 # Members of these two groups may log in only over TLS, or only with a certificate too. A superuser is a member of no
 # group that it was not put into, so it may always.
@@ -51,7 +51,7 @@ class PostgresServer(Server):
     def __init__(self, authority: Authority | None) -> None:
         """Plan a server, with TLS if there is an authority."""
         self._programs = programs(
-            ["initdb", "postgres"], [*unstable("usr/lib/postgresql/*/bin"), *_versions(), *search_path()]
+            ["initdb", "postgres"], [*newest("usr/lib/postgresql/*/bin"), *_versions(), *search_path()]
         )
         super().__init__(authority)
 

@@ -25,6 +25,8 @@ class Server(Client):
 
     kind: ClassVar[ServerKind]
     accounts: ClassVar[tuple[str, ...]]  # the system accounts to run under if root runs the tests, the best first
+    is_elsewhere: ClassVar[bool] = False
+    """Whether this machine's own packages do not have it, so that it may be missing where all else has to be there."""
     stop_signals: ClassVar[Mapping[StopMode, signal.Signals]]
 
     def __init__(self, authority: Authority | None) -> None:
@@ -174,7 +176,7 @@ class Server(Client):
         while time.monotonic() < deadline:
             self.body.check()
             try:
-                self.connect(timeout=5).close()
+                self.connect(timeout=5, tls=False).close()  # whatever certificate a test has it show
             except Exception as error:  # each driver has its own; whatever the last one is, the report shows it
                 refusal = error
                 time.sleep(0.02)

@@ -76,12 +76,17 @@ def programs(names: Iterable[str], places: Iterable[Path]) -> dict[str, Path]:
     raise ServerMissing(f"{' and '.join(wanted)} not found; `bash tests/run`, as root on Debian, installs them")
 
 
-def unstable(*places: str) -> list[Path]:
+def newest(*places: str) -> list[Path]:
     """Return the directories of the unstable packages' programs, if they are there.
 
     DBCTL_TEST_SERVERS=installed leaves them out: then the servers are those of the machine itself.
     """
-    if os.environ.get("DBCTL_TEST_SERVERS") == "installed" or not (UNSTABLE / "complete").exists():
+    return [] if os.environ.get("DBCTL_TEST_SERVERS") == "installed" else unstable(*places)
+
+
+def unstable(*places: str) -> list[Path]:
+    """Return the same, whichever servers are wanted."""
+    if not (UNSTABLE / "complete").exists():
         return []
     return [found for place in places for found in UNSTABLE.glob(place)]
 

@@ -31,7 +31,8 @@ _OPEN = {
 _LOCKS = {
     "postgresql": "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND pid <> pg_backend_pid()"
     " AND database IS NOT DISTINCT FROM (SELECT oid FROM pg_database WHERE datname = current_database())",
-    "mysql": "SELECT count(*) FROM information_schema.innodb_lock_waits",
+    "mariadb": "SELECT count(*) FROM information_schema.innodb_lock_waits",
+    "mysql": "SELECT count(*) FROM performance_schema.data_lock_waits",
 }
 _CONNECTIONS = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity"
@@ -121,7 +122,8 @@ def _after_a_second(database: TestDatabase, queries: dict[str, str], at_most: in
     deadline = time.monotonic() + 1
     while True:
         # As the superuser: an ordinary one does not see every transaction.
-        ((count,),) = database.server.execute(queries[database.dialect], database=database.name)
+        query = queries.get(database.kind) or queries[database.dialect]
+        ((count,),) = database.server.execute(query, database=database.name)
         if count <= at_most or time.monotonic() > deadline:
             return int(count)
         time.sleep(0.02)

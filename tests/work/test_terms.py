@@ -42,6 +42,10 @@ IN_EFFECT = {
         ("7500ms", "2500ms", "serializable"),
     ),
     "mysql": (
+        "SELECT @@max_execution_time, @@innodb_lock_wait_timeout, @@lock_wait_timeout, @@transaction_isolation",
+        (8500, 3, 3, "SERIALIZABLE"),
+    ),
+    "mariadb": (
         "SELECT @@max_statement_time, @@innodb_lock_wait_timeout, @@lock_wait_timeout, @@tx_isolation",
         (7.5, 3, 3, "SERIALIZABLE"),
     ),
@@ -66,7 +70,7 @@ def rows(database: TestDatabase) -> list[int]:
 
 
 def test_the_profile_s_bounds_and_isolation_are_in_effect(shared_server_database: TestDatabase) -> None:
-    query, expected = IN_EFFECT[shared_server_database.dialect]
+    query, expected = IN_EFFECT[shared_server_database.kind]
     profile = profile_of(shared_server_database, SETTINGS)
 
     async def by_async_driver() -> Any:
