@@ -120,7 +120,7 @@ def test_one_that_is_left_is_ended_and_the_connection_goes_on(engine: Engine) ->
         assert len(result.fetchmany(10)) == 10
         began = time.monotonic()
         result.close()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         assert connection.scalar(text("SELECT connection_id()")) == before
         assert (
             connection.scalar(text("SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%a.seq%'"))
@@ -172,7 +172,7 @@ def test_without_a_way_to_end_it_the_connection_is_given_up(
         assert len(result.fetchmany(10)) == 10
         began = time.monotonic()
         result.close()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         connection.invalidate()
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT 42")) == 42

@@ -68,7 +68,9 @@ def test_more_threads_than_the_pools_size_use_its_overflow(sample: Sample) -> No
 
 
 def test_who_waits_longer_than_the_pool_allows_is_counted(sample: Sample) -> None:
-    run = stats(sample.dbctl, sample.database, "--concurrency", "8", size=1, max_overflow=0, timeout=0.0001)["run"]
+    run = stats(
+        sample.dbctl, sample.database, "--concurrency", "8", "--duration", "1", size=1, max_overflow=0, timeout=0.0001
+    )["run"]
     assert run["timeouts"] > 0
     assert run["checkouts"] > 0
     assert (run["connections_opened"], run["most_in_use"]) == (1, 1)
@@ -116,11 +118,11 @@ def test_the_servers_view_is_the_servers_own_count(limited: TestDatabase, dbctl:
 
 def test_a_server_that_refuses_a_connection_ends_the_run_with_its_reason(limited: TestDatabase, dbctl: Dbctl) -> None:
     start = time.monotonic()
-    result = forked(dbctl, limited)("pool-stats", "--concurrency", "5", "--duration", "3")
+    result = forked(dbctl, limited)("pool-stats", "--concurrency", "5", "--duration", "30")
     assert (result.code, result.out) == (4, ""), str(result)
     assert result.err.startswith(f"dbctl: error: profile {limited.profile}: login failed: ")
     assert result.err.count("\n") == 1
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 15
 
 
 @pytest.mark.parametrize("args", [["--concurrency", "0"], ["--duration", "0"], ["--duration", "-1"]])

@@ -35,7 +35,7 @@ GRACE = 1.5
 AT_ONCE = 10
 """Connections at once: more would wait for the processor, and not for the server."""
 COMMANDS_AT_ONCE = 5
-GRACE_OF_COMMANDS = 4.0
+GRACE_OF_COMMANDS = 8.0
 """Seconds beyond the longest of their bounds, from the first one's start to the last one's end."""
 SILENT = re.compile(f"no answer within {T:g} s|timeout expired")
 """What is said of it: by dbctl, or by libpq."""

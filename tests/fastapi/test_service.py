@@ -99,7 +99,10 @@ def test_of_many_transfers_at_once_one_moves_the_hero(service: Served, sample: T
 
     with ThreadPoolExecutor(20) as clients:
         answers = list(clients.map(move, [hero for hero in heroes for _ in range(8)]))
-    assert sorted(answers) == [201] * 5 + [409] * 35
+    # MariaDB, since 11.6, tells some that what they had read has changed, and that they may try again: 503.
+    lost = {409, 503} if sample.kind == "mariadb" else {409}
+    assert answers.count(201) == 5
+    assert set(answers) <= {201} | lost
     assert sorted(sample.execute("SELECT hero_id FROM transfer_log")) == [(hero,) for hero in heroes]
     assert set(sample.execute("SELECT team_id FROM hero")) == {(2,)}
 

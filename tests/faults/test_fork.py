@@ -29,7 +29,7 @@ from tests.harness.soak import dose
 QUERIES = dose(200, 5000)
 CONNECTIONS = 3
 """Idle ones that the parent has in its pool."""
-PATIENCE = 20.0  # seconds for a child
+PATIENCE = 60.0  # seconds for a child
 ROOT = str(Path(__file__).parents[2])
 # What tells one connection from all others; on SQLite a table that no other connection sees, with its number.
 WHO = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT connection_id()", "sqlite": "SELECT n FROM temp.me"}

@@ -1,6 +1,8 @@
 """Of several transfers of one hero out of one team at the same moment exactly one succeeds."""
 
+import contextlib
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -20,12 +22,27 @@ def test_exactly_one_transfer_succeeds_in_every_round(processes: Racers, heroes:
     assert heroes.execute("SELECT id, 1, team_id FROM hero ORDER BY id") == log
 
 
+@contextlib.contextmanager
+def without_snapshot_isolation(database: TestDatabase) -> Iterator[None]:
+    """Have MariaDB say nothing of what has changed since it was read, as before 11.6."""
+    if database.kind != "mariadb" or not database.server:
+        yield
+        return
+    [(before,)] = database.server.execute("SELECT @@GLOBAL.innodb_snapshot_isolation")
+    database.server.execute("SET GLOBAL innodb_snapshot_isolation = OFF")
+    try:
+        yield
+    finally:
+        database.server.execute(f"SET GLOBAL innodb_snapshot_isolation = {before}")
+
+
 # SQLite has one writer at a time, and tells the others that what they have read is out of date.
 @pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
 def test_the_obvious_transfer_succeeds_more_than_once_so_that_this_race_would_show_it(
     processes: Racers, heroes: TestDatabase
 ) -> None:
-    outcomes = processes.race(obvious, heroes, ROUNDS)
+    with without_snapshot_isolation(heroes):
+        outcomes = processes.race(obvious, heroes, ROUNDS)
     doubled = sum(each.count("moved") > 1 for each in outcomes)
     assert doubled > ROUNDS / 10, f"only {doubled} of {ROUNDS} rounds"
     assert heroes.execute("SELECT count(*) FROM transfer_log") > [(ROUNDS,)]
