@@ -165,6 +165,7 @@ class Problem(BaseModel):
 _ANSWERS: Mapping[type[errors.DbctlError], tuple[int, str]] = {
     errors.ConnectError: (503, "the database can't be reached"),
     errors.OutOfTime: (503, "the database is busy"),
+    errors.Contention: (503, "others changed the same at the same time: try again"),
     errors.NotFound: (404, "what was asked for is not there"),
     errors.Ambiguous: (409, "the name stands for more than one row"),
     errors.Duplicate: (409, "there is one like it already"),
@@ -180,10 +181,10 @@ _ANSWERS: Mapping[type[errors.DbctlError], tuple[int, str]] = {
 def install_error_handlers(app: FastAPI) -> None:
     """Answer dbctl's errors with the right status, and with no SQL, driver's text or traceback in the body.
 
-    No connection and out of time are 503 with Retry-After; not found is 404; a duplicate, a broken reference and what
-    the service's functions refuse are 409; a value that the database does not take is 422, in the form of FastAPI's
-    own; all else is 500, and logged. What the service's functions raise themselves, such as NotFound, is told in their
-    words. A handler of the app's own for a subclass of DbctlError goes before this one.
+    No connection, out of time and contention are 503 with Retry-After; not found is 404; a duplicate, a broken
+    reference and what the service's functions refuse are 409; a value that the database does not take is 422, in the
+    form of FastAPI's own; all else is 500, and logged. What the service's functions raise themselves, such as NotFound,
+    is told in their words. A handler of the app's own for a subclass of DbctlError goes before this one.
     """
     app.add_exception_handler(errors.DbctlError, _answer)
 
