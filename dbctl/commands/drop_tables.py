@@ -21,8 +21,8 @@ def drop_tables(
 ) -> Sequence[tables.TableState | tables.Ddl]:
     """Drop the tables, with all that is in them.
 
-    The tables are those of the profile's models; without any, the sample's. Others, and what else the models made, such
-    as types, are left alone. With --dry-run the DDL is shown, in the dialect of the profile's database.
+    The tables are those of the profile's models; without any, the sample's. Others are left alone; types that the
+    models made go too. With --dry-run the DDL is shown, in the dialect of the profile's database.
 
     Examples:
         $ dbctl drop-tables --dry-run

@@ -21,9 +21,12 @@ def init_tables(
     database: Database,
     models: Models = None,
     app_dir: AppDir = ".",
-    check: Annotated[bool, typer.Option("--check", help="Create nothing; exit 6 where tables are missing.")] = False,
+    create_schemas: Annotated[
+        bool, typer.Option("--create-schemas", help="Create the schemas that tables name and that are missing.")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Create nothing; exit 6 where something is missing.")] = False,
 ) -> Sequence[tables.TableState | tables.Ddl]:
-    """Create the tables that are missing.
+    """Create the tables that are missing, and what others lack of their indexes and constraints.
 
     The tables are those of the profile's models; without any, the sample's. Several runs at once wait for each other.
     With --dry-run the DDL is shown, in the dialect of the profile's database.
@@ -37,5 +40,5 @@ def init_tables(
     if check:
         return tables.check_tables(database, metadata)
     if database.dry_run:
-        return tables.ddl_of_missing(database, metadata)
-    return tables.create_missing(database, metadata)
+        return tables.ddl_of_missing(database, metadata, create_schemas=create_schemas)
+    return tables.create_missing(database, metadata, create_schemas=create_schemas)

@@ -5,12 +5,19 @@ SQLAlchemy is imported where it is used, so that reading a command's help loads 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from dbctl.errors import CheckFailed, ConnectError, Remedy, WorkRefused
+from dbctl.backends.relations import TABLE
+from dbctl.errors import CheckFailed, DbctlError, Remedy, WorkRefused
 from dbctl.results import PlainText
+from dbctl.tables.catalog import Catalog, Gap, in_order
+from dbctl.tables.dropping import droppable
+from dbctl.tables.statements import refuse_what_does_not_compile, telling_of_ddl
 from dbctl.work.database import Database
 
 if TYPE_CHECKING:
@@ -19,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableState:
-    """A table, and whether it was `created`, `existing` or `dropped`, or is `missing`."""
+    """A table, or a part of one that is there, and whether it was `created`, `existing` or `dropped`, or is `missing`.
+
+    What has the table's name and is none is told, as in `existing (view)`.
+    """
 
     table: str
     state: str
@@ -35,13 +45,29 @@ class Ddl(PlainText):
         return f"{self.sql};\n"
 
 
-def create_missing(database: Database, metadata: Iterable[MetaData]) -> list[TableState]:
+def create_missing(
+    database: Database, metadata: Iterable[MetaData], *, create_schemas: bool = False
+) -> list[TableState]:
     """Create the tables that are missing, while no other run creates or drops any.
+
+    Of a table that is there the indexes and unique constraints that it lacks are created too, and the foreign keys
+    where the database can add them. Nothing is done to what has a table's name and is none, such as a view.
+
+    Args:
+        database: Where.
+        metadata: What the models define.
+        create_schemas: Whether schemas that are missing are created.
 
     Raises:
         WorkRefused: The database refused a table. Where it commits DDL by itself the message names what stayed.
+        ConfigError: A foreign key refers to what none of the models defines.
     """
-    return _change(database, metadata, create=True)
+    states: list[TableState] = []
+    connection = database.session.connection()
+    with database.backend.ddl_lock(connection):
+        for each in metadata:
+            states += _Creation.of(database, connection, each, create_schemas).run()
+    return states
 
 
 def drop_existing(database: Database, metadata: Iterable[MetaData]) -> list[TableState]:
@@ -50,72 +76,179 @@ def drop_existing(database: Database, metadata: Iterable[MetaData]) -> list[Tabl
     Raises:
         WorkRefused: The database refused it. Where it commits DDL by itself the message names what is gone.
     """
-    return _change(database, metadata, create=False)
-
-
-def check_tables(database: Database, metadata: Iterable[MetaData]) -> list[TableState]:
-    """Return the state of each table where all are there.
-
-    Raises:
-        CheckFailed: Tables are missing; the message names them.
-    """
+    states: list[TableState] = []
     connection = database.session.connection()
-    states = []
-    for each in metadata:
-        present = _existing(connection, each)
-        states += [
-            TableState(str(table), "existing" if table in present else "missing") for table in each.sorted_tables
-        ]
-    if missing := [state.table for state in states if state.state == "missing"]:
-        raise CheckFailed(f"missing tables: {', '.join(missing)}", states, Remedy.CREATE_MISSING)
+    with database.backend.ddl_lock(connection):
+        for each in metadata:
+            tables = in_order(each)
+            gone = _drop(database, connection, each)
+            states += [TableState(str(table), "dropped" if table in gone else "missing") for table in tables]
     return states
 
 
-def ddl_of_missing(database: Database, metadata: Iterable[MetaData]) -> list[Ddl]:
-    """Return the statements that would create the missing tables, in the database's own dialect.
+def check_tables(database: Database, metadata: Iterable[MetaData]) -> list[TableState]:
+    """Return the state of each table where all are there, with all their indexes and constraints.
+
+    Raises:
+        CheckFailed: Some are missing; the message names them.
+    """
+    connection = database.session.connection()
+    states: list[TableState] = []
+    missing: list[tuple[str, str]] = []
+    for each in metadata:
+        creation = _Creation.of(database, connection, each)
+        states += creation.states("missing")
+        missing += [("schemas", name) for name in creation.catalog.missing_schemas(each)]
+        missing += [("tables", str(table)) for table in creation.tables]
+        missing += [("parts", f"{gap.table}: {gap.what}") for gap in creation.gaps]
+    if missing:
+        told = [
+            f"missing {kind}: {', '.join(what for _, what in some)}"
+            for kind, some in groupby(sorted(missing, key=_by_kind), key=_by_kind)
+        ]
+        raise CheckFailed("; ".join(told), states, Remedy.CREATE_MISSING)
+    return states
+
+
+def ddl_of_missing(database: Database, metadata: Iterable[MetaData], *, create_schemas: bool = False) -> list[Ddl]:
+    """Return the statements that would create what is missing, in the database's own dialect.
 
     Where DDL can be rolled back they have also been run, so that what the database refuses is known.
     """
-    return _ddl(database, metadata, create=True)
+    connection = database.session.connection()
+    statements: list[Ddl] = []
+    with database.backend.ddl_lock(connection):
+        for each in metadata:
+            creation = _Creation.of(database, connection, each, create_schemas)
+            statements += _said(database, connection, creation.run, creation.apply_to)
+    return statements
 
 
 def ddl_of_existing(database: Database, metadata: Iterable[MetaData]) -> list[Ddl]:
     """Return the statements that would drop those of the tables that are there, as `ddl_of_missing` does."""
-    return _ddl(database, metadata, create=False)
-
-
-def _change(database: Database, metadata: Iterable[MetaData], *, create: bool) -> list[TableState]:
     connection = database.session.connection()
-    changed, left = ("created", "existing") if create else ("dropped", "missing")
-    states = []
-    with database.backend.ddl_lock(connection):
-        for each in metadata:
-            tables = _to_change(connection, each, create=create)
-            _apply(database, connection, each, tables, create=create)
-            states += [TableState(str(t), changed if t in tables else left) for t in each.sorted_tables]
-    return states
-
-
-def _ddl(database: Database, metadata: Iterable[MetaData], *, create: bool) -> list[Ddl]:
-    connection = database.session.connection()
-    run = _run_and_collect if database.backend.transactional_ddl else _collect
     statements: list[Ddl] = []
     with database.backend.ddl_lock(connection):
         for each in metadata:
-            tables = _to_change(connection, each, create=create)
-            statements += map(Ddl, run(database, connection, each, tables, create=create))
+            with droppable(connection, database.backend, each) as tables:
+                drop = partial(each.drop_all, tables=tables, checkfirst=False)
+                statements += _said(database, connection, partial(_drop, database, connection, each), drop)
     return statements
 
 
-def _to_change(connection: Connection, metadata: MetaData, *, create: bool) -> list[Table]:
-    present = _existing(connection, metadata)
-    return [table for table in metadata.sorted_tables if (table in present) is not create]
+def _by_kind(missing: tuple[str, str]) -> str:
+    return missing[0]
 
 
-def _run_and_collect(
-    database: Database, connection: Connection, metadata: MetaData, tables: Sequence[Table], *, create: bool
-) -> Iterator[str]:
+@dataclass(frozen=True)
+class _Creation:
+    """What is to be created of one metadata."""
+
+    database: Database
+    connection: Connection
+    metadata: MetaData
+    catalog: Catalog
+    tables: Sequence[Table]
+    gaps: Sequence[Gap]
+    schemas: Sequence[str]
+
+    @classmethod
+    def of(
+        cls, database: Database, connection: Connection, metadata: MetaData, create_schemas: bool = False
+    ) -> _Creation:
+        catalog = Catalog(connection, database.backend)
+        order = in_order(metadata)
+        missing = [table for table in order if catalog.kind(table) is None]
+        schemas = list(catalog.missing_schemas(metadata)) if create_schemas else []
+        return cls(database, connection, metadata, catalog, missing, list(catalog.gaps(order)), schemas)
+
+    def run(self) -> list[TableState]:
+        backend, connection = self.database.backend, self.connection
+        refuse_what_does_not_compile(self.tables, backend, connection.dialect, backend.server_title(connection))
+        away = {} if self.schemas else self.catalog.missing_schemas(self.metadata)
+        try:
+            with _telling_what_stays(self.database, connection, "created"), telling_of_ddl(connection, backend):
+                self.apply_to(connection)
+        except DbctlError as error:
+            for name, table in away.items():
+                message = f"table {table} names schema {name}, which is not there"
+                if isinstance(error, WorkRefused):
+                    raise WorkRefused(message, "create it, or have it created with --create-schemas") from error
+            raise
+        after = Catalog(connection, backend)
+        if lost := [str(table) for table in self.tables if after.kind(table) is None]:
+            raise WorkRefused(f"{', '.join(lost)}: not there after it was created", "look for a listener that drops it")
+        return self.states("created")
+
+    def apply_to(self, bind: Any) -> None:
+        """Create it all, or have a mock of a connection say how."""
+        from sqlalchemy.schema import CreateSchema
+
+        for name in self.schemas:
+            bind.execute(CreateSchema(name))
+        self.metadata.create_all(bind, tables=self.tables, checkfirst=bind is self.connection)
+        for gap in self.gaps:
+            bind.execute(gap.statement(self.connection.dialect.supports_alter))
+
+    def states(self, changed: str) -> list[TableState]:
+        """Return the state of each table, and of each part that is to be added to one."""
+        states = []
+        for table in in_order(self.metadata):
+            kind = self.catalog.kind(table)
+            there = "existing" if kind == TABLE else f"existing ({kind})"
+            states.append(TableState(str(table), changed if kind is None else there))
+            states += [TableState(f"{table}: {gap.what}", changed) for gap in self.gaps if gap.table is table]
+        return states
+
+
+def _drop(database: Database, connection: Connection, metadata: MetaData) -> Sequence[Table]:
+    backend = database.backend
+    with (
+        droppable(connection, backend, metadata) as tables,
+        _telling_what_stays(database, connection, "dropped"),
+        telling_of_ddl(connection, backend),
+    ):
+        backend.before_drops(connection)
+        metadata.drop_all(connection, tables=tables)
+    return tables
+
+
+@contextmanager
+def _telling_what_stays(database: Database, connection: Connection, done: str) -> Iterator[None]:
+    """Have an error say what the block has changed for good, where the database commits DDL by itself."""
     from sqlalchemy import event
+    from sqlalchemy.schema import CreateTable, DropTable
+
+    if database.backend.transactional_ddl:
+        yield
+        return
+    changed: list[str] = []
+
+    def note(_connection: Any, element: Any, *_arguments: Any) -> None:
+        if isinstance(element, CreateTable | DropTable):
+            changed.append(str(element.element))
+
+    title = database.backend.server_title(connection)
+    event.listen(connection, "after_execute", note)
+    try:
+        yield
+    except DbctlError as error:
+        stays = "stays" if done == "created" else "is gone"
+        if changed:
+            by_itself = f"{title} commits DDL by itself, so what was {done} {stays}: {', '.join(changed)}"
+            error.message = f"{error}; {by_itself}"
+            mended = "when it is mended, " if isinstance(error, WorkRefused) else ""
+            error.hint = f"{mended}a further run {'creates' if done == 'created' else 'drops'} the rest"
+        raise
+    finally:
+        event.remove(connection, "after_execute", note)
+
+
+def _said(
+    database: Database, connection: Connection, run: Callable[[], object], say: Callable[[Any], object]
+) -> list[Ddl]:
+    """Return the DDL that work runs, where it can be rolled back; or else what a mock of a connection is told."""
+    from sqlalchemy import create_mock_engine, event
 
     said: list[str] = []
 
@@ -123,57 +256,17 @@ def _run_and_collect(
         if running is connection and context is not None and context.isddl:
             said.append(statement)
 
-    event.listen(connection.engine, "before_cursor_execute", collect)
-    _apply(database, connection, metadata, tables, create=create)
-    event.remove(connection.engine, "before_cursor_execute", collect)
-    return map(_tidy, said)
-
-
-def _collect(
-    database: Database, connection: Connection, metadata: MetaData, tables: Sequence[Table], *, create: bool
-) -> Iterator[str]:
-    from sqlalchemy import create_mock_engine
-
-    said: list[str] = []
-    mock = create_mock_engine(
-        database.backend.url(),
-        lambda statement, *_, **__: said.append(str(statement.compile(dialect=connection.dialect))),
-    )
-    (metadata.create_all if create else metadata.drop_all)(mock, tables=tables, checkfirst=False)
-    return map(_tidy, said)
-
-
-def _tidy(statement: str) -> str:
-    return "\n".join(line.rstrip() for line in statement.strip().splitlines())
-
-
-def _apply(
-    database: Database, connection: Connection, metadata: MetaData, tables: Sequence[Table], *, create: bool
-) -> None:
-    from sqlalchemy.exc import CompileError, DBAPIError
-
-    try:
-        (metadata.create_all if create else metadata.drop_all)(connection, tables=tables)
-    except (CompileError, DBAPIError) as error:
-        reason = database.backend.translate(error)
-        if database.backend.transactional_ddl or reason is None:
-            raise
-        by_itself = f"{database.backend.title} commits DDL by itself, so what was "
-        by_itself += "created stays" if create else "dropped is gone"
-        rest = f"a further run {'creates' if create else 'drops'} the rest"
-        if isinstance(reason, ConnectError):
-            reason.hint = f"{by_itself}; {rest}"
-            raise reason from error
-        there = _existing(connection, metadata)
-        done = ", ".join(str(table) for table in tables if (table in there) is create) or "nothing"
-        raise WorkRefused(f"{reason}; {by_itself}: {done}", rest) from error
-
-
-def _existing(connection: Connection, metadata: MetaData) -> set[Table]:
-    from sqlalchemy import inspect
-
-    inspector = inspect(connection)
-    names = {
-        schema: set(inspector.get_table_names(schema)) for schema in {table.schema for table in metadata.sorted_tables}
-    }
-    return {table for table in metadata.sorted_tables if table.name in names[table.schema]}
+    if database.backend.transactional_ddl:
+        event.listen(connection.engine, "before_cursor_execute", collect)
+        try:
+            run()
+        finally:
+            event.remove(connection.engine, "before_cursor_execute", collect)
+    else:
+        say(
+            create_mock_engine(
+                database.backend.url(),
+                lambda statement, *_, **__: said.append(str(statement.compile(dialect=connection.dialect))),
+            )
+        )
+    return [Ddl("\n".join(line.rstrip() for line in statement.strip().splitlines())) for statement in said]

@@ -151,6 +151,23 @@ class MySQL(MySQLErrors, Backend):
             bounds["max_execution_time"] = str(round(timeout * 1000) + _LATER)
         return bounds
 
+    def server_title(self, connection: Connection) -> str:
+        """Tell MariaDB from MySQL."""
+        dialect: Any = connection.dialect
+        return "MariaDB" if dialect.is_mariadb else self.title
+
+    def name_folder(self, connection: Connection) -> Callable[[str], str]:
+        """Fold to lower case where the server does.
+
+        https://dev.mysql.com/doc/refman/8.4/en/identifier-case-sensitivity.html
+        """
+        return str.lower if connection.exec_driver_sql("SELECT @@lower_case_table_names").scalar() else str
+
+    def failed_line(self, error: BaseException, statement: str) -> int | None:
+        """Read it from the message, at whose end it stands."""
+        found = re.search(r" at line (\d+)$", str(error.args[-1] if error.args else ""))
+        return int(found[1]) if found else None
+
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
         """Begin it READ ONLY."""
         if not writes:

@@ -13,6 +13,7 @@ from dbctl.backends.base import Backend, Identity
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg, audit
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
+from dbctl.backends.postgresql.relations import PostgreSQLRelations
 from dbctl.backends.tls import system_ca
 from dbctl.errors import WorkRefused
 from dbctl.profiles.tls import VERIFYING
@@ -48,7 +49,7 @@ _OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 
-class PostgreSQL(PostgreSQLErrors, Backend):
+class PostgreSQL(PostgreSQLRelations, PostgreSQLErrors, Backend):
     """PostgreSQL."""
 
     title = "PostgreSQL"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _READ_ONLY = "dbctl_read_only"
 """What a connection's `info` has where the last transaction on it was not to write."""
+
+_ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 _LONGEST_LOCK = 64
 """Characters of a lock's name in its file's name, which has room for 255 bytes."""
@@ -58,6 +61,7 @@ class SQLite(SQLiteErrors, Backend):
     sync_driver = "sqlite+pysqlite"
     async_driver = "sqlite+aiosqlite"
     needs_host = False
+    adds_constraints = False
     locks_to_write = True
 
     def isolation_options(self) -> dict[str, Any]:
@@ -159,6 +163,14 @@ class SQLite(SQLiteErrors, Backend):
         # Counting the tables reads the file: SQLite opens anything, and sees only then whether it is a database.
         version, _ = connection.exec_driver_sql("SELECT sqlite_version(), count(*) FROM sqlite_master").one()
         return Identity(self.title, version, None, self.profile.database or ":memory:")
+
+    def name_folder(self, connection: Connection) -> Callable[[str], str]:
+        """Fold ASCII's letters, and no others."""
+        return lambda name: name.translate(_ASCII_LOWER)
+
+    def before_drops(self, connection: Connection) -> None:
+        """Look at foreign keys at the end alone: until the transaction's next COMMIT or ROLLBACK."""
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
 
     def facts(self, connection: Connection, *, deep: bool = False) -> Facts:
         """Look at settings and files; with `deep`, check the integrity of all that is in the file."""

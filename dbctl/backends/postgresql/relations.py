@@ -1,0 +1,59 @@
+"""What PostgreSQL has already: tables, views of both kinds, and whatever else may take a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dbctl.backends.relations import TABLE, Relations
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# https://www.postgresql.org/docs/current/catalog-pg-class.html
+_KINDS = {
+    "r": TABLE,
+    "p": TABLE,
+    "v": "view",
+    "m": "materialized view",
+    "f": "foreign table",
+    "S": "sequence",
+    "i": "index",
+    "I": "index",
+    "c": "composite type",
+}
+# Without a schema whatever a bare name means on this connection, as for `has_table`.
+_IN_SIGHT = "pg_catalog.pg_table_is_visible(c.oid) AND n.nspname <> 'pg_catalog'"
+_IN_SCHEMA = "n.nspname = :schema"
+_RELATIONS = """
+SELECT c.relname, c.relkind::text FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {where}
+"""
+_LOCKS_FULL = "53200"
+
+
+class PostgreSQLRelations(Relations):
+    """Of PostgreSQL."""
+
+    def relations(self, connection: Connection, schema: str | None) -> Mapping[str, str]:
+        """Ask the catalogue."""
+        from sqlalchemy import text
+
+        query = text(_RELATIONS.format(where=_IN_SCHEMA if schema else _IN_SIGHT))
+        rows = connection.execute(query, {"schema": schema} if schema else {})
+        return {name: _KINDS[kind] for name, kind in rows if kind in _KINDS}
+
+    def ddl_hint(self, error: BaseException) -> str:
+        """Explain the table of locks, which is full: each table, index and type that is changed takes a place in it.
+
+        https://www.postgresql.org/docs/current/runtime-config-locks.html#GUC-MAX-LOCKS-PER-TRANSACTION
+        """
+        if getattr(error, "sqlstate", None) == _LOCKS_FULL or getattr(error, "pgcode", None) == _LOCKS_FULL:
+            return "one transaction changes too much for max_locks_per_transaction: raise it, or name fewer models"
+        return ""
+
+    def failed_line(self, error: BaseException, statement: str) -> int | None:
+        """Count the lines before the place that the server tells: psycopg2's diagnosis, or asyncpg's attribute."""
+        diagnosis = getattr(error, "diag", None)
+        place = diagnosis.statement_position if diagnosis else getattr(error, "position", None)
+        return statement.count("\n", 0, int(place) - 1) + 1 if place else None

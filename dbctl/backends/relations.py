@@ -1,0 +1,52 @@
+"""What a database has already, under which name, and what it can add to that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+TABLE = "table"
+"""The kind of a relation that holds rows of its own."""
+
+
+class Relations:
+    """The part of a backend that looks at what is there; each database's own answers are overrides."""
+
+    adds_constraints: ClassVar[bool] = True
+    """Whether constraints can be added to a table that is there, and dropped."""
+
+    def relations(self, connection: Connection, schema: str | None) -> Mapping[str, str]:
+        """Return what takes up the names of a schema, or of the default one: the kind by the name.
+
+        Whatever SQLAlchemy's `has_table` counts is in it, and nothing that a table could not be named as.
+        """
+        from sqlalchemy import inspect
+
+        inspector = inspect(connection)
+        found = dict.fromkeys(inspector.get_view_names(schema), "view")
+        with suppress(NotImplementedError):
+            found |= dict.fromkeys(inspector.get_temp_table_names(), "temporary table") if schema is None else {}
+        return found | dict.fromkeys(inspector.get_table_names(schema), TABLE)
+
+    def name_folder(self, connection: Connection) -> Callable[[str], str]:
+        """Return what makes one name of all that the database takes for the same."""
+        return str
+
+    def server_title(self, connection: Connection) -> str:
+        """Return the name by which people know the database that answers."""
+        return self.title  # type: ignore[attr-defined, no-any-return]
+
+    def before_drops(self, connection: Connection) -> None:
+        """Have the tables of one transaction dropped in whatever order, where the database minds."""
+
+    def ddl_hint(self, error: BaseException) -> str:
+        """Return what to do about a driver's error of DDL, where there is more to it than what was refused."""
+        return ""
+
+    def failed_line(self, error: BaseException, statement: str) -> int | None:
+        """Return in which line of a statement, from 1, a driver's error is, where the database tells it."""
+        return None
