@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from dbctl.tables import changes as tables
-from dbctl.tables.models import metadata_of, models_of
-from dbctl.tables.options import AppDir, Models
+from dbctl.tables.models import metadata_for
+from dbctl.tables.options import AppDir, Exclude, Models
 from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
@@ -20,7 +20,8 @@ PAGE = "tables"
 def init_tables(
     database: Database,
     models: Models = None,
-    app_dir: AppDir = ".",
+    exclude: Exclude = None,
+    app_dir: AppDir = None,
     check: Annotated[bool, typer.Option("--check", help="Create nothing; exit 6 where tables are missing.")] = False,
 ) -> Sequence[tables.TableState | tables.Ddl]:
     """Create the tables that are missing.
@@ -31,9 +32,9 @@ def init_tables(
     Examples:
         $ dbctl init-tables
         $ dbctl -p prod init-tables --check
-        $ dbctl init-tables --models app.models --dry-run
+        $ dbctl init-tables --models app --exclude app.legacy --app-dir src
     """
-    metadata = metadata_of(models or models_of(database.profile), app_dir)
+    metadata = metadata_for(database.profile, models, app_dir, exclude)
     if check:
         return tables.check_tables(database, metadata)
     if database.dry_run:
