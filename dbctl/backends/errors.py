@@ -20,6 +20,7 @@ from dbctl.errors import (
     WorkRefused,
 )
 from dbctl.runtime import network
+from dbctl.runtime.foreign_errors import described, place_of
 
 if TYPE_CHECKING:
     import socket
@@ -216,6 +217,19 @@ class Diagnosis:
             translated = kind(text, _HINTS.get(kind, ""))
         translated.heals = meaning is not None and meaning.heals
         return translated
+
+
+def refused_by_sqlalchemy(error: BaseException) -> WorkRefused | None:
+    """Return the error for what SQLAlchemy itself refused and no backend has a meaning for; None for any other error.
+
+    It holds no value: of a statement's error only the driver's first line is told.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if not isinstance(error, SQLAlchemyError):
+        return None
+    place = f" ({found})" if (found := place_of(error)) else ""
+    return WorkRefused(f"SQLAlchemy refuses it: {described(error)}{place}", "correct the models, or the code that asks")
 
 
 def place_told(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import CheckFailed, ConnectError, Remedy, WorkRefused
 from dbctl.results import PlainText
+from dbctl.tables.refusals import models_at_work, refuse_long_names
 from dbctl.work.database import Database
 
 if TYPE_CHECKING:
@@ -109,7 +110,10 @@ def _ddl(database: Database, metadata: Iterable[MetaData], *, create: bool) -> l
 
 def _to_change(connection: Connection, metadata: MetaData, *, create: bool) -> list[Table]:
     present = _existing(connection, metadata)
-    return [table for table in metadata.sorted_tables if (table in present) is not create]
+    tables = [table for table in metadata.sorted_tables if (table in present) is not create]
+    if create:
+        refuse_long_names(tables, connection.dialect)
+    return tables
 
 
 def _run_and_collect(
@@ -139,7 +143,8 @@ def _collect(
         database.backend.url(),
         lambda statement, *_, **__: said.append(str(statement.compile(dialect=connection.dialect))),
     )
-    (metadata.create_all if create else metadata.drop_all)(mock, tables=tables, checkfirst=False)
+    with models_at_work(tables, connection.dialect):
+        (metadata.create_all if create else metadata.drop_all)(mock, tables=tables, checkfirst=False)
     return map(_tidy, said)
 
 
@@ -153,9 +158,10 @@ def _apply(
     from sqlalchemy.exc import CompileError, DBAPIError
 
     try:
-        (metadata.create_all if create else metadata.drop_all)(connection, tables=tables)
-    except (CompileError, DBAPIError) as error:
-        reason = database.backend.translate(error)
+        with models_at_work(tables, connection.dialect):
+            (metadata.create_all if create else metadata.drop_all)(connection, tables=tables)
+    except (CompileError, DBAPIError, WorkRefused) as error:
+        reason = error if isinstance(error, WorkRefused) else database.backend.translate(error)
         if database.backend.transactional_ddl or reason is None:
             raise
         by_itself = f"{database.backend.title} commits DDL by itself, so what was "
