@@ -19,6 +19,7 @@ from dbctl.errors import (
     Remedy,
     WorkRefused,
 )
+from dbctl.profiles.secrets import doubt_of
 from dbctl.runtime import network
 from dbctl.runtime.foreign_errors import described, place_of
 
@@ -128,7 +129,9 @@ class Diagnosis:
         stage = "SELECT 1" if silence else self.failed_stage(error)
         text = silence or self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
         message = f"profile {self.profile.name}: {stage} failed: {text}"
-        return ConnectError(message, stage, transient=bool(silence) or self.is_transient(error, stage))
+        transient = bool(silence) or self.is_transient(error, stage)
+        hint = doubt_of(self.profile) if stage == "login" and not transient else ""
+        return ConnectError(message, stage, hint, transient=transient)
 
     def lost_error(self, error: BaseException) -> ConnectError:
         """Return the error that says that a connection was lost at work, or its server silent for too long."""

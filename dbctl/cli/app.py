@@ -43,11 +43,14 @@ def _run(arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt) as error:
         report.say_interrupted(error)
         return ExitCode.INTERRUPTED
-    except (OSError, OutputLost):  # stdout takes nothing more
+    except OutputLost:
         raise
-    except DbctlError as error:
-        report.say_error(error)
-        return exit_code(error)
+    except (DbctlError, OSError) as error:
+        told = error if isinstance(error, DbctlError) else report.refused_by_system(error)
+        if told is None:
+            raise  # stdout takes nothing more
+        report.say_error(told)
+        return exit_code(told)
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):
             raise stop.__context__ from None  # Typer takes it for a failure; it is what `| head` does

@@ -98,9 +98,9 @@ def _run(
 
 
 def _unforeseen(error: Exception) -> ExitCode:
-    """Say what no part of dbctl has foreseen: what SQLAlchemy refuses, or a bug."""
-    refused = None
-    if "sqlalchemy" in sys.modules:
+    """Say what no part of dbctl has foreseen: what the operating system or SQLAlchemy refuses, or a bug."""
+    refused: DbctlError | None = report.refused_by_system(error)
+    if refused is None and "sqlalchemy" in sys.modules:
         from dbctl.backends.errors import refused_by_sqlalchemy
 
         refused = refused_by_sqlalchemy(error)

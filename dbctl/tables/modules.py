@@ -107,7 +107,7 @@ def left_out(modules: Sequence[ModuleType], app_dir: str, exclude: Sequence[str]
 def _directory(app_dir: str) -> str:
     path = os.path.expanduser(app_dir)
     try:
-        if not os.path.isdir(path):
+        if not (os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)):
             os.listdir(path)  # which says why
         return os.path.realpath(path)
     except (OSError, ValueError) as error:
