@@ -12,6 +12,7 @@ from pathlib import Path
 from dbctl.errors import ConfigError
 from dbctl.profiles.files import decoded, exposed
 from dbctl.profiles.model import Profile
+from dbctl.runtime.distribution import how_to_install
 
 COMMAND_TIMEOUT = 30.0
 """Seconds that a `password_command` may take: it may have to ask a vault, and that a person."""
@@ -81,7 +82,7 @@ def _from_keyring(profile: Profile) -> str:
     try:
         import keyring
     except ImportError:
-        raise ConfigError("keyring is not installed", "pip install dbctl[keyring]") from None
+        raise ConfigError("keyring is not installed", how_to_install("keyring")) from None
     try:
         password = keyring.get_password(service, user)
     except keyring.errors.KeyringError as error:

@@ -125,7 +125,7 @@ def test_a_keyring_without_it_is_told_with_what_to_do(profile_file: ProfileFile)
 def test_without_the_extra_it_says_what_to_install(profile_file: ProfileFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     message = refused(f'{POSTGRES}password_keyring = "shop"', profile_file)
-    assert message.endswith("keyring is not installed; pip install dbctl[keyring]")
+    assert message.endswith('keyring is not installed; pip install "sqlmodel-dbctl[keyring]"')
 
 
 # --- PostgreSQL's own file --------------------------------------------------------------------------------------------
