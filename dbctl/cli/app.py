@@ -1,6 +1,7 @@
 """The whole command line: what was typed in, an exit code out."""
 
 import os
+import re
 from collections.abc import Sequence
 
 import typer
@@ -10,6 +11,9 @@ from dbctl.cli.exits import ExitCode, exit_code
 from dbctl.cli.parser import TyperError
 from dbctl.cli.root import front_page, make_root
 from dbctl.errors import DbctlError, OutputLost
+
+# Typer before 0.27.3 adds to what Click 8.5 has said already.
+_SAID_TWICE = re.compile(r"( Did you mean [^?]*\?)\1")
 
 
 def run_app(arguments: Sequence[str]) -> int:
@@ -38,6 +42,7 @@ def _run(arguments: Sequence[str]) -> int:
     except TyperError as error:
         context = getattr(error, "ctx", None)
         message = error.format_message().replace(": Value error, ", ": ")  # so pydantic begins, which Typer may ask
+        message = _SAID_TWICE.sub(r"\1", message)
         report.say_usage(message, context.command_path if context else "dbctl")
         return ExitCode.USAGE
     except (typer.Abort, KeyboardInterrupt) as error:
