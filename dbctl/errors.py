@@ -38,6 +38,7 @@ class Remedy(StrEnum):
     WAIT_LONGER = "try again, or wait longer"
     NAME_MODELS = "name the modules that define your tables"
     NAME_APP_DIR = "name the directory that holds it"
+    EXCLUDE_MODULE = "leave it out"
 
 
 class DbctlError(Exception):

@@ -152,7 +152,7 @@ class Backend(Relations, Diagnosis):
         return [(profile.host, profile.port or self.default_port)] if profile.host else []
 
     def descriptor(self, driver_connection: Any) -> int:
-        """Return the file descriptor of the sync driver's socket."""
+        """Return the file descriptor of the sync driver's socket; below 0 where that is closed."""
         raise Unsupported(f"{self.title} has no socket")
 
     def transport(self, driver_connection: Any) -> Any:

@@ -19,7 +19,9 @@ from dbctl.errors import (
     Remedy,
     WorkRefused,
 )
+from dbctl.profiles.secrets import doubt_of
 from dbctl.runtime import network
+from dbctl.runtime.foreign_errors import described, place_of
 
 if TYPE_CHECKING:
     import socket
@@ -127,7 +129,9 @@ class Diagnosis:
         stage = "SELECT 1" if silence else self.failed_stage(error)
         text = silence or self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
         message = f"profile {self.profile.name}: {stage} failed: {text}"
-        return ConnectError(message, stage, transient=bool(silence) or self.is_transient(error, stage))
+        transient = bool(silence) or self.is_transient(error, stage)
+        hint = doubt_of(self.profile) if stage == "login" and not transient else ""
+        return ConnectError(message, stage, hint, transient=transient)
 
     def lost_error(self, error: BaseException) -> ConnectError:
         """Return the error that says that a connection was lost at work, or its server silent for too long."""
@@ -216,6 +220,19 @@ class Diagnosis:
             translated = kind(text, _HINTS.get(kind, ""))
         translated.heals = meaning is not None and meaning.heals
         return translated
+
+
+def refused_by_sqlalchemy(error: BaseException) -> WorkRefused | None:
+    """Return the error for what SQLAlchemy itself refused and no backend has a meaning for; None for any other error.
+
+    It holds no value: of a statement's error only the driver's first line is told.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if not isinstance(error, SQLAlchemyError):
+        return None
+    place = f" ({found})" if (found := place_of(error)) else ""
+    return WorkRefused(f"SQLAlchemy refuses it: {described(error)}{place}", "correct the models, or the code that asks")
 
 
 def place_told(error: BaseException) -> str:

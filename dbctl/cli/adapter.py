@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from typer.models import OptionInfo
+from typer.models import OptionInfo, ParameterInfo
 
 from dbctl.cli import streams
 from dbctl.cli.docstrings import Description
@@ -41,8 +41,17 @@ def command_from(module: ModuleType) -> Any:
     command: Any = typer.main.get_command(app)
     command.description = description
     for parameter in command.params:
-        parameter.metavar = parameter.metavar or metavar_of(parameter, callback.__annotations__[parameter.name])
+        annotation = callback.__annotations__[parameter.name]
+        parameter.metavar = parameter.metavar or metavar_of(parameter, annotation)
+        # Typer before 0.27.3 loses the help of arguments where Click is 8.5.
+        parameter.help = getattr(parameter, "help", None) or _help_in(annotation)
     return command
+
+
+def _help_in(annotation: Any) -> str | None:
+    return next(
+        (info.help for info in getattr(annotation, "__metadata__", ()) if isinstance(info, ParameterInfo)), None
+    )
 
 
 def group_callback() -> Callable[..., None]:

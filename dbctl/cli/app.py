@@ -1,6 +1,7 @@
 """The whole command line: what was typed in, an exit code out."""
 
 import os
+import re
 from collections.abc import Sequence
 
 import typer
@@ -10,6 +11,9 @@ from dbctl.cli.exits import ExitCode, exit_code
 from dbctl.cli.parser import TyperError
 from dbctl.cli.root import front_page, make_root
 from dbctl.errors import DbctlError, OutputLost
+
+# Typer before 0.27.3 adds to what Click 8.5 has said already.
+_SAID_TWICE = re.compile(r"( Did you mean [^?]*\?)\1")
 
 
 def run_app(arguments: Sequence[str]) -> int:
@@ -38,16 +42,20 @@ def _run(arguments: Sequence[str]) -> int:
     except TyperError as error:
         context = getattr(error, "ctx", None)
         message = error.format_message().replace(": Value error, ", ": ")  # so pydantic begins, which Typer may ask
+        message = _SAID_TWICE.sub(r"\1", message)
         report.say_usage(message, context.command_path if context else "dbctl")
         return ExitCode.USAGE
     except (typer.Abort, KeyboardInterrupt) as error:
         report.say_interrupted(error)
         return ExitCode.INTERRUPTED
-    except (OSError, OutputLost):  # stdout takes nothing more
+    except OutputLost:
         raise
-    except DbctlError as error:
-        report.say_error(error)
-        return exit_code(error)
+    except (DbctlError, OSError) as error:
+        told = error if isinstance(error, DbctlError) else report.refused_by_system(error)
+        if told is None:
+            raise  # stdout takes nothing more
+        report.say_error(told)
+        return exit_code(told)
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):
             raise stop.__context__ from None  # Typer takes it for a failure; it is what `| head` does

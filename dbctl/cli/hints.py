@@ -11,7 +11,8 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.WAIT_FOR_LOCK: " with --lock-wait SECONDS",
     Remedy.WAIT_LONGER: " with --lock-timeout",
     Remedy.NAME_MODELS: " with models or --models",
-    Remedy.NAME_APP_DIR: " with --app-dir",
+    Remedy.NAME_APP_DIR: " with app_dir or --app-dir",
+    Remedy.EXCLUDE_MODULE: " with --exclude",
 }
 
 

@@ -85,7 +85,7 @@ def _panels(options: Iterable[Any]) -> Mapping[str, Sequence[Row]]:
     """Return the options by the heading that they stand under; those that every command has stand under none."""
     panels: dict[str, list[Row]] = {"Options:": []}
     for option in options:
-        panel = option.rich_help_panel or "Options"
+        panel = getattr(option, "rich_help_panel", None) or "Options"  # older ones have Click's own --help
         if panel != GLOBAL_PANEL:
             panels.setdefault(f"{panel}:", []).append((_names(option), _help(option)))
     return panels

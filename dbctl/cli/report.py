@@ -1,6 +1,7 @@
 """The talk on stderr: one line an error, one line a note."""
 
 import logging
+import os
 import sys
 import traceback
 
@@ -53,6 +54,19 @@ def say_note(text: str) -> None:
 def say_usage(message: str, command: str) -> None:
     """Say what does not fit the command that was typed."""
     _say(f"dbctl: error: {message.rstrip('.')}; see: {command} --help")
+
+
+def refused_by_system(error: Exception) -> DbctlError | None:
+    """Return the error for a file or a directory that the operating system refuses; None for any other error."""
+    if not isinstance(error, OSError):
+        return None
+    if error.filename is not None:
+        return ConfigError(f"{os.fsdecode(error.filename)}: {error.strerror}")
+    try:
+        os.getcwd()
+    except OSError as gone:
+        return ConfigError(f"the working directory can't be read: {gone.strerror}", "change to one that is there")
+    return None
 
 
 def say_interrupted(error: BaseException, *, committed: bool = False) -> None:

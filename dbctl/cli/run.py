@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from dbctl.cli import report
@@ -16,6 +17,8 @@ from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
 from dbctl.errors import DbctlError
 from dbctl.results import drawn
+from dbctl.runtime.foreign import outlives
+from dbctl.runtime.foreign_errors import stand_in
 from dbctl.work.effects import Effects
 from dbctl.work.progress import reported_to
 from dbctl.work.signals import Terminated, raising_on_signals
@@ -45,7 +48,7 @@ def run(
     report.set_up(quiet=said.quiet, debug=said.debug)
     supervisor = Supervisor()
     code = _run(function, opener, arguments, said, terms, effects.in_a_run(arguments), supervisor)
-    if supervisor.abandoned:
+    if supervisor.abandoned or outlives():
         _leave(code)
     return code
 
@@ -91,14 +94,29 @@ def _run(
         report.say_interrupted(error, committed=committed)
         return ExitCode.TERMINATED
     except Exception as error:
+        return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> ExitCode:
+    """Say what no part of dbctl has foreseen: what the operating system or SQLAlchemy refuses, or a bug."""
+    refused: DbctlError | None = report.refused_by_system(error)
+    if refused is None and "sqlalchemy" in sys.modules:
+        from dbctl.backends.errors import refused_by_sqlalchemy
+
+        refused = refused_by_sqlalchemy(error)
+    if refused is None:
         report.say_bug(error)
         return ExitCode.BUG
+    refused.__cause__ = stand_in(error)
+    report.say_error(refused)
+    return exit_code(refused)
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process at once: in it a thread still waits for a server, and would be waited for."""
+    """End the process at once: in it a thread still waits for a server, or is a service's, and would be waited for."""
     restore_terminal()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            stream.flush()
+            with suppress(OSError, ValueError):
+                stream.flush()
     os._exit(code)

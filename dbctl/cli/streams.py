@@ -137,7 +137,7 @@ def complain(line: str) -> None:
     """Write a line to stderr; where nobody can hear it the exit code alone has to tell."""
     try:
         print(line, file=sys.stderr, flush=True)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: it is closed
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # or Python would try once more when it exits
 
 

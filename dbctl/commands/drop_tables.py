@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from dbctl.tables import changes as tables
-from dbctl.tables.models import metadata_of, models_of
-from dbctl.tables.options import AppDir, Models
+from dbctl.tables.models import metadata_for
+from dbctl.tables.options import AppDir, Exclude, Models
 from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
@@ -17,7 +17,8 @@ PAGE = "tables"
 def drop_tables(
     database: Database,
     models: Models = None,
-    app_dir: AppDir = ".",
+    exclude: Exclude = None,
+    app_dir: AppDir = None,
 ) -> Sequence[tables.TableState | tables.Ddl]:
     """Drop the tables, with all that is in them.
 
@@ -28,7 +29,7 @@ def drop_tables(
         $ dbctl drop-tables --dry-run
         $ dbctl -p prod drop-tables --confirm=prod
     """
-    metadata = metadata_of(models or models_of(database.profile), app_dir)
+    metadata = metadata_for(database.profile, models, app_dir, exclude)
     if database.dry_run:
         return tables.ddl_of_existing(database, metadata)
     return tables.drop_existing(database, metadata)

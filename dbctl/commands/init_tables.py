@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from dbctl.tables import changes as tables
-from dbctl.tables.models import metadata_of, models_of
-from dbctl.tables.options import AppDir, Models
+from dbctl.tables.models import metadata_for
+from dbctl.tables.options import AppDir, Exclude, Models
 from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
@@ -20,7 +20,8 @@ PAGE = "tables"
 def init_tables(
     database: Database,
     models: Models = None,
-    app_dir: AppDir = ".",
+    exclude: Exclude = None,
+    app_dir: AppDir = None,
     create_schemas: Annotated[
         bool, typer.Option("--create-schemas", help="Create the schemas that tables name and that are missing.")
     ] = False,
@@ -36,7 +37,7 @@ def init_tables(
         $ dbctl -p prod init-tables --check
         $ dbctl init-tables --models app.models --dry-run
     """
-    metadata = metadata_of(models or models_of(database.profile), app_dir)
+    metadata = metadata_for(database.profile, models, app_dir, exclude)
     if check:
         return tables.check_tables(database, metadata)
     if database.dry_run:

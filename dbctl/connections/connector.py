@@ -5,9 +5,12 @@ SQLAlchemy is imported where an engine is built, so that reading a command's hel
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from dbctl.backends.base import Backend
+
+_log = logging.getLogger(__name__)
 
 AnyEngine = TypeVar("AnyEngine", "Engine", "AsyncEngine")
 
@@ -119,7 +124,21 @@ def async_connector(profile: str | Profile | None = None) -> Connector[AsyncEngi
     if profile not in shared:
         found = _profile(profile)
         shared[profile] = shared.get(found) or shared.setdefault(found, build_async_connector(found))
+        _tell_what_cancelling_leaves()
     return shared[profile]
+
+
+@cache
+def _tell_what_cancelling_leaves() -> None:
+    """Say once what an older SQLAlchemy does not do for a task that is cancelled, and dbctl can't do for it."""
+    import sqlalchemy
+
+    if tuple(int(number) for number in re.findall(r"\d+", sqlalchemy.__version__)[:3]) < (2, 0, 55):
+        _log.warning(
+            "SQLAlchemy %s leaves the connection open, with its transaction, that the pool was opening when a task was "
+            "cancelled; 2.0.55 closes it",
+            sqlalchemy.__version__,
+        )
 
 
 def engine(profile: str | Profile | None = None) -> Engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -22,6 +23,7 @@ from dbctl.connections.watching import tell_watchers
 from dbctl.errors import ConfigError, ConnectError
 from dbctl.profiles.tls import ENCRYPTING
 from dbctl.profiles.urls import MASK
+from dbctl.runtime.distribution import how_to_install, missing_module
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -62,6 +64,7 @@ def async_engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Asyn
         ConfigError: The password's source gives none, a certificate can't be loaded, or the extra is not installed.
     """
     try:
+        import_module("greenlet")  # SQLAlchemy would miss it only when it connects, and name no extra
         from sqlalchemy.ext.asyncio import create_async_engine
 
         engine = create_async_engine(
@@ -72,9 +75,9 @@ def async_engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Asyn
             **backend.async_pool_options(),
         )
     except ImportError as error:
-        raise ConfigError(
-            f"profile {backend.profile.name}: {error.name} is not installed", "pip install dbctl[async]"
-        ) from error
+        needed = missing_module(error, "greenlet", backend.async_driver.partition("+")[2])
+        message = f"profile {backend.profile.name}: {needed} is not installed"
+        raise ConfigError(message, how_to_install("async")) from error
     _attach(engine.sync_engine, backend, missing)
     return engine
 

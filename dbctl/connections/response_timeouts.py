@@ -143,9 +143,9 @@ def time_limit(backend: Backend, connection: Any, seconds: float) -> AbstractCon
     driver_connection = getattr(connection, "driver_connection", connection)
     if transport := backend.transport(driver_connection):
         return abort_after(seconds, transport)
-    if backend.needs_host:
-        return shut_down_after(seconds, backend.descriptor(driver_connection))
-    return nullcontext()
+    if backend.needs_host and (descriptor := backend.descriptor(driver_connection)) >= 0:
+        return shut_down_after(seconds, descriptor)
+    return nullcontext()  # of a connection that is closed the driver says so at once
 
 
 class cut_after:  # not a generator, since each statement or pre-ping pays for it

@@ -9,7 +9,7 @@ from typing import Any
 from dbctl.errors import ConfigError
 from dbctl.mounts import SAMPLE
 from dbctl.profiles.document import Document, find, steps_up
-from dbctl.profiles.files import exposed
+from dbctl.profiles.files import exposed, is_file
 from dbctl.profiles.layers import Layer, build, holds_password, layer_from_table, layer_from_url
 from dbctl.profiles.model import Profile
 from dbctl.profiles.presets import BUILT_IN_MODELS, EMBEDDED, PRESETS
@@ -169,6 +169,9 @@ class Profiles:
             yield Layer({"models": self.document.models}, str(self.path))
         elif self.document.sample:
             yield Layer({"models": list(SAMPLE.models)}, BUILT_IN_MODELS)
+        if self.document.app_dir is not None:
+            assert self.path is not None, "it comes from a file"
+            yield layer_from_table({"app_dir": self.document.app_dir}, str(self.path), self.path.parent, self.environ)
         if self.document.defaults:
             yield self._table(self.document.defaults, "[defaults]")
 
@@ -194,6 +197,6 @@ def select(name: str | None = None, *, config: str | None = None) -> Profile:
 def _refuse_exposed(path: Path, document: Document) -> Document:
     """Refuse a document with a password in it where others can read the file."""
     tables = [document.defaults, *document.profiles.values()]
-    if any(map(holds_password, tables)) and path.exists() and (problem := exposed(path)):
+    if any(map(holds_password, tables)) and is_file(path) and (problem := exposed(path)):
         raise ConfigError(f"{path}: there is a password in it, and {problem}", "or name its source with password_env")
     return document

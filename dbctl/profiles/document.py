@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from dbctl.errors import ConfigError
-from dbctl.profiles.files import text_of
+from dbctl.profiles.files import is_file, text_of
 from dbctl.profiles.presets import PRESETS
 from dbctl.profiles.words import nearest
+from dbctl.runtime.machine import in_container
 
 FILE_NAME = "profiles.toml"
 
@@ -24,6 +25,7 @@ class Document:
 
     default: str | None = None
     models: list[str] = field(default_factory=list)
+    app_dir: str | None = None
     sample: bool = True
     defaults: dict[str, Any] = field(default_factory=dict)
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -68,6 +70,7 @@ class Document:
 _ALLOWED: Mapping[str, tuple[type, str]] = {
     "default": (str, 'a profile\'s name, such as default = "dev"'),
     "models": (list, 'a list of module names, such as ["app.models"]'),
+    "app_dir": (str, 'a directory\'s path, such as "src"'),
     "sample": (bool, "true, or false, which takes the sample's commands and tables away"),
     "defaults": (dict, "a table"),
     "profiles": (dict, "tables, such as [profiles.dev]"),
@@ -89,14 +92,14 @@ def find(config: str | None, environ: Mapping[str, str]) -> Path | None:
         ConfigError: The one that is named is not there; or the one that was found belongs to somebody else.
     """
     if (named := _named(config, environ)) is not None:
-        if not named.is_file():
-            raise ConfigError(f"{'DBCTL_CONFIG: ' if config is None else ''}there is no profile file {named}")
+        if not is_file(named):
+            raise ConfigError(f"{'DBCTL_CONFIG: ' if config is None else ''}{_why_not(named)}")
         return named
     home = Path(os.path.expanduser(environ.get("XDG_CONFIG_HOME") or "~/.config"))
     for directory in (*_upwards(), home / "dbctl"):
         path = directory / FILE_NAME
-        if path.is_file():
-            _refuse_anothers(path)
+        if is_file(path):
+            _refuse_anothers(path, environ)
             return path
     return None
 
@@ -140,18 +143,36 @@ def _upwards() -> Iterator[Path]:
     yield here
     try:
         above = Path.cwd()
-    except FileNotFoundError:
-        return  # the working directory has been removed
+    except OSError:
+        return  # the working directory has been removed, or can't be looked at from above
     root = next((one for one in (above, *above.parents) if os.path.lexists(one / ".git")), above)
     while above != root:
         above, here = above.parent, here / ".."
         yield here
 
 
-def _refuse_anothers(path: Path) -> None:
-    """Refuse a file that somebody else put where dbctl would find it: it may name programs to run."""
+def _why_not(path: Path) -> str:
+    """Return why a path that is named is no profile file."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, ValueError):  # ValueError: a NUL in the path
+        return f"there is no profile file {path}"
+    except OSError as error:
+        return f"the profile file {path} can't be read: {error.strerror}"
+    return f"there is no profile file {path}: it is {'a directory' if os.path.isdir(path) else 'no file'}"
+
+
+def _refuse_anothers(path: Path, environ: Mapping[str, str]) -> None:
+    """Refuse a file that somebody else put where dbctl would find it: it may name programs to run.
+
+    In a container whoever mounted it there decides, and is a user of the host's.
+    """
     for one in (path, path.parent):
-        if one.stat().st_uid not in {os.geteuid(), 0}:
+        try:
+            owner = one.stat().st_uid
+        except OSError as error:
+            raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
+        if owner not in {os.geteuid(), 0} and not in_container(environ):
             raise ConfigError(
                 f"{path}: {'it' if one == path else 'its directory'} belongs to another user",
                 f"if you trust it, name it: DBCTL_CONFIG={shlex.quote(str(path))}",

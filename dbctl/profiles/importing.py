@@ -84,7 +84,7 @@ class Found:
             name = value.lower().rpartition(".")[2]  # Django names a module
             self.values[key] = _DRIVERS.get(name, name)
         elif key in _PATHS:
-            self.values[key] = _literal(os.path.abspath(os.path.expanduser(value)))
+            self.values[key] = _literal(_absolute(value))
         else:
             found = typed(key, value) if not key.startswith("query.") else value
             self.values[key] = _literal(found) if isinstance(found, str) else found
@@ -160,7 +160,7 @@ def from_dotenv(path: Path, entry: str | None, environ: Mapping[str, str]) -> tu
     def fill(match: re.Match[str]) -> str:
         return variables.get(match[1], environ.get(match[1], match[2] or ""))
 
-    for match in _ASSIGNMENT.finditer(text_of(path)):
+    for match in _ASSIGNMENT.finditer(text_of(path).replace("\r\n", "\n")):
         if match["single"] is not None:
             variables[match["name"]] = match["single"]
         elif match["double"] is not None:
@@ -222,6 +222,13 @@ def _family(environ: Mapping[str, str], family: str) -> dict[str, str]:
         if environ.get(f"{family}{separator}{suffix}"):
             found.setdefault(key, f"{family}{separator}{suffix}")
     return found
+
+
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(os.path.expanduser(path))
+    except OSError as error:  # the working directory has been removed
+        raise ConfigError(f"{path}: the working directory can't be read: {error.strerror}") from error
 
 
 def _literal(text: str) -> str:

@@ -22,7 +22,7 @@ from dbctl.profiles.urls import is_secret, split_url
 from dbctl.profiles.words import nearest
 
 _TABLES: Mapping[str, type[BaseModel]] = {"pool": Pool, "ssl": Ssl}
-_PATHS = ("ssl.ca", "ssl.cert", "ssl.key", "password_file")
+_PATHS = ("ssl.ca", "ssl.cert", "ssl.key", "password_file", "app_dir")
 _LOCATION = ("driver", "host", "port", "user", "database", "query", "password")
 _VARIABLE = re.compile(r"\$(\$?)\{(\w+)\}")
 _FILE_KEYS = [key for key in ("url", *Profile.model_fields) if key not in {"name", "password", "query"}]

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dbctl.errors import ConfigError
-from dbctl.profiles.files import exposed
+from dbctl.profiles.files import decoded, exposed
 from dbctl.profiles.model import Profile
+from dbctl.runtime.distribution import how_to_install
 
 COMMAND_TIMEOUT = 30.0
 """Seconds that a `password_command` may take: it may have to ask a vault, and that a person."""
@@ -81,7 +82,7 @@ def _from_keyring(profile: Profile) -> str:
     try:
         import keyring
     except ImportError:
-        raise ConfigError("keyring is not installed", "pip install dbctl[keyring]") from None
+        raise ConfigError("keyring is not installed", how_to_install("keyring")) from None
     try:
         password = keyring.get_password(service, user)
     except keyring.errors.KeyringError as error:
@@ -101,11 +102,28 @@ _READERS: Mapping[str, Callable[[Profile], str]] = {
 }
 SOURCES = ("password", *_READERS)
 
+_PLACES = {"password": "the url", "password_env": "{}", "password_file": "{}"}
+
+
+def doubt_of(profile: Profile) -> str:
+    """Return what to do about a password that was refused, where it ends as one does that was written with `echo`."""
+    for key, place in _PLACES.items():
+        if (source := getattr(profile, key)) is not None:
+            try:
+                password = password_of(profile) or ""
+            except ConfigError:
+                return ""
+            if password == password.rstrip():
+                return ""
+            end = "a line's end" if password[-1] in "\r\n" else "a blank"
+            return f"the password in {place.format(source)} ends with {end}, which may be none of it: take it away"
+    return ""
+
 
 def _first_line(content: bytes, what: str) -> str:
     try:
         # Not splitlines: of all the characters at which that would end a line, only one ends it here.
-        first = content.decode().partition("\n")[0].removesuffix("\r")
+        first = decoded(content).partition("\n")[0].removesuffix("\r")
     except UnicodeDecodeError:
         raise ConfigError(f"{what} is not UTF-8 text") from None
     if not first:

@@ -146,7 +146,7 @@ class ProfileFile:
         import fcntl
 
         directory = self._target.parent
-        if self.dry_run and not directory.is_dir():
+        if self.dry_run and not os.path.isdir(directory):
             yield
             return
         try:
@@ -227,7 +227,10 @@ def _replace_whole(target: Path, content: bytes) -> None:
     """
     import tempfile
 
-    old = target.stat() if target.exists() else None
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        old = None
     writable = os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
     if old and not (stat.S_ISREG(old.st_mode) and writable):
         raise PermissionError(None, "it is read-only" if stat.S_ISREG(old.st_mode) else "it is no file")
@@ -247,11 +250,12 @@ def _replace_whole(target: Path, content: bytes) -> None:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    with suppress(OSError):  # the file is there; where a directory can't be synced, nobody can
+        directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
 
 def _give_to(descriptor: int, old: os.stat_result) -> None:

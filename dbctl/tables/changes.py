@@ -17,6 +17,7 @@ from dbctl.errors import CheckFailed, DbctlError, Remedy, WorkRefused
 from dbctl.results import PlainText
 from dbctl.tables.catalog import Catalog, Gap, in_order
 from dbctl.tables.dropping import droppable
+from dbctl.tables.refusals import models_at_work, refuse_long_names
 from dbctl.tables.statements import refuse_what_does_not_compile, telling_of_ddl
 from dbctl.work.database import Database
 
@@ -164,7 +165,9 @@ class _Creation:
 
     def run(self) -> list[TableState]:
         backend, connection = self.database.backend, self.connection
-        refuse_what_does_not_compile(self.tables, backend, connection.dialect, backend.server_title(connection))
+        refuse_long_names(self.tables, connection.dialect)
+        with models_at_work(self.tables, connection.dialect):
+            refuse_what_does_not_compile(self.tables, connection.dialect, backend.server_title(connection))
         away = {} if self.schemas else self.catalog.missing_schemas(self.metadata)
         try:
             with _telling_what_stays(self.database, connection, "created"), telling_of_ddl(connection, backend):
@@ -184,11 +187,13 @@ class _Creation:
         """Create it all, or have a mock of a connection say how."""
         from sqlalchemy.schema import CreateSchema
 
-        for name in self.schemas:
-            bind.execute(CreateSchema(name))
-        self.metadata.create_all(bind, tables=self.tables, checkfirst=bind is self.connection)
-        for gap in self.gaps:
-            bind.execute(gap.statement(self.connection.dialect.supports_alter))
+        dialect = self.connection.dialect
+        with models_at_work(self.tables, dialect):
+            for name in self.schemas:
+                bind.execute(CreateSchema(name))
+            self.metadata.create_all(bind, tables=self.tables, checkfirst=bind is self.connection)
+            for gap in self.gaps:
+                bind.execute(gap.statement(dialect.supports_alter))
 
     def states(self, changed: str) -> list[TableState]:
         """Return the state of each table, and of each part that is to be added to one."""
@@ -207,6 +212,7 @@ def _drop(database: Database, connection: Connection, metadata: MetaData) -> Seq
         droppable(connection, backend, metadata) as tables,
         _telling_what_stays(database, connection, "dropped"),
         telling_of_ddl(connection, backend),
+        models_at_work(tables, connection.dialect),
     ):
         backend.before_drops(connection)
         metadata.drop_all(connection, tables=tables)

@@ -6,16 +6,15 @@ SQLAlchemy is imported where it is used, so that reading a command's help loads 
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
-from importlib import import_module
-from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import ConfigError, Remedy
 from dbctl.profiles.presets import BUILT_IN_MODELS
+from dbctl.runtime.foreign import guarded, is_ending
+from dbctl.tables.modules import import_all, left_out
+from dbctl.tables.references import check_references
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from dbctl.profiles import Profile
 
 _log = logging.getLogger(__name__)
+
+_SHOWN = 5
 
 
 def models_of(profile: Profile) -> Sequence[str]:
@@ -32,55 +33,87 @@ def models_of(profile: Profile) -> Sequence[str]:
     return profile.models
 
 
-def metadata_of(models: Sequence[str], app_dir: str = ".") -> list[MetaData]:
+def metadata_for(
+    profile: Profile, models: Sequence[str] | None, app_dir: str | None, exclude: Sequence[str] | None
+) -> list[MetaData]:
+    """Return what `metadata_of` finds by what was said, or else by what the profile says.
+
+    Raises:
+        ConfigError: As of `metadata_of`.
+    """
+    return metadata_of(models or models_of(profile), app_dir or profile.app_dir or ".", exclude or ())
+
+
+def metadata_of(models: Sequence[str], app_dir: str = ".", exclude: Sequence[str] = ()) -> list[MetaData]:
     """Import modules, and return every MetaData that can be reached from them and holds a table.
 
     That is the metadata of each declarative base or model, SQLModel's own and any Table's, in the modules and in those
-    modules of the same package that they refer to.
+    modules of the same package that they refer to. Modules beside them that define tables too are told in a note.
 
     Args:
-        models: The modules' names.
+        models: The modules' names; a package's stands for all in it that define tables, `app.*` for all that are in it.
         app_dir: Where they are imported from, put first on the path.
+        exclude: What is left alone in packages: names, or patterns of names.
 
     Raises:
-        ConfigError: None is named, one can't be imported, or no table was found.
+        ConfigError: None is named, one can't be imported, no table was found, or one refers to a table that is not
+            defined in any of them.
     """
     if not models:
         raise ConfigError("models: there are none", Remedy.NAME_MODELS)
-    directory = str(Path(app_dir).resolve())
-    if directory not in sys.path:
-        sys.path.insert(0, directory)
-    found = {id(metadata): metadata for name in models for metadata in _reachable(_import(name, app_dir), set())}
+    modules = import_all(models, app_dir, exclude)
+    with guarded():
+        found = {id(metadata): metadata for module in modules for metadata in _reachable(module)}
     with_tables = [metadata for metadata in found.values() if metadata.tables]
+    others = left_out(modules, app_dir, exclude)
     if not with_tables:
-        raise ConfigError(f"models: no table is defined in {', '.join(models)}", "name the modules that define them")
+        hint = f"name {_listed(others)}" if others else "name the modules that define them"
+        raise ConfigError(f"models: no table is defined in {', '.join(models)}", hint)
+    for metadata in with_tables:
+        check_references(metadata, others)
+    if others:
+        _log.info("tables are left out that %s: name them too, or their package", _define(others))
     return with_tables
 
 
-def _import(name: str, app_dir: str) -> ModuleType:
-    try:
-        # What a module prints while it is imported is talk, not data.
-        with redirect_stdout(sys.stderr):
-            return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
-            message = f"models: there is no module {name} in {app_dir}, nor where Python finds its packages"
-            raise ConfigError(message, Remedy.NAME_APP_DIR) from error
-        raise ConfigError(f"models: {name} can't be imported: {error}") from error
-    except (Exception, SystemExit) as error:
-        raise ConfigError(f"models: {name} can't be imported: {type(error).__name__}: {error}") from error
+def _define(modules: Sequence[str]) -> str:
+    return f"{_listed(modules)} {'defines' if len(modules) == 1 else 'define'}"
 
 
-def _reachable(module: ModuleType, seen: set[str]) -> Iterator[MetaData]:
+def _listed(modules: Sequence[str]) -> str:
+    more = len(modules) - _SHOWN
+    return ", ".join(modules[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _reachable(module: ModuleType) -> Iterator[MetaData]:
+    package = module.__name__.partition(".")[0]
+    waiting, seen = [module], {id(module)}
+    while waiting:
+        for value in list(vars(waiting.pop()).values()):
+            # By its type alone, for to ask an object what it is may be to run what is behind it.
+            if issubclass(type(value), ModuleType):
+                if id(value) not in seen and _name(value).partition(".")[0] == package:
+                    seen.add(id(value))
+                    waiting.append(value)
+            elif (metadata := _metadata(value)) is not None:
+                yield metadata
+
+
+def _name(module: ModuleType) -> str:
+    name = vars(module).get("__name__")
+    return name if isinstance(name, str) else ""
+
+
+def _metadata(value: Any) -> MetaData | None:
+    """Return the metadata that a value is or has; what it raises when it is asked says that it has none."""
     from sqlalchemy import MetaData
 
-    seen.add(module.__name__)
-    package = module.__name__.partition(".")[0]
-    for value in list(vars(module).values()):
-        if isinstance(value, ModuleType):
-            if value.__name__.partition(".")[0] == package and value.__name__ not in seen:
-                yield from _reachable(value, seen)
-            continue
-        metadata = value if isinstance(value, MetaData) else getattr(value, "metadata", None)
-        if isinstance(metadata, MetaData):
-            yield metadata
+    if issubclass(type(value), MetaData):
+        return value  # type: ignore[no-any-return]
+    try:
+        found = getattr(value, "metadata", None)
+    except BaseException as error:
+        if is_ending(error):
+            raise
+        return None
+    return found if issubclass(type(found), MetaData) else None

@@ -54,13 +54,13 @@ def telling_of_ddl(connection: Connection, backend: Backend) -> Iterator[None]:
         event.remove(connection, "before_execute", note)
 
 
-def refuse_what_does_not_compile(tables: Iterable[Table], backend: Backend, dialect: Dialect, title: str) -> None:
+def refuse_what_does_not_compile(tables: Iterable[Table], dialect: Dialect, title: str) -> None:
     """Compile all before the first statement is sent.
 
     Raises:
-        WorkRefused: Some can't be expressed; the message lists each column.
+        WorkRefused: Some can't be expressed; the message lists each column. What SQLAlchemy refuses else passes through.
     """
-    from sqlalchemy.exc import CompileError, SQLAlchemyError
+    from sqlalchemy.exc import CompileError
     from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, ExecutableDDLElement
 
     wrong: list[str] = []
@@ -77,7 +77,7 @@ def refuse_what_does_not_compile(tables: Iterable[Table], backend: Backend, dial
         for element in elements:
             try:
                 element.compile(dialect=dialect)
-            except SQLAlchemyError as error:
+            except CompileError as error:
                 wrong.append(f"{_about(element)}{_reason(error)}")
     if wrong:
         raise WorkRefused(f"{title} can't express {'; '.join(wrong)}", "nothing was created")

@@ -194,8 +194,10 @@ def test_the_failing_step_is_named(wrong: str, server_database: TestDatabase) ->
 def test_a_missing_driver_is_a_configuration_error(database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    for module in ("asyncpg", "asyncmy", "aiosqlite"):
-        monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(DbctlError, match="is not installed; pip install dbctl"):
-        build_async_engine(profile_of(database))
+    backend = backend_of(profile_of(database))
+    for module in (backend.async_driver.partition("+")[2], "greenlet"):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, module, None)
+            with pytest.raises(DbctlError, match=f'{module} is not installed; pip install "sqlmodel-dbctl.async.'):
+                build_async_engine(profile_of(database))
     assert backend_of(profile_of(database)).title

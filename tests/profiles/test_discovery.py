@@ -8,6 +8,7 @@ import pytest
 
 from dbctl.errors import ConfigError
 from dbctl.profiles import Profiles
+from dbctl.runtime import machine
 from tests.profiles.loading import CANARY, ProfileFile
 
 FILE = """
@@ -155,7 +156,7 @@ def test_a_file_that_is_not_text_is_told(profile_file: ProfileFile) -> None:
         ('[profiles]\nurl = "sqlite://"', "profiles.url: allowed is a table"),
         ("[profile.p]", 'profile: unknown key; did you mean "profiles"?'),
         ("[defalts]", 'defalts: unknown key; did you mean "defaults"?'),
-        ('[pg]\nurl = "x"', "pg: unknown key; known are default, models, sample, defaults, profiles"),
+        ('[pg]\nurl = "x"', "pg: unknown key; known are default, models, app_dir, sample, defaults, profiles"),
         ('default = "p"', 'default = "p": there is no such profile'),
         ('default = "pgs"\n[profiles.pg]\n', 'default = "pgs": there is no such profile; did you mean "pg"?'),
         ('default = "prodction"', 'default = "prodction": there is no such profile; did you mean "production"?'),
@@ -251,6 +252,7 @@ def test_a_directory_that_is_gone_has_no_file(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_anothers_file_further_up_is_refused(repository: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.chown(workdir / "profiles.toml", 12345, 12345)
+    monkeypatch.setattr(machine, "CONTAINER_MARKS", ())  # the tests may run in one
     monkeypatch.chdir(repository)
     with pytest.raises(ConfigError, match=r"\.\./\.\./profiles\.toml: it belongs to another user"):
         Profiles.load(environ={})

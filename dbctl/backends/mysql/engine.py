@@ -37,6 +37,13 @@ _ASKING = ("execute", "executemany", "callproc")
 """What the drivers' cursors ask the server by."""
 
 
+def _prefers_tls() -> bool:
+    """Tell whether PyMySQL begins TLS by itself, and lets no server talk it out of what it was told to do."""
+    import pymysql
+
+    return tuple(pymysql.VERSION[:2]) >= (1, 2)
+
+
 class MySQL(MySQLErrors, Backend):
     """MySQL and MariaDB."""
 
@@ -77,7 +84,9 @@ class MySQL(MySQLErrors, Backend):
         if self.profile.ssl.mode == "disable":
             return {"ssl_disabled": True}
         if self.profile.ssl.mode == "prefer":
-            return {}  # PyMySQL's own default: TLS where the server offers it, plaintext only where it does not
+            # TLS where the server offers it, and plaintext only where it does not: from 1.2 on PyMySQL's own default,
+            # and before that what it makes of a context in any mode: only the socket's proof refuses plaintext then.
+            return {} if _prefers_tls() else {"ssl": ssl_context(self.profile)}
         # Of an `ssl={"ssl_mode": …}` PyMySQL would read nothing and verify nothing: it gets the context itself.
         return {"ssl": ssl_context(self.profile)}
 
@@ -198,8 +207,9 @@ class MySQL(MySQLErrors, Backend):
             cursor.execute(f"KILL QUERY {int(thread)}")
 
     def descriptor(self, driver_connection: Any) -> int:
-        """Return that of PyMySQL's socket."""
-        return int(driver_connection._sock.fileno())
+        """Return that of PyMySQL's socket; -1 where it has closed it, as older ones do when a read takes too long."""
+        sock = driver_connection._sock
+        return -1 if sock is None else int(sock.fileno())
 
     def transport(self, driver_connection: Any) -> Any:
         """Return asyncmy's, which it has no public name for."""

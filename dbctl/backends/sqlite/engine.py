@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import string
 from collections.abc import Callable, Iterator
@@ -39,7 +40,14 @@ _STEPS_BETWEEN_CHECKS = 10_000
 
 
 def _is_missing(args: Any, kwargs: Any) -> bool:
-    return not kwargs.get("uri") and not Path(str(args[0])).exists()
+    """Tell whether there is no such file; one that the system does not let one look at may be there."""
+    try:
+        os.stat(str(args[0]))
+    except (FileNotFoundError, NotADirectoryError):
+        return not kwargs.get("uri")
+    except OSError:
+        return False
+    return False
 
 
 def marking_connection(profile: Profile) -> type[sqlite3.Connection]:
@@ -183,7 +191,12 @@ class SQLite(SQLiteErrors, Backend):
             raise WorkRefused(f"a lock would exclude nobody: {database or 'a database in memory'} is no file's path")
         plain = quote(name, safe="")
         short = plain if len(plain) <= _LONGEST_LOCK else hashlib.sha256(name.encode()).hexdigest()
-        return Path(f"{Path(database).resolve()}.{short}.lock")
+        try:
+            return Path(f"{Path(database).resolve()}.{short}.lock")
+        except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself, up to Python 3.12
+            raise WorkRefused(
+                f"a lock would exclude nobody: {database}: {getattr(error, 'strerror', error)}"
+            ) from error
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:

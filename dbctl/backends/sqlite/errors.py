@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
@@ -67,6 +68,15 @@ class SQLiteErrors(Diagnosis):
         code = getattr(error, "sqlite_errorcode", 0)
         return words or (code if code in self.meanings else code & 0xFF)
 
+    def error_text(self, error: BaseException) -> str:
+        """Return SQLite's words, and with them the file that the operating system refuses, and why it does."""
+        text = super().error_text(error)
+        file = self.profile.database
+        refused = getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+        if not refused or not file or file.startswith("file:"):
+            return text
+        return f"{text}: {file}{_reason(file)}"
+
     def failed_stage(self, error: BaseException) -> str:
         """Name the only step there is."""
         return "database"
@@ -84,3 +94,18 @@ class SQLiteErrors(Diagnosis):
             translated.message += f" by another process (lock timeout: {self.lock_patience:g} s)"
             translated.hint = Remedy.WAIT_LONGER
         return translated
+
+
+def _reason(file: str) -> str:
+    """Return why the operating system does not let a file be opened, or made, with a colon; "" where it tells none."""
+    directory = os.path.dirname(file) or "."
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CLOEXEC))
+    except FileNotFoundError:
+        if not os.path.isdir(directory):
+            return f": there is no directory {directory}"
+        return "" if os.access(directory, os.W_OK | os.X_OK) else f": nothing can be made in {directory}"
+    except OSError as error:
+        return f": {error.strerror}"
+    # SQLite makes its journal beside the file.
+    return "" if os.access(directory, os.W_OK | os.X_OK) else f": nothing can be made in {directory}"

@@ -16,6 +16,7 @@ import typer
 from dbctl.backends import backend_of
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles.document import parse
+from dbctl.profiles.files import decoded
 from dbctl.profiles.writing import ProfileFile
 from dbctl.runtime.waits import typed_line
 from dbctl.work.effects import owns_terminal
@@ -45,12 +46,11 @@ def edit(file: ProfileFile) -> Edited:
         $ EDITOR="code --wait" dbctl profiles edit
     """
     old = file.text()
-    directory = Path(tempfile.mkdtemp(prefix="dbctl-"))  # nobody else can look into it
-    copy = directory / file.path.name
+    directory = _directory()
+    copy = directory / (file.path.name or "profiles.toml")
     keep = False
     try:
-        copy.write_bytes(old.encode())
-        copy.chmod(0o600)
+        _copied(old, copy)
         new = _edited(file, copy)
         keep = True
         if new != old:
@@ -62,6 +62,22 @@ def edit(file: ProfileFile) -> Edited:
         if not keep:
             shutil.rmtree(directory, ignore_errors=True)
     return Edited(str(file.path), new != old)
+
+
+def _directory() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="dbctl-"))  # nobody else can look into it
+    except OSError as error:
+        reason = f"{error.filename or tempfile.tempdir or 'the directory for copies'}: {error.strerror}"
+        raise ConfigError(f"there is nowhere to edit a copy: {reason}", "set TMPDIR to a directory of yours") from error
+
+
+def _copied(text: str, copy: Path) -> None:
+    try:
+        copy.write_bytes(text.encode())
+        copy.chmod(0o600)
+    except OSError as error:
+        raise ConfigError(f"{copy}: can't be written: {error.strerror}") from error
 
 
 def _edited(file: ProfileFile, copy: Path) -> str:
@@ -76,9 +92,9 @@ def _edited(file: ProfileFile, copy: Path) -> str:
         try:
             new = copy.read_bytes()
             if new != old:
-                content = parse(file.path, new.decode())
+                content = parse(file.path, decoded(new))
                 file.validate(content, list(content.get("profiles", {})), backend_of)
-            return new.decode()
+            return decoded(new)
         except (ConfigError, OSError, UnicodeDecodeError) as error:
             if not _again(error):
                 raise ConfigError(f"{error}", "nothing is changed") from error

@@ -1,5 +1,6 @@
 """`dbctl profiles path`."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,4 +29,4 @@ def path(file: ProfileFile) -> Sequence[FilePath]:
         $ dbctl profiles path
         $ grep -n models $(dbctl profiles path)
     """
-    return [FilePath(str(file.path), file.path.exists())]
+    return [FilePath(str(file.path), os.path.exists(file.path))]

@@ -13,6 +13,7 @@ import typer
 from dbctl.connections.drivers import Driver
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profile
+from dbctl.runtime.distribution import how_to_install, missing_module
 from dbctl.work.effects import owns_terminal
 from dbctl.work.signals import hear_signals
 
@@ -52,7 +53,8 @@ def serve(
 
         from dbctl.sample.api import create_app
     except ImportError as error:
-        raise ConfigError(f"{error.name} is not installed", "pip install dbctl[fastapi]") from error
+        needed = missing_module(error, "fastapi", "uvicorn")
+        raise ConfigError(f"{needed} is not installed", how_to_install("fastapi")) from error
 
     app = create_app(profile, asynchronous=driver is Driver.ASYNC, token=_token(token_env))
     _check(profile, driver)

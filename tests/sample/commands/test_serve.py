@@ -162,4 +162,4 @@ def test_without_its_extra_it_says_what_to_install(installed: Dbctl, missing: st
     (installed.cwd / f"{missing}.py").write_text(f"raise ModuleNotFoundError(name={missing!r})\n")
     result = installed("serve")
     assert result.code == 3, str(result)
-    assert result.err == f"dbctl: error: {missing} is not installed; pip install dbctl[fastapi]\n"
+    assert result.err == f'dbctl: error: {missing} is not installed; pip install "sqlmodel-dbctl[fastapi]"\n'

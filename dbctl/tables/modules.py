@@ -1,0 +1,194 @@
+"""A service's modules: imported by name, a package with what is in it, and those that nobody has named."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib import import_module
+from importlib.machinery import PathFinder
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
+
+from dbctl.errors import ConfigError, Remedy
+from dbctl.runtime.foreign import guarded, is_ending
+from dbctl.runtime.foreign_errors import described, place_of, stand_in
+
+ALL = ".*"
+"""Stands behind a package's name for all modules in it."""
+
+_DEFINES_TABLES = re.compile(rb"^[^#\n]*(?:\btable\s*=\s*True\b|\b__tablename__\b|\bTable\s*\(\s*[\"'])", re.MULTILINE)
+
+_NO_PACKAGES = {"__pycache__", "node_modules"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A module that is there, imported or not.
+
+    Attributes:
+        name: Its dotted name.
+        path: Its file; None where it has none that could be read.
+        folders: Where its submodules are, if it is a package.
+    """
+
+    name: str
+    path: str | None
+    folders: Sequence[str] = ()
+
+    def defines_tables(self) -> bool:
+        """Tell by its text whether it defines any table; without a text it does not."""
+        if self.path is None or not self.path.endswith(".py"):
+            return False
+        try:
+            return bool(_DEFINES_TABLES.search(Path(self.path).read_bytes()))
+        except OSError:
+            return False
+
+
+def import_all(names: Sequence[str], app_dir: str, exclude: Sequence[str] = ()) -> list[ModuleType]:
+    """Import modules by name, from a directory that is put first on the path.
+
+    A package is taken whole: with those of its modules that define tables, or by `app.*` with all of them.
+
+    Args:
+        names: The modules' names.
+        app_dir: The directory.
+        exclude: Modules and packages of a package that are left alone, as names or patterns (`app.legacy`, `*.tests`).
+
+    Raises:
+        ConfigError: There is no such directory or module, or one can't be imported.
+    """
+    directory = _directory(app_dir)
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+    modules: dict[str, ModuleType] = {}
+    for name in names:
+        package = name.removesuffix(ALL)
+        modules[package] = _imported(package, app_dir)
+        everything = package != name
+        if everything and not _folders(modules[package]):
+            raise ConfigError(f"models: {name}: {package} is no package", f"name it {package}")
+        for source in _within(package, _folders(modules[package]), exclude):
+            if (everything and source.path is not None) or source.defines_tables():
+                modules[source.name] = _imported(source.name, app_dir, Remedy.EXCLUDE_MODULE)
+    return list(modules.values())
+
+
+def left_out(modules: Sequence[ModuleType], app_dir: str, exclude: Sequence[str] = ()) -> list[str]:
+    """Return the modules that stand beside those that were named, define tables, and have not been imported.
+
+    Args:
+        modules: The modules that were named.
+        app_dir: The directory that they were imported from.
+        exclude: Those that are left out on purpose.
+    """
+    imported = {path for module in list(sys.modules.values()) if (path := _file(module))}
+    beside: dict[str, Source] = {}
+    for module in modules:
+        if parent := module.__name__.rpartition(".")[0]:
+            found = _within(parent, _folders(sys.modules.get(parent)), exclude)
+        else:
+            directory = _directory(app_dir)
+            alone = not _folders(module) and os.path.dirname(_file(module) or "") == directory
+            found = _in_folder("", [directory] if alone else [])
+        beside |= {source.name: source for source in found if not _excluded(source.name, exclude)}
+    return [
+        source.name
+        for source in beside.values()
+        if source.path and os.path.realpath(source.path) not in imported and source.defines_tables()
+    ]
+
+
+def _directory(app_dir: str) -> str:
+    path = os.path.expanduser(app_dir)
+    try:
+        if not (os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)):
+            os.listdir(path)  # which says why
+        return os.path.realpath(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"app_dir: the directory {app_dir} can't be read: {reason}", Remedy.NAME_APP_DIR) from error
+
+
+def _imported(name: str, app_dir: str, hint: str = "") -> ModuleType:
+    try:
+        with guarded():
+            return import_module(name)
+    except BaseException as error:
+        if is_ending(error):
+            raise
+        if isinstance(error, ModuleNotFoundError) and _is_part(error.name, name):
+            message = f"models: there is no module {name} in {app_dir}, nor where Python finds its packages"
+            raise ConfigError(message, Remedy.NAME_APP_DIR) from error
+        what = str(error) if isinstance(error, ModuleNotFoundError) else described(error)
+        where = f" ({place})" if (place := place_of(error)) else ""
+        raise ConfigError(f"models: {name} can't be imported: {what}{where}", hint) from stand_in(error)
+
+
+def _is_part(missing: object, name: str) -> bool:
+    return isinstance(missing, str) and f"{name}.".startswith(f"{missing}.")
+
+
+def _within(
+    package: str, folders: Sequence[str], exclude: Sequence[str], seen: Collection[str] = ()
+) -> Iterator[Source]:
+    """Yield what is in a package, and in those in it, without importing any of it."""
+    for source in _in_folder(f"{package}." if package else "", folders):
+        if _excluded(source.name, exclude):
+            continue
+        yield source
+        new = [folder for folder in source.folders if os.path.realpath(folder) not in seen]
+        if new:
+            yield from _within(source.name, new, exclude, {*seen, *map(os.path.realpath, new)})
+
+
+def _in_folder(prefix: str, folders: Sequence[str]) -> Iterator[Source]:
+    known = set()
+    for found in iter_modules(folders):
+        known.add(found.name)
+        if found.name == "__main__":
+            continue  # it is a program
+        spec = PathFinder.find_spec(found.name, folders)
+        if spec is not None:
+            yield Source(prefix + found.name, spec.origin, list(spec.submodule_search_locations or ()))
+    for folder in folders:
+        yield from (
+            Source(prefix + name, None, [os.path.join(folder, name)])
+            for name in _directories(folder)
+            if name not in known and name.isidentifier()
+        )
+
+
+def _directories(folder: str) -> list[str]:
+    """Return what may be packages without an `__init__.py`: there may be modules in them."""
+    try:
+        return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name not in _NO_PACKAGES)
+    except OSError:
+        return []
+
+
+def _excluded(name: str, exclude: Sequence[str]) -> bool:
+    parts = name.split(".")
+    names = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    return any(fnmatchcase(each, pattern.removesuffix(ALL)) for pattern in exclude for each in names)
+
+
+def _folders(module: ModuleType | None) -> list[str]:
+    try:
+        return [str(folder) for folder in getattr(module, "__path__", ())]
+    except Exception:
+        return []
+
+
+def _file(module: object) -> str | None:
+    """Return the real path of a module's file, where what stands for a module in sys.modules has one."""
+    try:
+        file = vars(module).get("__file__")
+    except TypeError:
+        return None
+    return os.path.realpath(file) if isinstance(file, str) else None
