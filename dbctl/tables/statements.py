@@ -58,7 +58,7 @@ def refuse_what_does_not_compile(tables: Iterable[Table], dialect: Dialect, titl
     """Compile all before the first statement is sent.
 
     Raises:
-        WorkRefused: Some can't be expressed; the message lists each column. What SQLAlchemy refuses else passes through.
+        WorkRefused: Some can't be expressed; the message lists each column. All else passes through.
     """
     from sqlalchemy.exc import CompileError
     from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, ExecutableDDLElement
