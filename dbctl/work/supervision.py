@@ -7,6 +7,7 @@ nothing of it can be committed any more, whatever the thread still does.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +15,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbctl.connections.watching import Cancel, watched_by
-from dbctl.errors import DbctlError, OutcomeUnknown, OutOfTime
+from dbctl.errors import DbctlError, OutcomeUnknown
 from dbctl.runtime.waits import is_done, started
+from dbctl.work.deadlines import Deadline
 from dbctl.work.signals import Terminated
 
 if TYPE_CHECKING:
@@ -32,6 +34,11 @@ _TO_CANCEL = 1.0
 _BETWEEN_CANCELS = 0.2
 """Seconds; a cancel that comes between two statements ends neither, and so is sent again."""
 
+_TO_COMMIT = 0.3
+"""Seconds for which a COMMIT is awaited after a signal without a word."""
+
+_log = logging.getLogger("dbctl")
+
 
 class Ended(BaseException):
     """The work has been ended from outside."""
@@ -45,6 +52,8 @@ class Supervisor:
         self._ended = threading.Event()
         self._committing = False
         self._in_use: dict[int, Cancel] = {}
+        self.deadline: Deadline | None = None
+        """When the time of the work is over, from when it is begun."""
         self.abandoned = False
         """Whether the work did not end when it was told to, and may still be waiting in its thread."""
         self.guard: Callable[[], None] | None = None
@@ -53,22 +62,24 @@ class Supervisor:
     def run(self, work: Callable[[], T], deadline: float | None = None) -> T:
         """Run the work in a thread to its end, or until a signal comes or its time is over.
 
-        A COMMIT under way is waited for, and its outcome is the work's; a further signal ends that too.
+        A COMMIT under way of what writes is waited for, and its outcome is the work's; a further signal ends that too.
 
         Args:
-            work: What to run.
+            work: What to run; it ends its own COMMIT by `deadline`.
             deadline: Seconds, or None for as long as it takes.
 
         Raises:
             OutOfTime: The deadline is over; all is rolled back.
             OutcomeUnknown: A second signal came during COMMIT.
         """
+        self.deadline = None if deadline is None else Deadline(deadline)
         with watched_by(self):
             future = started(work)
         try:
             if is_done(future, deadline):
                 return future.result()
-            reason: BaseException = too_late(deadline)
+            assert self.deadline is not None, "without one the wait has no end"
+            reason: BaseException = self.deadline.error()
         except (KeyboardInterrupt, Terminated) as signal:
             reason = signal
         try:
@@ -82,10 +93,12 @@ class Supervisor:
 
     def _outcome(self, future: Future[T], reason: BaseException) -> T:
         try:
+            if not isinstance(reason, DbctlError) and not is_done(future, _TO_COMMIT):
+                _log.info("a COMMIT is under way, and its outcome is waited for; a second signal does not wait")
             is_done(future)
         except (KeyboardInterrupt, Terminated):
             self.abandoned = True
-            message = f"ended during COMMIT: the outcome is unknown ({type(reason).__name__})"
+            message = "ended by a signal during COMMIT: the outcome is unknown, the work may or may not be there"
             raise OutcomeUnknown(message, "look before you run it again") from reason
         return future.result()
 
@@ -104,6 +117,7 @@ class Supervisor:
         if deadline is None:
             yield
             return
+        self.deadline = Deadline(deadline)
         over = threading.Event()
 
         def end() -> None:
@@ -116,7 +130,7 @@ class Supervisor:
                 yield
         except (Ended, DbctlError) as error:
             if self._ended.is_set() and not self._committing:
-                raise too_late(deadline) from error
+                raise self.deadline.error() from error
             raise
         finally:
             over.set()
@@ -139,14 +153,14 @@ class Supervisor:
         for cancel in list(self._in_use.values()):
             is_done(started(cancel), _TO_CANCEL)
 
-    def before_commit(self) -> None:
-        """Let the work commit, and nobody end it any more."""
+    def before_commit(self, *, writes: bool = True) -> None:
+        """Let the work commit, and nobody end it any more; of what only reads nothing is lost when that is ended."""
         if self.guard:
             self.guard()
         with self._gate:
             if self._ended.is_set():
                 raise Ended
-            self._committing = True
+            self._committing = writes
 
     def pause(self, seconds: float) -> None:
         """Pause before the work goes on, or is run again; a COMMIT that was under way has failed."""
@@ -173,8 +187,3 @@ class Supervisor:
                 started(cancel)
             if is_over(min(_BETWEEN_CANCELS, left)):
                 return
-
-
-def too_late(deadline: float | None) -> OutOfTime:
-    """Return the error of work whose time is over."""
-    return OutOfTime(f"not done within the deadline of {deadline:g} s; what was not committed is rolled back")
