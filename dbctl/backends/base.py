@@ -204,6 +204,13 @@ class Backend(Diagnosis):
         """
         return None
 
+    def has_ended(self, connection: Connection) -> bool:
+        """Tell whether the database has ended by itself a transaction that its connection takes for open.
+
+        What followed would be committed alone. Databases that say so themselves need not be asked.
+        """
+        return False
+
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
         """Begin a unit of work's transaction further, as `dbctl.work.sessions.unit_of_work` says of a strict one."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, PendingRollbackError
 from sqlalchemy.util import await_only
 
 from dbctl.connections.aborted import doom_of
@@ -103,10 +103,16 @@ class Ending:
         """Commit nothing after an error that ended the transaction, which the unit may have caught and passed over.
 
         PostgreSQL answers the COMMIT of such a transaction with a ROLLBACK and no error, and so does Galera after a
-        deadlock; after a lock timeout MySQL would commit all but the one statement.
+        deadlock; after a lock timeout MySQL would commit all but the one statement. SQLite may have no transaction any
+        more, also by an error that SQLAlchemy has not seen.
         """
-        if self.session.in_transaction() and (error := doom_of(self.session.connection())):
+        if not self.session.in_transaction():
+            return
+        connection = self.session.connection()
+        if error := doom_of(connection):
             raise error
+        if self.backend.has_ended(connection):
+            raise PendingRollbackError("the transaction has ended")
 
     def _commit(self) -> None:
         transaction_id = None

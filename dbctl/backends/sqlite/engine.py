@@ -12,15 +12,13 @@ from urllib.parse import quote
 
 from dbctl.backends.audit import Facts
 from dbctl.backends.base import Backend, Identity, Missing
-from dbctl.backends.cursors import marking
 from dbctl.backends.sqlite import audit
+from dbctl.backends.sqlite.connections import BEGIN, marking_connection
 from dbctl.backends.sqlite.errors import SQLiteErrors
 from dbctl.errors import ConnectError, Remedy, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-
-    from dbctl.profiles import Profile
 
 _READ_ONLY = "dbctl_read_only"
 """What a connection's `info` has where the last transaction on it was not to write."""
@@ -28,26 +26,12 @@ _READ_ONLY = "dbctl_read_only"
 _LONGEST_LOCK = 64
 """Characters of a lock's name in its file's name, which has room for 255 bytes."""
 
-_ASKING = ("execute", "executemany", "executescript", "fetchone", "fetchmany", "fetchall", "__next__")
-"""What sqlite3's cursors read or write the database by."""
-
 _STEPS_BETWEEN_CHECKS = 10_000
 """Virtual machine instructions between two looks at a statement's deadline: well under a millisecond's worth."""
 
 
 def _is_missing(args: Any, kwargs: Any) -> bool:
     return not kwargs.get("uri") and not Path(str(args[0])).exists()
-
-
-def marking_connection(profile: Profile) -> type[sqlite3.Connection]:
-    """Return a class of connections whose cursors mark what they raise."""
-    cursors = marking(sqlite3.Cursor, _ASKING, profile)
-
-    class Connection(sqlite3.Connection):
-        def cursor(self, factory: Any = cursors) -> Any:
-            return super().cursor(factory)
-
-    return Connection
 
 
 class SQLite(SQLiteErrors, Backend):
@@ -142,7 +126,11 @@ class SQLite(SQLiteErrors, Backend):
 
     def begin_statement(self, *, writes: bool) -> str | None:
         """Take the write lock at once to write: a transaction that reads first can't wait for it later."""
-        return "BEGIN IMMEDIATE" if writes else "BEGIN"
+        return f"{BEGIN} IMMEDIATE" if writes else BEGIN
+
+    def has_ended(self, connection: Connection) -> bool:
+        """Ask the driver, sqlite3 or aiosqlite, which asks SQLite itself."""
+        return not connection.connection.driver_connection.in_transaction  # type: ignore[union-attr]
 
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
         """Have SQLite refuse to write, until the connection's next transaction."""
