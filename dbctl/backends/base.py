@@ -205,9 +205,9 @@ class Backend(Diagnosis):
         return None
 
     def has_ended(self, connection: Connection) -> bool:
-        """Tell whether the database has ended by itself a transaction that its connection takes for open.
+        """Tell, without asking a server, whether a transaction that its connection takes for open can't be committed.
 
-        What followed would be committed alone. Databases that say so themselves need not be asked.
+        Its COMMIT would say nothing of that. It may be for an error past SQLAlchemy, which was passed over.
         """
         return False
 

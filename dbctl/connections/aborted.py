@@ -34,7 +34,8 @@ def watch(engine: Engine, backend: Backend) -> None:
         if transaction is None or translated is None or doom_of(connection):
             return
         in_savepoint = connection.in_nested_transaction()
-        if backend.dooms(translated, in_savepoint=in_savepoint) or backend.has_ended(connection):
+        ended = not in_savepoint and backend.has_ended(connection)
+        if ended or backend.dooms(translated, in_savepoint=in_savepoint):
             translated.__cause__ = error  # whoever raises it later has no other
             connection.info[_DOOMED] = (transaction, translated)
 

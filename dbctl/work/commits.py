@@ -103,8 +103,8 @@ class Ending:
         """Commit nothing after an error that ended the transaction, which the unit may have caught and passed over.
 
         PostgreSQL answers the COMMIT of such a transaction with a ROLLBACK and no error, and so does Galera after a
-        deadlock; after a lock timeout MySQL would commit all but the one statement. SQLite may have no transaction any
-        more, also by an error that SQLAlchemy has not seen.
+        deadlock; after a lock timeout MySQL would commit all but the one statement. SQLAlchemy may not have seen the
+        error, as where it was a raw cursor's, and SQLite have no transaction any more.
         """
         if not self.session.in_transaction():
             return
