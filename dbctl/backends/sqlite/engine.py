@@ -19,6 +19,7 @@ from dbctl.errors import ConnectError, Remedy, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import ExceptionContext
 
 _READ_ONLY = "dbctl_read_only"
 """What a connection's `info` has where the last transaction on it was not to write."""
@@ -28,6 +29,27 @@ _LONGEST_LOCK = 64
 
 _STEPS_BETWEEN_CHECKS = 10_000
 """Virtual machine instructions between two looks at a statement's deadline: well under a millisecond's worth."""
+
+
+_BETWEEN_INTERRUPTS = 0.05
+"""Seconds; an interrupt that comes before a statement has begun does not end it, and so is sent again."""
+
+
+def _end_what_nobody_awaits(context: ExceptionContext) -> None:
+    """Have aiosqlite's thread end what it runs for a task that was cancelled; whatever came next would wait for it."""
+    if context.connection is not None and not isinstance(context.original_exception, Exception):
+        from sqlalchemy.util import await_only
+
+        await_only(_interrupt(context.connection.connection.driver_connection))
+
+
+async def _interrupt(driver_connection: Any) -> None:
+    import asyncio
+
+    idle = asyncio.ensure_future(driver_connection.set_progress_handler(None, 0))  # in turn, after what is under way
+    while not idle.done():
+        await driver_connection.interrupt()
+        await asyncio.wait([idle], timeout=_BETWEEN_INTERRUPTS)
 
 
 def _is_missing(args: Any, kwargs: Any) -> bool:
@@ -99,6 +121,8 @@ class SQLite(SQLiteErrors, Backend):
             if connection.info.pop(_READ_ONLY, False):
                 connection.exec_driver_sql("PRAGMA query_only = OFF")
 
+        if engine.dialect.is_async:
+            event.listen(engine, "handle_error", _end_what_nobody_awaits)
         if self.profile.statement_timeout:
             event.listen(engine, "before_cursor_execute", self._set_deadline)
 
