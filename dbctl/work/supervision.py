@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dbctl.connections.watching import Cancel, watched_by
+from dbctl.connections.watching import Use, watched_by
 from dbctl.errors import DbctlError, OutcomeUnknown
 from dbctl.runtime.waits import is_done, started
 from dbctl.work.deadlines import Deadline
+from dbctl.work.interrupts import on_interrupt
 from dbctl.work.signals import Terminated
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Supervisor:
         self._gate = threading.Lock()
         self._ended = threading.Event()
         self._committing = False
-        self._in_use: dict[int, Cancel] = {}
+        self._in_use: dict[int, Use] = {}
         self.deadline: Deadline | None = None
         """When the time of the work is over, from when it is begun."""
         self.abandoned = False
@@ -106,7 +107,8 @@ class Supervisor:
     def within(self, deadline: float | None) -> Iterator[None]:
         """End the block, which is run in the caller's own thread, when its time is over.
 
-        What a server runs for it is ended at once; what it computes by itself goes on, and can't be committed.
+        What a server runs for it is ended at once; what it computes by itself goes on, and can't be committed. SIGINT
+        ends what a server runs too, so that its KeyboardInterrupt is raised soon; a COMMIT is left to a second one.
 
         Args:
             deadline: Seconds, or None for as long as it takes.
@@ -114,30 +116,44 @@ class Supervisor:
         Raises:
             OutOfTime: The deadline is over; all is rolled back.
         """
-        if deadline is None:
-            yield
-            return
-        self.deadline = Deadline(deadline)
         over = threading.Event()
+        interrupts: list[Future[None]] = []
 
         def end() -> None:
             if not over.wait(deadline) and not self._end():
                 self._cancel(over.wait)
 
-        threading.Thread(target=end, name="dbctl-deadline", daemon=True).start()
+        def interrupt() -> None:
+            first = not interrupts
+            interrupts.append(started(lambda: self._interrupt(over, first=first)))
+
+        if deadline is not None:
+            self.deadline = Deadline(deadline)
+            threading.Thread(target=end, name="dbctl-deadline", daemon=True).start()
         try:
-            with watched_by(self):
+            with watched_by(self), on_interrupt(interrupt):
                 yield
         except (Ended, DbctlError) as error:
-            if self._ended.is_set() and not self._committing:
+            if interrupts and not self._committing:
+                raise KeyboardInterrupt from error  # Python's own is lost where psycopg2 has just called into it
+            if self.deadline and self._ended.is_set() and not self._committing:
                 raise self.deadline.error() from error
             raise
         finally:
             over.set()
+            for cancelling in interrupts:
+                is_done(cancelling, _TO_ROLL_BACK)
 
-    def note(self, connection: Any, cancel: Cancel) -> None:
+    def _interrupt(self, over: threading.Event, *, first: bool) -> None:
+        """End what the servers run for a block, until that is over; a COMMIT only the second time."""
+        if not self._committing:
+            self._cancel(over.wait)
+        elif not first:
+            self._cut()
+
+    def note(self, connection: Any, use: Use) -> None:
         """Take note of a connection that the work uses."""
-        self._in_use[id(connection)] = cancel
+        self._in_use[id(connection)] = use
 
     def forget(self, connection: Any) -> None:
         """Take note that the work does not use it any more."""
@@ -150,8 +166,8 @@ class Supervisor:
 
     def end_queries(self) -> None:
         """Have the servers end what the work runs; what they answer is the work's to hear."""
-        for cancel in list(self._in_use.values()):
-            is_done(started(cancel), _TO_CANCEL)
+        for use in list(self._in_use.values()):
+            is_done(started(use.cancel), _TO_CANCEL)
 
     def before_commit(self, *, writes: bool = True) -> None:
         """Let the work commit, and nobody end it any more; of what only reads nothing is lost when that is ended."""
@@ -176,14 +192,22 @@ class Supervisor:
             return self._committing
 
     def _cancel(self, is_over: Callable[[float], bool]) -> None:
-        """Have the servers end what the work runs, until it has rolled back, or its time for that is over.
+        """Have the servers end what the work runs, until it has rolled back; cut them off when that takes too long.
 
         Args:
             is_over: Waits for the work's end for so many seconds, and tells whether it has come.
         """
         end = time.monotonic() + _TO_ROLL_BACK
         while (left := end - time.monotonic()) > 0:
-            for cancel in list(self._in_use.values()):
-                started(cancel)
+            cancels = [started(use.cancel) for use in list(self._in_use.values())]
             if is_over(min(_BETWEEN_CANCELS, left)):
+                # One that is left under way would end what comes next there, or with this process would be none.
+                for cancel in cancels:
+                    is_done(cancel, max(0.0, end - time.monotonic()))
                 return
+        self._cut()
+
+    def _cut(self) -> None:
+        """Cut the connections in use: a server that is silent hears no cancel."""
+        for use in list(self._in_use.values()):
+            started(use.cut)
