@@ -1,5 +1,6 @@
 """Profile files and the files that a profile names: what is in them, and whether nobody else can read it."""
 
+import os
 import shlex
 import stat
 from pathlib import Path
@@ -8,6 +9,18 @@ from dbctl.errors import ConfigError
 
 _ROOTS_OWN = 0o640
 _ONES_OWN = 0o600
+
+
+def absolute(path: str | Path) -> Path:
+    """Return a path from the root.
+
+    Raises:
+        ConfigError: It is a relative one, and the working directory has been removed.
+    """
+    try:
+        return Path(os.path.abspath(path))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: the working directory is gone", "change to one that is there") from error
 
 
 def text_of(path: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -47,9 +47,10 @@ def metadata_of(models: Sequence[str], app_dir: str = ".") -> list[MetaData]:
     """
     if not models:
         raise ConfigError("models: there are none", Remedy.NAME_MODELS)
-    directory = str(Path(app_dir).resolve())
-    if directory not in sys.path:
-        sys.path.insert(0, directory)
+    with suppress(FileNotFoundError):  # the working directory is gone, where nothing can be imported from
+        directory = str(Path(app_dir).resolve())
+        if directory not in sys.path:
+            sys.path.insert(0, directory)
     found = {id(metadata): metadata for name in models for metadata in _reachable(_import(name, app_dir), set())}
     with_tables = [metadata for metadata in found.values() if metadata.tables]
     if not with_tables:

@@ -16,10 +16,11 @@ from dbctl.backends.sqlite import audit
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
 from dbctl.backends.sqlite.errors import SQLiteErrors
 from dbctl.errors import ConnectError, Remedy, WorkRefused
+from dbctl.profiles.files import absolute
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.engine import ExceptionContext
+    from sqlalchemy.engine import URL, ExceptionContext
 
 _READ_ONLY = "dbctl_read_only"
 """What a connection's `info` has where the last transaction on it was not to write."""
@@ -65,6 +66,13 @@ class SQLite(SQLiteErrors, Backend):
     async_driver = "sqlite+aiosqlite"
     needs_host = False
     locks_to_write = True
+
+    def url(self, driver: str | None = None) -> URL:
+        """Return what `Backend.url` does, where the file can be found: SQLAlchemy makes its path an absolute one."""
+        database = self.profile.database
+        if database and not self.profile.in_memory and not database.startswith("file:"):
+            absolute(database)
+        return super().url(driver)
 
     def isolation_options(self) -> dict[str, Any]:
         """Return none: every transaction is serializable here, which is more than any other level asks for."""
@@ -183,7 +191,7 @@ class SQLite(SQLiteErrors, Backend):
             raise WorkRefused(f"a lock would exclude nobody: {database or 'a database in memory'} is no file's path")
         plain = quote(name, safe="")
         short = plain if len(plain) <= _LONGEST_LOCK else hashlib.sha256(name.encode()).hexdigest()
-        return Path(f"{Path(database).resolve()}.{short}.lock")
+        return Path(f"{absolute(database).resolve()}.{short}.lock")
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:
