@@ -30,6 +30,7 @@ from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dbctl import errors
+from dbctl.backends.origins import origin_of
 from dbctl.pool import metrics
 from dbctl.profiles import Profile
 from dbctl.request_units import Access
@@ -192,7 +193,7 @@ def install_error_handlers(app: FastAPI) -> None:
 async def _answer(request: Request, error: Exception) -> Response:
     kind = next(ancestor for ancestor in type(error).__mro__ if ancestor in _ANSWERS)
     status, detail = _ANSWERS[kind]
-    from_database = isinstance(error.__cause__, SQLAlchemyError)
+    from_database = _is_the_databases(error.__cause__)
     if isinstance(error, errors.WorkRefused) and not from_database:
         detail = error.message
     elif kind is errors.WorkRefused:
@@ -203,6 +204,11 @@ async def _answer(request: Request, error: Exception) -> Response:
     return JSONResponse(
         {"detail": as_invalid if status == 422 else detail}, status, _RETRY_AFTER if status == 503 else None
     )
+
+
+def _is_the_databases(cause: BaseException | None) -> bool:
+    """Tell whether an error is SQLAlchemy's, or a driver's own that came past it: its text may hold SQL and values."""
+    return isinstance(cause, SQLAlchemyError) or (cause is not None and origin_of(cause) is not None)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

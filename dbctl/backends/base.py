@@ -205,6 +205,13 @@ class Backend(Relations, Diagnosis):
         """
         return None
 
+    def has_ended(self, connection: Connection) -> bool:
+        """Tell, without asking a server, whether a transaction that its connection takes for open can't be committed.
+
+        Its COMMIT would say nothing of that. It may be for an error past SQLAlchemy, which was passed over.
+        """
+        return False
+
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
         """Begin a unit of work's transaction further, as `dbctl.work.sessions.unit_of_work` says of a strict one."""
 

@@ -33,7 +33,10 @@ def watch(engine: Engine, backend: Backend) -> None:
         translated = backend.translate(error)
         if transaction is None or translated is None or doom_of(connection):
             return
-        if backend.dooms(translated, in_savepoint=connection.in_nested_transaction()):
+        in_savepoint = connection.in_nested_transaction()
+        ended = not in_savepoint and backend.has_ended(connection)
+        if ended or backend.dooms(translated, in_savepoint=in_savepoint):
+            translated.__cause__ = error  # whoever raises it later has no other
             connection.info[_DOOMED] = (transaction, translated)
 
 

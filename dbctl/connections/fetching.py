@@ -37,9 +37,4 @@ def time_to_fetch(connection: Connection) -> AbstractContextManager[None]:
     if backend is None:
         return nullcontext()
     seconds = (backend.profile.statement_timeout or 0) + _GRACE
-    return _fetch_cut_after(backend, connection.connection.dbapi_connection, seconds)
-
-
-class _fetch_cut_after(cut_after):
-    def _tell(self, error: Exception, reason: str) -> None:
-        super()._tell(getattr(error, "orig", None) or error, reason)  # SQLAlchemy has wrapped it already
+    return cut_after(backend, connection.connection.dbapi_connection, seconds)

@@ -174,7 +174,7 @@ class cut_after:  # not a generator, since each statement or pre-ping pays for i
             self._tell(error, f"no answer within {self._seconds:g} s")
 
     def _tell(self, error: Exception, reason: str) -> None:
-        vars(error)[SILENCE] = reason
+        vars(getattr(error, "orig", None) or error)[SILENCE] = reason  # SQLAlchemy may have wrapped the driver's
 
 
 class _stopped_after(cut_after):

@@ -8,24 +8,43 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
+
+from dbctl.runtime.deadlines import shut_down
+from dbctl.runtime.waits import is_done, started
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from dbctl.backends.base import Backend
 
-Cancel = Callable[[], Any]
+_USE = "dbctl_use"
+"""What a pooled connection's `info` has: the `Use` that was made for it."""
 
-_CANCEL = "dbctl_cancel"
-"""What a pooled connection's `info` has: the canceller that was made for it."""
+_TO_CANCEL = 0.5
+"""Seconds that a server has to hear that what was interrupted is to be ended."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """A driver's connection in use.
+
+    Attributes:
+        cancel: Has the server end what runs on it.
+        cut: Cuts it, where that leads to a server, so that who waits for an answer waits no more.
+    """
+
+    cancel: Callable[[], Any]
+    cut: Callable[[], Any]
 
 
 class Watcher(Protocol):
     """What is told of the connections that are checked out."""
 
-    def note(self, connection: Any, cancel: Cancel) -> None:
-        """Take note that a driver's connection is in use; `cancel` has the server end what runs on it."""
+    def note(self, connection: Any, use: Use) -> None:
+        """Take note that a driver's connection is in use."""
 
     def forget(self, connection: Any) -> None:
         """Take note that it is not any more: what runs on it from now on is somebody else's."""
@@ -53,11 +72,23 @@ def tell_watchers(engine: Engine, backend: Backend) -> None:
     @event.listens_for(engine, "checkout")
     def note(connection: Any, record: Any, _proxy: Any) -> None:
         if watcher := _watcher.get():
-            if _CANCEL not in record.info:
-                record.info[_CANCEL] = backend.canceller(connection)
-            watcher.note(connection, record.info[_CANCEL])
+            if _USE not in record.info:
+                record.info[_USE] = Use(backend.canceller(connection), partial(_cut, backend, connection))
+            watcher.note(connection, record.info[_USE])
+
+    @event.listens_for(engine, "invalidate")
+    def end(_connection: Any, record: Any, error: BaseException | None) -> None:
+        use = record.info.get(_USE)
+        if use and error and not isinstance(error, Exception):
+            # An interrupt, on which a driver in Python leaves its server at work, and nobody waits for that any more.
+            is_done(started(use.cancel), _TO_CANCEL)
 
     @event.listens_for(engine, "checkin")
     def forget(connection: Any, _record: Any) -> None:
         if watcher := _watcher.get():
             watcher.forget(connection)
+
+
+def _cut(backend: Backend, connection: Any) -> None:
+    if backend.needs_host:
+        shut_down(backend.descriptor(connection))

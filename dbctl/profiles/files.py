@@ -23,6 +23,18 @@ _MARKS = {
 }
 
 
+def absolute(path: str | Path) -> Path:
+    """Return a path from the root.
+
+    Raises:
+        ConfigError: It is a relative one, and the working directory has been removed.
+    """
+    try:
+        return Path(os.path.abspath(path))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: the working directory is gone", "change to one that is there") from error
+
+
 def text_of(path: Path) -> str:
     """Return a file's text, to the letter but for a byte order mark.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dbctl.errors import ConfigError
-from dbctl.profiles.files import text_of
+from dbctl.profiles.files import absolute, text_of
 from dbctl.profiles.settings import typed
 from dbctl.profiles.urls import is_secret, mode_of, split_url
 
@@ -84,7 +84,7 @@ class Found:
             name = value.lower().rpartition(".")[2]  # Django names a module
             self.values[key] = _DRIVERS.get(name, name)
         elif key in _PATHS:
-            self.values[key] = _literal(_absolute(value))
+            self.values[key] = _literal(str(absolute(os.path.expanduser(value))))
         else:
             found = typed(key, value) if not key.startswith("query.") else value
             self.values[key] = _literal(found) if isinstance(found, str) else found
@@ -222,13 +222,6 @@ def _family(environ: Mapping[str, str], family: str) -> dict[str, str]:
         if environ.get(f"{family}{separator}{suffix}"):
             found.setdefault(key, f"{family}{separator}{suffix}")
     return found
-
-
-def _absolute(path: str) -> str:
-    try:
-        return os.path.abspath(os.path.expanduser(path))
-    except OSError as error:  # the working directory has been removed
-        raise ConfigError(f"{path}: the working directory can't be read: {error.strerror}") from error
 
 
 def _literal(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.errors import ConfigError
 from dbctl.profiles.discovery import Profiles
 from dbctl.profiles.document import parse, place
-from dbctl.profiles.files import text_of
+from dbctl.profiles.files import absolute, text_of
 from dbctl.profiles.model import Profile
 from dbctl.profiles.words import nearest
 
@@ -163,7 +163,7 @@ class ProfileFile:
     @property
     def _target(self) -> Path:
         """The file itself, behind symbolic links: they stay."""
-        return Path(os.path.realpath(self.path))
+        return absolute(self.path).resolve()
 
     def _write(self, text: str) -> None:
         if self.dry_run:

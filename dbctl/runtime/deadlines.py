@@ -134,6 +134,11 @@ class _Watch:
                 self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX) if self._due else None)
 
 
+def shut_down(descriptor: int) -> None:
+    """Shut a socket down at once, as `shut_down_after` does; whoever has it open still has to close it."""
+    _shut_down(os.dup(descriptor))
+
+
 def _shut_down(descriptor: int) -> None:
     with suppress(OSError), socket.socket(fileno=descriptor) as sock:
         sock.shutdown(socket.SHUT_RDWR)

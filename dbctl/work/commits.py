@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, PendingRollbackError
 from sqlalchemy.util import await_only
 
 from dbctl.connections.aborted import doom_of
-from dbctl.connections.response_timeouts import answering
+from dbctl.connections.response_timeouts import answering, cut_after
 from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown, WorkRefused
 from dbctl.runtime.deadlines import connect_until
 
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
     from dbctl.backends.base import Backend
+    from dbctl.work.deadlines import Deadline
 
 _PAUSE = 0.1
 """Seconds between two questions what became of a COMMIT."""
 
 _AFTER_SILENCE = 0.5
 """Seconds for which a server is asked that was silent to the COMMIT itself."""
+
+_GRACE = 0.3
+"""Seconds that a server has beyond the deadline to answer a COMMIT: not to know what became of it is worse."""
 
 _log = logging.getLogger("dbctl")
 
@@ -47,6 +52,7 @@ class Ending:
         strict: Whether to ask for the transaction's id before COMMIT, by which its outcome can be asked for after it.
         writes: Whether the unit means to write; a strict one that does not can't.
         before_commit: Called when all is ready to be committed; what it raises rolls all back.
+        deadline: By when the COMMIT has to be answered, or the connection is cut.
     """
 
     session: Session
@@ -55,11 +61,13 @@ class Ending:
     strict: bool = False
     writes: bool = True
     before_commit: Callable[[], None] | None = None
+    deadline: Deadline | None = None
 
     def conclude(self) -> None:
         """Load what is missing, commit, and close; in a dry run, roll back.
 
         Raises:
+            OutOfTime: The COMMIT was not answered by the deadline, and all is rolled back.
             OutcomeUnknown: The connection was lost during COMMIT, and the server can't be asked.
         """
         self._refuse_doomed()
@@ -95,10 +103,16 @@ class Ending:
         """Commit nothing after an error that ended the transaction, which the unit may have caught and passed over.
 
         PostgreSQL answers the COMMIT of such a transaction with a ROLLBACK and no error, and so does Galera after a
-        deadlock; after a lock timeout MySQL would commit all but the one statement.
+        deadlock; after a lock timeout MySQL would commit all but the one statement. SQLAlchemy may not have seen the
+        error, as where it was a raw cursor's, and SQLite have no transaction any more.
         """
-        if self.session.in_transaction() and (error := doom_of(self.session.connection())):
+        if not self.session.in_transaction():
+            return
+        connection = self.session.connection()
+        if error := doom_of(connection):
             raise error
+        if self.backend.has_ended(connection):
+            raise PendingRollbackError("the transaction has ended")
 
     def _commit(self) -> None:
         transaction_id = None
@@ -110,7 +124,8 @@ class Ending:
             self.before_commit()
         began = time.monotonic()
         try:
-            self.session.commit()
+            with self._in_time():
+                self.session.commit()
         except Exception as error:
             failure = self.backend.translate(error, committing=True)
             if not isinstance(failure, ConnectError):
@@ -120,11 +135,19 @@ class Ending:
             failure.__cause__ = error
             self._settle(failure, transaction_id, time.monotonic() - began)
 
+    def _in_time(self) -> AbstractContextManager[None]:
+        """Return what cuts the connection where a COMMIT in the block is not answered by the deadline."""
+        if self.deadline is None or not self.session.in_transaction():
+            return nullcontext()
+        connection = self.session.connection().connection.dbapi_connection
+        return cut_after(self.backend, connection, self.deadline.left + _GRACE)
+
     def _settle(self, failure: ConnectError, transaction_id: str | None, seconds: float) -> None:
         """Return where a COMMIT without an answer, which took so many seconds to fail, is found to be done.
 
         Raises:
             ConnectError: All is rolled back.
+            OutOfTime: All is rolled back, and the deadline is over.
             OutcomeUnknown: Nobody can tell.
         """
         engine: Engine = self.session.get_bind()  # type: ignore[assignment]  # a unit's session is bound to its engine
@@ -132,21 +155,31 @@ class Ending:
         self.session.invalidate()
         lost = f"the connection was lost during COMMIT: {failure.message}"
         if transaction_id == "":
-            raise ConnectError(f"{lost}; nothing was to be written", "COMMIT", "run it again") from failure.__cause__
+            raise self._rolled_back(f"{lost}; nothing was to be written") from failure.__cause__
         committed = None
         if transaction_id is not None:
-            limit = self.backend.profile.connect_timeout
-            silent = seconds > (self.backend.profile.statement_timeout or limit)
-            committed = self._ask(engine, transaction_id, _AFTER_SILENCE if silent else limit)
+            committed = self._ask(engine, transaction_id, self._time_to_ask(seconds))
         if committed is None:
             raise OutcomeUnknown(
                 f"the outcome is unknown, the work may or may not be there: {lost}",
                 "look before you run it again",
             ) from failure.__cause__
         if not committed:
-            message = f"{lost}; the server says that all was rolled back"
-            raise ConnectError(message, "COMMIT", "run it again") from failure.__cause__
+            raise self._rolled_back(f"{lost}; the server says that all was rolled back") from failure.__cause__
         _log.info("%s; the server says that it is committed", lost)
+
+    def _rolled_back(self, message: str) -> DbctlError:
+        """Return the error of a unit of which it is known that nothing of it is committed."""
+        if self.deadline is not None and not self.deadline.left:
+            return self.deadline.error()
+        return ConnectError(message, "COMMIT", "run it again")
+
+    def _time_to_ask(self, seconds: float) -> float:
+        """Return for how many seconds to ask what became of a COMMIT that took so many to fail."""
+        limit = self.backend.profile.connect_timeout
+        if seconds > (self.backend.profile.statement_timeout or limit):
+            return _AFTER_SILENCE
+        return limit if self.deadline is None else min(limit, max(_AFTER_SILENCE, self.deadline.left))
 
     def _ask(self, engine: Engine, transaction_id: str, seconds: float) -> bool | None:
         """Ask on new connections, for so many seconds, whether the transaction is committed; None if nobody tells.

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbctl.connections.connector import async_connector, connector
 from dbctl.errors import DbctlError
+from dbctl.work.deadlines import Deadline
 from dbctl.work.locks import advisory_lock, async_advisory_lock
 from dbctl.work.progress import Progress, reported_to
 from dbctl.work.retries import RETRIES, Attempts, run_unit
 from dbctl.work.sessions import async_unit_of_work, unit_of_work
-from dbctl.work.supervision import Supervisor, too_late
+from dbctl.work.supervision import Supervisor
 
 if TYPE_CHECKING:
     from asyncio import Timeout
@@ -114,7 +116,8 @@ def perform(
             writes=terms.writes,
             dry_run=terms.dry_run,
             strict=True,
-            before_commit=supervisor.before_commit,
+            before_commit=partial(supervisor.before_commit, writes=terms.writes),
+            deadline=supervisor.deadline,
         )
 
 
@@ -162,7 +165,13 @@ def session(
     with (
         supervisor.within(deadline),
         locked(found, terms, supervisor),
-        unit_of_work(found, writes=writes, strict=True, before_commit=supervisor.before_commit) as database,
+        unit_of_work(
+            found,
+            writes=writes,
+            strict=True,
+            before_commit=partial(supervisor.before_commit, writes=writes),
+            deadline=supervisor.deadline,
+        ) as database,
     ):
         yield database.session
 
@@ -192,6 +201,7 @@ async def async_run(
                         dry_run=agreed.dry_run,
                         strict=True,
                         before_commit=gate.before_commit,
+                        deadline=gate.deadline,
                     ) as unit:
                         result = await work(unit.session)
                 except DbctlError as error:
@@ -230,7 +240,9 @@ async def async_session(
     found, terms = async_connector(profile), Terms(writes=writes, deadline=deadline, lock=lock, lock_wait=lock_wait)
     async with (
         _in_time(found.profile, terms) as gate,
-        async_unit_of_work(found, writes=writes, strict=True, before_commit=gate.before_commit) as unit,
+        async_unit_of_work(
+            found, writes=writes, strict=True, before_commit=gate.before_commit, deadline=gate.deadline
+        ) as unit,
     ):
         yield unit.session
 
@@ -238,14 +250,14 @@ async def async_session(
 class _Gate:
     """The time and the lock of an async run: open until it commits."""
 
-    def __init__(self, timeout: Timeout, deadline: float | None, lock: AdvisoryLock | None = None) -> None:
+    def __init__(self, timeout: Timeout, deadline: Deadline | None, lock: AdvisoryLock | None = None) -> None:
+        self.deadline = deadline
         self._timeout = timeout
-        self._deadline = deadline
         self._end = timeout.when()
         self._lock = lock
 
     def before_commit(self) -> None:
-        """Let the unit of work that calls this commit, and its deadline not end it any more."""
+        """Let the unit of work that calls this commit, and the task not be cancelled for its deadline any more."""
         import asyncio
 
         from sqlalchemy.util import await_only
@@ -255,8 +267,8 @@ class _Gate:
         if self._timeout.expired():
             await_only(asyncio.sleep(0))  # which is cancelled
         self._timeout.reschedule(None)
-        if self._end is not None and asyncio.get_running_loop().time() >= self._end:
-            raise too_late(self._deadline)  # which the loop had no time to notice
+        if self.deadline is not None and not self.deadline.left:
+            raise self.deadline.error()  # which the loop had no time to notice
 
     def reopen(self) -> None:
         """Take note that the commit has failed: the deadline holds again."""
@@ -270,18 +282,19 @@ async def _in_time(profile: Profile, terms: Terms) -> AsyncIterator[_Gate]:
     import asyncio
 
     name, wait = _lock_of(profile, terms)
+    deadline = None if terms.deadline is None else Deadline(terms.deadline)
     timeout = asyncio.timeout(terms.deadline)
     try:
         async with timeout:
             if name is None:
-                yield _Gate(timeout, terms.deadline)
+                yield _Gate(timeout, deadline)
                 return
             async with async_advisory_lock(name, profile, wait=wait) as lock:
-                yield _Gate(timeout, terms.deadline, lock)
+                yield _Gate(timeout, deadline, lock)
     except TimeoutError as error:
-        if not timeout.expired():
+        if deadline is None or not timeout.expired():
             raise
-        raise too_late(terms.deadline) from error
+        raise deadline.error() from error
 
 
 def _lock_of(profile: Profile, terms: Terms) -> tuple[str | None, float]:

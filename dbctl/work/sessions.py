@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlmodel.ext.asyncio.session import AsyncSession
 
     from dbctl.backends.base import Backend
+    from dbctl.work.deadlines import Deadline
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,6 +45,7 @@ def unit_of_work(
     dry_run: bool = False,
     strict: bool = False,
     before_commit: Callable[[], None] | None = None,
+    deadline: Deadline | None = None,
 ) -> Iterator[Database]:
     """Run the block in one session and one transaction, and commit it whole or roll it back whole.
 
@@ -55,12 +57,13 @@ def unit_of_work(
             process has died, and tell what became of a COMMIT that got no answer; each as far as it can. It costs up to
             two round trips.
         before_commit: Called when all is ready to be committed; what it raises rolls all back.
+        deadline: By when the COMMIT has to be answered; all before it is ended in time by whoever supervises the unit.
     """
     backend = connector.backend
     session = Session(_begun(connector.engine, backend, writes), expire_on_commit=False)
     if strict:
         _be_strict(session, backend, writes)
-    ending = Ending(session, backend, dry_run, strict, writes, before_commit)
+    ending = Ending(session, backend, dry_run, strict, writes, before_commit, deadline)
     try:
         yield Database(session, backend, backend.profile, dry_run)
         ending.conclude()
@@ -80,6 +83,7 @@ async def async_unit_of_work(
     dry_run: bool = False,
     strict: bool = False,
     before_commit: Callable[[], None] | None = None,
+    deadline: Deadline | None = None,
 ) -> AsyncIterator[AsyncDatabase]:
     """Run the block in one async session and one transaction; the parameters are those of `unit_of_work`."""
     from sqlmodel.ext.asyncio.session import AsyncSession
@@ -88,7 +92,7 @@ async def async_unit_of_work(
     session = AsyncSession(_begun(connector.engine, backend, writes), expire_on_commit=False)
     if strict:
         _be_strict(session.sync_session, backend, writes)
-    ending = Ending(session.sync_session, backend, dry_run, strict, writes, before_commit)
+    ending = Ending(session.sync_session, backend, dry_run, strict, writes, before_commit, deadline)
     try:
         yield AsyncDatabase(session, backend, backend.profile, dry_run)
         await session.run_sync(lambda _: ending.conclude())

@@ -7,15 +7,18 @@ nothing of it can be committed any more, whatever the thread still does.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dbctl.connections.watching import Cancel, watched_by
-from dbctl.errors import DbctlError, OutcomeUnknown, OutOfTime
+from dbctl.connections.watching import Use, watched_by
+from dbctl.errors import DbctlError, OutcomeUnknown
 from dbctl.runtime.waits import is_done, started
+from dbctl.work.deadlines import Deadline
+from dbctl.work.interrupts import on_interrupt
 from dbctl.work.signals import Terminated
 
 if TYPE_CHECKING:
@@ -32,6 +35,11 @@ _TO_CANCEL = 1.0
 _BETWEEN_CANCELS = 0.2
 """Seconds; a cancel that comes between two statements ends neither, and so is sent again."""
 
+_TO_COMMIT = 0.3
+"""Seconds for which a COMMIT is awaited after a signal without a word."""
+
+_log = logging.getLogger("dbctl")
+
 
 class Ended(BaseException):
     """The work has been ended from outside."""
@@ -44,7 +52,9 @@ class Supervisor:
         self._gate = threading.Lock()
         self._ended = threading.Event()
         self._committing = False
-        self._in_use: dict[int, Cancel] = {}
+        self._in_use: dict[int, Use] = {}
+        self.deadline: Deadline | None = None
+        """When the time of the work is over, from when it is begun."""
         self.abandoned = False
         """Whether the work did not end when it was told to, and may still be waiting in its thread."""
         self.guard: Callable[[], None] | None = None
@@ -53,22 +63,24 @@ class Supervisor:
     def run(self, work: Callable[[], T], deadline: float | None = None) -> T:
         """Run the work in a thread to its end, or until a signal comes or its time is over.
 
-        A COMMIT under way is waited for, and its outcome is the work's; a further signal ends that too.
+        A COMMIT under way of what writes is waited for, and its outcome is the work's; a further signal ends that too.
 
         Args:
-            work: What to run.
+            work: What to run; it ends its own COMMIT by `deadline`.
             deadline: Seconds, or None for as long as it takes.
 
         Raises:
             OutOfTime: The deadline is over; all is rolled back.
             OutcomeUnknown: A second signal came during COMMIT.
         """
+        self.deadline = None if deadline is None else Deadline(deadline)
         with watched_by(self):
             future = started(work)
         try:
             if is_done(future, deadline):
                 return future.result()
-            reason: BaseException = too_late(deadline)
+            assert self.deadline is not None, "without one the wait has no end"
+            reason: BaseException = self.deadline.error()
         except (KeyboardInterrupt, Terminated) as signal:
             reason = signal
         try:
@@ -82,10 +94,12 @@ class Supervisor:
 
     def _outcome(self, future: Future[T], reason: BaseException) -> T:
         try:
+            if not isinstance(reason, DbctlError) and not is_done(future, _TO_COMMIT):
+                _log.info("a COMMIT is under way, and its outcome is waited for; a second signal does not wait")
             is_done(future)
         except (KeyboardInterrupt, Terminated):
             self.abandoned = True
-            message = f"ended during COMMIT: the outcome is unknown ({type(reason).__name__})"
+            message = "ended by a signal during COMMIT: the outcome is unknown, the work may or may not be there"
             raise OutcomeUnknown(message, "look before you run it again") from reason
         return future.result()
 
@@ -93,7 +107,8 @@ class Supervisor:
     def within(self, deadline: float | None) -> Iterator[None]:
         """End the block, which is run in the caller's own thread, when its time is over.
 
-        What a server runs for it is ended at once; what it computes by itself goes on, and can't be committed.
+        What a server runs for it is ended at once; what it computes by itself goes on, and can't be committed. SIGINT
+        ends what a server runs too, so that its KeyboardInterrupt is raised soon; a COMMIT is left to a second one.
 
         Args:
             deadline: Seconds, or None for as long as it takes.
@@ -101,29 +116,44 @@ class Supervisor:
         Raises:
             OutOfTime: The deadline is over; all is rolled back.
         """
-        if deadline is None:
-            yield
-            return
         over = threading.Event()
+        interrupts: list[Future[None]] = []
 
         def end() -> None:
             if not over.wait(deadline) and not self._end():
                 self._cancel(over.wait)
 
-        threading.Thread(target=end, name="dbctl-deadline", daemon=True).start()
+        def interrupt() -> None:
+            first = not interrupts
+            interrupts.append(started(lambda: self._interrupt(over, first=first)))
+
+        if deadline is not None:
+            self.deadline = Deadline(deadline)
+            threading.Thread(target=end, name="dbctl-deadline", daemon=True).start()
         try:
-            with watched_by(self):
+            with watched_by(self), on_interrupt(interrupt):
                 yield
         except (Ended, DbctlError) as error:
-            if self._ended.is_set() and not self._committing:
-                raise too_late(deadline) from error
+            if interrupts and not self._committing:
+                raise KeyboardInterrupt from error  # Python's own is lost where psycopg2 has just called into it
+            if self.deadline and self._ended.is_set() and not self._committing:
+                raise self.deadline.error() from error
             raise
         finally:
             over.set()
+            for cancelling in interrupts:
+                is_done(cancelling, _TO_ROLL_BACK)
 
-    def note(self, connection: Any, cancel: Cancel) -> None:
+    def _interrupt(self, over: threading.Event, *, first: bool) -> None:
+        """End what the servers run for a block, until that is over; a COMMIT only the second time."""
+        if not self._committing:
+            self._cancel(over.wait)
+        elif not first:
+            self._cut()
+
+    def note(self, connection: Any, use: Use) -> None:
         """Take note of a connection that the work uses."""
-        self._in_use[id(connection)] = cancel
+        self._in_use[id(connection)] = use
 
     def forget(self, connection: Any) -> None:
         """Take note that the work does not use it any more."""
@@ -136,17 +166,17 @@ class Supervisor:
 
     def end_queries(self) -> None:
         """Have the servers end what the work runs; what they answer is the work's to hear."""
-        for cancel in list(self._in_use.values()):
-            is_done(started(cancel), _TO_CANCEL)
+        for use in list(self._in_use.values()):
+            is_done(started(use.cancel), _TO_CANCEL)
 
-    def before_commit(self) -> None:
-        """Let the work commit, and nobody end it any more."""
+    def before_commit(self, *, writes: bool = True) -> None:
+        """Let the work commit, and nobody end it any more; of what only reads nothing is lost when that is ended."""
         if self.guard:
             self.guard()
         with self._gate:
             if self._ended.is_set():
                 raise Ended
-            self._committing = True
+            self._committing = writes
 
     def pause(self, seconds: float) -> None:
         """Pause before the work goes on, or is run again; a COMMIT that was under way has failed."""
@@ -162,19 +192,22 @@ class Supervisor:
             return self._committing
 
     def _cancel(self, is_over: Callable[[float], bool]) -> None:
-        """Have the servers end what the work runs, until it has rolled back, or its time for that is over.
+        """Have the servers end what the work runs, until it has rolled back; cut them off when that takes too long.
 
         Args:
             is_over: Waits for the work's end for so many seconds, and tells whether it has come.
         """
         end = time.monotonic() + _TO_ROLL_BACK
         while (left := end - time.monotonic()) > 0:
-            for cancel in list(self._in_use.values()):
-                started(cancel)
+            cancels = [started(use.cancel) for use in list(self._in_use.values())]
             if is_over(min(_BETWEEN_CANCELS, left)):
+                # One that is left under way would end what comes next there, or with this process would be none.
+                for cancel in cancels:
+                    is_done(cancel, max(0.0, end - time.monotonic()))
                 return
+        self._cut()
 
-
-def too_late(deadline: float | None) -> OutOfTime:
-    """Return the error of work whose time is over."""
-    return OutOfTime(f"not done within the deadline of {deadline:g} s; what was not committed is rolled back")
+    def _cut(self) -> None:
+        """Cut the connections in use: a server that is silent hears no cancel."""
+        for use in list(self._in_use.values()):
+            started(use.cut)

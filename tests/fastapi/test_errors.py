@@ -1,11 +1,13 @@
 """An error becomes the answer that says the same to a client, and no more."""
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy import text
+from sqlmodel import Session
 
 from dbctl import errors
 from dbctl.fastapi import SessionDep, install_error_handlers, lifespan
@@ -89,6 +91,42 @@ def test_what_the_database_says_stays_inside(sample: TestDatabase, profile: Prof
             assert answer.status_code == status, STATEMENTS[number]
             assert said.startswith(detail)
             assert said in {"it refers to what is not there, or is itself referred to", detail}
+
+
+CARD = "4111-1111"
+BROKEN = [
+    (f"INSERT INTO orderz (item) VALUEZ ('{CARD}')", 500, "the database refused the work"),
+    (f"SELECT * FROM nosuch WHERE card = '{CARD}'", 500, "the service is not set up: a table is missing"),
+]
+
+
+@pytest.mark.parametrize("passed_over", [False, True], ids=["raised", "passed over"])
+@pytest.mark.parametrize("way", ["session", "cursor"])
+@pytest.mark.parametrize(("statement", "status", "detail"), BROKEN, ids=["syntax", "table"])
+def test_no_way_to_run_a_statement_shows_it(
+    profile: Profile, asynchronous: bool, way: str, statement: str, status: int, detail: str, passed_over: bool
+) -> None:
+    """Only PostgreSQL remembers an error that was passed over; where one is remembered it shows no more later."""
+
+    def fail(session: Session) -> None:
+        with contextlib.suppress(Exception) if passed_over else contextlib.nullcontext():
+            if way == "session":
+                session.execute(text(statement))
+            else:
+                session.connection().connection.cursor().execute(statement)
+
+    app = FastAPI(lifespan=lifespan(profile, asynchronous=asynchronous))
+    install_error_handlers(app)
+
+    def run(session: SessionDep) -> None:
+        fail(session)
+
+    app.add_api_route("/", on_async_session(run) if asynchronous else run, methods=["POST"])
+    with Served(app) as served:
+        answer = served.client.post("/")
+    assert CARD not in answer.text
+    if not passed_over or answer.status_code != 200:
+        assert (answer.status_code, answer.json()) == (status, {"detail": detail})
 
 
 @ON_SERVERS

@@ -1,5 +1,6 @@
 """Whatever goes wrong in a unit of work, all of it is rolled back, and the error tells what it was."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlmodel import Field, Session, SQLModel
 
 from dbctl.backends import backend_of
 from dbctl.connections.connector import Connector
-from dbctl.errors import Conflict, ConnectError, DbctlError, NotFound, OutcomeUnknown
+from dbctl.errors import Conflict, ConnectError, DbctlError, NotFound, OutcomeUnknown, WorkRefused
 from dbctl.work.sessions import unit_of_work
 from tests.harness.database import TestDatabase
 from tests.harness.profile import engine_of, profile_of
@@ -90,6 +91,20 @@ def test_a_failing_statement_rolls_back_what_went_before_it(bench: Bench) -> Non
         insert(session, 1)
 
     with pytest.raises(Conflict):
+        bench.run(work)
+    assert bench.is_as_before()
+
+
+@pytest.mark.parametrize("shared_database", ["sqlite", "postgresql"], indirect=True)  # MySQL goes on after an error
+def test_a_raw_cursor_s_error_that_was_passed_over_rolls_back(bench: Bench) -> None:
+    statement = {"sqlite": "INSERT OR ROLLBACK INTO t VALUES (1)"}.get(bench.database.kind, "INSERT INTO t VALUES (1)")
+
+    def work(session: Session) -> None:
+        insert(session, 2)
+        with contextlib.suppress(Exception):
+            session.connection().connection.cursor().execute(statement)
+
+    with pytest.raises(WorkRefused):
         bench.run(work)
     assert bench.is_as_before()
 

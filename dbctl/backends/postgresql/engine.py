@@ -138,6 +138,13 @@ class PostgreSQL(PostgreSQLRelations, PostgreSQLErrors, Backend):
         local = [f"set_config('{name}', '{max(1, round(s * 1000))}', true)" for name, s in bounds.items() if s]
         return f"SELECT {', '.join(local)}" if local else None
 
+    def has_ended(self, connection: Connection) -> bool:
+        """Ask libpq whether an error has ended it; asyncpg does not tell."""
+        import psycopg2.extensions
+
+        info = getattr(connection.connection.driver_connection, "info", None)
+        return info is not None and info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_INERROR
+
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
         """Make it READ ONLY, and have the server look twice a second whether this end of the connection is still there.
 

@@ -14,15 +14,15 @@ from urllib.parse import quote
 
 from dbctl.backends.audit import Facts
 from dbctl.backends.base import Backend, Identity, Missing
-from dbctl.backends.cursors import marking
 from dbctl.backends.sqlite import audit
+from dbctl.backends.sqlite.connections import BEGIN, marking_connection
 from dbctl.backends.sqlite.errors import SQLiteErrors
 from dbctl.errors import ConnectError, Remedy, WorkRefused
+from dbctl.profiles.files import absolute
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-
-    from dbctl.profiles import Profile
+    from sqlalchemy.engine import URL, ExceptionContext
 
 _READ_ONLY = "dbctl_read_only"
 """What a connection's `info` has where the last transaction on it was not to write."""
@@ -32,11 +32,29 @@ _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _LONGEST_LOCK = 64
 """Characters of a lock's name in its file's name, which has room for 255 bytes."""
 
-_ASKING = ("execute", "executemany", "executescript", "fetchone", "fetchmany", "fetchall", "__next__")
-"""What sqlite3's cursors read or write the database by."""
-
 _STEPS_BETWEEN_CHECKS = 10_000
 """Virtual machine instructions between two looks at a statement's deadline: well under a millisecond's worth."""
+
+
+_BETWEEN_INTERRUPTS = 0.05
+"""Seconds; an interrupt that comes before a statement has begun does not end it, and so is sent again."""
+
+
+def _end_what_nobody_awaits(context: ExceptionContext) -> None:
+    """Have aiosqlite's thread end what it runs for a task that was cancelled; whatever came next would wait for it."""
+    if context.connection is not None and not isinstance(context.original_exception, Exception):
+        from sqlalchemy.util import await_only
+
+        await_only(_interrupt(context.connection.connection.driver_connection))
+
+
+async def _interrupt(driver_connection: Any) -> None:
+    import asyncio
+
+    idle = asyncio.ensure_future(driver_connection.set_progress_handler(None, 0))  # in turn, after what is under way
+    while not idle.done():
+        await driver_connection.interrupt()
+        await asyncio.wait([idle], timeout=_BETWEEN_INTERRUPTS)
 
 
 def _is_missing(args: Any, kwargs: Any) -> bool:
@@ -50,17 +68,6 @@ def _is_missing(args: Any, kwargs: Any) -> bool:
     return False
 
 
-def marking_connection(profile: Profile) -> type[sqlite3.Connection]:
-    """Return a class of connections whose cursors mark what they raise."""
-    cursors = marking(sqlite3.Cursor, _ASKING, profile)
-
-    class Connection(sqlite3.Connection):
-        def cursor(self, factory: Any = cursors) -> Any:
-            return super().cursor(factory)
-
-    return Connection
-
-
 class SQLite(SQLiteErrors, Backend):
     """SQLite, in a file or in memory."""
 
@@ -71,6 +78,13 @@ class SQLite(SQLiteErrors, Backend):
     needs_host = False
     adds_constraints = False
     locks_to_write = True
+
+    def url(self, driver: str | None = None) -> URL:
+        """Return what `Backend.url` does, where the file can be found: SQLAlchemy makes its path an absolute one."""
+        database = self.profile.database
+        if database and not self.profile.in_memory and not database.startswith("file:"):
+            absolute(database)
+        return super().url(driver)
 
     def isolation_options(self) -> dict[str, Any]:
         """Return none: every transaction is serializable here, which is more than any other level asks for."""
@@ -127,6 +141,8 @@ class SQLite(SQLiteErrors, Backend):
             if connection.info.pop(_READ_ONLY, False):
                 connection.exec_driver_sql("PRAGMA query_only = OFF")
 
+        if engine.dialect.is_async:
+            event.listen(engine, "handle_error", _end_what_nobody_awaits)
         if self.profile.statement_timeout:
             event.listen(engine, "before_cursor_execute", self._set_deadline)
 
@@ -154,7 +170,11 @@ class SQLite(SQLiteErrors, Backend):
 
     def begin_statement(self, *, writes: bool) -> str | None:
         """Take the write lock at once to write: a transaction that reads first can't wait for it later."""
-        return "BEGIN IMMEDIATE" if writes else "BEGIN"
+        return f"{BEGIN} IMMEDIATE" if writes else BEGIN
+
+    def has_ended(self, connection: Connection) -> bool:
+        """Ask the driver, sqlite3 or aiosqlite, which asks SQLite itself."""
+        return not connection.connection.driver_connection.in_transaction  # type: ignore[union-attr]
 
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
         """Have SQLite refuse to write, until the connection's next transaction."""
@@ -192,7 +212,7 @@ class SQLite(SQLiteErrors, Backend):
         plain = quote(name, safe="")
         short = plain if len(plain) <= _LONGEST_LOCK else hashlib.sha256(name.encode()).hexdigest()
         try:
-            return Path(f"{Path(database).resolve()}.{short}.lock")
+            return Path(f"{absolute(database).resolve()}.{short}.lock")
         except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself, up to Python 3.12
             raise WorkRefused(
                 f"a lock would exclude nobody: {database}: {getattr(error, 'strerror', error)}"
