@@ -13,7 +13,7 @@ from dbctl.profiles.files import exposed
 from dbctl.profiles.layers import Layer, build, holds_password, layer_from_table, layer_from_url
 from dbctl.profiles.model import Profile
 from dbctl.profiles.presets import BUILT_IN_MODELS, EMBEDDED, PRESETS
-from dbctl.profiles.words import nearest
+from dbctl.profiles.words import nearest, nearly
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,17 @@ class Profiles:
         return environment, layers
 
     def _environment(self) -> str:
-        environment = self.environ.get("ENVIRONMENT") or EMBEDDED
-        if environment not in PRESETS:
-            raise ConfigError(f"ENVIRONMENT={environment}: allowed is {', '.join(PRESETS)}")
-        return environment
+        """Return the preset that ENVIRONMENT names, however it is written; a service's own word, `staging`, names none.
+
+        Raises:
+            ConfigError: It is a preset's name, misspelt: the service would run on another one's settings.
+        """
+        said = self.environ.get("ENVIRONMENT", "").strip().lower() or EMBEDDED
+        if said in PRESETS:
+            return said
+        if meant := nearly(said, PRESETS):
+            raise ConfigError(f"ENVIRONMENT={said}: no preset has this name; did you mean {meant}?")
+        return EMBEDDED
 
     def _layers(self, name: str) -> list[Layer]:
         table = self.document.profiles.get(name)
