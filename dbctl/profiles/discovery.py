@@ -102,7 +102,7 @@ class Profiles:
         layers += self.options
         if self.ask is not None:
             layers.append(Layer({"password": self.ask(chosen)}, "--ask-password"))
-        profile = build(chosen, layers)
+        profile = build(chosen, layers, self.environ)
         if profile.echo and profile.environment == "production":
             origin = profile.origins.get("echo", f"profile {profile.name}")
             raise ConfigError(f"{origin}: echo is refused in production: it shows statements and their parameters")
@@ -124,7 +124,7 @@ class Profiles:
                 raise ConfigError("DBCTL_URL and DBCTL_PROFILE are both set", "unset one of them")
             url, name = url or None, name or None
         if url is not None:
-            return origin, [*self._shared(), layer_from_url(url, origin)]
+            return origin, [*self._shared(), layer_from_url(url, origin, self.environ)]
         if name is not None:
             return name, self._layers(name)
         if database_url := self.environ.get("DATABASE_URL"):
@@ -139,7 +139,7 @@ class Profiles:
         layers = self._layers(environment)
         # Tests never run on what DATABASE_URL names: the preset's in-memory database goes before it.
         if environment != "testing":
-            layers.append(layer_from_url(database_url, "DATABASE_URL"))
+            layers.append(layer_from_url(database_url, "DATABASE_URL", self.environ))
         return environment, layers
 
     def _environment(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,9 @@ from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.cursors import marking
 from dbctl.backends.sqlite import audit
 from dbctl.backends.sqlite.errors import SQLiteErrors
+from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
 from dbctl.errors import ConnectError, Remedy, WorkRefused
+from dbctl.profiles.query import as_list
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -39,6 +41,12 @@ def _is_missing(args: Any, kwargs: Any) -> bool:
     return not kwargs.get("uri") and not Path(str(args[0])).exists()
 
 
+def _missing_directory(path: str) -> str | None:
+    """Return the directory in which a file would be, as its path has it, where there is none."""
+    directory = Path(path).parent
+    return None if directory.is_dir() else str(directory)
+
+
 def marking_connection(profile: Profile) -> type[sqlite3.Connection]:
     """Return a class of connections whose cursors mark what they raise."""
     cursors = marking(sqlite3.Cursor, _ASKING, profile)
@@ -57,16 +65,39 @@ class SQLite(SQLiteErrors, Backend):
     drivers = ("sqlite", "sqlite+pysqlite", "sqlite+aiosqlite")
     sync_driver = "sqlite+pysqlite"
     async_driver = "sqlite+aiosqlite"
+    other_drivers = ("sqlite3",)
     needs_host = False
     locks_to_write = True
+    options = OPTIONS
 
     def isolation_options(self) -> dict[str, Any]:
         """Return none: every transaction is serializable here, which is more than any other level asks for."""
         return {}
 
+    def problems(self) -> Iterator[str]:
+        """Yield also what a file's URL has no place for, which is its path where it follows two slashes only."""
+        profile = self.profile
+        if place := next((key for key in ("host", "port", "user", "password") if getattr(profile, key)), None):
+            where = profile.origins.get(place, f"profile {profile.name}")
+            example = f"{profile.host or 'data'}/{profile.database or 'app.db'}" if place == "host" else "data/app.db"
+            yield (
+                f"{where}: {place}: SQLite has no server; a path follows three slashes where it is relative"
+                f" (sqlite:///{example}), four where it begins at the root (sqlite:////{example})"
+            )
+            return
+        yield from super().problems()
+        yield from uri_problems(profile)
+
+    def url_query(self) -> Mapping[str, str]:
+        """Return what SQLAlchemy makes a URI of, for SQLite itself."""
+        return {key: as_list(value)[-1] for key, value in self.profile.query.items() if key in {*URI, "uri"}}
+
     def connect_args(self) -> dict[str, Any]:
         """Return sqlite3's keywords."""
-        args: dict[str, Any] = {"timeout": self.lock_patience, "factory": marking_connection(self.profile)}
+        args: dict[str, Any] = self.told() | {
+            "timeout": self.lock_patience,
+            "factory": marking_connection(self.profile),
+        }
         if self.profile.in_memory:
             args["check_same_thread"] = False
         return args
@@ -100,8 +131,10 @@ class SQLite(SQLiteErrors, Backend):
         """
         from sqlalchemy import event
 
-        if missing is not Missing.CREATE and not self.profile.in_memory:
-            event.listen(engine, "do_connect", self._refuse if missing is Missing.REFUSE else self._pretend)
+        if not self.profile.in_memory:
+            event.listen(engine, "do_connect", self._refuse_directory)
+            if missing is not Missing.CREATE:
+                event.listen(engine, "do_connect", self._refuse if missing is Missing.REFUSE else self._pretend)
 
         @event.listens_for(engine, "connect")
         def set_up(driver_connection: Any, _record: Any) -> None:
@@ -117,6 +150,15 @@ class SQLite(SQLiteErrors, Backend):
 
         if self.profile.statement_timeout:
             event.listen(engine, "before_cursor_execute", self._set_deadline)
+
+    def _refuse_directory(self, _dialect: Any, _record: Any, _args: Any, kwargs: Any) -> None:
+        path = self.profile.database or ""
+        if not kwargs.get("uri") and (directory := _missing_directory(path)):
+            raise ConnectError(
+                f"profile {self.profile.name}: there is no directory {directory} for the database file {path}",
+                "database",
+                "create the directory, or correct the path",
+            )
 
     def _refuse(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> None:
         if _is_missing(args, kwargs):

@@ -20,6 +20,9 @@ from dbctl.errors import (
     WorkRefused,
 )
 
+_OF_THE_FILE = (14, 26)
+"""The codes that say that the file can't be opened, or is no database."""
+
 _LOCK_TIMEOUT = 5.0
 """Seconds for which a lock of another process is waited for, unless the profile says; sqlite3's own default."""
 
@@ -66,6 +69,15 @@ class SQLiteErrors(Diagnosis):
         words = next((key for key in self.meanings if isinstance(key, str) and key in str(error)), None)
         code = getattr(error, "sqlite_errorcode", 0)
         return words or (code if code in self.meanings else code & 0xFF)
+
+    def error_text(self, error: BaseException) -> str:
+        """Name the file too, where it is the trouble."""
+        text, path = super().error_text(error), self.profile.database
+        return f"{text}: {path}" if self.error_code(error) in _OF_THE_FILE and path and path not in text else text
+
+    def lost_error(self, error: BaseException) -> ConnectError:
+        """Say that it could not be opened, which SQLite finds out with the first statement."""
+        return self.connect_error(error) if self.error_code(error) in _OF_THE_FILE else super().lost_error(error)
 
     def failed_stage(self, error: BaseException) -> str:
         """Name the only step there is."""
