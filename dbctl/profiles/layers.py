@@ -126,6 +126,7 @@ def build(name: str, layers: Iterable[Layer], environ: Mapping[str, str] | None 
     if directory != Path() and _names_a_file(merged):
         merged["database"] = os.path.join(directory, merged["database"])
     completed(merged, origins, environ or {})
+    _refuse_nul(name, merged, origins)
     try:
         profile = Profile.from_values({"name": name, **_nest(merged)}, origins)
     except ValidationError as error:
@@ -134,6 +135,16 @@ def build(name: str, layers: Iterable[Layer], environ: Mapping[str, str] | None 
     if problems := list(tls_problems(profile)):
         raise ConfigError("\n".join(problems))
     return profile
+
+
+def _refuse_nul(name: str, merged: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """Refuse the character at which a driver's text ends: it would send less than was said, or fail on it."""
+    for key in (*_LOCATION, "application_name"):
+        value = merged.get(key)
+        options = value.items() if isinstance(value, Mapping) else [("", value)]
+        for option, said in options:
+            if any("\0" in str(text) for text in (option, *(said if isinstance(said, list) else [said]))):
+                raise ConfigError(f"{origins.get(key, f'profile {name}')}: {key}: there is a NUL character in it")
 
 
 def holds_password(table: Mapping[str, Any]) -> bool:

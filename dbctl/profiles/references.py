@@ -77,13 +77,14 @@ def completed(merged: dict[str, Any], origins: dict[str, str], environ: Mapping[
             merged[key], origins[key] = whole[key], "PGSERVICE"
         query = dict(whole.get("query", {}))
     for variable, key in variables.items():
-        option = key.removeprefix("query.")
-        if (value := environ.get(variable)) and not merged.get(key) and option not in query:
-            if key == option:
-                merged[key], origins[key] = value, variable
-            else:
-                query[option] = value
-                origins.setdefault("query", variable)
+        option, value = key.removeprefix("query."), environ.get(variable)
+        if not value or merged.get(key) or option in query or (key == "host" and "hostaddr" in query):
+            continue
+        if key == option and not (key == "port" and "," in value):
+            merged[key], origins[key] = value, variable
+        else:
+            query[option] = value
+            origins.setdefault("query", variable)
     if query:
         merged["query"] = query
 

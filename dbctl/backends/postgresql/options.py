@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from dbctl.backends.options import FLAG, TEXT, WHOLE, Option, one_of
 from dbctl.errors import ConfigError
 from dbctl.profiles import Profile
-from dbctl.profiles.query import as_list
+from dbctl.profiles.files import unreadable
+from dbctl.profiles.query import as_list, is_yes
 
 DEFAULT_PORT = 5432
 
@@ -50,7 +52,7 @@ OPTIONS: Mapping[str, Option] = {
     "require_auth": _LIBPQ,
     "requirepeer": _LIBPQ,
     "krbsrvname": TEXT,
-    "gsslib": TEXT,
+    "gsslib": one_of("gssapi", "sspi"),
     "gssdelegation": _SWITCH,
     # GSS would encrypt in place of TLS, and past what ssl.mode asks for.
     "gssencmode": one_of("disable", "prefer").for_sync(),
@@ -145,12 +147,15 @@ def _listed(value: str | Sequence[str] | None) -> list[str]:
 
 
 def option_problems(profile: Profile) -> Iterator[str]:
-    """Yield a line for what is wrong with where to connect, and with TLS that is begun without asking."""
+    """Yield a line for what is wrong with the hosts, the list of revoked certificates, and TLS from the first byte."""
     try:
         places(profile)
     except ConfigError as error:
         yield str(error)
-    direct = profile.query.get("sslnegotiation") == "direct" or profile.query.get("direct_tls") == "true"
+    where = profile.origins.get("query", f"profile {profile.name}")
+    revoked = profile.query.get("sslcrl")
+    if revoked and (reason := unreadable(Path(str(revoked)))):  # which libpq would pass over
+        yield f"{where}: query.sslcrl: can't read {revoked}: {reason}"
+    direct = profile.query.get("sslnegotiation") == "direct" or is_yes(str(profile.query.get("direct_tls", "no")))
     if direct and profile.ssl.mode in {"disable", "prefer"}:
-        where = profile.origins.get("query", f"profile {profile.name}")
         yield f'{where}: query.sslnegotiation: ssl.mode is "{profile.ssl.mode}"; set it to "verify-full" or "require"'

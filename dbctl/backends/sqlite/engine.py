@@ -79,7 +79,7 @@ class SQLite(SQLiteErrors, Backend):
         profile = self.profile
         if place := next((key for key in ("host", "port", "user", "password") if getattr(profile, key)), None):
             where = profile.origins.get(place, f"profile {profile.name}")
-            example = f"{profile.host or 'data'}/{profile.database or 'app.db'}" if place == "host" else "data/app.db"
+            example = "/".join(filter(None, (profile.host, profile.database))) if place == "host" else "data/app.db"
             yield (
                 f"{where}: {place}: SQLite has no server; a path follows three slashes where it is relative"
                 f" (sqlite:///{example}), four where it begins at the root (sqlite:////{example})"
