@@ -161,7 +161,7 @@ _SCHEMA = "in a URL options=-csearch_path%3DNAME says it on PostgreSQL"
 _ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("usessl", "requiressl", "sslaccept", "tls", "sslmode", "verifyservercertificate"), _MODE),
     **dict.fromkeys(("encrypt", "trustservercertificate", "sslverify", "sslca", "sslcapath", "sslidentity"), _MODE),
-    **dict.fromkeys(("characterencoding", "useunicode", "encoding", "charset", "parsetime"), _LEFT_OUT),
+    **dict.fromkeys(("characterencoding", "useunicode", "encoding", "charset"), _LEFT_OUT),
     **dict.fromkeys(("schema", "currentschema", "searchpath"), _SCHEMA),
     "pgbouncer": "for the async driver prepared_statement_cache_size=0 says it, the sync one needs nothing",
     "preparethreshold": "for the async driver prepared_statement_cache_size=0 says it, the sync one needs nothing",
