@@ -20,7 +20,7 @@ def backend_of(profile: Profile) -> Backend:
         ConfigError: No backend knows the driver, or the profile lacks what the backend needs.
     """
     for backend in _backends():
-        if profile.driver in backend.drivers:
+        if profile.driver in {*backend.drivers, *backend.other_drivers}:
             return backend(profile)
     allowed = ", ".join(name for backend in _backends() for name in backend.drivers)
     where = profile.origins.get("driver", f"profile {profile.name}")

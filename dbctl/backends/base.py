@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.errors import Diagnosis
+from dbctl.backends.options import DriverOptions
 from dbctl.backends.relations import Relations
 from dbctl.errors import ConfigError, Unsupported
 from dbctl.profiles import Profile, password_of
-from dbctl.profiles.urls import is_secret
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -44,14 +44,11 @@ class Missing(Enum):
     PRETEND = "work on an empty database in memory"
 
 
-class Backend(Relations, Diagnosis):
+class Backend(DriverOptions, Relations, Diagnosis):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 
     drivers: ClassVar[Sequence[str]]
-    """The names by which a profile or a URL's scheme may ask for this backend."""
-    sync_driver: ClassVar[str]
-    async_driver: ClassVar[str]
-    """The `dialect+driver`s that SQLAlchemy is given, whatever name the profile used."""
+    """The names by which a profile or a URL's scheme may ask for this backend and for dbctl's own drivers."""
     needs_host: ClassVar[bool] = True
     transactional_ddl: ClassVar[bool] = True
     """Whether CREATE TABLE is undone by ROLLBACK."""
@@ -64,9 +61,11 @@ class Backend(Relations, Diagnosis):
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        if self.needs_host and not (profile.host or "host" in profile.query or "unix_socket" in profile.query):
+        if self.needs_host and not (profile.host or {"host", "hostaddr", "unix_socket"} & set(profile.query)):
             where = profile.origins.get("driver", f"profile {profile.name}")
             raise ConfigError(f"{where}: host: there is none", f"{self.title} needs a host to connect to")
+        if found := "\n".join(self.problems()):
+            raise ConfigError(found)
 
     # --- engine ---
 
@@ -89,7 +88,7 @@ class Backend(Relations, Diagnosis):
             host=profile.host,
             port=profile.port,
             database=profile.database,
-            query={key: value for key, value in self._query() if not is_secret(key)},
+            query=self.url_query(),
         )
 
     @cached_property
@@ -101,16 +100,8 @@ class Backend(Relations, Diagnosis):
         """
         return password_of(self.profile) if self.needs_host else None
 
-    def secret_args(self) -> dict[str, Any]:
-        """Return those options of the URL's query that are secrets: the driver gets them past the URL, which shows."""
-        return {key: value for key, value in self._query() if is_secret(key)}
-
-    def _query(self) -> Iterator[tuple[str, Any]]:
-        for key, value in self.profile.query.items():
-            yield key, value if isinstance(value, str) else tuple(value)
-
     def connect_args(self) -> dict[str, Any]:
-        """Return what the driver's `connect` is given besides the URL's parts: timeouts, names, TLS."""
+        """Return what the driver's `connect` is given besides the URL's parts: its options, timeouts, names, TLS."""
         raise Unsupported(f"{self.title}: no driver")
 
     def async_connect_args(self) -> dict[str, Any]:

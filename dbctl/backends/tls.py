@@ -30,7 +30,8 @@ def ssl_context(profile: Profile) -> ssl.SSLContext:
         # The certificates that MySQL makes for itself fail Python 3.13's strict profile.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if settings.cert:
-            context.load_cert_chain(settings.cert, settings.key)
+            secrets = (profile.query.get(key) for key in ("sslpassword", "ssl_key_password"))
+            context.load_cert_chain(settings.cert, settings.key, next((str(s) for s in secrets if s), None))
     except OSError as error:  # ssl.SSLError is one too
         where = profile.origins.get("ssl.ca") or f"profile {profile.name}"
         reason = error.strerror or str(error)

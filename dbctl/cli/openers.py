@@ -7,6 +7,7 @@ comes of it is supervised.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_origin
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 Work = Callable[[], Any]
 
 _log = logging.getLogger(__name__)
+
+_TESTING = "testing preset"
+"""The origin of what that preset says."""
 
 _BOUNDS = ("timeout", "lock_timeout", "deadline", "isolation", "lock", "lock_wait")
 
@@ -148,6 +152,7 @@ def opener_for(needed: Any, name: str) -> Opener:
 def _in_unit_of_work(choose: Callable[[Database], Any]) -> Opener:
     def prepare(call: Call) -> Work:
         profile = call.profile()
+        _tell_of_memory(profile)
 
         def work() -> Any:
             from dbctl.connections.connector import opened
@@ -174,6 +179,7 @@ def _in_unit_of_work(choose: Callable[[Database], Any]) -> Opener:
 def _on_connector(choose: Callable[[Any], Any]) -> Opener:
     def prepare(call: Call) -> Work:
         profile = call.profile()
+        _tell_of_memory(profile)
 
         def work() -> Any:
             from dbctl.connections.connector import opened
@@ -185,6 +191,16 @@ def _on_connector(choose: Callable[[Any], Any]) -> Opener:
         return work
 
     return Opener(prepare, _BOUNDS, ("confirm",))
+
+
+def _tell_of_memory(profile: Profile) -> None:
+    """Say that a database is in memory, lest what is done in it be taken for done."""
+    if profile.in_memory:
+        origin = profile.origins.get("database", profile.origins.get("driver", "the profile"))
+        passed = (
+            ", by which DATABASE_URL is not looked at" if origin == _TESTING and "DATABASE_URL" in os.environ else ""
+        )
+        _log.info("the database is in memory (%s%s): it begins empty, and is gone at the end", origin, passed)
 
 
 def _on_profile(call: Call) -> Work:

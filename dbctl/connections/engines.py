@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from dbctl.backends.base import Backend
     from dbctl.profiles import Profile
 
+_log = logging.getLogger(__name__)
+
 WRITES = "dbctl_writes"
 """The execution option that tells an engine's begin event that the transaction means to write."""
 
@@ -48,7 +50,7 @@ def engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Engine:
     """
     engine = create_engine(
         backend.url(),
-        connect_args=backend.connect_args() | backend.secret_args(),
+        connect_args=backend.connect_args(),
         hide_parameters=backend.profile.protected,
         **backend.isolation_options(),
         **backend.pool_options(),
@@ -69,7 +71,7 @@ def async_engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Asyn
 
         engine = create_async_engine(
             backend.url(backend.async_driver),
-            connect_args=backend.async_connect_args() | backend.secret_args(),
+            connect_args=backend.async_connect_args(),
             hide_parameters=backend.profile.protected,
             **backend.isolation_options(),
             **backend.async_pool_options(),
@@ -112,6 +114,8 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     watch(engine, backend)
     if backend.profile.echo:
         _echo_to_stderr(engine)
+        for key, why in backend.remarks():
+            _log.info("profile %s: %s %s", backend.profile.name, key, why)
     statements = {writes: backend.begin_statement(writes=writes) for writes in (False, True)}
     if not any(statements.values()):
         return  # an engine with a listener takes longer for every statement, not only for the event

@@ -13,7 +13,7 @@ from dbctl.profiles.files import exposed, is_file
 from dbctl.profiles.layers import Layer, build, holds_password, layer_from_table, layer_from_url
 from dbctl.profiles.model import Profile
 from dbctl.profiles.presets import BUILT_IN_MODELS, EMBEDDED, PRESETS
-from dbctl.profiles.words import nearest
+from dbctl.profiles.words import nearest, nearly
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Profiles:
         layers += self.options
         if self.ask is not None:
             layers.append(Layer({"password": self.ask(chosen)}, "--ask-password"))
-        profile = build(chosen, layers)
+        profile = build(chosen, layers, self.environ)
         if profile.echo and profile.environment == "production":
             origin = profile.origins.get("echo", f"profile {profile.name}")
             raise ConfigError(f"{origin}: echo is refused in production: it shows statements and their parameters")
@@ -124,7 +124,7 @@ class Profiles:
                 raise ConfigError("DBCTL_URL and DBCTL_PROFILE are both set", "unset one of them")
             url, name = url or None, name or None
         if url is not None:
-            return origin, [*self._shared(), layer_from_url(url, origin)]
+            return origin, [*self._shared(), layer_from_url(url, origin, self.environ)]
         if name is not None:
             return name, self._layers(name)
         if database_url := self.environ.get("DATABASE_URL"):
@@ -139,14 +139,21 @@ class Profiles:
         layers = self._layers(environment)
         # Tests never run on what DATABASE_URL names: the preset's in-memory database goes before it.
         if environment != "testing":
-            layers.append(layer_from_url(database_url, "DATABASE_URL"))
+            layers.append(layer_from_url(database_url, "DATABASE_URL", self.environ))
         return environment, layers
 
     def _environment(self) -> str:
-        environment = self.environ.get("ENVIRONMENT") or EMBEDDED
-        if environment not in PRESETS:
-            raise ConfigError(f"ENVIRONMENT={environment}: allowed is {', '.join(PRESETS)}")
-        return environment
+        """Return the preset that ENVIRONMENT names, however it is written; a service's own word, `staging`, names none.
+
+        Raises:
+            ConfigError: It is a preset's name, misspelt: the service would run on another one's settings.
+        """
+        said = self.environ.get("ENVIRONMENT", "").strip().lower() or EMBEDDED
+        if said in PRESETS:
+            return said
+        if meant := nearly(said, PRESETS):
+            raise ConfigError(f"ENVIRONMENT={said}: no preset has this name; did you mean {meant}?")
+        return EMBEDDED
 
     def _layers(self, name: str) -> list[Layer]:
         table = self.document.profiles.get(name)

@@ -12,8 +12,9 @@ from typing import Any
 
 from dbctl.errors import ConfigError
 from dbctl.profiles.files import absolute, text_of
+from dbctl.profiles.query import as_list, mode_of
 from dbctl.profiles.settings import typed
-from dbctl.profiles.urls import is_secret, mode_of, split_url
+from dbctl.profiles.urls import is_secret, split_url
 
 # What other programs call a database, and what a profile calls it.
 _DRIVERS = {
@@ -50,11 +51,13 @@ class Found:
         name: What it is called there, if it is called anything.
         values: The profile's values, by dotted key.
         notes: What a person has to know: where the password is, what was not taken over.
+        password: The password, which is no value: it is for who connects, and never written.
     """
 
     name: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    password: str | None = field(default=None, repr=False)
 
     def take(self, key: str, value: str, said: str) -> None:
         """Take a value over, as far as a profile may hold it.
@@ -69,6 +72,7 @@ class Found:
                 "name its source: password_env=VARIABLE or password_file=FILE" if key == "password" else "it is secret"
             )
             self.notes.append(f"{said} is not copied; {hint}")
+            self.password = value if key == "password" else self.password
         elif key == "ssl.mode" and value == "allow":
             self.notes.append(f"{said} = allow has no like; prefer is taken")
             self.values[key] = "prefer"
@@ -109,12 +113,15 @@ def from_url(url: str, said: str = "the URL") -> Found:
         ConfigError: It is none.
     """
     found = Found()
-    for key, value in split_url(url).items():
+    for key, value in split_url(url, implied=True).items():
+        if value is None:
+            continue  # what the URL only takes away
         if key != "query":
             found.take(key, str(value), f"{said}: {key}")
         else:
             for option, text in value.items():
-                found.take(f"query.{option}", text if isinstance(text, str) else text[-1], f"{said}: {option}")
+                last = ",".join(text) if option == "host" and not isinstance(text, str) else as_list(text)[-1]
+                found.take(f"query.{option}", last, f"{said}: {option}")
     return found.completed()
 
 

@@ -16,13 +16,14 @@ from pydantic import BaseModel, ValidationError
 
 from dbctl.errors import ConfigError
 from dbctl.profiles.model import Pool, Profile, Ssl
+from dbctl.profiles.query import with_keys_for_options
+from dbctl.profiles.references import completed, placed
 from dbctl.profiles.secrets import SOURCES
 from dbctl.profiles.tls import tls_problems
 from dbctl.profiles.urls import is_secret, split_url
 from dbctl.profiles.words import nearest
 
 _TABLES: Mapping[str, type[BaseModel]] = {"pool": Pool, "ssl": Ssl}
-_PATHS = ("ssl.ca", "ssl.cert", "ssl.key", "password_file", "app_dir")
 _LOCATION = ("driver", "host", "port", "user", "database", "query", "password")
 _VARIABLE = re.compile(r"\$(\$?)\{(\w+)\}")
 _FILE_KEYS = [key for key in ("url", *Profile.model_fields) if key not in {"name", "password", "query"}]
@@ -40,10 +41,19 @@ class Layer:
     directory: Path = Path()
 
 
-def layer_from_url(url: str, origin: str) -> Layer:
-    """Make a layer of a database URL given whole, as an option or a variable."""
+def layer_from_url(url: str, origin: str, environ: Mapping[str, str] | None = None) -> Layer:
+    """Make a layer of a database URL given whole, as an option or a variable.
+
+    Args:
+        url: The URL.
+        origin: The option or the variable.
+        environ: The environment, in which libpq's file of services is named; `os.environ` unless given.
+
+    Raises:
+        ConfigError: It is none, or the option file that it names is not there.
+    """
     try:
-        return Layer(split_url(url), origin)
+        return Layer(placed(split_url(url, implied=True), Path(), environ), origin)
     except ConfigError as error:
         raise ConfigError(f"{origin}: {error.message}", error.hint) from None
 
@@ -68,7 +78,9 @@ def layer_from_table(table: Mapping[str, Any], origin: str, directory: Path, env
 
         if key == "url" and isinstance(value, str):
             try:
-                parts = split_url(expand(value)) if value.startswith("${") else split_url(value, expand)
+                whole = value.startswith("${")
+                implied = "ssl.mode" not in dict(_flatten(table, origin))
+                parts = split_url(expand(value) if whole else value, str if whole else expand, implied=implied)
             except ConfigError as error:
                 raise _at(origin, key, error) from None
             _refuse_contradictions(parts, table, origin)
@@ -82,17 +94,20 @@ def layer_from_table(table: Mapping[str, Any], origin: str, directory: Path, env
             raise ConfigError(message, "name its source with password_env or password_file, or write it in the url")
         else:
             values[key] = _expand_all(value, expand)
-    if values.get("ssl.ca") == "system":  # libpq's word for the authorities that the system trusts
-        values["ssl.ca"] = None
-    for key in _PATHS:
-        if isinstance(values.get(key), str):
-            values[key] = str(directory / os.path.expanduser(values[key]))
     _refuse_two_sources(values, origin)
-    return Layer(values, origin)
+    try:
+        return Layer(placed(with_keys_for_options(values), directory, environ), origin)
+    except ConfigError as error:
+        raise _at(origin, "query", error) from None
 
 
-def build(name: str, layers: Iterable[Layer]) -> Profile:
+def build(name: str, layers: Iterable[Layer], environ: Mapping[str, str] | None = None) -> Profile:
     """Merge the layers, the lowest first, and validate what comes of it.
+
+    Args:
+        name: The profile's name.
+        layers: The layers.
+        environ: Where libpq's own variables are looked up for what no layer says; none unless given.
 
     Raises:
         ConfigError: One line for each value that is not allowed.
@@ -110,6 +125,8 @@ def build(name: str, layers: Iterable[Layer]) -> Profile:
             directory = layer.directory
     if directory != Path() and _names_a_file(merged):
         merged["database"] = os.path.join(directory, merged["database"])
+    completed(merged, origins, environ or {})
+    _refuse_nul(name, merged, origins)
     try:
         profile = Profile.from_values({"name": name, **_nest(merged)}, origins)
     except ValidationError as error:
@@ -118,6 +135,16 @@ def build(name: str, layers: Iterable[Layer]) -> Profile:
     if problems := list(tls_problems(profile)):
         raise ConfigError("\n".join(problems))
     return profile
+
+
+def _refuse_nul(name: str, merged: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """Refuse the character at which a driver's text ends: it would send less than was said, or fail on it."""
+    for key in (*_LOCATION, "application_name"):
+        value = merged.get(key)
+        options = value.items() if isinstance(value, Mapping) else [("", value)]
+        for option, said in options:
+            if any("\0" in str(text) for text in (option, *(said if isinstance(said, list) else [said]))):
+                raise ConfigError(f"{origins.get(key, f'profile {name}')}: {key}: there is a NUL character in it")
 
 
 def holds_password(table: Mapping[str, Any]) -> bool:

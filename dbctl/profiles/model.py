@@ -115,7 +115,10 @@ class Profile(_Table):
     @property
     def in_memory(self) -> bool:
         """Whether no server and no file stand behind the profile."""
-        return self.host is None and self.database in {None, "", ":memory:"} and not self.query
+        if self.host is not None or {"host", "hostaddr", "unix_socket"} & set(self.query):
+            return False
+        named = self.database in {None, "", ":memory:"} or str(self.database).startswith("file::memory:")
+        return named or self.query.get("mode") == "memory"
 
     @property
     def shown_url(self) -> str:

@@ -71,6 +71,21 @@ def from_client_groups(path: Path, entry: str | None) -> list[Found]:
     return found
 
 
+def from_group(path: Path, name: str) -> Found:
+    """Read a group of a MySQL option file, over what its `[client]` says.
+
+    A certificate authority alone is one to verify by, as it is for PyMySQL.
+
+    Raises:
+        ConfigError: The file can't be read, or there is no such group.
+    """
+    sections, _ = _sections(path)
+    found = _group(path, _chosen(path, sections, list(sections), name)[0], sections)
+    if "ssl.ca" in found.values:
+        found.values.setdefault("ssl.mode", "verify-full")
+    return found
+
+
 def _service(path: Path, name: str, settings: Sequence[tuple[str, str]]) -> Found:
     found = Found(name, {"driver": "postgresql"})
     for keyword, value in reversed(settings):  # of two the first counts

@@ -10,92 +10,68 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from dbctl.errors import ConfigError
+from dbctl.profiles.query import as_list, taken_apart
 
 MASK = "********"
 
 _URL = re.compile(
     r"""(?P<driver>[A-Za-z][\w+.-]*)://
     (?:(?P<user>[^:/?]*)(?::(?P<password>.*))?@)?         # up to the last @
-    (?:\[(?P<ipv6>[^\]/?]*)\]|(?P<host>[^/:?]*))
-    (?::(?P<port>[^/?]*))?
+    (?:(?P<hosts>[^/?@,]*(?:,[^/?@,]*)+)                   # several, each with its port
+    |(?:\[(?P<ipv6>[^\]/?]*)\]|(?P<host>[^/:?]*))(?::(?P<port>[^/?]*))?)
     (?:/(?P<database>.*))?""",
     re.VERBOSE | re.DOTALL,
 )
 _QUERY = re.compile(r"(?P<place>.*)\?(?P<query>(?:[\w.-]+=[^?]*)?)", re.DOTALL)
 
+_QUOTED = "write %3F for a ? in its password, and %40 for an @ in its query"
 _FORM = "write driver://user:password@host:port/database"
 # A port that is no number, nor filled in later: the URL was cut in the middle of a password.
 _PASSWORD_AS_PORT = re.compile(r"(?!\d|\$\{).+", re.DOTALL)
 
-# What drivers call these in a URL's query, and what a profile calls them.
-_QUERY_KEYS = {
-    "sslmode": "ssl.mode",
-    "ssl": "ssl.mode",
-    "ssl-mode": "ssl.mode",
-    "sslrootcert": "ssl.ca",
-    "sslcert": "ssl.cert",
-    "sslkey": "ssl.key",
-    "ssl_mode": "ssl.mode",
-    "ssl_ca": "ssl.ca",
-    "ssl_cert": "ssl.cert",
-    "ssl_key": "ssl.key",
-    "connect_timeout": "connect_timeout",
-    "application_name": "application_name",
-    "password": "password",
-}
-# What would turn TLS on, off or half on past the profile's back.
 _SOURCES_OF_SECRETS = {"password_env", "password_file", "password_command", "password_keyring"}
-_REFUSED_KEYS = {"ssl_disabled", "ssl_verify_cert", "ssl_verify_identity", "ssl_check_hostname"}
-# MySQL's words for the modes (https://dev.mysql.com/doc/refman/8.4/en/connection-options.html#option_general_ssl-mode).
-_MYSQL_MODES = {
-    "DISABLED": "disable",
-    "PREFERRED": "prefer",
-    "REQUIRED": "require",
-    "VERIFY_CA": "verify-ca",
-    "VERIFY_IDENTITY": "verify-full",
-}
 
 
-def split_url(url: str, expand: Callable[[str], str] = str) -> dict[str, Any]:
+def split_url(url: str, expand: Callable[[str], str] = str, *, implied: bool = False) -> dict[str, Any]:
     """Take a database URL apart into a profile's dotted keys.
 
     Args:
-        url: `driver://user:password@host:port/database?option=value`.
+        url: `driver://user:password@host:port/database?option=value`; there may be several hosts, as libpq has them:
+            `host1:port1,host2:port2`.
         expand: Applied to each part after percent-decoding, so that what it fills in needs no encoding.
+        implied: Whether to tell a TLS mode that is not named by what else is said of TLS: `ssl_ca` is to verify by.
 
     Returns:
         The keys that the URL sets: driver, host, port, user, database, password, `query`, and what its query says of
-        TLS, connect_timeout and application_name under the profile's own names.
+        TLS, connect_timeout and application_name under the profile's own names. Several hosts are in the query.
 
     Raises:
-        ConfigError: It is not a database URL. The message never holds the URL.
+        ConfigError: It is not a database URL, or another program could read it in another way. The message never holds
+            the URL.
     """
     part = _parts(url.strip())
     values: dict[str, Any] = {
         "driver": part["driver"].lower(),
         "user": unquote(part["user"] or ""),
         "password": unquote(part["password"] or ""),
-        "host": part["ipv6"] or part["host"],
+        "host": part["ipv6"] or unquote(part["host"] or ""),
         "port": part["port"],
         "database": unquote(part["database"] or ""),
     }
     values = {key: expand(value) for key, value in values.items() if value}
+    hosts = [expand(unquote(one)) for one in (part["hosts"] or "").split(",")]
     if not re.fullmatch("[0-9]*", values.get("port", "")):
         # What stands there is not repeated: it may be a password behind which the host is missing.
         raise ConfigError("not a database URL: its port is no number", _FORM)
-    query: dict[str, Any] = {}
-    for key, raw in parse_qsl(part["query"], keep_blank_values=True):
-        value = expand(raw)
-        if key in _REFUSED_KEYS:
-            raise ConfigError(f"{key} in its query is not understood", "say it with sslmode, such as verify-full")
-        if own := _QUERY_KEYS.get(key):
-            value = mode_of(value) if own == "ssl.mode" else value
-            if values.setdefault(own, value) != value:
-                raise ConfigError(f"its query says {own} twice, and not the same", "say it once")
-        else:
-            query[key] = [*_as_list(query[key]), value] if key in query else value
-    if query:
-        values["query"] = query
+    options = [(key, expand(raw)) for key, raw in parse_qsl(part["query"], keep_blank_values=True)]
+    said = taken_apart(values["driver"], options, implied=implied)
+    if len(hosts) > 1:
+        if "host" in said.get("query", {}):
+            raise ConfigError("its query says host twice, and not the same", "say it once")
+        said["query"] = {"host": hosts, **said.get("query", {})}
+    for key, value in said.items():
+        if values.setdefault(key, value) != value:
+            raise ConfigError(f"its query says {key} twice, and not the same", "say it once")
     return values
 
 
@@ -105,17 +81,10 @@ def _parts(url: str) -> dict[str, str]:
     for place, query in ([with_query.groups()] if with_query else []) + [(url, "")]:
         match = _URL.fullmatch(place)
         if match and not (query and _PASSWORD_AS_PORT.fullmatch(match["port"] or "")):
+            if "@" in query and (other := _URL.fullmatch(url)) and other["password"]:
+                raise ConfigError("not a database URL that all programs read alike", _QUOTED)
             return match.groupdict() | {"query": query}
     raise ConfigError("not a database URL", _FORM)
-
-
-def mode_of(word: str) -> str:
-    """Return a TLS mode by libpq's word for it, which a profile uses too; MySQL has others."""
-    return _MYSQL_MODES.get(word.upper(), word)
-
-
-def _as_list(value: str | list[str]) -> list[str]:
-    return value if isinstance(value, list) else [value]
 
 
 def is_secret(key: str) -> bool:
@@ -137,12 +106,12 @@ def show_url(
     """Write the parts of a URL as one, every secret in it replaced by asterisks."""
     login = quote(user, safe="") if user else ""
     login += f":{MASK}" if has_password else ""
-    place = f"[{host}]" if host and ":" in host else host or ""
+    place = f"[{host}]" if host and ":" in host else quote(host or "", safe=",@")
     place += f":{port}" if port else ""
     shown = f"{driver}://{login}{'@' if login else ''}{place}" + (f"/{database}" if database else "")
     options = [
         f"{quote_plus(key)}={MASK if is_secret(key) else quote_plus(value)}"
         for key, values in query.items()
-        for value in _as_list(values)
+        for value in as_list(values)
     ]
     return shown + (f"?{'&'.join(options)}" if options else "")

@@ -158,3 +158,51 @@ def test_a_file_by_its_uri_is_found(sqlite_database: TestDatabase) -> None:
     profile = at(f"sqlite:///file:{sqlite_database.name}?mode=ro&uri=true")
     with one_unit(profile, Missing.REFUSE, writes=False) as unit:
         assert unit.session.execute(text("SELECT count(*) FROM t")).scalar() == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("data/app.db", "there is no directory .*data for the database file .*data/app.db"),
+        ("text", "database failed: file is not a database: .*text"),
+        (".", "database failed: unable to open database file: "),
+    ],
+)
+def test_what_is_wrong_with_the_file_is_told_with_its_path(path: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no database, and longer than a header has to be" * 20)
+    with pytest.raises(ConnectError, match=said):
+        run(at(f"sqlite:///{tmp_path}/{path}"), "CREATE TABLE t (x INTEGER)")
+
+
+@pytest.mark.parametrize(
+    ("url", "in_memory"),
+    [
+        ("sqlite://", True),
+        ("sqlite:///:memory:", True),
+        ("sqlite://?timeout=3", True),
+        ("sqlite:///file::memory:?uri=true", True),
+        ("sqlite:///file:x?mode=memory&cache=shared&uri=true", True),
+        ("sqlite:///x.db?timeout=3", False),
+        ("sqlite:///file:x.db?uri=true", False),
+    ],
+)
+def test_it_is_known_whether_a_database_is_in_memory(url: str, in_memory: bool) -> None:
+    assert at(url).in_memory is in_memory
+
+
+def test_the_drivers_timeout_is_that_for_locks() -> None:
+    assert backend_of(at("sqlite:///x.db?timeout=3")).connect_args()["timeout"] == 3
+
+
+@pytest.mark.parametrize(
+    ("args", "env", "origin"),
+    [
+        ([], {"ENVIRONMENT": "testing"}, "testing preset"),
+        ([], {"ENVIRONMENT": "testing", "DATABASE_URL": "mysql://h"}, "testing preset, by which DATABASE_URL is not"),
+        (["--url", "sqlite://"], {}, "--url"),
+    ],
+)
+def test_what_is_done_in_memory_is_said_to_be_gone(
+    dbctl: Dbctl, args: list[str], env: dict[str, str], origin: str
+) -> None:
+    assert f"dbctl: the database is in memory ({origin}" in dbctl.ok(*args, "init-tables", env=env).err

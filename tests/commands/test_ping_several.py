@@ -29,6 +29,8 @@ def test_every_profile_of_the_file_has_a_row_in_its_order(
         table("secretive", NOBODY, 'password_env = "NOT_SET"'),
         table("absent", "sqlite:///no.db"),
         table("wrong", "sqlite://", "workers = 0"),
+        table("unknown", "mysql://h/d?parseTime=true"),
+        table("slashes", "sqlite://data/app.db"),
     ]
     run = on_profiles(dbctl, "".join(toml))
     result = run("ping", "--all", "--json", env={**postgres_database.env, **mariadb_database.env})
@@ -40,12 +42,14 @@ def test_every_profile_of_the_file_has_a_row_in_its_order(
         ("secretive", None, "configuration"),
         ("absent", None, "database"),
         ("wrong", None, "configuration"),
+        ("unknown", None, "configuration"),
+        ("slashes", None, "configuration"),
     ]
     for row in result.json:
         assert (row["error"] is None) == (row["failed_stage"] is None) == (row["connect_ms"] is not None)
     assert "NOT_SET" in result.json[4]["error"]
     assert result.code == 4
-    assert result.err == "dbctl: error: 4 of 7 profiles failed: away, secretive, absent, wrong\n"
+    assert result.err == "dbctl: error: 6 of 9 profiles failed: away, secretive, absent, wrong, unknown, slashes\n"
 
 
 @pytest.mark.parametrize(

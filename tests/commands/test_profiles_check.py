@@ -35,6 +35,21 @@ def test_each_problem_is_a_row(bare: Dbctl) -> None:
     assert 'driver = "oracle"' in problems[3][1]
 
 
+def test_each_option_that_no_driver_knows_is_a_row(bare: Dbctl) -> None:
+    toml = (
+        '[profiles.p]\nurl = "mysql://h/d?parseTime=true&useSSL=0"\n[profiles.q]\nurl = "postgresql://h/d?schema=x"\n'
+    )
+    private(bare.cwd / "profiles.toml").write_text(toml)
+    result = bare("profiles", "check", "--json")
+    assert result.code == 3
+    places = [str(row["problem"]).partition(": MySQL")[0].partition(": Postgre")[0] for row in result.json]
+    assert places == [
+        "profiles.toml [profiles.p]: query.parseTime",
+        "profiles.toml [profiles.p]: query.useSSL",
+        "profiles.toml [profiles.q]: query.schema",
+    ]
+
+
 def test_a_file_that_is_wrong_as_a_whole_is_an_error(bare: Dbctl) -> None:
     private(bare.cwd / "profiles.toml").write_text("default = ")
     result = bare("profiles", "check")

@@ -82,3 +82,11 @@ def test_a_name_that_is_not_there_is_a_configuration_error(run: Dbctl, name: str
     result = run("profiles", "show", name)
     assert (result.code, result.out) == (3, "")
     assert result.err == f'dbctl: error: no profile "{name}" in profiles.toml; {hint}\n'
+
+
+def test_what_is_taken_in_another_way_than_it_is_said_is_a_note(run: Dbctl) -> None:
+    result = run.ok("profiles", "show", "--json", env={"DATABASE_URL": "mysql+aiomysql://h/d?autocommit=true"})
+    assert [row["value"] for row in result.json if row["key"] == "note"] == [
+        "driver chooses MySQL: dbctl connects by pymysql, and where it is async by asyncmy",
+        "query.autocommit is not taken over: a run is one transaction",
+    ]

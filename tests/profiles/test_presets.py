@@ -124,12 +124,22 @@ def test_development_echoes_when_asked(source: str, profile_file: ProfileFile) -
     )
 
 
-@pytest.mark.parametrize("environ", [{}, {"DATABASE_URL": URL}])
-@pytest.mark.parametrize("named", ["staging", "Production", "prod", " production"])
-def test_an_unknown_environment_is_refused(named: str, environ: dict[str, str]) -> None:
-    with pytest.raises(ConfigError) as caught:
-        selected(ENVIRONMENT=named, **environ)
-    assert str(caught.value) == f"ENVIRONMENT={named}: allowed is production, testing, development"
+@pytest.mark.parametrize("named", ["local", "staging", "prod", "test", "dev", "qa-2", "ci", "preproduction"])
+def test_a_services_own_environment_names_no_preset(named: str) -> None:
+    served = selected(ENVIRONMENT=named, DATABASE_URL=URL)
+    assert (served.name, served.host, served.origins["host"]) == ("development", "host", "DATABASE_URL")
+    assert selected(ENVIRONMENT=named).shown_url == "sqlite:///dev.db"
+
+
+@pytest.mark.parametrize("named", ["Production", "PRODUCTION", " production"])
+def test_a_presets_name_may_be_written_in_capitals(named: str) -> None:
+    assert selected(ENVIRONMENT=named, DATABASE_URL=URL).environment == "production"
+
+
+@pytest.mark.parametrize("named", ["prodution", "productoin", "developement", "testng"])
+def test_a_presets_name_that_is_misspelt_is_refused(named: str) -> None:
+    with pytest.raises(ConfigError, match=rf"\AENVIRONMENT={named}: no preset has this name; did you mean \w+\?\Z"):
+        selected(ENVIRONMENT=named, DATABASE_URL=URL)
 
 
 def test_an_unknown_environment_does_not_matter_where_a_profile_is_named(profile_file: ProfileFile) -> None:

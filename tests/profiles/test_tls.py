@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from dbctl.profiles import Profiles
+from tests.harness.files import private
 from tests.profiles.loading import ProfileFile
 
 PLACES = ['url = "postgresql://u@h/d"\n', 'url = "mysql://u@h/d"\n', 'driver = "mariadb"\nhost = "h"\n']
@@ -79,10 +81,64 @@ def test_without_a_network_nothing_of_it_matters(profile_file: ProfileFile) -> N
     assert profile_file.profile('url = "sqlite:///a.db"\nssl.ca = "nowhere.pem"').ssl.ca
 
 
-@pytest.mark.parametrize("query", ["ssl_verify_cert=true", "ssl_verify_identity=1", "ssl_disabled=1"])
-def test_a_drivers_own_switches_in_a_url(query: str, profile_file: ProfileFile) -> None:
+@pytest.mark.parametrize(
+    ("query", "mode"),
+    [
+        ("ssl_ca=CA", "verify-full"),
+        ("ssl_ca=CA&ssl_check_hostname=true", "verify-full"),
+        ("ssl_ca=CA&ssl_check_hostname=false", "verify-ca"),
+        ("ssl_ca=CA&ssl_verify_cert=true&ssl_verify_identity=true", "verify-full"),
+        ("ssl_ca=CA&ssl_verify_cert=true&ssl_verify_identity=false", "verify-ca"),
+        ("ssl_ca=CA&ssl_verify_identity=0", "verify-ca"),
+        ("ssl_ca=CA&ssl_verify_cert=false", "require"),
+        ("ssl_ca=CA&ssl_mode=VERIFY_CA", "verify-ca"),
+        ("ssl_verify_cert=true", "verify-ca"),
+        ("ssl_verify_identity=1", "verify-full"),
+        ("ssl_check_hostname=true", "verify-full"),
+        ("ssl_check_hostname=false", "require"),
+        ("ssl_disabled=1", "disable"),
+        ("ssl_disabled=0", "prefer"),
+        ("ssl=true", "require"),
+        ("ssl=1", "require"),
+        ("ssl=false", "disable"),
+        ("ssl=verify-full", "verify-full"),
+        ('ssl={"rejectUnauthorized":true}', "verify-full"),
+        ("ssl=%7B%22rejectUnauthorized%22%3Afalse%7D", "require"),
+        ("sslrootcert=system", "verify-full"),
+        ("ssl-mode=REQUIRED", "require"),
+    ],
+)
+def test_a_drivers_own_words_for_tls_are_a_mode(query: str, mode: str, profile_file: ProfileFile) -> None:
+    ca = private(profile_file.path.parent / "ca.pem")
+    url = f"mysql://u@h/d?{query.replace('CA', 'ca.pem', 1) if 'ssl_ca' in query else query}"
+    profile = profile_file.profile(f"url = '{url}'")
+    assert profile.ssl.mode == mode
+    assert profile.ssl.ca == (str(ca) if "ssl_ca" in query and mode.startswith("verify") else None)
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+def test_a_mode_that_is_named_goes_before_one_that_is_meant(mode: str, profile_file: ProfileFile) -> None:
+    named = profile_file.profile(f'url = "mysql://u@h/d?ssl_verify_cert=true"\nssl.mode = "{mode}"')
+    assert named.ssl.mode == mode
+
+
+@pytest.mark.parametrize("query", ["ssl_verify_cert=maybe", "ssl=%7B%22ca%22%3A1%7D", "ssl=%7B", "ssl_disabled=2"])
+def test_words_for_tls_that_mean_nothing_are_refused(query: str, profile_file: ProfileFile) -> None:
     message = profile_file.error(f'url = "mysql://u@h/d?{query}"')
-    assert f"url: {query.partition('=')[0]} in its query is not understood; say it with sslmode" in message
+    assert f"[profiles.p]: url: {query.partition('=')[0]} in its query" in message
+
+
+@pytest.mark.parametrize("path", ["~/ca.pem", "ca.pem"])
+def test_a_path_in_a_url_is_one_as_in_the_file(
+    path: str, profile_file: ProfileFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca = private(profile_file.path.parent / "ca.pem")
+    monkeypatch.setenv("HOME", str(ca.parent))
+    profile = profile_file.profile(f'url = "postgresql://u@h/d?sslmode=verify-ca&sslrootcert={path}"')
+    assert profile.ssl.ca == str(ca)
+    monkeypatch.chdir(ca.parent)
+    whole = Profiles.load(url=f"postgresql://u@h/d?sslmode=verify-ca&sslrootcert={path}", environ={}).select()
+    assert (whole.ssl.ca, ca.samefile(str(whole.ssl.ca))) == (str(ca) if "~" in path else path, True)
 
 
 def test_a_url_that_contradicts_itself(profile_file: ProfileFile) -> None:

@@ -231,3 +231,35 @@ def test_what_is_no_url_is_refused_in_a_file_without_repeating_it(text: str, pro
     assert message.startswith(f"{profile_file.path} [profiles.p]: ")
     assert CANARY not in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://user:4711?x={CANARY}@host",
+        f"postgresql://user:4711?x={CANARY}@host/db",
+        f"mysql://user:4711/7?x={CANARY}@host:1/db",
+        f"postgresql://user:47,11?{CANARY}=x@host",
+        f"postgresql://user:{CANARY}@host/db?x=a@b",
+    ],
+)
+def test_what_programs_read_differently_is_refused_without_showing_what_may_be_a_password(
+    url: str, profile_file: ProfileFile
+) -> None:
+    message = profile_file.error(f'url = "{url}"')
+    assert "not a database URL that all programs read alike; write %3F for a ? in its password" in message
+    assert CANARY not in message
+
+
+@pytest.mark.parametrize(
+    ("place", "hosts"),
+    [
+        ("a,b", ["a", "b"]),
+        ("u@a:1,b:2", ["a:1", "b:2"]),
+        ("u:p,w@[::1]:1,b", ["[::1]:1", "b"]),
+    ],
+)
+def test_several_hosts_are_written_as_libpq_has_them(place: str, hosts: list[str]) -> None:
+    found = split_url(f"postgresql://{place}/db?sslmode=require")
+    assert (found["query"], found["database"], found["ssl.mode"]) == ({"host": hosts}, "db", "require")
+    assert "host" not in found

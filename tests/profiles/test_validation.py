@@ -191,7 +191,7 @@ def test_a_bad_option_for_the_driver_is_told_without_its_neighbours_secrets(
     assert CANARY not in message
 
 
-@pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "1.5", "5432,h:5433", "٣"])
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "1.5", "٣"])
 def test_a_bad_port_in_a_url_is_told(port: str, profile_file: ProfileFile) -> None:
     message = profile_file.error(f'url = "postgresql://h:{port}/d"')
     assert message.startswith(f"{profile_file.path} [profiles.p]: ")

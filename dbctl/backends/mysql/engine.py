@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.audit import Facts, ServerUsage
@@ -15,8 +15,11 @@ from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.cursors import marking
 from dbctl.backends.mysql import audit
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
+from dbctl.backends.mysql.greeting import offers_tls
+from dbctl.backends.mysql.options import OPTIONS
 from dbctl.backends.tls import ssl_context
 from dbctl.errors import OutOfTime, WorkRefused
+from dbctl.profiles.query import as_list
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -30,8 +33,6 @@ _LATER = 1000
 """Milliseconds."""
 
 _PLAIN_LOCK = re.compile(r"[a-z0-9_.:-]{1,64}")
-
-_CLIENT_SSL = 0x0800
 
 _ASKING = ("execute", "executemany", "callproc")
 """What the drivers' cursors ask the server by."""
@@ -51,7 +52,19 @@ class MySQL(MySQLErrors, Backend):
     drivers = ("mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql", "mysql+asyncmy", "mariadb+asyncmy")
     sync_driver = "mysql+pymysql"
     async_driver = "mysql+asyncmy"
+    other_drivers = (
+        *(
+            "mysql+aiomysql",
+            "mysql+mysqldb",
+            "mysql+mysqlconnector",
+            "mysql+cymysql",
+            "mysql+mariadbconnector",
+            "mysql2",
+        ),
+        *("mariadb+aiomysql", "mariadb+mysqldb", "mariadb+mysqlconnector", "mariadb+mariadbconnector"),
+    )
     default_port = 3306
+    options = OPTIONS
     transactional_ddl = False
     lock_statement = "SELECT GET_LOCK(:key, 0)"
     unlock_statement = "SELECT RELEASE_LOCK(:key)"
@@ -64,6 +77,7 @@ class MySQL(MySQLErrors, Backend):
 
         profile = self.profile
         return {
+            **self._options(asynchronous=False),
             "cursorclass": marking(Cursor, _ASKING, profile),
             # PyMySQL takes whole seconds.
             "connect_timeout": math.ceil(profile.connect_timeout),
@@ -72,9 +86,32 @@ class MySQL(MySQLErrors, Backend):
             ),  # for the greeting and the login, until `prepare` lifts it
             "program_name": profile.application_name,
             "charset": "utf8mb4",
+            "autocommit": False,
             **self._login(),
             **self._tls(),
         }
+
+    def _options(self, *, asynchronous: bool) -> dict[str, Any]:
+        """Return the profile's options that the driver has keywords for; asyncmy writes an sql_mode as it stands."""
+        told = self.told(asynchronous=asynchronous)
+        if asynchronous and "sql_mode" in told:
+            told["sql_mode"] = f"'{told['sql_mode']}'"
+        return told
+
+    def problems(self) -> Iterator[str]:
+        """Yield also several hosts, of which MySQL's drivers take one."""
+        if "host" in self.profile.query or "," in (self.profile.host or ""):
+            origins, key = self.profile.origins, "query" if "host" in self.profile.query else "host"
+            where = origins.get(key, f"profile {self.profile.name}")
+            yield f"{where}: host: MySQL's drivers take one, and there are several; name one, or a proxy before them"
+            return
+        yield from super().problems()
+
+    @cached_property
+    def password(self) -> str | None:
+        """The profile's password, which may be `passwd` in the URL's query."""
+        said = self.profile.query.get("passwd")
+        return super().password if said is None else as_list(said)[-1]
 
     def _login(self) -> dict[str, Any]:
         """Return the password as bytes: PyMySQL writes one that is text in Latin-1, which no server expects."""
@@ -94,7 +131,10 @@ class MySQL(MySQLErrors, Backend):
         """Return asyncmy's keywords, which are PyMySQL's but for TLS: without a context it does none."""
         from asyncmy.cursors import Cursor
 
-        args = self.connect_args() | {"ssl": ssl_context(self.profile), "async_creator_fn": self._connect}
+        args = self.connect_args()
+        for option in self.told():
+            args.pop(option, None)
+        args |= self._options(asynchronous=True) | {"ssl": ssl_context(self.profile), "async_creator_fn": self._connect}
         args["cursor_cls"] = marking(Cursor, _ASKING, self.profile, asynchronous=True)
         del args["read_timeout"], args["cursorclass"]
         if self.profile.ssl.mode == "disable":
@@ -104,26 +144,9 @@ class MySQL(MySQLErrors, Backend):
     async def _connect(self, *args: Any, **kwargs: Any) -> Any:
         import asyncmy
 
-        if self.profile.ssl.mode == "prefer" and not await self.opening(self._offers_tls(kwargs)):
+        if self.profile.ssl.mode == "prefer" and not await self.opening(offers_tls(kwargs)):
             kwargs["ssl"] = None
         return await self.opening(asyncmy.connect(*args, **kwargs))
-
-    async def _offers_tls(self, kwargs: Mapping[str, Any]) -> bool:
-        """Read the server's greeting, which says whether it can do TLS; asyncmy would not look.
-
-        https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html
-        """
-        import asyncio
-
-        reader, writer = await asyncio.open_connection(kwargs.get("host"), kwargs.get("port") or 3306)
-        try:
-            length = int.from_bytes((await reader.readexactly(4))[:3], "little")
-            greeting = await reader.readexactly(length)
-        finally:
-            writer.close()
-        version_end = greeting.index(b"\0", 1)
-        capabilities = greeting[version_end + 14 : version_end + 16]  # behind the thread's id and the first salt
-        return bool(int.from_bytes(capabilities, "little") & _CLIENT_SSL)
 
     def prepare(self, engine: Engine, missing: Missing) -> None:
         """Bound each statement and each lock, and the wait for an answer no longer as while connecting."""
@@ -139,9 +162,15 @@ class MySQL(MySQLErrors, Backend):
         @event.listens_for(engine, "connect")
         def bound(driver_connection: Any, _record: Any) -> None:
             driver: Any = getattr(driver_connection, "driver_connection", driver_connection)
-            if bounds := self._bounds(mariadb=_is_mariadb(driver)):
+            bounds = self._bounds(mariadb=_is_mariadb(driver))
+            statements = [f"SET SESSION {', '.join(f'{name} = {value}' for name, value in bounds.items())}"] * bool(
+                bounds
+            )
+            if engine.dialect.is_async and (collation := self.profile.query.get("collation")):
+                statements.append(f"SET NAMES utf8mb4 COLLATE {collation}")  # asyncmy has no option for it
+            for statement in statements:
                 cursor = driver_connection.cursor()
-                cursor.execute(f"SET SESSION {', '.join(f'{name} = {value}' for name, value in bounds.items())}")
+                cursor.execute(statement)
                 cursor.close()
             driver._read_timeout = None
 
@@ -202,7 +231,7 @@ class MySQL(MySQLErrors, Backend):
         url = self.url()
         _, place = url.get_dialect()().create_connect_args(url)
         bounds = {"connect_timeout": 1, "read_timeout": 1}
-        login = dict(place) | self.connect_args() | self.secret_args() | bounds
+        login = dict(place) | self.connect_args() | bounds
         with pymysql.connect(**login) as connection, connection.cursor() as cursor:
             cursor.execute(f"KILL QUERY {int(thread)}")
 

@@ -7,11 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.cursors import marking
+from dbctl.backends.postgresql.hosts import connect_to_one, keep_alive
+from dbctl.backends.postgresql.options import ONLY_LIBPQ, addresses_of, places
 from dbctl.backends.tls import ssl_context
-from dbctl.errors import ConnectError
+from dbctl.errors import ConfigError, ConnectError
+from dbctl.profiles.query import as_list
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from dbctl.backends.base import Backend
+    from dbctl.profiles import Profile
 
 
 _ASKING = (
@@ -23,36 +29,105 @@ _ASKING = (
 
 
 def connect_args(backend: Backend) -> dict[str, Any]:
-    """Return asyncpg's keywords.
+    """Return asyncpg's keywords, and what `_connect` does with libpq's options that asyncpg has no keyword for.
 
     For TLS it always gets a context or False: of a mode's name it would make what PGSSL* and the home directory say.
     Where there is a transaction pooler in between, statements are prepared under names used once.
+
+    Raises:
+        ConfigError: asyncpg has nothing for one of the options, and can't do without it.
     """
     import asyncpg
 
     profile = backend.profile
     args: dict[str, Any] = {
+        **_options(backend),
         "connection_class": marking(
             asyncpg.Connection, _ASKING, profile, asynchronous=True, is_closed=lambda connection: connection.is_closed()
         ),
-        "timeout": profile.connect_timeout,
-        "server_settings": {"application_name": profile.application_name},
-        "ssl": False if profile.ssl.mode == "disable" else ssl_context(profile),
+        "timeout": profile.connect_timeout / len(places(profile)),
+        "server_settings": _server_settings(profile),
+        "ssl": False if profile.ssl.mode == "disable" else _context(profile),
         "async_creator_fn": partial(_connect, backend),
     }
     if _uncached(backend):
         args["prepared_statement_name_func"] = lambda: f"__dbctl_{uuid.uuid4().hex}__"
-        args["statement_cache_size"] = 0
+        args["statement_cache_size"] = args["prepared_statement_cache_size"] = 0
     return args
 
 
+def _options(backend: Backend) -> dict[str, Any]:
+    """Return the options of the profile that asyncpg has keywords for.
+
+    Raises:
+        ConfigError: The asyncpg that is installed has none for one, or libpq's makes sure of what asyncpg can't.
+    """
+    import inspect
+
+    import asyncpg
+
+    profile = backend.profile
+    told = backend.told(asynchronous=True)
+    if profile.query.get("sslnegotiation") == "direct":
+        told["direct_tls"] = True
+    known = {*inspect.signature(asyncpg.connect).parameters, "prepared_statement_cache_size"}
+    lacking = [key for key in profile.query if key in ONLY_LIBPQ] + [key for key in told if key not in known]
+    if addresses_of(profile) and profile.ssl.mode == "verify-full" and profile.host:
+        lacking.append("hostaddr")  # asyncpg verifies what it connects to
+    if lacking:
+        where = profile.origins.get("query", f"profile {profile.name}")
+        raise ConfigError(
+            f"{where}: query.{lacking[0]}: asyncpg {asyncpg.__version__} can't do that",
+            "leave it out, or connect by the sync driver",
+        )
+    return told
+
+
+def _server_settings(profile: Profile) -> dict[str, str]:
+    """Return what the server is told when the connection begins; it reads `options` as libpq would send it."""
+    options = profile.query.get("options")
+    settings = {"application_name": profile.application_name}
+    return settings | ({"options": as_list(options)[-1]} if options else {})
+
+
+def _context(profile: Profile) -> SSLContext:
+    """Return the context of the profile, and what libpq's options say besides.
+
+    Raises:
+        ConfigError: A certificate, a key or a list of revoked certificates can't be loaded.
+    """
+    import ssl
+
+    context = ssl_context(profile)
+    versions = {f"TLSv1{minor}": f"TLSv1{minor.replace('.', '_')}" for minor in ("", ".1", ".2", ".3")}
+    for key, bound in (
+        ("ssl_min_protocol_version", "minimum_version"),
+        ("ssl_max_protocol_version", "maximum_version"),
+    ):
+        if version := profile.query.get(key):
+            setattr(context, bound, ssl.TLSVersion[versions[str(version)]])
+    if revoked := profile.query.get("sslcrl"):
+        try:
+            context.load_verify_locations(cafile=str(revoked))
+        except OSError as error:
+            where = profile.origins.get("query", f"profile {profile.name}")
+            raise ConfigError(f"{where}: query.sslcrl: can't read {revoked}: {error.strerror or error}") from error
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    if profile.query.get("sslnegotiation") == "direct":
+        context.set_alpn_protocols(["postgresql"])
+    return context
+
+
 def _uncached(backend: Backend) -> bool:
-    return backend.profile.query.get("prepared_statement_cache_size") == "0"
+    """Tell whether statements are to be forgotten: SQLAlchemy has a cache of them, and asyncpg another."""
+    caches = ("prepared_statement_cache_size", "statement_cache_size")
+    return any(backend.profile.query.get(key) == "0" for key in caches)
 
 
-async def _connect(backend: Backend, *args: Any, **kwargs: Any) -> Any:
-    connection = await _open(backend, *args, **kwargs)
+async def _connect(backend: Backend, **kwargs: Any) -> Any:
+    connection = await connect_to_one(backend, kwargs)
     try:
+        keep_alive(backend.profile, connection)
         await _refuse_pooler(backend, connection)
     except BaseException:  # a cancelled task's too: nobody else knows of the connection yet
         connection.terminate()
@@ -69,17 +144,3 @@ async def _refuse_pooler(backend: Backend, connection: Any) -> None:
             "connection",
             "add prepared_statement_cache_size=0 to the url's query, or connect to the server itself",
         )
-
-
-async def _open(backend: Backend, *args: Any, **kwargs: Any) -> Any:
-    import asyncpg
-
-    try:
-        return await backend.opening(asyncpg.connect(*args, **kwargs))
-    except asyncpg.PostgresError as error:
-        raise backend.connect_error(error) from error
-    except ConnectError as error:
-        no_tls = isinstance(error.__cause__, ConnectionError) and "SSL upgrade" in str(error.__cause__)
-        if backend.profile.ssl.mode != "prefer" or not no_tls:
-            raise
-    return await backend.opening(asyncpg.connect(*args, **kwargs | {"ssl": False}))

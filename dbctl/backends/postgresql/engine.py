@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.audit import Facts, ServerUsage
@@ -13,9 +14,10 @@ from dbctl.backends.base import Backend, Identity
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg, audit
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
+from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, addresses_of, option_problems, places
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
 from dbctl.backends.tls import system_ca
-from dbctl.errors import WorkRefused
+from dbctl.errors import ConfigError, WorkRefused
 from dbctl.profiles.tls import VERIFYING
 
 if TYPE_CHECKING:
@@ -56,7 +58,12 @@ class PostgreSQL(PostgreSQLRelations, PostgreSQLErrors, Backend):
     drivers = ("postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg")
     sync_driver = "postgresql+psycopg2"
     async_driver = "postgresql+asyncpg"
-    default_port = 5432
+    other_drivers = (
+        *("pgsql", "postgis", "postgresql+psycopg", "postgresql+psycopg_async", "postgresql+psycopg2cffi"),
+        *("postgresql+pg8000", "postgresql+aiopg", "postgresql_psycopg2"),
+    )
+    default_port = DEFAULT_PORT
+    options = OPTIONS
     check_deferred = "SET CONSTRAINTS ALL IMMEDIATE"
     lock_statement = "SELECT pg_try_advisory_lock(:key)"
     unlock_statement = "SELECT pg_advisory_unlock(:key)"
@@ -67,10 +74,15 @@ class PostgreSQL(PostgreSQLRelations, PostgreSQLErrors, Backend):
         """Return libpq's keywords (https://www.postgresql.org/docs/current/libpq-connect.html)."""
         from psycopg2.extensions import cursor
 
-        profile, ssl = self.profile, self.profile.ssl
+        profile, ssl, where = self.profile, self.profile.ssl, places(self.profile)
         return {
+            **self._libpq_options(),
+            "host": ",".join(place.host for place in where),
+            "port": ",".join(str(place.port) for place in where),
+            # Also over what PGCLIENTENCODING says, and `options`.
+            "client_encoding": "utf8",
             # libpq takes whole seconds, for each host anew, and advises against fewer than 2.
-            "connect_timeout": max(2, math.ceil(profile.connect_timeout / max(1, len(self.addresses())))),
+            "connect_timeout": max(2, math.ceil(profile.connect_timeout / len(where))),
             "application_name": profile.application_name,
             "cursor_factory": marking(cursor, _ASKING, profile, is_closed=lambda connection: bool(connection.closed)),
             "sslmode": ssl.mode,
@@ -79,21 +91,41 @@ class PostgreSQL(PostgreSQLRelations, PostgreSQLErrors, Backend):
             "sslkey": ssl.key or ssl.cert or _NO_FILE,
         }
 
-    def addresses(self) -> Sequence[tuple[str, int]]:
-        """Return also those of several hosts: `?host=a:1&host=b:2`, or `?host=a,b&port=1,2`.
+    def _libpq_options(self) -> dict[str, Any]:
+        """Return the options of the profile that are libpq's, all of which the one that is installed has to know.
 
-        https://docs.sqlalchemy.org/en/20/dialects/postgresql.html#specifying-multiple-fallback-hosts
+        Raises:
+            ConfigError: It is older than one of them.
         """
-        hosts, ports = (_listed(self.profile.query.get(key)) for key in ("host", "port"))
-        if not hosts:
-            return super().addresses()
-        ports = ports or [str(self.profile.port or self.default_port)]
-        ports = ports * len(hosts) if len(ports) == 1 else ports
-        pairs = [
-            host.rsplit(":", 1) if host.count(":") == 1 else (host, port)
-            for host, port in zip(hosts, ports, strict=False)
-        ]
-        return [(host, int(port)) for host, port in pairs if host and not host.startswith("/") and port.isdecimal()]
+        import psycopg2
+        from psycopg2.extensions import libpq_version, make_dsn
+
+        told = self.told()
+        for key, value in told.items():
+            try:
+                make_dsn(**{key: value})
+            except psycopg2.ProgrammingError:
+                where, version = self.profile.origins.get("query", f"profile {self.profile.name}"), libpq_version()
+                raise ConfigError(f"{where}: query.{key}: libpq {version // 10_000} has no such option") from None
+        return told
+
+    def problems(self) -> Iterator[str]:
+        """Yield also what is wrong with several hosts."""
+        yield from super().problems()
+        yield from option_problems(self.profile)
+
+    def remarks(self) -> Iterator[tuple[str, str]]:
+        """Yield also what only libpq makes sure of."""
+        yield from super().remarks()
+        if self.profile.query.get("channel_binding") == "require":
+            yield "query.channel_binding", "is psycopg2's: asyncpg has none, and goes without"
+
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """Return those of all hosts that are not at a Unix socket."""
+        found = places(self.profile)
+        if direct := addresses_of(self.profile):
+            found = [replace(place, host=address) for place, address in zip(found, direct, strict=False)]
+        return [(place.host, place.port) for place in found if not place.is_socket]
 
     def async_connect_args(self) -> dict[str, Any]:
         """Return asyncpg's keywords."""
@@ -220,11 +252,6 @@ class PostgreSQL(PostgreSQLRelations, PostgreSQLErrors, Backend):
             self._tell_of_ddl_wait()
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_DDL_LOCK})")
         yield
-
-
-def _listed(value: str | Sequence[str] | None) -> list[str]:
-    values = [value] if isinstance(value, str) else value or []
-    return [part for item in values for part in item.split(",")]
 
 
 backend = PostgreSQL

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sqlite3
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,10 @@ from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.sqlite import audit
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
 from dbctl.backends.sqlite.errors import SQLiteErrors
+from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
 from dbctl.errors import ConnectError, Remedy, WorkRefused
 from dbctl.profiles.files import absolute
+from dbctl.profiles.query import as_list
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -68,6 +70,12 @@ def _is_missing(args: Any, kwargs: Any) -> bool:
     return False
 
 
+def _missing_directory(path: str) -> str | None:
+    """Return the directory in which a file would be, as its path has it, where there is none."""
+    directory = Path(path).parent
+    return None if os.path.isdir(directory) else str(directory)
+
+
 class SQLite(SQLiteErrors, Backend):
     """SQLite, in a file or in memory."""
 
@@ -75,9 +83,11 @@ class SQLite(SQLiteErrors, Backend):
     drivers = ("sqlite", "sqlite+pysqlite", "sqlite+aiosqlite")
     sync_driver = "sqlite+pysqlite"
     async_driver = "sqlite+aiosqlite"
+    other_drivers = ("sqlite3",)
     needs_host = False
     adds_constraints = False
     locks_to_write = True
+    options = OPTIONS
 
     def url(self, driver: str | None = None) -> URL:
         """Return what `Backend.url` does, where the file can be found: SQLAlchemy makes its path an absolute one."""
@@ -90,9 +100,30 @@ class SQLite(SQLiteErrors, Backend):
         """Return none: every transaction is serializable here, which is more than any other level asks for."""
         return {}
 
+    def problems(self) -> Iterator[str]:
+        """Yield also what a file's URL has no place for, which is its path where it follows two slashes only."""
+        profile = self.profile
+        if place := next((key for key in ("host", "port", "user", "password") if getattr(profile, key)), None):
+            where = profile.origins.get(place, f"profile {profile.name}")
+            example = "/".join(filter(None, (profile.host, profile.database))) if place == "host" else "data/app.db"
+            yield (
+                f"{where}: {place}: SQLite has no server; a path follows three slashes where it is relative"
+                f" (sqlite:///{example}), four where it begins at the root (sqlite:////{example})"
+            )
+            return
+        yield from super().problems()
+        yield from uri_problems(profile)
+
+    def url_query(self) -> Mapping[str, str]:
+        """Return what SQLAlchemy makes a URI of, for SQLite itself."""
+        return {key: as_list(value)[-1] for key, value in self.profile.query.items() if key in {*URI, "uri"}}
+
     def connect_args(self) -> dict[str, Any]:
         """Return sqlite3's keywords."""
-        args: dict[str, Any] = {"timeout": self.lock_patience, "factory": marking_connection(self.profile)}
+        args: dict[str, Any] = self.told() | {
+            "timeout": self.lock_patience,
+            "factory": marking_connection(self.profile),
+        }
         if self.profile.in_memory:
             args["check_same_thread"] = False
         return args
@@ -126,8 +157,10 @@ class SQLite(SQLiteErrors, Backend):
         """
         from sqlalchemy import event
 
-        if missing is not Missing.CREATE and not self.profile.in_memory:
-            event.listen(engine, "do_connect", self._refuse if missing is Missing.REFUSE else self._pretend)
+        if not self.profile.in_memory:
+            event.listen(engine, "do_connect", self._refuse_directory)
+            if missing is not Missing.CREATE:
+                event.listen(engine, "do_connect", self._refuse if missing is Missing.REFUSE else self._pretend)
 
         @event.listens_for(engine, "connect")
         def set_up(driver_connection: Any, _record: Any) -> None:
@@ -145,6 +178,15 @@ class SQLite(SQLiteErrors, Backend):
             event.listen(engine, "handle_error", _end_what_nobody_awaits)
         if self.profile.statement_timeout:
             event.listen(engine, "before_cursor_execute", self._set_deadline)
+
+    def _refuse_directory(self, _dialect: Any, _record: Any, _args: Any, kwargs: Any) -> None:
+        path = self.profile.database or ""
+        if not kwargs.get("uri") and (directory := _missing_directory(path)):
+            raise ConnectError(
+                f"profile {self.profile.name}: there is no directory {directory} for the database file {path}",
+                "database",
+                "create the directory, or correct the path",
+            )
 
     def _refuse(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> None:
         if _is_missing(args, kwargs):

@@ -21,6 +21,9 @@ from dbctl.errors import (
     WorkRefused,
 )
 
+_OF_THE_FILE = (14, 26)
+"""The codes that say that the file can't be opened, or is no database."""
+
 _LOCK_TIMEOUT = 5.0
 """Seconds for which a lock of another process is waited for, unless the profile says; sqlite3's own default."""
 
@@ -69,13 +72,15 @@ class SQLiteErrors(Diagnosis):
         return words or (code if code in self.meanings else code & 0xFF)
 
     def error_text(self, error: BaseException) -> str:
-        """Return SQLite's words, and with them the file that the operating system refuses, and why it does."""
-        text = super().error_text(error)
-        file = self.profile.database
-        refused = getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
-        if not refused or not file or file.startswith("file:"):
+        """Return SQLite's words, and with them the file that is the trouble, and why the system refuses it."""
+        text, file, code = super().error_text(error), self.profile.database, self.error_code(error)
+        if code not in {*_OF_THE_FILE, sqlite3.SQLITE_READONLY} or not file or file.startswith("file:") or file in text:
             return text
         return f"{text}: {file}{_reason(file)}"
+
+    def lost_error(self, error: BaseException) -> ConnectError:
+        """Say that it could not be opened, which SQLite finds out with the first statement."""
+        return self.connect_error(error) if self.error_code(error) in _OF_THE_FILE else super().lost_error(error)
 
     def failed_stage(self, error: BaseException) -> str:
         """Name the only step there is."""

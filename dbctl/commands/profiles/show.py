@@ -37,15 +37,19 @@ def show(
 ) -> Iterator[Setting]:
     """Show the profile as it takes effect, secrets masked, and where each value came from.
 
+    A note says what is taken in another way than the profile says it: the driver of a service's URL, an option.
+
     Examples:
         $ dbctl profiles show
         $ dbctl profiles show prod
         $ DATABASE_URL=sqlite:///x.db dbctl profiles show
     """
     profile = profiles.select(name)
-    backend_of(profile)
+    backend = backend_of(profile)
     yield Setting("name", profile.name, "")
     yield Setting("url", profile.shown_url, profile.origins.get("driver", ""))
+    for key, why in backend.remarks():
+        yield Setting("note", f"{key} {why}", profile.origins.get(key.partition(".")[0], ""))
     yield from _settings(profile, profile.origins)
 
 

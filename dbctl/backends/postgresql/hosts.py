@@ -1,0 +1,89 @@
+"""Connecting by asyncpg to one of several hosts, as libpq chooses among them, and keeping the connection alive.
+
+https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.postgresql.options import Place, addresses_of, places
+from dbctl.errors import ConnectError
+
+if TYPE_CHECKING:
+    from dbctl.backends.base import Backend
+    from dbctl.profiles import Profile
+
+# What libpq calls them, and what the system does; the last is Linux's own.
+_KEEPALIVES: Mapping[str, str] = {
+    "keepalives_idle": "TCP_KEEPIDLE",
+    "keepalives_interval": "TCP_KEEPINTVL",
+    "keepalives_count": "TCP_KEEPCNT",
+    "tcp_user_timeout": "TCP_USER_TIMEOUT",
+}
+
+
+async def connect_to_one(backend: Backend, kwargs: Mapping[str, Any]) -> Any:
+    """Connect to the first of the profile's hosts that answers and is what `target_session_attrs` asks for.
+
+    Args:
+        backend: The backend, bound to the profile.
+        kwargs: asyncpg's keywords but for the host and the port.
+
+    Raises:
+        ConnectError: None did; it is the last one's error. A login that a host refuses ends it.
+    """
+    failure: ConnectError | None = None
+    for place, wanted in _tries(backend.profile):
+        try:
+            return await _open(backend, {**kwargs, "host": place.host, "port": place.port}, wanted)
+        except ConnectError as error:
+            failure = error
+            if error.stage in {"login", "database"} and not error.transient:
+                break
+    assert failure is not None, "a profile has a host"
+    raise failure
+
+
+def _tries(profile: Profile) -> Iterator[tuple[Place, str]]:
+    """Yield where to connect, one after the other, and what the server has to be there."""
+    found = places(profile)
+    if direct := addresses_of(profile):
+        found = [replace(place, host=address) for place, address in zip(found, direct, strict=False)]
+    if profile.query.get("load_balance_hosts") == "random":
+        random.shuffle(found)
+    wanted = str(profile.query.get("target_session_attrs", "any"))
+    rounds = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
+    yield from ((place, attribute) for attribute in rounds for place in found)
+
+
+async def _open(backend: Backend, kwargs: dict[str, Any], wanted: str) -> Any:
+    import asyncpg
+
+    try:
+        return await backend.opening(asyncpg.connect(**kwargs, target_session_attrs=wanted))
+    except asyncpg.TargetServerAttributeNotMatched as error:
+        message = f"profile {backend.profile.name}: connection failed: {kwargs['host']} is not {wanted}"
+        raise ConnectError(message, transient=True) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise backend.connect_error(error) from error
+    except ConnectError as error:
+        no_tls = isinstance(error.__cause__, ConnectionError) and "SSL upgrade" in str(error.__cause__)
+        if backend.profile.ssl.mode != "prefer" or not no_tls or kwargs["ssl"] is False:
+            raise
+    return await _open(backend, kwargs | {"ssl": False}, wanted)
+
+
+def keep_alive(profile: Profile, connection: Any) -> None:
+    """Set what libpq's options say of the connection's socket, as far as the system has it."""
+    sock = connection._transport.get_extra_info("socket")
+    if sock is None or sock.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, profile.query.get("keepalives") != "0")
+    for key, name in _KEEPALIVES.items():
+        if (value := int(str(profile.query.get(key, "0")))) and (option := getattr(socket, name, None)):
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)

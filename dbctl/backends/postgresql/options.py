@@ -1,0 +1,161 @@
+"""What a URL may tell PostgreSQL's drivers: libpq's keywords, which psycopg2 is given as they are, and asyncpg's own.
+
+https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS and
+https://magicstack.github.io/asyncpg/current/api/index.html#connection
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dbctl.backends.options import FLAG, TEXT, WHOLE, Option, one_of
+from dbctl.errors import ConfigError
+from dbctl.profiles import Profile
+from dbctl.profiles.files import unreadable
+from dbctl.profiles.query import as_list, is_yes
+
+DEFAULT_PORT = 5432
+
+_LIBPQ = TEXT.for_sync()
+_NUMBER = replace(WHOLE, read=lambda text: str(WHOLE.read(text)), asynchronous=False)
+_SWITCH = one_of("0", "1").for_sync()
+_TLS = one_of("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3").for_sync()
+
+
+def _utf8(text: str) -> str:
+    if text.lower().replace("-", "").replace("_", "") not in {"utf8", "unicode", "auto"}:
+        raise ValueError("utf8: text is always sent so, and the server translates it to what the database has")
+    return text
+
+
+def _no_replication(text: str) -> str:
+    if text.lower() not in {"0", "off", "false", "no"}:
+        raise ValueError("off: a connection for replication has no transactions")
+    return text
+
+
+OPTIONS: Mapping[str, Option] = {
+    # These two tell where to connect, see `places`.
+    "host": Option(several=True, sync=False, asynchronous=False),
+    "port": Option(several=True, sync=False, asynchronous=False),
+    "hostaddr": _LIBPQ,
+    "options": _LIBPQ,
+    "passfile": TEXT,
+    "keepalives": _SWITCH,
+    **dict.fromkeys(("keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"), _NUMBER),
+    "target_session_attrs": one_of("any", "read-write", "read-only", "primary", "standby", "prefer-standby").for_sync(),
+    "load_balance_hosts": one_of("disable", "random").for_sync(),
+    "channel_binding": one_of("disable", "prefer", "require").for_sync(),
+    "require_auth": _LIBPQ,
+    "requirepeer": _LIBPQ,
+    "krbsrvname": TEXT,
+    "gsslib": one_of("gssapi", "sspi"),
+    "gssdelegation": _SWITCH,
+    # GSS would encrypt in place of TLS, and past what ssl.mode asks for.
+    "gssencmode": one_of("disable", "prefer").for_sync(),
+    "sslpassword": _LIBPQ,
+    "sslcrl": _LIBPQ,
+    "sslcrldir": _LIBPQ,
+    "sslsni": _SWITCH,
+    "sslcertmode": one_of("disable", "allow", "require").for_sync(),
+    "sslcompression": _SWITCH,
+    "sslnegotiation": one_of("postgres", "direct").for_sync(),
+    "ssl_min_protocol_version": _TLS,
+    "ssl_max_protocol_version": _TLS,
+    "client_encoding": Option(_utf8).but("text is always UTF-8"),
+    "fallback_application_name": TEXT.but("application_name goes before it"),
+    "replication": Option(_no_replication).but("a connection is one for transactions"),
+    "autocommit": FLAG.but("a run is one transaction"),
+    "prepare_threshold": TEXT.but("it is psycopg's, which does not connect here"),
+    # asyncpg's own
+    **dict.fromkeys(
+        ("statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size"), WHOLE.for_async()
+    ),
+    "prepared_statement_cache_size": WHOLE.for_async(),
+    "command_timeout": TEXT.but("statement_timeout is the profile's own key"),
+    "direct_tls": FLAG.for_async(),
+}
+
+ONLY_LIBPQ = ("require_auth", "requirepeer", "sslcrldir")
+"""What libpq makes sure of and asyncpg can't: the async driver does not connect without it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a server may be: at an address, or at a Unix socket in a directory.
+
+    Attributes:
+        host: The host's name or address, or the directory.
+        port: The port's number, which a socket has in its name too.
+    """
+
+    host: str
+    port: int
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether it is a Unix socket; `@` begins the name of one that is in no directory."""
+        return self.host.startswith(("/", "@"))
+
+
+def places(profile: Profile) -> list[Place]:
+    """Return where a profile connects to, in its order: one host, or several, as libpq and SQLAlchemy have them.
+
+    They are `host1:1,host2:2`; `?host=a:1&host=b:2`; `?host=a,b&port=1,2`.
+    https://docs.sqlalchemy.org/en/20/dialects/postgresql.html#specifying-multiple-fallback-hosts
+
+    Raises:
+        ConfigError: A port is no number, or there are more ports than hosts.
+    """
+    hosts = _listed(profile.query.get("host")) or _listed(profile.host) or addresses_of(profile)
+    ports = _listed(profile.query.get("port")) or [str(profile.port or DEFAULT_PORT)]
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    where = profile.origins.get("query", f"profile {profile.name}")
+    if len(ports) != len(hosts):
+        raise ConfigError(f"{where}: query.port: there are {len(ports)} ports for {len(hosts)} hosts", "name one each")
+    found = [_place(host, port) for host, port in zip(hosts, ports, strict=True)]
+    for host, port in found:
+        if not host or not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+            raise ConfigError(
+                f"{where}: query.host: a host has no name, or its port is no number from 1 to 65535",
+                "write host=a:5432&host=b:5432, or host=a,b&port=5432",
+            )
+    return [Place(host, int(port)) for host, port in found]
+
+
+def addresses_of(profile: Profile) -> list[str]:
+    """Return the addresses that are connected to in place of the hosts' names, which are verified all the same."""
+    return _listed(profile.query.get("hostaddr"))
+
+
+def _place(host: str, port: str) -> tuple[str, str]:
+    """Return a host and its port, which may stand behind it; an address of IPv6 is in brackets then."""
+    if match := re.fullmatch(r"\[(?P<ipv6>.*)\](?::(?P<port>.*))?", host):
+        return match["ipv6"], match["port"] or port
+    if host.count(":") == 1 and not host.startswith("/"):
+        name, _, own = host.partition(":")
+        return name, own or port
+    return host, port
+
+
+def _listed(value: str | Sequence[str] | None) -> list[str]:
+    values = as_list(value if isinstance(value, str) else list(value or []))
+    return [part.strip() for item in values for part in item.split(",")] if value else []
+
+
+def option_problems(profile: Profile) -> Iterator[str]:
+    """Yield a line for what is wrong with the hosts, the list of revoked certificates, and TLS from the first byte."""
+    try:
+        places(profile)
+    except ConfigError as error:
+        yield str(error)
+    where = profile.origins.get("query", f"profile {profile.name}")
+    revoked = profile.query.get("sslcrl")
+    if revoked and (reason := unreadable(Path(str(revoked)))):  # which libpq would pass over
+        yield f"{where}: query.sslcrl: can't read {revoked}: {reason}"
+    direct = profile.query.get("sslnegotiation") == "direct" or is_yes(str(profile.query.get("direct_tls", "no")))
+    if direct and profile.ssl.mode in {"disable", "prefer"}:
+        yield f'{where}: query.sslnegotiation: ssl.mode is "{profile.ssl.mode}"; set it to "verify-full" or "require"'
