@@ -76,12 +76,19 @@ class Call:
         return Profiles.load(self.said.config, name=name, url=self.said.url, options=options, ask=ask)
 
     def profile(self) -> Profile:
-        """Return the profile that is chosen; one that is protected has been confirmed, where it is to be written."""
+        """Return the profile that is chosen.
+
+        Where it is to be written it has been said which one that is, and one that is protected has been confirmed.
+        """
         from dbctl.cli.prompts import confirm
 
-        profile = self.profiles().select()
-        if self.effects.writes and profile.protected and not self.terms.dry_run:
-            confirm(profile, self.terms.confirm)
+        profiles = self.profiles()
+        profile = profiles.select()
+        if self.effects.writes:
+            origin = profiles.choice().origin
+            _log.info("%s: %s%s", profile.called, profile.place, f" ({origin})" if origin else "")
+            if profile.protected and not self.terms.dry_run:
+                confirm(profile, self.terms.confirm)
         return profile
 
     @property

@@ -54,7 +54,7 @@ def layer_from_table(table: Mapping[str, Any], origin: str, directory: Path, env
     Args:
         table: The table as TOML gives it.
         origin: The file and the table, for messages: `profiles.toml [profiles.pg]`.
-        directory: The file's directory, from which relative paths of key files and passwords start.
+        directory: The file's directory, from which relative paths start: of keys, passwords, SQLite's databases.
         environ: Where `${VAR}` is looked up.
 
     Raises:
@@ -88,7 +88,7 @@ def layer_from_table(table: Mapping[str, Any], origin: str, directory: Path, env
         if isinstance(values.get(key), str):
             values[key] = str(directory / os.path.expanduser(values[key]))
     _refuse_two_sources(values, origin)
-    return Layer(values, origin)
+    return Layer(values, origin, directory)
 
 
 def build(name: str, layers: Iterable[Layer]) -> Profile:

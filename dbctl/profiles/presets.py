@@ -20,5 +20,8 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
 
 EMBEDDED: Final = "development"
 
+BUILT_IN: Final = "built in"
+"""The origin of what nobody has said."""
+
 BUILT_IN_MODELS: Final = "the sample"
 """The origin of `models` where the profile file names none."""

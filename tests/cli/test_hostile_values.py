@@ -163,7 +163,7 @@ def test_each_row_is_found_by_its_name(stored: Dbctl, database: TestDatabase, mo
 def test_an_error_about_a_value_is_one_harmless_line(value: str, on_sample: Dbctl) -> None:
     result = on_sample("heroes", "show", "--", f"no {value}")
     assert result.code == 1
-    assert result.err.startswith('dbctl: error: there is no hero "no ')
+    assert result.talk.startswith('dbctl: error: there is no hero "no ')
     assert result.err.endswith("\n")
     assert len(result.err.splitlines()) == 1
     assert controls(result.err) == {"\n"}
@@ -217,7 +217,7 @@ def test_a_number_out_of_range_is_refused_in_one_line(age: int, on_database: Dbc
 def test_a_number_that_python_does_not_read_is_a_usage_error(on_sample: Dbctl) -> None:
     result = on_sample("heroes", "add", "A", "--secret-name", "s", "--age", "1" * 5000)
     assert result.code == 2
-    assert result.err.count("\n") == 1
+    assert result.talk.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", [str(2**31), str(2**63), "1" * 5000], ids=["2**31", "2**63", "5000 digits"])
@@ -241,5 +241,5 @@ def test_a_page_beyond_all_numbers_is_no_bug(option: str, number: int, on_databa
 
 def refused(result: Result) -> None:
     assert (result.code, result.out) == (1, ""), str(result)
-    assert result.err.startswith("dbctl: error: ")
-    assert result.err.count("\n") == 1
+    assert result.talk.startswith("dbctl: error: ")
+    assert result.talk.count("\n") == 1

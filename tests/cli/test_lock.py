@@ -43,7 +43,7 @@ def teams(dbctl: Dbctl) -> list[str]:
 def test_while_another_run_holds_it_nothing_is_done(on_sample: Dbctl) -> None:
     with held(on_sample.cwd):
         result = on_sample(*ADD, "--lock", "nightly")
-    assert (result.code, result.out, result.err.count("\n")) == (7, "", 1), str(result)
+    assert (result.code, result.out, result.talk.count("\n")) == (7, "", 1), str(result)
     assert 'another run holds the lock "nightly"' in result.err
     assert "--lock-wait" in result.err
     assert teams(on_sample) == ["Preventers", "Z-Force", "Empty"]

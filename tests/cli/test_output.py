@@ -44,7 +44,7 @@ FIELDS = {
     "profiles default": ["default", "file"],
     "profiles edit": ["file", "changed"],
     "profiles import url sqlite:// --as X": ["name", "source", "file"],
-    "profiles list": ["name", "chosen", "url", "source", "problem"],
+    "profiles list": ["name", "default", "url", "origin", "error"],
     "profiles path": ["path", "exists"],
     "profiles remove spare": ["name", "file"],
     "profiles set spare workers=2": ["profile", "key", "value", "file"],

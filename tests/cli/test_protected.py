@@ -24,7 +24,7 @@ def protected(dbctl: Dbctl) -> Dbctl:
 def test_nothing_is_written_without_its_name(protected: Dbctl) -> None:
     result = protected(*ADD)
     assert (result.code, result.out) == (8, "")
-    assert result.err == ("dbctl: error: profile prod is protected; nothing was connected to; say --confirm=prod\n")
+    assert result.talk == ("dbctl: error: profile prod is protected; nothing was connected to; say --confirm=prod\n")
     assert protected.ok("teams", "list", "--json").json == []
 
 

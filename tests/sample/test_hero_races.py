@@ -34,8 +34,8 @@ def test_a_hero_who_is_removed_meanwhile_is_not_found(
         until_it_waits(heroes)
         other.commit()
     out, err = run.communicate(timeout=20)
-    assert (run.returncode, out, err.count("\n")) == (1, "", 1), err
-    assert err.startswith("dbctl: error: ")
+    assert (run.returncode, out, err.count("\n")) == (1, "", 2), err
+    assert "\ndbctl: error: " in err
     assert "hero" in err
 
 

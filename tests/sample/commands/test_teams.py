@@ -27,8 +27,8 @@ def test_a_dry_run_shows_the_team_and_adds_none(sample: Sample) -> None:
 def test_a_name_is_taken_once(sample: Sample) -> None:
     result = sample.dbctl("teams", "add", "Preventers")
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("dbctl: error: ")
-    assert result.err.count("\n") == 1
+    assert result.talk.startswith("dbctl: error: ")
+    assert result.talk.count("\n") == 1
     assert len(sample.rows["team"]) == 2
 
 
@@ -92,4 +92,4 @@ def test_a_dry_run_removes_no_team(sample: Sample) -> None:
 
 def test_a_team_that_is_not_there_is_refused(sample: Sample) -> None:
     result = sample.dbctl("teams", "remove", "Nobody")
-    assert (result.code, result.err) == (1, 'dbctl: error: there is no team "Nobody"; dbctl teams list shows all\n')
+    assert (result.code, result.talk) == (1, 'dbctl: error: there is no team "Nobody"; dbctl teams list shows all\n')
