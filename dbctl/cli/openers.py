@@ -88,8 +88,26 @@ class Call:
             origin = profiles.choice().origin
             _log.info("%s: %s%s", profile.called, profile.place, f" ({origin})" if origin else "")
             if profile.protected and not self.terms.dry_run:
-                confirm(profile, self.terms.confirm)
+                confirm(profile, self.terms.confirm, lambda: self._loss(profile))
         return profile
+
+    def _loss(self, profile: Profile) -> str:
+        """Return what the command takes away, as a sentence without its end; nothing where it does not say."""
+        loses = self.effects.loses
+        if loses is None:
+            return ""
+        from dbctl.connections.connector import opened
+        from dbctl.work.retries import run_unit
+
+        def look() -> str:
+            with opened(profile) as connector:
+                return run_unit(
+                    connector, lambda unit: loses(unit, **self.arguments), retries=0, writes=False, strict=True
+                )
+
+        name = self.function.__name__.rstrip("_").replace("_", "-")
+        where = f" on {profile.host}" if profile.host else ""
+        return f"{name} {self.supervisor.run(look)} in {profile.database or 'memory'}{where}"
 
     @property
     def missing(self) -> Missing:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dbctl.tables import changes as tables
+from dbctl.tables.losses import lost_by_dropping
 from dbctl.tables.models import metadata_of, models_of
 from dbctl.tables.options import AppDir, Models
 from dbctl.work.database import Database
@@ -13,7 +14,11 @@ PLACE = 29
 PAGE = "tables"
 
 
-@writes(repeatable=True)
+def _loses(database: Database, models: Models = None, app_dir: AppDir = ".") -> str:
+    return f"drops {lost_by_dropping(database, metadata_of(models or database.profile.models, app_dir))}"
+
+
+@writes(repeatable=True, loses=_loses)
 def drop_tables(
     database: Database,
     models: Models = None,

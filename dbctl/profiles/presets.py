@@ -7,6 +7,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     "production": {
         "environment": "production",
         "connect_timeout": 10.0,
+        "protected": True,
         "pool.size": 20,
         "pool.max_overflow": 10,
         "pool.pre_ping": True,

@@ -21,6 +21,8 @@ class Effects:
             is in the database, and is rolled back before that. What only reads may always.
         owns_terminal: It sees to signals itself: a server, an editor, a shell.
         several: It takes several profiles at once.
+        loses: Says what is lost by it, as the end of a sentence of which the command is the subject: `drops 3 tables`.
+            It is called as the command's function is, in a unit of work of its own that only reads.
     """
 
     writes: bool = False
@@ -29,6 +31,7 @@ class Effects:
     repeatable: bool = True
     owns_terminal: bool = False
     several: bool = False
+    loses: Callable[..., str] | None = None
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
@@ -36,7 +39,11 @@ class Effects:
 
 
 def writes(
-    *, creates: bool = False, unless: str | None = None, repeatable: bool = False
+    *,
+    creates: bool = False,
+    unless: str | None = None,
+    repeatable: bool = False,
+    loses: Callable[..., str] | None = None,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Mark a command function as one that writes: `@writes()`.
 
@@ -44,8 +51,9 @@ def writes(
         creates: Connecting for it may create the database where that is a file.
         unless: The name of its option with which it only looks.
         repeatable: Whether it may be run again where other transactions got in its way.
+        loses: Says what is lost by it, for the question that a protected profile asks; as in `Effects`.
     """
-    return _mark(writes=True, creates=creates, unless=unless, repeatable=repeatable)
+    return _mark(writes=True, creates=creates, unless=unless, repeatable=repeatable, loses=loses)
 
 
 def owns_terminal(function: CommandFunction) -> CommandFunction:
