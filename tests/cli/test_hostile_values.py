@@ -44,7 +44,7 @@ UNICODE = [
 ]
 QUOTES = ["'", '"', "`", "''; DROP TABLE hero; --", "\\", "\\'", "\\n", "a\\", "$(touch x)", "`touch x`"]
 PLACEHOLDERS = ["%", "%s", "%(name)s", "100%", ":name", ":1", "?", "{x}", "{0}", "${HOME}", "$1", "@@version"]
-SPACES = ["", " ", " x ", "a\tb", "a\nb", "a\r\nb", "\r", "\n", "\x0b\x0c", "\xa0x\xa0"]
+SPACES = [" ", "  ", " x ", "a\tb", "a\nb", "a\r\nb", "\r", "\n", "\x0b\x0c", "\xa0x\xa0"]
 WORDS = ["-x", "--json", "--", "-", "NULL", "null", "true", "0", "1e5", "=1+1", "@x", "x" * 200, "😀" * 200]
 VALUES = [*MARKUP, *ESCAPES, *UNICODE, *QUOTES, *PLACEHOLDERS, *SPACES, *WORDS]
 
@@ -194,10 +194,6 @@ def test_a_name_that_is_too_long_is_refused_in_one_line(
 ) -> None:
     on_database.ok("init-tables")
     result = on_database("heroes", "add", character * 201, "--secret-name", "s")
-    if database.kind == "sqlite":
-        assert result.code == 0  # it has no lengths
-        assert heroes(database) == [(character * 201, "s")]
-        return
     refused(result)
     assert heroes(database) == []
 
@@ -206,10 +202,6 @@ def test_a_name_that_is_too_long_is_refused_in_one_line(
 def test_a_number_out_of_range_is_refused_in_one_line(age: int, on_database: Dbctl, database: TestDatabase) -> None:
     on_database.ok("init-tables")
     result = on_database("heroes", "add", "A", "--secret-name", "s", "--age", str(age))
-    if database.kind == "sqlite" and age < 2**63:
-        assert result.code == 0  # its integers have 64 bits
-        assert database.execute("SELECT age FROM hero") == [(age,)]
-        return
     refused(result)
     assert heroes(database) == []
 
