@@ -55,11 +55,17 @@ def say_usage(message: str, command: str) -> None:
     _say(f"dbctl: error: {message.rstrip('.')}; see: {command} --help")
 
 
-def say_interrupted(error: BaseException, *, committed: bool = False) -> None:
-    """Say that a signal ended the work, or came when all of it was committed, and write nothing more to stdout."""
+def say_interrupted(error: BaseException, *, writes: bool = False, committed: bool = False) -> None:
+    """Say that a signal ended the work, or came when all of it was committed, and write nothing more to stdout.
+
+    Args:
+        error: What the signal raised.
+        writes: Whether the work meant to write: nothing else has anything to roll back.
+        committed: Whether all of it was committed.
+    """
     discard_stdout()
     outcome = "all of it is committed, but not shown" if committed else "what was not committed is rolled back"
-    _say(f"dbctl: interrupted: {outcome}")
+    _say(f"dbctl: interrupted: {outcome}" if writes else "dbctl: interrupted")
     _trace(error)
 
 

@@ -14,7 +14,7 @@ from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.prompts import restore_terminal
 from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
-from dbctl.errors import DbctlError
+from dbctl.errors import DbctlError, OutputLost, ResultLost
 from dbctl.results import drawn
 from dbctl.work.effects import Effects
 from dbctl.work.progress import reported_to
@@ -79,16 +79,18 @@ def _run(
             renderer.show(result, committed=False if terms.dry_run else None)
             return ExitCode.DONE
     except DbctlError as error:
-        report.say_error(error)
-        return exit_code(error)
+        lost = committed and isinstance(error, OutputLost)
+        told = ResultLost(error.message, "the work is done: do not run it again") if lost else error
+        report.say_error(told)
+        return exit_code(told)
     except ReaderLeft:
         discard_stdout()
         return ExitCode.DONE
     except KeyboardInterrupt as error:
-        report.say_interrupted(error, committed=committed)
+        report.say_interrupted(error, writes=effects.writes, committed=committed)
         return ExitCode.INTERRUPTED
     except Terminated as error:
-        report.say_interrupted(error, committed=committed)
+        report.say_interrupted(error, writes=effects.writes, committed=committed)
         return ExitCode.TERMINATED
     except Exception as error:
         report.say_bug(error)

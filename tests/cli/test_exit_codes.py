@@ -148,6 +148,7 @@ def test_the_codes_are_those_that_scripts_were_promised() -> None:
         "LOCK_HELD": 7,
         "UNCONFIRMED": 8,
         "OUTCOME_UNKNOWN": 9,
+        "OUTPUT_LOST": 10,
         "BUG": 70,
         "INTERRUPTED": 130,
         "TERMINATED": 143,

@@ -142,14 +142,24 @@ def test_a_full_disk_is_one_line(command: str, on_sample: Dbctl) -> None:
 
 def test_a_full_disk_does_not_undo_what_is_committed(on_sample: Dbctl) -> None:
     result = in_shell(on_sample, "dbctl teams add New > /dev/full")
-    assert result.code != 0
-    assert "committed" in result.err
+    assert result.code == 10
+    assert result.talk == (
+        "dbctl: error: can't write the result: No space left on device; the work is done: do not run it again\n"
+    )
     assert [team["name"] for team in on_sample.ok("teams", "list", "--json").json] == [
         "Preventers",
         "Z-Force",
         "Empty",
         "New",
     ]
+
+
+@pytest.mark.parametrize("command", ["teams list", "--help", "ping --help", "--version", "teams add X --dry-run"])
+def test_a_full_disk_without_a_commit_speaks_of_none(command: str, on_sample: Dbctl) -> None:
+    result = in_shell(on_sample, f"dbctl {command} > /dev/full")
+    assert result.code == 1
+    assert "commit" not in result.talk.replace("nothing is committed", "")
+    assert "done" not in result.talk
 
 
 @pytest.mark.parametrize("command", WRITERS)

@@ -39,7 +39,7 @@ def end(run: Run, number: int, code: int, watch: Watch) -> None:
     os.kill(run.pid, signal.SIGKILL)
     result = run()
     assert in_time
-    assert (result.code, result.out, result.err) == (code, "", SAID)
+    assert (result.code, result.out, result.talk) == (code, "", SAID)
     left = SOON - (time.monotonic() - sent)
     assert within(left, lambda: not watch.is_running())
     assert within(left, watch.is_free)
@@ -81,7 +81,7 @@ def test_a_signal_ends_a_wait_for_a_lock(watch: Watch, quick: Forked, number: in
         os.kill(run.pid, signal.SIGKILL)
         result = run()
         assert in_time
-        assert (result.code, result.out, result.err) == (code, "", SAID)
+        assert (result.code, result.out, result.talk) == (code, "", SAID)
         assert within(SOON, lambda: watch.sessions() <= 1)
         other.commit()
     assert within(SOON, watch.is_free)
@@ -140,6 +140,6 @@ def test_a_silent_server_holds_up_no_signal(watch: Watch, quick: Forked, further
         os.kill(run.pid, signal.SIGKILL)
         result = run()
     assert in_time
-    assert (result.code, result.err) == (code, SAID)
+    assert (result.code, result.talk) == (code, SAID)
     assert within(2 + SOON, watch.is_free)
     assert watch.heroes() == [HERO]

@@ -146,7 +146,7 @@ def test_a_signal_ends_a_connect_that_nobody_answers(
     with_profile(quick, scheme, silent)
     for first in range(0, len(CONNECTING), AT_ONCE):
         for result in signalled(quick, CONNECTING[first : first + AT_ONCE], number):
-            assert (result.code, result.out, result.err.removeprefix(NOTE)) == (code, "", SAID), str(result)
+            assert (result.code, result.out, result.talk.removeprefix(NOTE)) == (code, "", SAID), str(result)
 
 
 def test_no_command_is_left_out_of_that() -> None:
@@ -175,7 +175,7 @@ def test_a_signal_ends_a_measurement(dbctl: Dbctl, database: TestDatabase, numbe
     quick = forked(dbctl, database)
     with watching(database) as watch:
         for result in signalled(quick, MEASURING, number):
-            assert (result.code, result.out, result.err) == (code, "", SAID), str(result)
+            assert (result.code, result.out, result.talk) == (code, "", SAID), str(result)
         assert within(SOON, lambda: watch.sessions() == 0)
 
 
