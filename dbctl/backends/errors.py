@@ -213,7 +213,9 @@ class Diagnosis:
             text = self.error_text(original)
             if issubclass(kind, Conflict) and (place := place_told(original)):
                 text = text.rstrip(".") + place
-            translated = kind(text, _HINTS.get(kind, ""))
+            # A database in memory is gone with the command that creates its tables.
+            pointless = kind is MissingTable and self.profile.in_memory
+            translated = kind(text, "" if pointless else _HINTS.get(kind, ""))
         translated.heals = meaning is not None and meaning.heals
         return translated
 

@@ -3,12 +3,17 @@
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
+from typing import Any
 
 from dbctl.cli.hints import told
+from dbctl.cli.options import Globals
 from dbctl.cli.streams import complain, discard_stdout
 from dbctl.errors import ConfigError, DbctlError
 
 _debug = False
+_line: tuple[Globals | None, Mapping[str, Any]] = (None, {})
+"""What was said on the line: hints are to be pasted."""
 
 
 class _Notes(logging.Handler):
@@ -18,15 +23,19 @@ class _Notes(logging.Handler):
         _say(f"dbctl: {record.getMessage()}")
 
 
-def set_up(*, quiet: bool, debug: bool) -> None:
+def set_up(
+    *, quiet: bool, debug: bool, said: Globals | None = None, arguments: Mapping[str, Any] | None = None
+) -> None:
     """Decide how much is said.
 
     Args:
         quiet: Errors only.
         debug: Tracebacks with errors, and what SQLAlchemy's pool logs.
+        said: The global options of the line, for hints.
+        arguments: The arguments of its command, for hints.
     """
-    global _debug  # noqa: PLW0603  # one process says one thing in one way
-    _debug = debug
+    global _debug, _line  # one process says one thing in one way
+    _debug, _line = debug, (said, arguments or {})
     notes = logging.getLogger("dbctl")
     notes.handlers = [_Notes()]
     notes.setLevel(logging.WARNING if quiet else logging.INFO)
@@ -39,7 +48,7 @@ def set_up(*, quiet: bool, debug: bool) -> None:
 def say_error(error: DbctlError) -> None:
     """Say what is wrong and what to do, one line a finding."""
     # Only a profile has several findings, a line each; elsewhere a line's end can only be part of a value.
-    text = told(error)
+    text = told(error, *_line)
     for line in text.split("\n") if isinstance(error, ConfigError) else [text]:
         _say(f"dbctl: error: {line}")
     _trace(error)

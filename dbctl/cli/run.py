@@ -42,7 +42,7 @@ def run(
     from dbctl.work.supervision import Supervisor
 
     opener.load()
-    report.set_up(quiet=said.quiet, debug=said.debug)
+    report.set_up(quiet=said.quiet, debug=said.debug, said=said, arguments=arguments)
     supervisor = Supervisor()
     code = _run(function, opener, arguments, said, terms, effects.in_a_run(arguments), supervisor)
     if supervisor.abandoned:

@@ -67,7 +67,8 @@ def check_tables(database: Database, metadata: Iterable[MetaData]) -> list[Table
             TableState(str(table), "existing" if table in present else "missing") for table in each.sorted_tables
         ]
     if missing := [state.table for state in states if state.state == "missing"]:
-        raise CheckFailed(f"missing tables: {', '.join(missing)}", states, Remedy.CREATE_MISSING)
+        hint = "" if database.profile.in_memory else Remedy.CREATE_MISSING
+        raise CheckFailed(f"missing tables: {', '.join(missing)}", states, hint)
     return states
 
 
