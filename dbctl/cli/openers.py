@@ -26,7 +26,7 @@ Work = Callable[[], Any]
 
 _log = logging.getLogger(__name__)
 
-_BOUNDS = ("timeout", "lock_timeout", "deadline", "isolation", "lock", "lock_wait")
+_BOUNDS = ("timeout", "lock_timeout", "deadline", "isolation", "lock", "lock_wait", "skip_locked")
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ class Call:
 
         profiles = self.profiles()
         profile = profiles.select()
+        if self.terms.skip_locked and profile.lock is None:
+            raise UsageError("--skip-locked is said, and there is no lock", "name one with --lock")
         if self.effects.writes:
             origin = profiles.choice().origin
             _log.info("%s: %s%s", profile.called, profile.place, f" ({origin})" if origin else "")

@@ -192,6 +192,9 @@ class Terms:
         str | None, _term("--lock", metavar="NAME", help="Keep out other runs with a lock of this name.")
     ] = None
     lock_wait: Annotated[float | None, _seconds("--lock-wait", "How long to wait for --lock; 0 unless said.", 0)] = None
+    skip_locked: Annotated[
+        bool, _term("--skip-locked", help="Do nothing, with exit code 0, where another run holds the lock.")
+    ] = False
 
     @classmethod
     def parameters(cls, names: Collection[str]) -> Sequence[Parameter]:

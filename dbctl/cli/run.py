@@ -1,5 +1,6 @@
 """Running one command: it is supervised, its result is shown, its errors become exit codes."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -14,11 +15,13 @@ from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.prompts import restore_terminal
 from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
-from dbctl.errors import DbctlError, OutputLost, ResultLost
+from dbctl.errors import DbctlError, LockHeld, OutputLost, ResultLost
 from dbctl.results import drawn
 from dbctl.work.effects import Effects
 from dbctl.work.progress import reported_to
 from dbctl.work.signals import Terminated, raising_on_signals
+
+_log = logging.getLogger(__name__)
 
 
 def run(
@@ -79,22 +82,27 @@ def _run(
             renderer.show(result, committed=False if terms.dry_run else None)
             return ExitCode.DONE
     except DbctlError as error:
-        lost = committed and isinstance(error, OutputLost)
-        told = ResultLost(error.message, "the work is done: do not run it again") if lost else error
-        report.say_error(told)
-        return exit_code(told)
+        return _failed(error, terms, committed=committed)
     except ReaderLeft:
         discard_stdout()
         return ExitCode.DONE
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, Terminated) as error:
         report.say_interrupted(error, writes=effects.writes, committed=committed)
-        return ExitCode.INTERRUPTED
-    except Terminated as error:
-        report.say_interrupted(error, writes=effects.writes, committed=committed)
-        return ExitCode.TERMINATED
+        return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.TERMINATED
     except Exception as error:
         report.say_bug(error)
         return ExitCode.BUG
+
+
+def _failed(error: DbctlError, terms: Terms, *, committed: bool) -> ExitCode:
+    """Say what went wrong, and return the exit code for it."""
+    if isinstance(error, LockHeld) and terms.skip_locked:
+        _log.info("skipped: %s", error.message)
+        return ExitCode.DONE
+    if isinstance(error, OutputLost) and committed:
+        error = ResultLost(error.message, "the work is done: do not run it again")
+    report.say_error(error)
+    return exit_code(error)
 
 
 def _leave(code: int) -> NoReturn:
