@@ -1,7 +1,7 @@
 """`dbctl profiles list`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dbctl.backends import backend_of
 from dbctl.errors import ConfigError
@@ -20,7 +20,7 @@ class ProfileRow:
     default: bool
     url: str | None
     origin: str
-    error: str | None
+    error: str | None = field(metadata={"across": True})
 
 
 def list_(profiles: Profiles) -> Iterator[ProfileRow]:
