@@ -20,6 +20,7 @@ from dbctl.errors import UsageError
 GLOBAL_PANEL = "Global options"
 _TERMS = "Transaction options"
 _FORMAT = "dbctl.format"
+_SHORT = "dbctl.json"
 
 
 class Format(StrEnum):
@@ -48,9 +49,17 @@ def as_parameters(options: type[Any]) -> list[Parameter]:
 
 
 def _say_format(context: typer.Context, value: Any) -> Any:
-    """Remember the format that is said last: Typer asks in the order of the line, and all levels share `meta`."""
+    """Remember the format that is said last: Typer asks in the order of the line, and all levels share `meta`.
+
+    Raises:
+        UsageError: --json stands beside another format.
+    """
     if value:
-        context.meta[_FORMAT] = Format.JSON if value is True else value
+        said = Format.JSON if value is True else value
+        context.meta[_SHORT] = context.meta.get(_SHORT) or value is True
+        if context.meta[_SHORT] and (other := {said, context.meta.get(_FORMAT, said)} - {Format.JSON}):
+            raise UsageError(f"--json and --output {other.pop()} are both given", "give one of them")
+        context.meta[_FORMAT] = said
     return value
 
 

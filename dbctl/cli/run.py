@@ -78,6 +78,10 @@ def _run(
             except DbctlError as error:
                 renderer.show(error.result)
                 raise
+            except (KeyboardInterrupt, Terminated) as signal:
+                if effects.partial:
+                    renderer.show(getattr(signal, "result", None))
+                raise
             committed = effects.writes and not terms.dry_run
             renderer.show(result, committed=False if terms.dry_run else None)
             return ExitCode.DONE

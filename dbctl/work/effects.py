@@ -20,6 +20,7 @@ class Effects:
         repeatable: It may be run again, in a new transaction, where other transactions got in its way: all that it does
             is in the database, and is rolled back before that. What only reads may always.
         owns_terminal: It sees to signals itself: a server, an editor, a shell.
+        partial: What it has when a signal ends it is worth showing, as a measurement is.
         several: It takes several profiles at once.
         loses: Says what is lost by it, as the end of a sentence of which the command is the subject: `drops 3 tables`.
             It is called as the command's function is, in a unit of work of its own that only reads.
@@ -30,6 +31,7 @@ class Effects:
     unless: str | None = None
     repeatable: bool = True
     owns_terminal: bool = False
+    partial: bool = False
     several: bool = False
     loses: Callable[..., str] | None = None
 
@@ -59,6 +61,11 @@ def writes(
 def owns_terminal(function: CommandFunction) -> CommandFunction:
     """Mark a command function as one that sees to signals itself, and is run in the main thread: `@owns_terminal`."""
     return _mark(owns_terminal=True)(function)
+
+
+def shows_what_it_has(function: CommandFunction) -> CommandFunction:
+    """Mark a command function whose result is shown as far as it has come when a signal ends it."""
+    return _mark(partial=True)(function)
 
 
 def takes_several(function: CommandFunction) -> CommandFunction:

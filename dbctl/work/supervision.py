@@ -75,6 +75,8 @@ class Supervisor:
             if not self._end():
                 self._cancel(lambda seconds: is_done(future, seconds))
                 self.abandoned = not future.done()
+                if future.done() and future.exception() is None:
+                    vars(reason)["result"] = future.result()  # what it has, where it ended by itself
                 raise reason
             return self._outcome(future, reason)
         except Ended:
@@ -120,6 +122,11 @@ class Supervisor:
             raise
         finally:
             over.set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the work has been ended from outside."""
+        return self._ended.is_set()
 
     def note(self, connection: Any, cancel: Cancel) -> None:
         """Take note of a connection that the work uses."""
