@@ -38,6 +38,7 @@ class Remedy(StrEnum):
     WAIT_FOR_LOCK = "wait for it"
     WAIT_LONGER = "try again, or wait longer"
     NAME_MODELS = "name the modules that define your tables"
+    GIVE_PASSWORD = "no password was given: name its source, such as password_env"
     NAME_PROFILE = "name one"
     NAME_APP_DIR = "name the directory that holds it"
 

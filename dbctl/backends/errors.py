@@ -68,6 +68,8 @@ class Diagnosis:
     """Whether any error, outside of a savepoint, leaves a transaction that can only be rolled back."""
     column_patterns: ClassVar[Sequence[str]] = ()
     """Regular expressions whose one group is what the database calls the columns, or the key, of a constraint."""
+    no_password: ClassVar[str] = ""
+    """The words by which the database, or the driver, says that a login lacked its password."""
     profile: Profile
 
     def addresses(self) -> Sequence[tuple[str, int]]:
@@ -93,7 +95,8 @@ class Diagnosis:
     def error_text(self, error: BaseException) -> str:
         """Return what the driver says of an error, on one line."""
         # libpq says the same twice where it tried twice, with TLS and without.
-        return " ".join(dict.fromkeys(" ".join(line.split()) for line in str(error).splitlines()))
+        lines = dict.fromkeys(" ".join(line.split()) for line in str(error).splitlines())
+        return ". ".join(line.rstrip(".") for line in lines if line)
 
     def failed_stage(self, error: BaseException) -> str:
         """Name the step of connecting at which the driver failed: by its code, or by Python's own errors."""
@@ -126,13 +129,14 @@ class Diagnosis:
         silence = getattr(error, SILENCE, None)  # to a question, by a server that had let us in
         stage = "SELECT 1" if silence else self.failed_stage(error)
         text = silence or self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
-        message = f"profile {self.profile.name}: {stage} failed: {text}"
-        return ConnectError(message, stage, transient=bool(silence) or self.is_transient(error, stage))
+        message = f"{self.profile.called}: {stage} failed: {text}"
+        hint = Remedy.GIVE_PASSWORD if self.no_password and self.no_password in text else ""
+        return ConnectError(message, stage, hint, transient=bool(silence) or self.is_transient(error, stage))
 
     def lost_error(self, error: BaseException) -> ConnectError:
         """Return the error that says that a connection was lost at work, or its server silent for too long."""
         text = getattr(error, SILENCE, None) or self.error_text(error)
-        message = f"profile {self.profile.name}: the connection was lost: {text}"
+        message = f"{self.profile.called}: the connection was lost: {text}"
         return ConnectError(message, transient=self._is_transient(error))
 
     def is_transient(self, error: BaseException, stage: str) -> bool:
@@ -168,7 +172,7 @@ class Diagnosis:
         """Return the error that says that no connection came free in the pool's time."""
         pool = self.profile.pool
         return OutOfTime(
-            f"profile {self.profile.name}: no connection came free within the pool's {pool.timeout:g} s "
+            f"{self.profile.called}: no connection came free within the pool's {pool.timeout:g} s "
             f"(size {pool.size}, overflow {pool.max_overflow})",
             "raise pool.size or pool.timeout, or hold connections for less long",
         )

@@ -17,6 +17,7 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.CREATE_DATABASE: " with: dbctl init-tables",
     Remedy.WAIT_FOR_LOCK: " with --lock-wait SECONDS",
     Remedy.WAIT_LONGER: " with --lock-timeout",
+    Remedy.GIVE_PASSWORD: ", or type it with --ask-password",
     Remedy.NAME_PROFILE: " with --profile, or set one as the default with: dbctl profiles default NAME",
     Remedy.NAME_MODELS: " with models or --models",
     Remedy.NAME_APP_DIR: " with --app-dir",

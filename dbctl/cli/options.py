@@ -154,12 +154,28 @@ class Globals:
 
 
 class Isolation(StrEnum):
-    """The isolation levels of standard SQL, as they are typed."""
+    """The isolation levels of standard SQL, as they are typed; with blanks and in capitals too, as in SQL itself."""
 
     READ_UNCOMMITTED = "read-uncommitted"
     READ_COMMITTED = "read-committed"
     REPEATABLE_READ = "repeatable-read"
     SERIALIZABLE = "serializable"
+
+    @classmethod
+    def read(cls, text: str) -> "Isolation":
+        """Return the level that a text names.
+
+        Raises:
+            typer.BadParameter: It names none.
+        """
+        try:
+            return cls("-".join(text.lower().replace("-", " ").split()))
+        except ValueError:
+            raise typer.BadParameter(f"'{text}' is not one of {', '.join(cls)}") from None
+
+
+def _complete_isolation(incomplete: str) -> list[str]:
+    return [level for level in Isolation if level.startswith(incomplete)]
 
 
 def _term(*names: str, help: str, **more: Any) -> Any:
@@ -186,7 +202,14 @@ class Terms:
     ] = None
     deadline: Annotated[float | None, _seconds("--deadline", "How long all of it may take.")] = None
     isolation: Annotated[
-        Isolation | None, _term("--isolation", metavar="LEVEL", help="As in SQL, such as repeatable-read.")
+        Isolation | None,
+        _term(
+            "--isolation",
+            metavar="LEVEL",
+            help="As in SQL, such as repeatable-read.",
+            parser=Isolation.read,
+            autocompletion=_complete_isolation,
+        ),
     ] = None
     retries: Annotated[
         int,

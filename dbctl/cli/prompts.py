@@ -30,6 +30,7 @@ def ask_password(profile: str) -> str:
         try:
             return getpass(f"Password of profile {profile}: ", stream=sys.stderr)
         except EOFError:
+            sys.stderr.write("\n")  # Ctrl-D leaves the cursor behind the question
             raise UsageError("--ask-password: no password was typed") from None
         finally:
             restore_terminal()
@@ -60,7 +61,10 @@ def confirm(profile: Profile, said: str | None, loss: Callable[[], str] = lambda
         what = loss() or f"{profile.shown_url} is protected"
         sys.stderr.write(f"{what}. Type its profile's name, {profile.name}, to go on: ")
         sys.stderr.flush()
-        said = typed_line().strip()
+        line = typed_line()
+        if not line.endswith("\n"):
+            sys.stderr.write("\n")  # Ctrl-D leaves the cursor behind the question
+        said = line.strip()
         typed = "what was typed"
     else:
         typed = f"--confirm={said}"

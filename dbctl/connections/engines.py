@@ -73,7 +73,7 @@ def async_engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Asyn
         )
     except ImportError as error:
         raise ConfigError(
-            f"profile {backend.profile.name}: {error.name} is not installed", "pip install dbctl[async]"
+            f"{backend.profile.called}: {error.name} is not installed", "pip install dbctl[async]"
         ) from error
     _attach(engine.sync_engine, backend, missing)
     return engine
@@ -165,7 +165,7 @@ def _refuse_plaintext(engine: Engine, backend: Backend) -> None:
         if backend.tls_version(getattr(connection, "driver_connection", connection)) is None:
             mode = backend.profile.ssl.mode
             raise ConnectError(
-                f"profile {backend.profile.name}: TLS failed: ssl.mode is {mode}, and the connection is in plaintext",
+                f"{backend.profile.called}: TLS failed: ssl.mode is {mode}, and the connection is in plaintext",
                 "TLS",
                 'a Unix socket is never encrypted: for one, set ssl.mode = "disable"',
             )

@@ -218,7 +218,7 @@ def _describe(name: str, found: Any, merged: Mapping[str, Any], origins: Mapping
     where = origins.get(key, f"profile {name}")
     if found["type"] == "extra_forbidden":
         known = _TABLES[head].model_fields if head else _FILE_KEYS
-        return f"{where}: {key}: unknown key; {nearest(leaf, known)}"
+        return f"{where}: {key}: unknown key; {_dotted_key(key) or nearest(leaf, known)}"
     if found["type"] == "missing":
         required = "production needs a URL" if merged.get("environment") == "production" else "there is no url"
         return f"profile {name}: {required}; set DATABASE_URL, or url (or driver, host, …) in [profiles.{name}]"
@@ -226,6 +226,13 @@ def _describe(name: str, found: Any, merged: Mapping[str, Any], origins: Mapping
     allowed = fields[leaf].description if leaf in fields else found["msg"]
     shown = "" if is_secret(key) or key == "query" else f" = {_toml(merged.get(key))}"
     return f"{where}: {key}{shown}: allowed is {allowed}"
+
+
+def _dotted_key(key: str) -> str:
+    """Say which key of a table is meant by `pool_size`; nothing where none is."""
+    table, _, leaf = key.partition("_")
+    known = table in _TABLES and leaf in _TABLES[table].model_fields
+    return f'did you mean "{table}.{leaf}"?' if known else ""
 
 
 def _dotted(loc: tuple[int | str, ...]) -> str:
