@@ -78,7 +78,7 @@ def test_a_commit_under_way_is_waited_for_and_its_outcome_told(
     until_it_commits(watch)
     os.kill(run.pid, number)
     result = ended(run, 1 + SOON)
-    assert (result.code, result.json["name"], result.err) == (0, "Rusty-Man", "")
+    assert (result.code, result.json["name"], result.talk) == (0, "Rusty-Man", "")
     assert [name for _, name, *_ in watch.heroes()] == ["Deadpond", "Rusty-Man"]
 
 
@@ -94,9 +94,9 @@ def test_a_second_signal_does_not_wait_and_says_that_the_outcome_is_unknown(
     assert not run.has_ended()
     os.kill(run.pid, number)
     result = ended(run, SOON)
-    assert (result.code, result.out, result.err.count("\n")) == (9, "", 1)
-    assert result.err.startswith("dbctl: error: ")
-    assert "unknown" in result.err
+    assert (result.code, result.out, result.talk.count("\n")) == (9, "", 1)
+    assert result.talk.startswith("dbctl: error: ")
+    assert "unknown" in result.talk
     assert within(5 + SOON, watch.is_free)
     assert commits(watch) == 1
 
@@ -111,7 +111,7 @@ def test_a_signal_during_a_commit_that_others_get_in_the_way_of_ends_the_work(
     os.kill(run.pid, number)
     result = ended(run, 0.7 + SOON)
     assert (result.code, result.out) == (code, "")
-    assert result.err.splitlines(keepends=True)[-1] == SAID
+    assert result.talk.splitlines(keepends=True)[-1] == SAID
     assert commits(watch) == 1, "it was run again"
     assert [name for _, name, *_ in watch.heroes()] == ["Deadpond"]
 
@@ -126,7 +126,7 @@ def test_a_signal_during_a_commit_that_is_refused_hides_no_refusal(
     os.kill(run.pid, number)
     result = ended(run, 0.7 + SOON)
     assert (result.code, result.out) == (1, "")
-    assert result.err == "dbctl: error: no such hero may be\n"
+    assert result.talk == "dbctl: error: no such hero may be\n"
     assert [name for _, name, *_ in watch.heroes()] == ["Deadpond"]
 
 
@@ -139,7 +139,7 @@ def test_a_signal_between_two_runs_ends_the_work(watch: Watch, quick: Forked, nu
     os.kill(run.pid, number)
     result = ended(run, SOON)
     assert (result.code, result.out) == (code, "")
-    *retries, last = result.err.splitlines(keepends=True)
+    *retries, last = result.talk.splitlines(keepends=True)
     assert len(retries) == 5
     assert all("retry" in line for line in retries)
     assert last == SAID
@@ -164,6 +164,6 @@ def test_a_signal_during_a_further_run_ends_the_work(watch: Watch, quick: Forked
     os.kill(run.pid, number)
     result = ended(run, SOON)
     assert (result.code, result.out) == (code, "")
-    assert result.err.splitlines(keepends=True)[1:] == [SAID]
+    assert result.talk.splitlines(keepends=True)[1:] == [SAID]
     assert within(SOON, watch.is_free)
     assert commits(watch) == 1, "it was run again"
