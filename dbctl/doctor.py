@@ -42,7 +42,7 @@ def diagnose(profile: Profile, level: Level = Level.WARNING, *, deep: bool = Fal
     if bad:
         counts = ((each, sum(finding.level is each for finding in bad)) for each in reversed(Level))
         told = ", ".join(f"{count} {each}{'s' if count > 1 else ''}" for each, count in counts if count)
-        raise CheckFailed(f"profile {profile.name}: {told}", findings)
+        raise CheckFailed(f"{profile.called}: doctor found {told}", findings)
     return findings
 
 
@@ -175,7 +175,7 @@ def _login(_profile: Profile, facts: Facts) -> Iterator[Finding]:
     if facts.login.power is None:
         yield Finding(Level.OK, "login", f"{facts.login.user} is an ordinary user")
     else:
-        why = "Whoever gets into the service gets the whole server; and limits and row security do not hold for it."
+        why = "Whoever gets into the service gets the whole server, and its limits do not hold for this user."
         measured = f"{facts.login.user} has {facts.login.power}"
         yield Finding(Level.WARNING, "login", measured, why, "user = an ordinary user that owns the database")
 

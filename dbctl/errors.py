@@ -19,7 +19,8 @@
     ├── LockHeld            another run holds the lock
     ├── ConfirmationNeeded  a protected profile without its confirmation
     ├── OutcomeUnknown      the connection was lost during COMMIT and the server can't be asked
-    └── OutputLost          the work is done, but what was to be shown can't be written
+    └── OutputLost          what was to be shown can't be written
+        └── ResultLost      nor can the result of work that is done
 
 The message says what is wrong and where, the hint what to do next. Neither ever holds a password.
 """
@@ -37,6 +38,8 @@ class Remedy(StrEnum):
     WAIT_FOR_LOCK = "wait for it"
     WAIT_LONGER = "try again, or wait longer"
     NAME_MODELS = "name the modules that define your tables"
+    GIVE_PASSWORD = "no password was given: name its source, such as password_env"
+    NAME_PROFILE = "name one"
     NAME_APP_DIR = "name the directory that holds it"
     EXCLUDE_MODULE = "leave it out"
 
@@ -159,7 +162,11 @@ class OutcomeUnknown(DbctlError):
 
 
 class OutputLost(DbctlError):
-    """The work is done, but what was to be shown can't be written."""
+    """What was to be shown can't be written."""
+
+
+class ResultLost(OutputLost):
+    """The work is done, and what was committed stays; but its result can't be written."""
 
 
 _BY_SEVERITY = (ConfigError, ConnectError, OutOfTime)

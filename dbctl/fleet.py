@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Generic, TypeVar
 
 from dbctl.errors import ConfigError, ConnectError, DbctlError, worst_of
-from dbctl.probe import PingReport
+from dbctl.probe import PingReport, Stages
 from dbctl.runtime.waits import result_of, started
+from dbctl.spread import Spread
 
 T = TypeVar("T")
 
@@ -25,16 +26,21 @@ class Outcome(Generic[T]):
 
 @dataclass(frozen=True)
 class ProfilePing:
-    """One profile of several: the database that answered, or the step that failed and why."""
+    """One profile of several: a `PingReport` of the database that answered, or the step that failed and why."""
 
     profile: str
     server: str | None = None
     version: str | None = None
+    user: str | None = None
+    database: str | None = None
+    encrypted: bool | None = None
     tls: str | None = None
     connect_ms: float | None = None
     round_trip_ms: float | None = None
+    round_trips: Spread | None = None
+    stages: Stages | None = None
     failed_stage: str | None = None
-    error: str | None = None
+    error: str | None = field(default=None, metadata={"across": True})
 
 
 def on_each(names: Sequence[str], work: Callable[[str], T]) -> list[Outcome[T]]:
@@ -75,7 +81,7 @@ def ping_each(names: Sequence[str], ping: Callable[[str], PingReport]) -> list[P
 
 def _row(outcome: Outcome[PingReport]) -> ProfilePing:
     if (found := outcome.result) is not None:
-        return ProfilePing(outcome.name, found.server, found.version, found.tls, found.connect_ms, found.round_trip_ms)
+        return ProfilePing(**{each.name: getattr(found, each.name) for each in fields(found)})
     assert outcome.error is not None, "there is a result or an error"
     stage = _stage(outcome.error)
     said = str(outcome.error).removeprefix(f"profile {outcome.name}: ").removeprefix(f"{stage} failed: ")

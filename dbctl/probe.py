@@ -106,7 +106,7 @@ def ping_when_up(profile: Profile, seconds: float, attempt: Callable[[Profile], 
         try:
             return result_of(started(partial(attempt, bounded)), patience.left)
         except TimeoutError:
-            failure = ConnectError(f"profile {profile.name}: connection failed: no answer", transient=True)
+            failure = ConnectError(f"{profile.called}: connection failed: no answer", transient=True)
         except ConnectError as error:
             failure = error
         time.sleep(patience.pause_after(failure))

@@ -132,7 +132,7 @@ class Access:
                 async with self._queues.pings:
                     await self._ping(bounded)
         except TimeoutError as error:
-            raise ConnectError(f"profile {profile.name}: no answer within {seconds:g} s", transient=True) from error
+            raise ConnectError(f"{profile.called}: no answer within {seconds:g} s", transient=True) from error
 
     async def _ping(self, profile: Profile) -> None:
         if self._is_async:

@@ -70,6 +70,8 @@ class Diagnosis:
     """Whether any error, outside of a savepoint, leaves a transaction that can only be rolled back."""
     column_patterns: ClassVar[Sequence[str]] = ()
     """Regular expressions whose one group is what the database calls the columns, or the key, of a constraint."""
+    no_password: ClassVar[str] = ""
+    """The words by which the database, or the driver, says that a login lacked its password."""
     profile: Profile
 
     def addresses(self) -> Sequence[tuple[str, int]]:
@@ -95,7 +97,8 @@ class Diagnosis:
     def error_text(self, error: BaseException) -> str:
         """Return what the driver says of an error, on one line."""
         # libpq says the same twice where it tried twice, with TLS and without.
-        return " ".join(dict.fromkeys(" ".join(line.split()) for line in str(error).splitlines()))
+        lines = dict.fromkeys(" ".join(line.split()) for line in str(error).splitlines())
+        return ". ".join(line.rstrip(".") for line in lines if line)
 
     def failed_stage(self, error: BaseException) -> str:
         """Name the step of connecting at which the driver failed: by its code, or by Python's own errors."""
@@ -128,15 +131,17 @@ class Diagnosis:
         silence = getattr(error, SILENCE, None)  # to a question, by a server that had let us in
         stage = "SELECT 1" if silence else self.failed_stage(error)
         text = silence or self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
-        message = f"profile {self.profile.name}: {stage} failed: {text}"
+        message = f"{self.profile.called}: {stage} failed: {text}"
         transient = bool(silence) or self.is_transient(error, stage)
         hint = doubt_of(self.profile) if stage == "login" and not transient else ""
+        if self.no_password and self.no_password in text:
+            hint = Remedy.GIVE_PASSWORD
         return ConnectError(message, stage, hint, transient=transient)
 
     def lost_error(self, error: BaseException) -> ConnectError:
         """Return the error that says that a connection was lost at work, or its server silent for too long."""
         text = getattr(error, SILENCE, None) or self.error_text(error)
-        message = f"profile {self.profile.name}: the connection was lost: {text}"
+        message = f"{self.profile.called}: the connection was lost: {text}"
         return ConnectError(message, transient=self._is_transient(error))
 
     def is_transient(self, error: BaseException, stage: str) -> bool:
@@ -172,7 +177,7 @@ class Diagnosis:
         """Return the error that says that no connection came free in the pool's time."""
         pool = self.profile.pool
         return OutOfTime(
-            f"profile {self.profile.name}: no connection came free within the pool's {pool.timeout:g} s "
+            f"{self.profile.called}: no connection came free within the pool's {pool.timeout:g} s "
             f"(size {pool.size}, overflow {pool.max_overflow})",
             "raise pool.size or pool.timeout, or hold connections for less long",
         )
@@ -217,7 +222,9 @@ class Diagnosis:
             text = self.error_text(original)
             if issubclass(kind, Conflict) and (place := place_told(original)):
                 text = text.rstrip(".") + place
-            translated = kind(text, _HINTS.get(kind, ""))
+            # A database in memory is gone with the command that creates its tables.
+            pointless = kind is MissingTable and self.profile.in_memory
+            translated = kind(text, "" if pointless else _HINTS.get(kind, ""))
         translated.heals = meaning is not None and meaning.heals
         return translated
 

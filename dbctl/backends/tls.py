@@ -56,6 +56,6 @@ def system_ca(profile: Profile) -> str:
         if place and os.path.isfile(place):
             return place
     raise ConfigError(
-        f"profile {profile.name}: ssl.mode: this system has no file of trusted authorities",
+        f"{profile.called}: ssl.mode: this system has no file of trusted authorities",
         "name the one that signed the server's certificate with ssl.ca",
     )

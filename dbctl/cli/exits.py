@@ -27,6 +27,7 @@ class ExitCode(IntEnum):
     LOCK_HELD = 7, "another run holds the lock"
     UNCONFIRMED = 8, "refused: protected profile without its confirmation"
     OUTCOME_UNKNOWN = 9, "outcome unknown: the connection was lost during COMMIT"
+    OUTPUT_LOST = 10, "done, but the output was lost"
     BUG = 70, "a bug in dbctl"
     INTERRUPTED = 130, "SIGINT: rolled back, locks released"
     TERMINATED = 143, "SIGTERM: rolled back, locks released"
@@ -43,6 +44,7 @@ _BY_ERROR: dict[type[errors.DbctlError], ExitCode] = {
     errors.ConfirmationNeeded: ExitCode.UNCONFIRMED,
     errors.OutcomeUnknown: ExitCode.OUTCOME_UNKNOWN,
     errors.OutputLost: ExitCode.REFUSED_BY_DATABASE,
+    errors.ResultLost: ExitCode.OUTPUT_LOST,
 }
 
 

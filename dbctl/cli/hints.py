@@ -1,7 +1,14 @@
-"""How what an error advises is done on the command line: the library says what would help, and knows no option."""
+"""How what an error advises is done on the command line: the library says what would help, and knows no option.
 
-from collections.abc import Mapping
+A command in it can be pasted as it stands: it has the profile, the file and the URL that were said on this line.
+"""
 
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dbctl.cli.options import Globals
 from dbctl.errors import DbctlError, Remedy
 
 _HOW: Mapping[Remedy, str] = {
@@ -10,12 +17,57 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.CREATE_DATABASE: " with: dbctl init-tables",
     Remedy.WAIT_FOR_LOCK: " with --lock-wait SECONDS",
     Remedy.WAIT_LONGER: " with --lock-timeout",
+    Remedy.GIVE_PASSWORD: ", or type it with --ask-password",
+    Remedy.NAME_PROFILE: " with --profile, or set one as the default with: dbctl profiles default NAME",
     Remedy.NAME_MODELS: " with models or --models",
     Remedy.NAME_APP_DIR: " with app_dir or --app-dir",
     Remedy.EXCLUDE_MODULE: " with --exclude",
 }
+_COMMAND = re.compile(r"\bdbctl (?=(?P<command>[a-z][\w-]*))")
 
 
-def told(error: DbctlError) -> str:
-    """Return what an error says, and how what it advises is done."""
-    return f"{error}{_HOW.get(error.hint, '') if isinstance(error.hint, Remedy) else ''}"
+def told(error: DbctlError, said: Globals | None = None, arguments: Mapping[str, Any] | None = None) -> str:
+    """Return what an error says, and how what it advises is done.
+
+    Args:
+        error: The error.
+        said: The global options of the line that failed.
+        arguments: The arguments of its command.
+    """
+    if not error.hint:
+        return str(error)
+    hint = f"{error.hint}{_HOW.get(error.hint, '') if isinstance(error.hint, Remedy) else ''}"
+    if error.hint is Remedy.CREATE_MISSING:
+        hint = " ".join([hint, *_models(arguments or {})])
+    if said is not None:
+        hint = _COMMAND.sub(lambda found: " ".join(["dbctl", *_options(said, found["command"]), ""]), hint)
+    return f"{error.message}; {hint}"
+
+
+def _options(said: Globals, command: str) -> Iterator[str]:
+    """Yield the global options by which a command does its work where the line that failed did."""
+    if command == "help":
+        return
+    if said.config is not None:
+        yield f"-c {shlex.quote(said.config)}"
+    if command == "profiles":
+        return  # they are about the file, and take no profile
+    for name in said.profile or ():
+        yield f"-p {shlex.quote(name)}"
+    ask = said.ask_password
+    if said.url is not None:
+        from dbctl.profiles.urls import without_secrets
+
+        shown = without_secrets(said.url)
+        yield f"--url {shlex.quote(shown)}"
+        ask = ask or shown != said.url.strip()
+    if ask:
+        yield "--ask-password"
+
+
+def _models(arguments: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the options that say which tables the line was about."""
+    for module in arguments.get("models") or ():
+        yield f"--models {shlex.quote(module)}"
+    if arguments.get("app_dir", ".") != ".":
+        yield f"--app-dir {shlex.quote(arguments['app_dir'])}"

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 _TESTING = "testing preset"
 """The origin of what that preset says."""
 
-_BOUNDS = ("timeout", "lock_timeout", "deadline", "isolation", "lock", "lock_wait")
+_BOUNDS = ("timeout", "lock_timeout", "deadline", "isolation", "lock", "lock_wait", "skip_locked")
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,40 @@ class Call:
         return Profiles.load(self.said.config, name=name, url=self.said.url, options=options, ask=ask)
 
     def profile(self) -> Profile:
-        """Return the profile that is chosen; one that is protected has been confirmed, where it is to be written."""
+        """Return the profile that is chosen.
+
+        Where it is to be written it has been said which one that is, and one that is protected has been confirmed.
+        """
         from dbctl.cli.prompts import confirm
 
-        profile = self.profiles().select()
-        if self.effects.writes and profile.protected and not self.terms.dry_run:
-            confirm(profile, self.terms.confirm)
+        profiles = self.profiles()
+        profile = profiles.select()
+        if self.terms.skip_locked and profile.lock is None:
+            raise UsageError("--skip-locked is said, and there is no lock", "name one with --lock")
+        if self.effects.writes:
+            origin = profiles.choice().origin
+            _log.info("%s: %s%s", profile.called, profile.place, f" ({origin})" if origin else "")
+            if profile.protected and not self.terms.dry_run:
+                confirm(profile, self.terms.confirm, lambda: self._loss(profile))
         return profile
+
+    def _loss(self, profile: Profile) -> str:
+        """Return what the command takes away, as a sentence without its end; nothing where it does not say."""
+        loses = self.effects.loses
+        if loses is None:
+            return ""
+        from dbctl.connections.connector import opened
+        from dbctl.work.retries import run_unit
+
+        def look() -> str:
+            with opened(profile) as connector:
+                return run_unit(
+                    connector, lambda unit: loses(unit, **self.arguments), retries=0, writes=False, strict=True
+                )
+
+        name = self.function.__name__.rstrip("_").replace("_", "-")
+        where = f" on {profile.host}" if profile.host else ""
+        return f"{name} {self.supervisor.run(look)} in {profile.database or 'memory'}{where}"
 
     @property
     def missing(self) -> Missing:

@@ -20,6 +20,7 @@ from dbctl.errors import UsageError
 GLOBAL_PANEL = "Global options"
 _TERMS = "Transaction options"
 _FORMAT = "dbctl.format"
+_SHORT = "dbctl.json"
 
 
 class Format(StrEnum):
@@ -48,9 +49,17 @@ def as_parameters(options: type[Any]) -> list[Parameter]:
 
 
 def _say_format(context: typer.Context, value: Any) -> Any:
-    """Remember the format that is said last: Typer asks in the order of the line, and all levels share `meta`."""
+    """Remember the format that is said last: Typer asks in the order of the line, and all levels share `meta`.
+
+    Raises:
+        UsageError: --json stands beside another format.
+    """
     if value:
-        context.meta[_FORMAT] = Format.JSON if value is True else value
+        said = Format.JSON if value is True else value
+        context.meta[_SHORT] = context.meta.get(_SHORT) or value is True
+        if context.meta[_SHORT] and (other := {said, context.meta.get(_FORMAT, said)} - {Format.JSON}):
+            raise UsageError(f"--json and --output {other.pop()} are both given", "give one of them")
+        context.meta[_FORMAT] = said
     return value
 
 
@@ -145,12 +154,28 @@ class Globals:
 
 
 class Isolation(StrEnum):
-    """The isolation levels of standard SQL, as they are typed."""
+    """The isolation levels of standard SQL, as they are typed; with blanks and in capitals too, as in SQL itself."""
 
     READ_UNCOMMITTED = "read-uncommitted"
     READ_COMMITTED = "read-committed"
     REPEATABLE_READ = "repeatable-read"
     SERIALIZABLE = "serializable"
+
+    @classmethod
+    def read(cls, text: str) -> "Isolation":
+        """Return the level that a text names.
+
+        Raises:
+            typer.BadParameter: It names none.
+        """
+        try:
+            return cls("-".join(text.lower().replace("-", " ").split()))
+        except ValueError:
+            raise typer.BadParameter(f"'{text}' is not one of {', '.join(cls)}") from None
+
+
+def _complete_isolation(incomplete: str) -> list[str]:
+    return [level for level in Isolation if level.startswith(incomplete)]
 
 
 def _term(*names: str, help: str, **more: Any) -> Any:
@@ -177,7 +202,14 @@ class Terms:
     ] = None
     deadline: Annotated[float | None, _seconds("--deadline", "How long all of it may take.")] = None
     isolation: Annotated[
-        Isolation | None, _term("--isolation", metavar="LEVEL", help="As in SQL, such as repeatable-read.")
+        Isolation | None,
+        _term(
+            "--isolation",
+            metavar="LEVEL",
+            help="As in SQL, such as repeatable-read.",
+            parser=Isolation.read,
+            autocompletion=_complete_isolation,
+        ),
     ] = None
     retries: Annotated[
         int,
@@ -192,6 +224,9 @@ class Terms:
         str | None, _term("--lock", metavar="NAME", help="Keep out other runs with a lock of this name.")
     ] = None
     lock_wait: Annotated[float | None, _seconds("--lock-wait", "How long to wait for --lock; 0 unless said.", 0)] = None
+    skip_locked: Annotated[
+        bool, _term("--skip-locked", help="Do nothing, with exit code 0, where another run holds the lock.")
+    ] = False
 
     @classmethod
     def parameters(cls, names: Collection[str]) -> Sequence[Parameter]:

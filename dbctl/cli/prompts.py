@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import termios
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import ConfirmationNeeded, UsageError
@@ -29,6 +30,7 @@ def ask_password(profile: str) -> str:
         try:
             return getpass(f"Password of profile {profile}: ", stream=sys.stderr)
         except EOFError:
+            sys.stderr.write("\n")  # Ctrl-D leaves the cursor behind the question
             raise UsageError("--ask-password: no password was typed") from None
         finally:
             restore_terminal()
@@ -44,20 +46,25 @@ _asking = threading.Lock()
 _as_it_was: list[Any] = []
 
 
-def confirm(profile: Profile, said: str | None) -> None:
+def confirm(profile: Profile, said: str | None, loss: Callable[[], str] = lambda: "") -> None:
     """Have the name of a protected profile said, or typed, before something is written there.
 
     Args:
         profile: The profile.
         said: The name that was said with --confirm.
+        loss: Returns what would be lost, as a sentence without its end, or nothing; called where a person is asked.
 
     Raises:
         ConfirmationNeeded: It was not.
     """
     if said is None and _at_terminal():
-        sys.stderr.write(f"{profile.shown_url} is protected. Type its profile's name, {profile.name}, to go on: ")
+        what = loss() or f"{profile.shown_url} is protected"
+        sys.stderr.write(f"{what}. Type its profile's name, {profile.name}, to go on: ")
         sys.stderr.flush()
-        said = typed_line().strip()
+        line = typed_line()
+        if not line.endswith("\n"):
+            sys.stderr.write("\n")  # Ctrl-D leaves the cursor behind the question
+        said = line.strip()
         typed = "what was typed"
     else:
         typed = f"--confirm={said}"

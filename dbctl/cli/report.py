@@ -4,12 +4,17 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Mapping
+from typing import Any
 
 from dbctl.cli.hints import told
+from dbctl.cli.options import Globals
 from dbctl.cli.streams import complain, discard_stdout
 from dbctl.errors import ConfigError, DbctlError
 
 _debug = False
+_line: tuple[Globals | None, Mapping[str, Any]] = (None, {})
+"""What was said on the line: hints are to be pasted."""
 
 
 class _Notes(logging.Handler):
@@ -19,15 +24,19 @@ class _Notes(logging.Handler):
         _say(f"dbctl: {record.getMessage()}")
 
 
-def set_up(*, quiet: bool, debug: bool) -> None:
+def set_up(
+    *, quiet: bool, debug: bool, said: Globals | None = None, arguments: Mapping[str, Any] | None = None
+) -> None:
     """Decide how much is said.
 
     Args:
         quiet: Errors only.
         debug: Tracebacks with errors, and what SQLAlchemy's pool logs.
+        said: The global options of the line, for hints.
+        arguments: The arguments of its command, for hints.
     """
-    global _debug  # noqa: PLW0603  # one process says one thing in one way
-    _debug = debug
+    global _debug, _line  # one process says one thing in one way
+    _debug, _line = debug, (said, arguments or {})
     notes = logging.getLogger("dbctl")
     notes.handlers = [_Notes()]
     notes.setLevel(logging.WARNING if quiet else logging.INFO)
@@ -40,7 +49,7 @@ def set_up(*, quiet: bool, debug: bool) -> None:
 def say_error(error: DbctlError) -> None:
     """Say what is wrong and what to do, one line a finding."""
     # Only a profile has several findings, a line each; elsewhere a line's end can only be part of a value.
-    text = told(error)
+    text = told(error, *_line)
     for line in text.split("\n") if isinstance(error, ConfigError) else [text]:
         _say(f"dbctl: error: {line}")
     _trace(error)
@@ -69,11 +78,17 @@ def refused_by_system(error: Exception) -> DbctlError | None:
     return None
 
 
-def say_interrupted(error: BaseException, *, committed: bool = False) -> None:
-    """Say that a signal ended the work, or came when all of it was committed, and write nothing more to stdout."""
+def say_interrupted(error: BaseException, *, writes: bool = False, committed: bool = False) -> None:
+    """Say that a signal ended the work, or came when all of it was committed, and write nothing more to stdout.
+
+    Args:
+        error: What the signal raised.
+        writes: Whether the work meant to write: nothing else has anything to roll back.
+        committed: Whether all of it was committed.
+    """
     discard_stdout()
     outcome = "all of it is committed, but not shown" if committed else "what was not committed is rolled back"
-    _say(f"dbctl: interrupted: {outcome}")
+    _say(f"dbctl: interrupted: {outcome}" if writes else "dbctl: interrupted")
     _trace(error)
 
 

@@ -1,5 +1,6 @@
 """Running one command: it is supervised, its result is shown, its errors become exit codes."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -15,13 +16,15 @@ from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.prompts import restore_terminal
 from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
-from dbctl.errors import DbctlError
+from dbctl.errors import DbctlError, LockHeld, OutputLost, ResultLost
 from dbctl.results import drawn
 from dbctl.runtime.foreign import outlives
 from dbctl.runtime.foreign_errors import stand_in
 from dbctl.work.effects import Effects
 from dbctl.work.progress import reported_to
 from dbctl.work.signals import Terminated, raising_on_signals
+
+_log = logging.getLogger(__name__)
 
 
 def run(
@@ -45,7 +48,7 @@ def run(
     from dbctl.work.supervision import Supervisor
 
     opener.load()
-    report.set_up(quiet=said.quiet, debug=said.debug)
+    report.set_up(quiet=said.quiet, debug=said.debug, said=said, arguments=arguments)
     supervisor = Supervisor()
     code = _run(function, opener, arguments, said, terms, effects.in_a_run(arguments), supervisor)
     if supervisor.abandoned or outlives():
@@ -78,21 +81,21 @@ def _run(
             except DbctlError as error:
                 renderer.show(error.result)
                 raise
+            except (KeyboardInterrupt, Terminated) as signal:
+                if effects.partial:
+                    renderer.show(getattr(signal, "result", None))
+                raise
             committed = effects.writes and not terms.dry_run
             renderer.show(result, committed=False if terms.dry_run else None)
             return ExitCode.DONE
     except DbctlError as error:
-        report.say_error(error)
-        return exit_code(error)
+        return _failed(error, terms, committed=committed)
     except ReaderLeft:
         discard_stdout()
         return ExitCode.DONE
-    except KeyboardInterrupt as error:
-        report.say_interrupted(error, committed=committed)
-        return ExitCode.INTERRUPTED
-    except Terminated as error:
-        report.say_interrupted(error, committed=committed)
-        return ExitCode.TERMINATED
+    except (KeyboardInterrupt, Terminated) as error:
+        report.say_interrupted(error, writes=effects.writes, committed=committed)
+        return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.TERMINATED
     except Exception as error:
         return _unforeseen(error)
 
@@ -110,6 +113,17 @@ def _unforeseen(error: Exception) -> ExitCode:
     refused.__cause__ = stand_in(error)
     report.say_error(refused)
     return exit_code(refused)
+
+
+def _failed(error: DbctlError, terms: Terms, *, committed: bool) -> ExitCode:
+    """Say what went wrong, and return the exit code for it."""
+    if isinstance(error, LockHeld) and terms.skip_locked:
+        _log.info("skipped: %s", error.message)
+        return ExitCode.DONE
+    if isinstance(error, OutputLost) and committed:
+        error = ResultLost(error.message, "the work is done: do not run it again")
+    report.say_error(error)
+    return exit_code(error)
 
 
 def _leave(code: int) -> NoReturn:

@@ -3,7 +3,7 @@
 import os
 import select
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -30,6 +30,12 @@ def prepare(*, no_color: bool) -> None:
 def on_terminal() -> bool:
     """Tell whether a person reads stdout."""
     return sys.stdout is not None and sys.stdout.isatty()
+
+
+def in_c_locale(environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a locale without any character but ASCII's was asked for; Python itself writes UTF-8 there."""
+    asked = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")
+    return asked in {"C", "POSIX"}
 
 
 def colours(stream: TextIO | None = None) -> bool:
@@ -70,8 +76,7 @@ def written() -> Iterator[None]:
         discard_stdout()
     except OSError as error:
         discard_stdout()
-        message = f"can't write the result: {error.strerror}"
-        raise OutputLost(message, "what was to be committed is committed") from error
+        raise OutputLost(f"can't write the output: {error.strerror}") from error
 
 
 class Stdout:

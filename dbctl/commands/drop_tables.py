@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from dbctl.tables import changes as tables
-from dbctl.tables.models import metadata_for
+from dbctl.tables.losses import lost_by_dropping
+from dbctl.tables.models import metadata_for, metadata_of
 from dbctl.tables.options import AppDir, Exclude, Models
 from dbctl.work.database import Database
 from dbctl.work.effects import writes
@@ -13,7 +14,14 @@ PLACE = 29
 PAGE = "tables"
 
 
-@writes(repeatable=True)
+def _loses(database: Database, models: Models = None, exclude: Exclude = None, app_dir: AppDir = None) -> str:
+    # `metadata_of`, for the command itself will say where the models come from.
+    profile = database.profile
+    metadata = metadata_of(models or profile.models, app_dir or profile.app_dir or ".", exclude or ())
+    return f"drops {lost_by_dropping(database, metadata)}"
+
+
+@writes(repeatable=True, loses=_loses)
 def drop_tables(
     database: Database,
     models: Models = None,

@@ -7,12 +7,14 @@ import typer
 from dbctl.connections.drivers import Driver, run_by
 from dbctl.pool.load import PoolStats, async_measure_pool, measure_pool
 from dbctl.profiles import Profile
+from dbctl.work.effects import shows_what_it_has
 
 PANEL = "Service"
 PLACE = 12
 PAGE = "pool"
 
 
+@shows_what_it_has
 def pool_stats(
     profile: Profile,
     concurrency: Annotated[
@@ -26,7 +28,8 @@ def pool_stats(
     """Measure the profile's pool at work, beside its limits and the server's.
 
     Threads check connections out, run SELECT 1 and give them back. Shown are how long they waited, how long the driver
-    took to connect, how many connections it took, and what the server said of its own limit just before.
+    took to connect, how many connections it took, and what the server said of its own limit just before. Ctrl-C ends it
+    early, and shows what was measured until then.
 
     Examples:
         $ dbctl pool-stats

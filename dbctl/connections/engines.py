@@ -78,7 +78,7 @@ def async_engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Asyn
         )
     except ImportError as error:
         needed = missing_module(error, "greenlet", backend.async_driver.partition("+")[2])
-        message = f"profile {backend.profile.name}: {needed} is not installed"
+        message = f"{backend.profile.called}: {needed} is not installed"
         raise ConfigError(message, how_to_install("async")) from error
     _attach(engine.sync_engine, backend, missing)
     return engine
@@ -172,7 +172,7 @@ def _refuse_plaintext(engine: Engine, backend: Backend) -> None:
         if backend.tls_version(getattr(connection, "driver_connection", connection)) is None:
             mode = backend.profile.ssl.mode
             raise ConnectError(
-                f"profile {backend.profile.name}: TLS failed: ssl.mode is {mode}, and the connection is in plaintext",
+                f"{backend.profile.called}: TLS failed: ssl.mode is {mode}, and the connection is in plaintext",
                 "TLS",
                 'a Unix socket is never encrypted: for one, set ssl.mode = "disable"',
             )

@@ -160,7 +160,7 @@ class cut_after:  # not a generator, since each statement or pre-ping pays for i
     """
 
     def __init__(self, backend: Backend, connection: Any, seconds: float) -> None:
-        self._name = backend.profile.name
+        self._called = backend.profile.called
         self._seconds = seconds
         self._bound = time_limit(backend, connection, seconds)
 
@@ -211,7 +211,7 @@ class _stopped_after(cut_after):
         if not self._stopping or not (error is None or isinstance(error, Exception)):
             return
         if problem := self._stopping.exception():
-            _log.debug("profile %s: a statement could not be ended at its server: %s", self._name, problem)
+            _log.debug("%s: a statement could not be ended at its server: %s", self._called, problem)
         elif says := self._backend.overrun(error):
             raise self._dialect.loaded_dbapi.OperationalError(*says) from error
 
@@ -232,4 +232,4 @@ class answering(cut_after):
     """
 
     def _tell(self, error: Exception, reason: str) -> None:
-        raise ConnectError(f"profile {self._name}: SELECT 1 failed: {reason}", "SELECT 1", transient=True) from error
+        raise ConnectError(f"{self._called}: SELECT 1 failed: {reason}", "SELECT 1", transient=True) from error

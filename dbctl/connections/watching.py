@@ -53,6 +53,11 @@ class Watcher(Protocol):
 _watcher: ContextVar[Watcher | None] = ContextVar("dbctl_watcher", default=None)
 
 
+def is_ended() -> bool:
+    """Tell whether whoever watches has ended the work: what it has by then is all that it gets."""
+    return bool(getattr(_watcher.get(), "ended", False))
+
+
 @contextmanager
 def watched_by(watcher: Watcher | None) -> Iterator[None]:
     """Have each checkout in the block, and in what threads it starts, told to a watcher; to nobody for None."""

@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -17,15 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.audit import ServerUsage
 from dbctl.connections.connector import Connector, async_opened, opened
+from dbctl.connections.watching import is_ended
 from dbctl.errors import Unsupported
 from dbctl.probe import time_connects
 from dbctl.profiles import Profile
 from dbctl.spread import Spread
+from dbctl.work.progress import report
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dbctl.backends.base import Backend
+
+_TICK = 0.1
+"""Seconds between two looks at how far the measurement has come."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,10 @@ class _Load:
         with self._timed(), ThreadPoolExecutor(self.concurrency) as executor:
             try:
                 # Each sees the context of this thread: whoever ends this work ends what its connections wait for.
-                for worker in [executor.submit(copy_context().run, self._work) for _ in range(self.concurrency)]:
+                workers = [executor.submit(copy_context().run, self._work) for _ in range(self.concurrency)]
+                while wait(workers, _TICK, FIRST_EXCEPTION).not_done and time.perf_counter() < self.until:
+                    self._tell()
+                for worker in workers:
                     worker.result()
             finally:
                 self.until = 0  # an interrupt, which only this thread gets, stops the workers
@@ -124,8 +132,23 @@ class _Load:
 
         from sqlalchemy.util import greenlet_spawn
 
+        async def tell() -> None:
+            while True:
+                await asyncio.sleep(_TICK)
+                self._tell()
+
         with self._timed():
-            await asyncio.gather(*(greenlet_spawn(self._work) for _ in range(self.concurrency)))
+            telling = asyncio.ensure_future(tell())
+            try:
+                await asyncio.gather(*(greenlet_spawn(self._work) for _ in range(self.concurrency)))
+            finally:
+                telling.cancel()
+
+    def _tell(self) -> None:
+        """Report how far the time has come; where this was ended from outside, stop the workers."""
+        report(min(time.perf_counter() - self.started, self.duration), self.duration, "seconds", "measuring")
+        if is_ended():
+            self.until = 0
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -137,9 +160,10 @@ class _Load:
     def _work(self) -> None:
         try:
             self._check_out_and_in()
-        except BaseException:
+        except BaseException as error:
             self.until = 0  # where one worker fails the others stop too
-            raise
+            if not (isinstance(error, Exception) and is_ended()):  # which ends what runs at the server, too
+                raise
 
     def _check_out_and_in(self) -> None:
         from sqlalchemy.exc import TimeoutError as PoolTimeout

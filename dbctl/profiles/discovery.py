@@ -2,18 +2,26 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dbctl.errors import ConfigError
+from dbctl.errors import ConfigError, Remedy
 from dbctl.mounts import SAMPLE
-from dbctl.profiles.document import Document, find, steps_up
+from dbctl.profiles.document import Document, find
 from dbctl.profiles.files import exposed, is_file
 from dbctl.profiles.layers import Layer, build, holds_password, layer_from_table, layer_from_url
 from dbctl.profiles.model import Profile
-from dbctl.profiles.presets import BUILT_IN_MODELS, EMBEDDED, PRESETS
+from dbctl.profiles.presets import BUILT_IN, BUILT_IN_MODELS, EMBEDDED, PRESETS
 from dbctl.profiles.words import nearest, nearly
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The profile that is meant, by its name, and what chose it; `origin` is "" where it was asked for itself."""
+
+    name: str
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,8 +36,6 @@ class Profiles:
         url: The database URL that was asked for.
         options: What was said of the profile's values, over what it says itself.
         named: All the names that were asked for, where a command takes several; `name` is the last of them.
-        directory: Where the relative path of a SQLite database in the file starts: at the working directory, or where
-            the file was found above that, at the file.
     """
 
     path: Path | None = None
@@ -40,7 +46,6 @@ class Profiles:
     options: Sequence[Layer] = ()
     ask: Callable[[str], str] | None = None
     named: tuple[str, ...] = ()
-    directory: Path = Path()
 
     @classmethod
     def load(
@@ -72,8 +77,7 @@ class Profiles:
         if path is None:
             return cls(None, Document(), environ, name, url, options, ask)
         document = _refuse_exposed(path, Document.read(path))
-        directory = steps_up(path, config, environ)
-        return cls(path, document, environ, name, url, options, ask, directory=directory)
+        return cls(path, document, environ, name, url, options, ask)
 
     @classmethod
     def of(cls, path: Path, content: Mapping[str, Any], environ: Mapping[str, str]) -> "Profiles":
@@ -92,13 +96,14 @@ class Profiles:
         """Return a profile by its name, or the one that is meant.
 
         That is the one of the URL that was asked for; else of the name; else of DBCTL_URL or DBCTL_PROFILE, which
-        exclude each other; else of DATABASE_URL with ENVIRONMENT; else the file's default; else the preset that
-        ENVIRONMENT names; else the embedded development profile.
+        exclude each other; else of DATABASE_URL with ENVIRONMENT; else the file's default; else the one that
+        ENVIRONMENT names; else the file's only one; else, where the file has none, the embedded development profile.
 
         Raises:
-            ConfigError: There is no such profile, or its values are not allowed.
+            ConfigError: There is no such profile, its values are not allowed, or it can't be told which one is meant.
         """
-        chosen, layers = (name, self._layers(name)) if name is not None else self._choose()
+        choice, layers = (Choice(name), self._layers(name)) if name is not None else self._choose()
+        chosen = choice.name
         layers += self.options
         if self.ask is not None:
             layers.append(Layer({"password": self.ask(chosen)}, "--ask-password"))
@@ -108,39 +113,67 @@ class Profiles:
             raise ConfigError(f"{origin}: echo is refused in production: it shows statements and their parameters")
         return profile
 
-    def chosen_name(self) -> str:
-        """Return the name of the profile that `select` takes when it is given none.
+    def choice(self) -> Choice:
+        """Return which profile `select` takes when it is given none, and what chose it.
 
         Raises:
-            ConfigError: The file or the variables that name it are wrong.
+            ConfigError: The file or the variables that name it are wrong, or it can't be told which one is meant.
         """
         return self._choose()[0]
 
-    def _choose(self) -> tuple[str, list[Layer]]:
-        url, origin, name = self.url, "--url", self.name
-        if url is None and name is None:
-            url, origin, name = self.environ.get("DBCTL_URL"), "DBCTL_URL", self.environ.get("DBCTL_PROFILE")
-            if url and name:
-                raise ConfigError("DBCTL_URL and DBCTL_PROFILE are both set", "unset one of them")
-            url, name = url or None, name or None
-        if url is not None:
-            return origin, [*self._shared(), layer_from_url(url, origin, self.environ)]
-        if name is not None:
-            return name, self._layers(name)
+    def chosen_name(self) -> str:
+        """Return the name of the profile that `select` takes when it is given none, as `choice` does."""
+        return self.choice().name
+
+    def _choose(self) -> tuple[Choice, list[Layer]]:
+        if self.url is not None:
+            return self._from_url(self.url, "--url")
+        if self.name is not None:
+            return Choice(self.name), self._layers(self.name)
+        url, name = self.environ.get("DBCTL_URL"), self.environ.get("DBCTL_PROFILE")
+        if url and name:
+            raise ConfigError("DBCTL_URL and DBCTL_PROFILE are both set", "unset one of them")
+        if url:
+            return self._from_url(url, "DBCTL_URL")
+        if name:
+            return Choice(name, "DBCTL_PROFILE"), self._layers(name, "DBCTL_PROFILE: ")
         if database_url := self.environ.get("DATABASE_URL"):
             return self._from_database_url(database_url)
-        if self.document.default:
-            return self.document.default, self._layers(self.document.default)
-        environment = self._environment()
-        return environment, self._layers(environment)
+        choice = self._in_file()
+        return choice, self._layers(choice.name)
 
-    def _from_database_url(self, database_url: str) -> tuple[str, list[Layer]]:
+    def _in_file(self) -> Choice:
+        """Return the profile that is taken where neither a name nor a URL is given.
+
+        Beside a file that has profiles the embedded one is never taken, for nobody would look for it there.
+        """
+        if self.document.default:
+            return Choice(self.document.default, f"default in {self.path}")
+        in_file, environment = self.document.profiles, self._environment()
+        if self.environ.get("ENVIRONMENT") and (environment in in_file or environment != EMBEDDED):
+            return Choice(environment, "ENVIRONMENT")
+        if len(in_file) == 1:
+            return Choice(next(iter(in_file)), f"the only one in {self.path}")
+        if in_file:
+            raise ConfigError(
+                f"{self.path} has no default, and no profile is named: there are {', '.join(in_file)}",
+                Remedy.NAME_PROFILE,
+            )
+        return Choice(environment, "ENVIRONMENT" if self.environ.get("ENVIRONMENT") else BUILT_IN)
+
+    def _from_url(self, url: str, origin: str) -> tuple[Choice, list[Layer]]:
+        return Choice(origin), [*self._shared(), layer_from_url(url, origin, self.environ)]
+
+    def _from_database_url(self, database_url: str) -> tuple[Choice, list[Layer]]:
         environment = self._environment()
         layers = self._layers(environment)
         # Tests never run on what DATABASE_URL names: the preset's in-memory database goes before it.
-        if environment != "testing":
-            layers.append(layer_from_url(database_url, "DATABASE_URL", self.environ))
-        return environment, layers
+        if environment == "testing":
+            return Choice(environment, "ENVIRONMENT"), layers
+        return Choice(environment, "DATABASE_URL"), [
+            *layers,
+            layer_from_url(database_url, "DATABASE_URL", self.environ),
+        ]
 
     def _environment(self) -> str:
         """Return the preset that ENVIRONMENT names, however it is written; a service's own word, `staging`, names none.
@@ -155,11 +188,11 @@ class Profiles:
             raise ConfigError(f"ENVIRONMENT={said}: no preset has this name; did you mean {meant}?")
         return EMBEDDED
 
-    def _layers(self, name: str) -> list[Layer]:
+    def _layers(self, name: str, said: str = "") -> list[Layer]:
         table = self.document.profiles.get(name)
         if table is None and name not in PRESETS:
             source = f" in {self.path}" if self.path else ": there is no profile file"
-            raise ConfigError(f'no profile "{name}"{source}', nearest(name, self.names()))
+            raise ConfigError(f'{said}no profile "{name}"{source}', nearest(name, self.names()))
         layers = list(self._shared())
         if table is not None:
             layers.append(self._table(table, f"[profiles.{name}]"))
@@ -184,8 +217,7 @@ class Profiles:
 
     def _table(self, table: Mapping[str, Any], heading: str) -> Layer:
         assert self.path is not None, "a table comes from a file"
-        layer = layer_from_table(table, f"{self.path} {heading}", self.path.parent, self.environ)
-        return replace(layer, directory=self.directory)
+        return layer_from_table(table, f"{self.path} {heading}", self.path.parent, self.environ)
 
 
 def select(name: str | None = None, *, config: str | None = None) -> Profile:

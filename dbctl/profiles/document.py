@@ -126,11 +126,6 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
 
 
-def steps_up(path: Path, config: str | None, environ: Mapping[str, str]) -> Path:
-    """Return the way from the working directory to a profile file that was found above it; for another, none."""
-    return path.parent if _named(config, environ) is None and set(path.parent.parts) == {".."} else Path()
-
-
 def _named(config: str | None, environ: Mapping[str, str]) -> Path | None:
     """Return the path of the profile file that is named; an empty variable names none."""
     named = config if config is not None else environ.get("DBCTL_CONFIG") or None

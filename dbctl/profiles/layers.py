@@ -64,7 +64,7 @@ def layer_from_table(table: Mapping[str, Any], origin: str, directory: Path, env
     Args:
         table: The table as TOML gives it.
         origin: The file and the table, for messages: `profiles.toml [profiles.pg]`.
-        directory: The file's directory, from which relative paths of key files and passwords start.
+        directory: The file's directory, from which relative paths start: of keys, passwords, SQLite's databases.
         environ: Where `${VAR}` is looked up.
 
     Raises:
@@ -96,7 +96,7 @@ def layer_from_table(table: Mapping[str, Any], origin: str, directory: Path, env
             values[key] = _expand_all(value, expand)
     _refuse_two_sources(values, origin)
     try:
-        return Layer(placed(with_keys_for_options(values), directory, environ), origin)
+        return Layer(placed(with_keys_for_options(values), directory, environ), origin, directory)
     except ConfigError as error:
         raise _at(origin, "query", error) from None
 
@@ -245,7 +245,7 @@ def _describe(name: str, found: Any, merged: Mapping[str, Any], origins: Mapping
     where = origins.get(key, f"profile {name}")
     if found["type"] == "extra_forbidden":
         known = _TABLES[head].model_fields if head else _FILE_KEYS
-        return f"{where}: {key}: unknown key; {nearest(leaf, known)}"
+        return f"{where}: {key}: unknown key; {_dotted_key(key) or nearest(leaf, known)}"
     if found["type"] == "missing":
         required = "production needs a URL" if merged.get("environment") == "production" else "there is no url"
         return f"profile {name}: {required}; set DATABASE_URL, or url (or driver, host, …) in [profiles.{name}]"
@@ -253,6 +253,13 @@ def _describe(name: str, found: Any, merged: Mapping[str, Any], origins: Mapping
     allowed = fields[leaf].description if leaf in fields else found["msg"]
     shown = "" if is_secret(key) or key == "query" else f" = {_toml(merged.get(key))}"
     return f"{where}: {key}{shown}: allowed is {allowed}"
+
+
+def _dotted_key(key: str) -> str:
+    """Say which key of a table is meant by `pool_size`; nothing where none is."""
+    table, _, leaf = key.partition("_")
+    known = table in _TABLES and leaf in _TABLES[table].model_fields
+    return f'did you mean "{table}.{leaf}"?' if known else ""
 
 
 def _dotted(loc: tuple[int | str, ...]) -> str:

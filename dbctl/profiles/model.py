@@ -14,6 +14,9 @@ from dbctl.profiles.urls import show_url
 
 SslMode = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
 Environment = Literal["production", "testing", "development"]
+URLS = ("--url", "DBCTL_URL")
+"""The names of profiles that are a URL alone: what it was given by."""
+
 Isolation = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
 
 
@@ -119,6 +122,21 @@ class Profile(_Table):
             return False
         named = self.database in {None, "", ":memory:"} or str(self.database).startswith("file::memory:")
         return named or self.query.get("mode") == "memory"
+
+    @property
+    def called(self) -> str:
+        """What messages call it: `profile pg`, or what gave the URL where there is no profile, such as `--url`."""
+        return self.name if self.name in URLS else f"profile {self.name}"
+
+    @property
+    def place(self) -> str:
+        """Where it leads, in short: `app@db.example.com:5432/shop`, or a file's path."""
+        if self.in_memory:
+            return "a database in memory"
+        if self.host is None:
+            return self.shown_url if self.query or self.database is None else self.database
+        address = show_url("", self.user, False, self.host, self.port, self.database, {})
+        return address.removeprefix("://")
 
     @property
     def shown_url(self) -> str:

@@ -7,6 +7,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     "production": {
         "environment": "production",
         "connect_timeout": 10.0,
+        "protected": True,
         "pool.size": 20,
         "pool.max_overflow": 10,
         "pool.pre_ping": True,
@@ -19,6 +20,9 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
 }
 
 EMBEDDED: Final = "development"
+
+BUILT_IN: Final = "built in"
+"""The origin of what nobody has said."""
 
 BUILT_IN_MODELS: Final = "the sample"
 """The origin of `models` where the profile file names none."""

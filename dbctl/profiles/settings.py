@@ -16,6 +16,9 @@ _SETTING = re.compile(r"([A-Za-z]\w*(?:\.[\w-]+)*)=(.*)", re.DOTALL)
 # Filled from the environment when the profile is used: no secret stands there.
 _FILLED_IN = re.compile(r"(\$\{\w+\})+")
 
+_IN_PLAIN_TEXT = "a password would stand in the file in plain text"
+_NAME_ITS_SOURCE = "leave it out, and name its source: password_env=VARIABLE or password_file=FILE"
+
 
 def settings_of(words: Sequence[str]) -> dict[str, Any]:
     """Return what was typed, by dotted key.
@@ -24,7 +27,8 @@ def settings_of(words: Sequence[str]) -> dict[str, Any]:
         words: `KEY=VALUE`, or a URL alone.
 
     Raises:
-        UsageError: A word is neither, a key is there twice, or a password was typed.
+        UsageError: A word is neither, a key is there twice, or a URL has a password in it.
+        ConfigError: A password was typed.
     """
     values: dict[str, Any] = {}
     for word in words:
@@ -73,8 +77,11 @@ def _refuse_passwords(values: Mapping[str, Any]) -> None:
     """Refuse a password that was typed: the shell's history has it, and the file would.
 
     Raises:
-        UsageError: There is one.
+        UsageError: There is one in a URL, or in an option.
+        ConfigError: It is the key of its own, which there is not.
     """
+    if "password" in values:
+        raise ConfigError(_IN_PLAIN_TEXT, _NAME_ITS_SOURCE)
     secrets = [value for key, value in values.items() if key.startswith("query.") and is_secret(key)]
     url = values.get("url")
     if isinstance(url, str) and not url.startswith("${"):
@@ -84,7 +91,4 @@ def _refuse_passwords(values: Mapping[str, Any]) -> None:
             parts = {}  # what is wrong with it is told when the profile is validated
         secrets += [parts.get("password", ""), *(v for key, v in parts.get("query", {}).items() if is_secret(key))]
     if any(secret and not (isinstance(secret, str) and _FILLED_IN.fullmatch(secret)) for secret in secrets):
-        raise UsageError(
-            "a password would stand in the file in plain text",
-            "leave it out of the URL, and say password_env=VARIABLE or password_file=FILE beside it",
-        )
+        raise UsageError(_IN_PLAIN_TEXT, _NAME_ITS_SOURCE)

@@ -87,6 +87,23 @@ def _parts(url: str) -> dict[str, str]:
     raise ConfigError("not a database URL", _FORM)
 
 
+def without_secrets(url: str) -> str:
+    """Return a database URL as it is, but without its password and the secret options of its query.
+
+    Args:
+        url: The URL; of one that is none nothing is returned, for anything in it may be a secret.
+    """
+    try:
+        part = _parts(url.strip())
+    except ConfigError:
+        return ""
+    place = url.strip().removesuffix(f"?{part['query']}") if part["query"] else url.strip()
+    if part["password"] is not None:
+        place = place.replace(f"{part['user']}:{part['password']}@", f"{part['user']}@", 1)
+    options = [option for option in part["query"].split("&") if not is_secret(unquote(option.partition("=")[0]))]
+    return f"{place}?{'&'.join(options)}" if any(options) else place
+
+
 def is_secret(key: str) -> bool:
     """Tell whether an option of this name holds a secret (`password`, `sslpassword`, `ssl_key_password`, …)."""
     return key.lower() not in _SOURCES_OF_SECRETS and any(

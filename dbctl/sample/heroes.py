@@ -7,6 +7,7 @@ from sqlmodel import Session, col, delete, select
 
 from dbctl.errors import WorkRefused
 from dbctl.results import Rows
+from dbctl.sample.limits import check_limits
 from dbctl.sample.lookup import IdOrName, find, id_of, locked
 from dbctl.sample.models import Hero, Team, TransferLog
 from dbctl.sample.rows import HeroDetail, HeroRow
@@ -28,9 +29,11 @@ def add_hero(
 
     Raises:
         NotFound: There is no such team.
+        Conflict: A name is empty, a text too long, or the age out of range.
     """
     team_id = find_team(session, team).id if team is not None else None
     hero = Hero(name=name, secret_name=secret_name, age=age, team_id=team_id)
+    check_limits(hero)
     session.add(hero)
     return hero_row(session, hero)
 
@@ -124,6 +127,7 @@ def change_hero(session: Session, wanted: IdOrName, team: IdOrName | None, chang
     Raises:
         NotFound: There is no such hero or team.
         WorkRefused: The hero is in a team already.
+        Conflict: A name is empty, a text too long, or the age out of range.
     """
     hero = locked(session, Hero, wanted)
     if team is not None:
@@ -133,6 +137,7 @@ def change_hero(session: Session, wanted: IdOrName, team: IdOrName | None, chang
             )
         hero.team_id = find_team(session, team).id
     hero.sqlmodel_update(changes)
+    check_limits(hero)
     return hero_row(session, hero)
 
 

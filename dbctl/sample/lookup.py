@@ -13,7 +13,7 @@ Named = TypeVar("Named", Hero, Team)
 _WORDS: Mapping[type[SQLModel], tuple[str, str]] = {Hero: ("hero", "heroes"), Team: ("team", "teams")}
 
 IdOrName = int | str
-"""What a row is meant by: a number is an id and nothing else, a text of digits alone is an id before it is a name."""
+"""What a row is meant by: a number is an id and nothing else, a text of digits may be either."""
 
 LARGEST_ID = 2**31 - 1
 """What an INTEGER primary key holds; a longer number can only be a name."""
@@ -24,20 +24,29 @@ def find(session: Session, kind: type[Named], wanted: IdOrName) -> Named:
 
     Raises:
         NotFound: There is none.
-        Ambiguous: Several rows have this name; the message lists them.
+        Ambiguous: Several rows have this name, or it is another's id; the message lists them.
     """
     by_id = session.get(kind, int(wanted)) if _may_be_id(wanted) else None
-    if by_id is not None:
-        return by_id
-    by_name = select(kind).where(col(kind.name) == wanted).order_by(col(kind.id))
-    # Once more to the letter: MariaDB takes "name " for "name".
-    rows = [row for row in session.exec(by_name) if row.name == wanted] if isinstance(wanted, str) else []
+    rows = named(session, kind, wanted) if isinstance(wanted, str) else []
     word, group = _WORDS[kind]
+    if by_id is not None:
+        if others := [row for row in rows if row is not by_id]:
+            raise Ambiguous(
+                f'"{wanted}" is the id of {word} {by_id.id} "{by_id.name}", and the name of {_listed(word, others)}',
+                f'give the name "{by_id.name}", or the id {others[0].id}',
+            )
+        return by_id
     if not rows:
         raise NotFound(f'there is no {word} "{wanted}"', f"dbctl {group} list shows all")
     if len(rows) > 1:
         raise Ambiguous(f'"{wanted}" is the name of {len(rows)} {group}: {_candidates(rows)}', "give the id")
     return rows[0]
+
+
+def named(session: Session, kind: type[Named], name: str) -> Sequence[Named]:
+    """Return the rows of this name, to the letter, by id; MariaDB takes "name " for "name"."""
+    query = select(kind).where(col(kind.name) == name).order_by(col(kind.id))
+    return [row for row in session.exec(query) if row.name == name]
 
 
 def locked(session: Session, kind: type[Named], wanted: IdOrName) -> Named:
@@ -65,6 +74,10 @@ def id_of(row: Hero | Team | TransferLog) -> int:
     """Return the id of a row that has been read from or written to the database."""
     assert row.id is not None, "the row has not been flushed"
     return row.id
+
+
+def _listed(word: str, rows: Sequence[Hero] | Sequence[Team]) -> str:
+    return f"{word} {rows[0].id}" if len(rows) == 1 else f"several: {_candidates(rows)}"
 
 
 def _candidates(rows: Sequence[Hero] | Sequence[Team]) -> str:

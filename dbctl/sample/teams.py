@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlmodel import Session, col, func, or_, select
 
-from dbctl.errors import WorkRefused
+from dbctl.errors import Duplicate, WorkRefused
 from dbctl.results import Rows
-from dbctl.sample.lookup import IdOrName, find, id_of, locked
+from dbctl.sample.limits import check_limits
+from dbctl.sample.lookup import IdOrName, find, id_of, locked, named
 from dbctl.sample.models import Hero, Team, TransferLog
 from dbctl.sample.rows import TeamRow
 from dbctl.work.streaming import stream
@@ -17,9 +18,14 @@ def add_team(session: Session, name: str, headquarters: str | None = None) -> Te
     """Add a team.
 
     Raises:
-        Conflict: There is a team of this name.
+        Duplicate: There is a team of this name.
+        Conflict: The name is empty, or a text too long.
     """
     team = Team(name=name, headquarters=headquarters)
+    check_limits(team)
+    # Two that add it at once both pass here: of them the database refuses one, in its own words.
+    if (there := next(iter(named(session, Team, name)), None)) is not None:
+        raise Duplicate(f'there is already a team "{name}" (id {there.id})')
     session.add(team)
     session.flush()
     session.refresh(team)

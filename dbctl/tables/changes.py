@@ -107,7 +107,8 @@ def check_tables(database: Database, metadata: Iterable[MetaData]) -> list[Table
             f"missing {kind}: {', '.join(what for _, what in some)}"
             for kind, some in groupby(sorted(missing, key=_by_kind), key=_by_kind)
         ]
-        raise CheckFailed("; ".join(told), states, Remedy.CREATE_MISSING)
+        hint = "" if database.profile.in_memory else Remedy.CREATE_MISSING
+        raise CheckFailed("; ".join(told), states, hint)
     return states
 
 

@@ -20,7 +20,10 @@ class Effects:
         repeatable: It may be run again, in a new transaction, where other transactions got in its way: all that it does
             is in the database, and is rolled back before that. What only reads may always.
         owns_terminal: It sees to signals itself: a server, an editor, a shell.
+        partial: What it has when a signal ends it is worth showing, as a measurement is.
         several: It takes several profiles at once.
+        loses: Says what is lost by it, as the end of a sentence of which the command is the subject: `drops 3 tables`.
+            It is called as the command's function is, in a unit of work of its own that only reads.
     """
 
     writes: bool = False
@@ -28,7 +31,9 @@ class Effects:
     unless: str | None = None
     repeatable: bool = True
     owns_terminal: bool = False
+    partial: bool = False
     several: bool = False
+    loses: Callable[..., str] | None = None
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
@@ -36,7 +41,11 @@ class Effects:
 
 
 def writes(
-    *, creates: bool = False, unless: str | None = None, repeatable: bool = False
+    *,
+    creates: bool = False,
+    unless: str | None = None,
+    repeatable: bool = False,
+    loses: Callable[..., str] | None = None,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Mark a command function as one that writes: `@writes()`.
 
@@ -44,13 +53,19 @@ def writes(
         creates: Connecting for it may create the database where that is a file.
         unless: The name of its option with which it only looks.
         repeatable: Whether it may be run again where other transactions got in its way.
+        loses: Says what is lost by it, for the question that a protected profile asks; as in `Effects`.
     """
-    return _mark(writes=True, creates=creates, unless=unless, repeatable=repeatable)
+    return _mark(writes=True, creates=creates, unless=unless, repeatable=repeatable, loses=loses)
 
 
 def owns_terminal(function: CommandFunction) -> CommandFunction:
     """Mark a command function as one that sees to signals itself, and is run in the main thread: `@owns_terminal`."""
     return _mark(owns_terminal=True)(function)
+
+
+def shows_what_it_has(function: CommandFunction) -> CommandFunction:
+    """Mark a command function whose result is shown as far as it has come when a signal ends it."""
+    return _mark(partial=True)(function)
 
 
 def takes_several(function: CommandFunction) -> CommandFunction:

@@ -130,7 +130,7 @@ def _tries(lock: AdvisoryLock, name: str, profile: Profile, wait: float) -> Iter
         left = end - time.monotonic()
         if left <= 0:
             waited = f" after {wait:g} s" if wait else ""
-            message = f'profile {profile.name}: another run holds the lock "{name}"{waited}: {lock.holder()}'
+            message = f'{profile.called}: another run holds the lock "{name}"{waited}: {lock.holder()}'
             raise LockHeld(message, "" if wait else Remedy.WAIT_FOR_LOCK)
         if not told:
             _log.info('waiting up to %g s for the lock "%s", which %s holds', wait, name, lock.holder())
@@ -145,7 +145,7 @@ class _SessionLock:
     def __init__(self, backend: Backend, name: str) -> None:
         self._backend = backend
         self._key = {"key": backend.lock_key(name)}
-        self._lost = f'profile {backend.profile.name}: the lock "{name}" was lost, and nothing more is committed'
+        self._lost = f'{backend.profile.called}: the lock "{name}" was lost, and nothing more is committed'
         self._engine = build_engine(backend.profile, Missing.REFUSE)
         self._session: Connection | None = None
         self._in_use = threading.RLock()
@@ -177,7 +177,7 @@ class _SessionLock:
         try:
             mine = self._ask(self._backend.own_lock_statement)
         except DbctlError as error:
-            reason = error.message.removeprefix(f"profile {self._backend.profile.name}: ")
+            reason = error.message.removeprefix(f"{self._backend.profile.called}: ")
             raise ConnectError(f"{self._lost}: {reason}", "lock") from error
         if not mine:
             raise ConnectError(f"{self._lost}: the session does not hold it any more", "lock")

@@ -87,6 +87,8 @@ class Supervisor:
             if not self._end():
                 self._cancel(lambda seconds: is_done(future, seconds))
                 self.abandoned = not future.done()
+                if future.done() and future.exception() is None:
+                    vars(reason)["result"] = future.result()  # what it has, where it ended by itself
                 raise reason
             return self._outcome(future, reason)
         except Ended:
@@ -143,6 +145,11 @@ class Supervisor:
             over.set()
             for cancelling in interrupts:
                 is_done(cancelling, _TO_ROLL_BACK)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the work has been ended from outside."""
+        return self._ended.is_set()
 
     def _interrupt(self, over: threading.Event, *, first: bool) -> None:
         """End what the servers run for a block, until that is over; a COMMIT only the second time."""

@@ -91,8 +91,9 @@ def test_who_only_reads_does_not_wait_for_a_writer(sqlite_database: TestDatabase
 def test_a_mistyped_file_is_refused_and_not_created(dbctl: Dbctl, command: list[str]) -> None:
     result = Forked(cwd=dbctl.cwd, home=dbctl.home)("--url", "sqlite:///mistyped.db", *command)
     assert result.code == 4, str(result)
-    assert result.err == (
-        "dbctl: error: profile --url: there is no database file mistyped.db; create it with: dbctl init-tables\n"
+    assert result.talk == (
+        "dbctl: error: --url: there is no database file mistyped.db;"
+        " create it with: dbctl --url sqlite:///mistyped.db init-tables\n"
     )
     assert list(dbctl.cwd.iterdir()) == []
 

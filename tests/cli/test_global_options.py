@@ -163,10 +163,6 @@ def test_a_profile_in_production_names_the_variable_that_it_refuses(configured: 
     ("args", "start"),
     [
         (["--output", "csv", "profiles", "show", "--output", "jsonl"], '{"key"'),
-        (["--output", "csv", "profiles", "show", "--json"], "[\n"),
-        (["--json", "profiles", "show", "--output", "csv"], "key,"),
-        (["profiles", "show", "--output", "csv", "--json"], "[\n"),
-        (["profiles", "show", "--json", "--output", "csv"], "key,"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -304,3 +300,23 @@ def test_a_format_that_is_none_is_told_with_those_that_are(dbctl: Dbctl) -> None
     result = dbctl("ping", "-o", "nonsense")
     assert result.code == 2
     assert "'--output' / '-o': 'nonsense' is not one of 'table', 'json', 'jsonl', 'csv', 'tsv'" in result.err
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--output", "csv", "profiles", "show", "--json"],
+        ["--json", "profiles", "show", "--output", "csv"],
+        ["profiles", "show", "--json", "--output", "csv"],
+    ],
+    ids=" ".join,
+)
+def test_two_formats_by_two_options_are_refused(args: list[str], configured: Dbctl) -> None:
+    result = configured(*args)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "dbctl: error: --json and --output csv are both given; give one of them\n"
+
+
+@pytest.mark.parametrize("level", ["read committed", "READ-COMMITTED", "Repeatable Read"])
+def test_an_isolation_level_is_written_as_in_a_profile(level: str, configured: Dbctl) -> None:
+    assert "Invalid value" not in configured("heroes", "list", "--isolation", level).err

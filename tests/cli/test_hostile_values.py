@@ -44,7 +44,7 @@ UNICODE = [
 ]
 QUOTES = ["'", '"', "`", "''; DROP TABLE hero; --", "\\", "\\'", "\\n", "a\\", "$(touch x)", "`touch x`"]
 PLACEHOLDERS = ["%", "%s", "%(name)s", "100%", ":name", ":1", "?", "{x}", "{0}", "${HOME}", "$1", "@@version"]
-SPACES = ["", " ", " x ", "a\tb", "a\nb", "a\r\nb", "\r", "\n", "\x0b\x0c", "\xa0x\xa0"]
+SPACES = [" ", "  ", " x ", "a\tb", "a\nb", "a\r\nb", "\r", "\n", "\x0b\x0c", "\xa0x\xa0"]
 WORDS = ["-x", "--json", "--", "-", "NULL", "null", "true", "0", "1e5", "=1+1", "@x", "x" * 200, "😀" * 200]
 VALUES = [*MARKUP, *ESCAPES, *UNICODE, *QUOTES, *PLACEHOLDERS, *SPACES, *WORDS]
 
@@ -163,7 +163,7 @@ def test_each_row_is_found_by_its_name(stored: Dbctl, database: TestDatabase, mo
 def test_an_error_about_a_value_is_one_harmless_line(value: str, on_sample: Dbctl) -> None:
     result = on_sample("heroes", "show", "--", f"no {value}")
     assert result.code == 1
-    assert result.err.startswith('dbctl: error: there is no hero "no ')
+    assert result.talk.startswith('dbctl: error: there is no hero "no ')
     assert result.err.endswith("\n")
     assert len(result.err.splitlines()) == 1
     assert controls(result.err) == {"\n"}
@@ -194,10 +194,6 @@ def test_a_name_that_is_too_long_is_refused_in_one_line(
 ) -> None:
     on_database.ok("init-tables")
     result = on_database("heroes", "add", character * 201, "--secret-name", "s")
-    if database.kind == "sqlite":
-        assert result.code == 0  # it has no lengths
-        assert heroes(database) == [(character * 201, "s")]
-        return
     refused(result)
     assert heroes(database) == []
 
@@ -206,10 +202,6 @@ def test_a_name_that_is_too_long_is_refused_in_one_line(
 def test_a_number_out_of_range_is_refused_in_one_line(age: int, on_database: Dbctl, database: TestDatabase) -> None:
     on_database.ok("init-tables")
     result = on_database("heroes", "add", "A", "--secret-name", "s", "--age", str(age))
-    if database.kind == "sqlite" and age < 2**63:
-        assert result.code == 0  # its integers have 64 bits
-        assert database.execute("SELECT age FROM hero") == [(age,)]
-        return
     refused(result)
     assert heroes(database) == []
 
@@ -217,7 +209,7 @@ def test_a_number_out_of_range_is_refused_in_one_line(age: int, on_database: Dbc
 def test_a_number_that_python_does_not_read_is_a_usage_error(on_sample: Dbctl) -> None:
     result = on_sample("heroes", "add", "A", "--secret-name", "s", "--age", "1" * 5000)
     assert result.code == 2
-    assert result.err.count("\n") == 1
+    assert result.talk.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", [str(2**31), str(2**63), "1" * 5000], ids=["2**31", "2**63", "5000 digits"])
@@ -241,5 +233,5 @@ def test_a_page_beyond_all_numbers_is_no_bug(option: str, number: int, on_databa
 
 def refused(result: Result) -> None:
     assert (result.code, result.out) == (1, ""), str(result)
-    assert result.err.startswith("dbctl: error: ")
-    assert result.err.count("\n") == 1
+    assert result.talk.startswith("dbctl: error: ")
+    assert result.talk.count("\n") == 1

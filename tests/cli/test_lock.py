@@ -43,10 +43,23 @@ def teams(dbctl: Dbctl) -> list[str]:
 def test_while_another_run_holds_it_nothing_is_done(on_sample: Dbctl) -> None:
     with held(on_sample.cwd):
         result = on_sample(*ADD, "--lock", "nightly")
-    assert (result.code, result.out, result.err.count("\n")) == (7, "", 1), str(result)
+    assert (result.code, result.out, result.talk.count("\n")) == (7, "", 1), str(result)
     assert 'another run holds the lock "nightly"' in result.err
     assert "--lock-wait" in result.err
     assert teams(on_sample) == ["Preventers", "Z-Force", "Empty"]
+
+
+def test_a_run_that_is_to_skip_what_is_locked_ends_quietly(on_sample: Dbctl) -> None:
+    with held(on_sample.cwd):
+        result = on_sample(*ADD, "--lock", "nightly", "--skip-locked")
+        assert (result.code, result.out, result.talk.count("\n")) == (0, "", 1), str(result)
+        assert result.talk.startswith("dbctl: skipped: ")
+        quiet = on_sample(*ADD, "--lock", "nightly", "--skip-locked", "--quiet")
+        assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+        assert on_sample(*ADD, "--lock", "nightly", "--lock-wait", "0.1", "--skip-locked").code == 0
+    assert teams(on_sample) == ["Preventers", "Z-Force", "Empty"]
+    on_sample.ok(*ADD, "--lock", "nightly", "--skip-locked")
+    assert on_sample(*ADD, "--skip-locked").code == 2
 
 
 def test_it_is_waited_for_as_long_as_was_said(on_sample: Dbctl) -> None:

@@ -17,7 +17,7 @@ TEAM = ["id", "name", "headquarters", "heroes"]
 TRANSFER = ["id", "hero_id", "hero", "from_team_id", "from_team", "to_team_id", "to_team", "at"]
 SPREAD = ["count", "min_ms", "median_ms", "p95_ms", "p99_ms", "max_ms"]
 PING = ["profile", "server", "version", "user", "database", "encrypted", "tls", "connect_ms", "round_trip_ms"]
-PING_ROW = ["profile", "server", "version", "tls", "connect_ms", "round_trip_ms", "failed_stage", "error"]
+PING_ROW = [*PING, "round_trips", "stages", "failed_stage", "error"]
 LIMITS = ["pool", "size", "max_overflow", "timeout_s", "recycle_s", "pre_ping", "workers", "connections"]
 LOAD = ["concurrency", "duration_s", "checkouts", "checkout", "connections_opened", "connect", "most_in_use",
         "overflow_used", "timeouts"]  # fmt: skip
@@ -40,11 +40,11 @@ FIELDS = {
     "ping development": PING_ROW,
     "pool-stats --duration 0.1": ["profile", "limits", "run", "server"],
     "profiles add X sqlite://": ["name", "default", "file"],
-    "profiles check": ["profile", "url", "server", "problem"],
+    "profiles check": ["profile", "url", "server", "error"],
     "profiles default": ["default", "file"],
     "profiles edit": ["file", "changed"],
     "profiles import url sqlite:// --as X": ["name", "source", "file"],
-    "profiles list": ["name", "chosen", "url", "source", "problem"],
+    "profiles list": ["name", "default", "url", "origin", "error"],
     "profiles path": ["path", "exists"],
     "profiles remove spare": ["name", "file"],
     "profiles set spare workers=2": ["profile", "key", "value", "file"],

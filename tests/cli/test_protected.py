@@ -24,7 +24,7 @@ def protected(dbctl: Dbctl) -> Dbctl:
 def test_nothing_is_written_without_its_name(protected: Dbctl) -> None:
     result = protected(*ADD)
     assert (result.code, result.out) == (8, "")
-    assert result.err == ("dbctl: error: profile prod is protected; nothing was connected to; say --confirm=prod\n")
+    assert result.talk == ("dbctl: error: profile prod is protected; nothing was connected to; say --confirm=prod\n")
     assert protected.ok("teams", "list", "--json").json == []
 
 
@@ -42,6 +42,31 @@ def test_its_name_will_do(protected: Dbctl) -> None:
 def test_it_is_asked_for_before_anything_is_connected_to(protected: Dbctl) -> None:
     assert protected("-p", "away", *ADD).code == 8
     assert protected("-p", "away", *ADD, "--confirm=away").code == 4
+
+
+def test_production_is_protected_by_itself(protected: Dbctl) -> None:
+    env = {"ENVIRONMENT": "production", "DATABASE_URL": "sqlite:///prod.db"}
+    result = protected("drop-tables", env=env)
+    assert (result.code, result.out) == (8, "")
+    assert "say --confirm=production" in result.err
+    protected.ok("drop-tables", "--confirm=production", env=env)
+
+
+def test_the_question_says_what_is_lost(protected: Dbctl) -> None:
+    for name in ("Preventers", "Z-Force"):
+        protected.ok("teams", "add", name, "--confirm=prod")
+    result = protected.tty("drop-tables", keys=[("to go on: ", "no\r")], columns=120)
+    assert result.code == 8
+    assert "\ndrop-tables drops 3 tables with 2 rows in prod.db. Type its profile's name, prod" in result.plain
+    protected.ok("drop-tables", "--confirm=prod")
+    nothing = protected.tty("drop-tables", keys=[("to go on: ", "prod\r")], columns=120)
+    assert "\ndrop-tables drops no tables in prod.db. Type" in nothing.plain
+
+
+def test_what_is_lost_is_counted_only_where_somebody_is_asked(protected: Dbctl) -> None:
+    assert protected("-p", "away", "drop-tables").code == 8
+    asked = protected.tty("-p", "away", "drop-tables", columns=120)
+    assert (asked.code, "to go on" in asked.plain) == (4, False)
 
 
 @pytest.mark.parametrize("command", [("teams", "list"), ("init-tables", "--check"), (*ADD, "--dry-run"), ("ping",)])

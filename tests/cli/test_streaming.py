@@ -251,7 +251,7 @@ def test_a_signal_midway_ends_it_with_what_is_written(
         rest, said = out.read(), err.read()
     assert (process.wait(30), said.count("\n")) == (code, 1)
     assert time.monotonic() - began < 2
-    assert said.startswith("dbctl: interrupted: ")
+    assert said.startswith("dbctl: interrupted\n")
     assert row.startswith("1,x")
     assert rest == "" or rest.endswith("\n")
     assert within(1, lambda: watch.sessions() == 0)
@@ -276,7 +276,7 @@ def test_a_signal_is_heard_though_the_reader_takes_nothing(asking: Dbctl, watch:
     assert process.wait(30) == 130
     assert time.monotonic() - began < 2
     with process.stderr as err:
-        assert err.read().startswith("dbctl: interrupted: ")
+        assert err.read().startswith("dbctl: interrupted\n")
     process.stdout.close()
 
 

@@ -52,7 +52,7 @@ def test_a_table_that_others_refer_to_stays_or_what_is_gone_is_said(quick: Dbctl
     database.execute("CREATE TABLE fan (id INTEGER, team INTEGER NOT NULL, FOREIGN KEY (team) REFERENCES team (id))")
     database.execute("INSERT INTO fan VALUES (1, 1)")
     result = quick("drop-tables")
-    assert (result.code, result.out, result.err.count("\n")) == (1, "", 2), str(result)
+    assert (result.code, result.out, result.talk.count("\n")) == (1, "", 2), str(result)
     if database.dialect == "mysql":
         assert "commits DDL by itself, so what was dropped is gone: transfer_log, hero; when it" in result.err
         assert tables(database) == {"team", "fan"}

@@ -26,7 +26,7 @@ def tables(database: TestDatabase) -> set[str]:
 def test_the_first_run_creates_and_the_second_finds(quick: Dbctl, database: TestDatabase) -> None:
     result = quick.ok("init-tables", "--json")
     assert result.json == [{"table": name, "state": "created"} for name in SAMPLE]
-    assert result.err == (
+    assert result.talk == (
         "dbctl: no models are configured: these are the sample's tables (name yours with the profile's key models)\n"
     )
     assert tables(database) == set(SAMPLE)

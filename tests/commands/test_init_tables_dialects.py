@@ -47,8 +47,8 @@ def test_ddl_that_fails_halfway_leaves_nothing_or_says_what_stayed(quick: Dbctl,
     models(quick.cwd, alpha="", beta=BROKEN, gamma="")
     result = quick("init-tables", "--models", "models")
     assert (result.code, result.out) == (1, ""), str(result)
-    assert result.err.startswith("dbctl: error: ")
-    assert result.err.count("\n") == 1
+    assert result.talk.startswith("dbctl: error: ")
+    assert result.talk.count("\n") == 1
     if database.dialect != "mysql":
         assert tables(database) == set()
         return
@@ -90,7 +90,7 @@ def test_a_model_that_the_dialect_can_not_express_is_an_error_of_the_model(
             continue
         assert result.code in {1, 3}, str(result)
         assert "VARCHAR requires a length" in result.err
-        assert result.err.count("\n") == 1
+        assert result.talk.count("\n") == 1
         assert all(stayed in result.err for stayed in tables(database))
 
 
@@ -152,5 +152,5 @@ def test_a_schema_that_is_not_there_is_refused_and_leaves_nothing(
     result = with_schema("init-tables", "--models", "models")
     assert (result.code, result.out) == (1, "")
     assert "table fleet.ship names schema fleet, which is not there" in result.err
-    assert result.err.count("\n") == 1
+    assert result.talk.count("\n") == 1
     assert tables(postgres_database) == set()

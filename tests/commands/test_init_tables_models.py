@@ -156,8 +156,8 @@ def test_models_that_are_none_are_a_configuration_error_with_the_reason(run: Dbc
     write(run.cwd, {"models.py": content})
     result = run("init-tables", "--models", "models")
     assert (result.code, result.out) == (3, ""), str(result)
-    assert result.err.startswith(f"dbctl: error: models: {reason}")
-    assert result.err.count("\n") == 1
+    assert result.talk.startswith(f"dbctl: error: models: {reason}")
+    assert result.talk.count("\n") == 1
     assert not (run.cwd / "dev.db").exists()
 
 
@@ -166,6 +166,6 @@ def test_a_module_that_is_not_there_is_named(run: Dbctl, name: str) -> None:
     write(run.cwd, {"app/__init__.py": "", "models.py": DECLARATIVE})
     result = run("init-tables", "--models", name)
     assert (result.code, result.out) == (3, ""), str(result)
-    assert result.err.startswith("dbctl: error: models: ")
+    assert result.talk.startswith("dbctl: error: models: ")
     assert name in result.err
-    assert result.err.count("\n") == 1
+    assert result.talk.count("\n") == 1

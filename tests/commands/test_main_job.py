@@ -46,7 +46,7 @@ def do_the_main_job(dbctl: Dbctl, *options: str) -> Result:
 
     stats = run("pool-stats", "--duration", "0.1", "--json").json
     assert stats["run"]["checkouts"] > 0
-    assert [row["chosen"] for row in run("profiles", "list", "--json").json].count(True) == 1
+    assert [row["default"] for row in run("profiles", "list", "--json").json].count(True) == 1
     assert {"name", "url", "driver"} <= {row["key"] for row in run("profiles", "show", "--json").json}
     return run("ping", "--json")
 
@@ -87,6 +87,6 @@ def test_without_tables_each_command_says_how_to_create_them(quick: Dbctl, datab
     database.execute("CREATE TABLE other (x INTEGER)")
     for command in COMMANDS:
         result = quick(*command)
-        assert (result.code, result.out, result.err.count("\n")) == (1, "", 1), str(result)
-        assert result.err.startswith("dbctl: error: ")
+        assert (result.code, result.out, result.talk.count("\n")) == (1, "", 1), str(result)
+        assert result.talk.startswith("dbctl: error: ")
         assert result.err.endswith("; create the tables with: dbctl init-tables\n")

@@ -68,6 +68,15 @@ def test_profiles_can_be_named(dbctl: Dbctl, args: Sequence[str], rows: Sequence
     assert [row["profile"] for row in run.ok("ping", *args, "--json").json] == rows
 
 
+def test_a_row_has_the_fields_of_a_report(dbctl: Dbctl) -> None:
+    run = on_profiles(dbctl, table("a", "sqlite:///a.db"))
+    run.ok("init-tables", "-p", "a")
+    [row] = run.ok("ping", "a", "--count", "5", "--stages", "--json").json
+    report = run.ok("ping", "-p", "a", "--count", "5", "--stages", "--json").json
+    assert list(row) == [*report, "failed_stage", "error"]
+    assert (row["round_trips"]["count"], row["database"]) == (5, "a.db")
+
+
 def test_one_profile_said_by_its_option_is_no_list(dbctl: Dbctl) -> None:
     run = on_profiles(dbctl, table("a", "sqlite://") + table("b", "sqlite://"))
     assert run.ok("ping", "-p", "b", "--json").json["profile"] == "b"
@@ -114,4 +123,4 @@ def test_an_interrupt_ends_it_however_long_the_servers_are_silent(dbctl: Dbctl, 
         for sock in accepted:
             sock.close()
     assert (process.returncode, out) == (130, "")
-    assert err == "dbctl: interrupted: what was not committed is rolled back\n"
+    assert err == "dbctl: interrupted\n"

@@ -1,6 +1,8 @@
 """`dbctl pool-stats`."""
 
 import contextlib
+import json
+import signal
 import time
 import tomllib
 from collections.abc import Iterator
@@ -129,3 +131,16 @@ def test_a_server_that_refuses_a_connection_ends_the_run_with_its_reason(limited
 def test_a_run_of_nothing_is_a_usage_error(dbctl: Dbctl, args: list[str]) -> None:
     result = Forked(cwd=dbctl.cwd, home=dbctl.home)("pool-stats", *args)
     assert (result.code, result.out) == (2, "")
+
+
+@pytest.mark.parametrize("driver", ["sync", "async"])
+def test_what_was_measured_until_an_interrupt_is_shown(dbctl: Dbctl, driver: str) -> None:
+    dbctl.ok("init-tables")
+    process = dbctl.popen("pool-stats", "--duration", "60", "--json", "--driver", driver)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "dbctl: interrupted\n")
+    run = json.loads(out)["run"]
+    assert run["checkouts"] > 0
+    assert run["duration_s"] < 20

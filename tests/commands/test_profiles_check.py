@@ -18,8 +18,8 @@ def test_profiles_that_are_right_are_listed(bare: Dbctl) -> None:
         RIGHT + '[profiles.later]\nurl = "mysql://h/d"\npassword_env = "NOT_SET"\n'
     )
     assert bare.ok("profiles", "check", "--json").json == [
-        {"profile": "pg", "url": "postgresql://app:********@h/app", "server": None, "problem": None},
-        {"profile": "later", "url": "mysql://h/d", "server": None, "problem": None},
+        {"profile": "pg", "url": "postgresql://app:********@h/app", "server": None, "error": None},
+        {"profile": "later", "url": "mysql://h/d", "server": None, "error": None},
     ]
 
 
@@ -28,7 +28,7 @@ def test_each_problem_is_a_row(bare: Dbctl) -> None:
     result = bare("profiles", "check", "--json")
     assert result.code == 3
     assert result.err == "dbctl: error: 2 of 3 profiles can't be used\n"
-    problems = [(row["profile"], row["problem"] or "") for row in result.json]
+    problems = [(row["profile"], row["error"] or "") for row in result.json]
     assert [name for name, _ in problems] == ["pg", "wrong", "wrong", "oracle"]
     assert "workers = 0: allowed is" in problems[1][1]
     assert 'workerz: unknown key; did you mean "workers"?' in problems[2][1]
@@ -82,7 +82,7 @@ def test_each_can_be_connected_to(server_database: TestDatabase, dbctl: Dbctl, r
     assert result.err == "dbctl: error: 3 of 4 profiles can't be used\n"
     servers = {row["profile"]: row["server"] for row in result.json}
     assert [name for name, server in servers.items() if server] == [server_database.profile]
-    assert "TCP failed" in next(row["problem"] for row in result.json if row["profile"] == "away")
+    assert "TCP failed" in next(row["error"] for row in result.json if row["profile"] == "away")
     without = run("profiles", "check", "--json")
     assert without.code == 3
 
@@ -92,4 +92,4 @@ def test_connecting_needs_the_secrets(server_database: TestDatabase, bare: Dbctl
     bare.ok("profiles", "check")
     result = bare("profiles", "check", "--connect", "--json")
     assert result.code == 3
-    assert "is not set" in result.json[0]["problem"]
+    assert "is not set" in result.json[0]["error"]

@@ -72,7 +72,10 @@ def test_teams_are_added_and_listed(service: Served) -> None:
         ("Z-Force", 0),
         ("Avengers", 0),
     ]
-    assert detail(service.client.post("/teams/", json={"name": "Avengers"}), 409) == "there is one like it already"
+    assert (
+        detail(service.client.post("/teams/", json={"name": "Avengers"}), 409)
+        == 'there is already a team "Avengers" (id 3)'
+    )
 
 
 def test_a_hero_moves_by_a_transfer_alone(service: Served) -> None:

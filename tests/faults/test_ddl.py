@@ -100,9 +100,9 @@ def test_a_backend_killed_between_two_tables_is_told_in_a_line_and_a_further_run
     quick = with_models(dbctl, server_database)
     with killed_after(server_database, created, CREATE):
         result = quick(*INIT_TABLES)
-    assert (result.code, result.out, result.err.count("\n")) == (4, "", 1), str(result)
-    assert result.err.startswith("dbctl: error: ")
-    assert "the connection was lost" in result.err
+    assert (result.code, result.out, result.talk.count("\n")) == (4, "", 1), str(result)
+    assert result.talk.startswith("dbctl: error: ")
+    assert "the connection was lost" in result.talk
     assert lock_is_free(server_database)
     assert found(server_database) == kept(server_database, created)
     assert a_further_run_completes(quick, server_database)

@@ -118,8 +118,8 @@ def test_a_command_on_a_full_disk_exits_1_and_a_further_run_succeeds(dbctl: Dbct
     command = ["init-tables", "--models", "models"]
     with filled_up(disk):
         result = quick(*command)
-        assert (result.code, result.out, result.err.count("\n")) == (1, "", 1), str(result)
-        assert re.search(SAYS_SO, result.err), str(result)
+        assert (result.code, result.out, result.talk.count("\n")) == (1, "", 1), str(result)
+        assert re.search(SAYS_SO, result.talk), str(result)
         quick.ok("ping", "--quiet")
     rows = quick.ok(*command, "--json").json
     assert rows == [{"table": "ship", "state": "created"}]

@@ -139,7 +139,7 @@ def state(database: TestDatabase) -> list[list[Row]]:
 
 
 def is_one_line(result: Result) -> bool:
-    return result.out == "" and result.err.startswith("dbctl: error: ") and result.err.count("\n") == 1
+    return result.out == "" and result.talk.startswith("dbctl: error: ") and result.talk.count("\n") == 1
 
 
 @pytest.mark.parametrize(("command", "lock"), [(ADD, "team"), (TRANSFER, "hero")], ids=["add", "transfer"])
@@ -200,7 +200,7 @@ def test_a_command_that_writes_nothing_exits_4_after_whatever_statement_its_back
     shown = quick.ok(*command).out if command == ["heroes", "list"] else ""
     results = list(killed_everywhere(quick, server_database, command, shown))
     assert {result.code for result in results} == {4}
-    assert all("the connection was lost" in result.err for result in results), "\n".join(map(str, results))
+    assert all("the connection was lost" in result.talk for result in results), "\n".join(map(str, results))
     assert len(results) >= 2
 
 
@@ -211,5 +211,5 @@ def test_what_was_asked_for_in_vain_is_told_though_the_backend_is_killed_then(
     with killed_after(server_database, 2):
         result = quick("heroes", "show", "Nobody")
     assert result.code == 1, str(result)
-    assert result.err.startswith('dbctl: error: there is no hero "Nobody"')
+    assert result.talk.startswith('dbctl: error: there is no hero "Nobody"')
     assert is_one_line(result), str(result)

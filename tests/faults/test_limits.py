@@ -80,9 +80,9 @@ def is_free(server: Server) -> bool:
 
 def exits_4(run: Dbctl, *command: str, reason: str) -> None:
     result = run(*command)
-    assert (result.code, result.out, result.err.count("\n")) == (4, "", 1), str(result)
-    assert result.err.startswith("dbctl: error: profile ")
-    assert re.search(reason, result.err), str(result)
+    assert (result.code, result.out, result.talk.count("\n")) == (4, "", 1), str(result)
+    assert result.talk.startswith("dbctl: error: profile ")
+    assert re.search(reason, result.talk), str(result)
 
 
 ADD = ["heroes", "add", "Rusty-Man", "--secret-name", "Tommy Sharp"]

@@ -91,8 +91,8 @@ def quick(dbctl: Dbctl, read_only: TestDatabase) -> Dbctl:
 
 def is_refused(result: Result, reason: str = READ_ONLY) -> bool:
     assert result.code == 1, str(result)
-    assert result.err.startswith("dbctl: error: "), str(result)
-    return result.out == "" and result.err.count("\n") == 1 and re.search(reason, result.err) is not None
+    assert result.talk.startswith("dbctl: error: "), str(result)
+    return result.out == "" and result.talk.count("\n") == 1 and re.search(reason, result.talk) is not None
 
 
 @pytest.mark.parametrize("command", WRITING, ids=lambda command: " ".join(command[:2]))
@@ -106,13 +106,13 @@ def test_a_command_that_writes_is_refused_at_once(quick: Dbctl, command: list[st
 def test_a_command_that_reads_works(quick: Dbctl, command: list[str]) -> None:
     result = quick.ok(*command, "--json")
     assert result.json or command == ["transfers", "list"]
-    assert "error" not in result.err
+    assert "error" not in result.talk
 
 
 def test_doctor_looks_at_it(quick: Dbctl) -> None:
     result = quick.ok("doctor", "--json")
     assert result.json
-    assert "error" not in result.err
+    assert "error" not in result.talk
 
 
 def test_a_dry_run_of_what_writes_is_refused_too(quick: Dbctl) -> None:
@@ -194,7 +194,7 @@ def test_no_file_is_made_in_a_directory_that_can_only_be_read(powerless: Dbctl, 
     file.unlink()
     file.parent.chmod(0o555)
     result = powerless("init-tables", "--models", "models")
-    assert (result.code, result.out, result.err.count("\n")) == (4, "", 1), str(result)
-    assert re.search(r"(?i)unable to open|read-?only|permission", result.err), str(result)
+    assert (result.code, result.out, result.talk.count("\n")) == (4, "", 1), str(result)
+    assert re.search(r"(?i)unable to open|read-?only|permission", result.talk), str(result)
     file.parent.chmod(0o755)
     powerless.ok("init-tables", "--models", "models")

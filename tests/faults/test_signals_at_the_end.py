@@ -79,7 +79,7 @@ def test_a_commit_under_way_is_waited_for_and_its_outcome_told(
     until_it_commits(watch)
     os.kill(run.pid, number)
     result = ended(run, 1 + SOON)
-    assert (result.code, result.json["name"], result.err) == (0, "Rusty-Man", AWAITED)
+    assert (result.code, result.json["name"], result.talk) == (0, "Rusty-Man", AWAITED)
     assert [name for _, name, *_ in watch.heroes()] == ["Deadpond", "Rusty-Man"]
 
 
@@ -96,7 +96,7 @@ def test_a_second_signal_does_not_wait_and_says_that_the_outcome_is_unknown(
     os.kill(run.pid, number)
     result = ended(run, SOON)
     assert (result.code, result.out) == (9, "")
-    error = result.err.removeprefix(AWAITED)
+    error = result.talk.removeprefix(AWAITED)
     assert error.count("\n") == 1
     assert error.startswith("dbctl: error: ")
     assert "unknown" in error
@@ -114,7 +114,7 @@ def test_a_signal_during_a_commit_that_others_get_in_the_way_of_ends_the_work(
     os.kill(run.pid, number)
     result = ended(run, 0.7 + SOON)
     assert (result.code, result.out) == (code, "")
-    assert result.err.splitlines(keepends=True)[-1] == SAID
+    assert result.talk.splitlines(keepends=True)[-1] == SAID
     assert commits(watch) == 1, "it was run again"
     assert [name for _, name, *_ in watch.heroes()] == ["Deadpond"]
 
@@ -129,7 +129,7 @@ def test_a_signal_during_a_commit_that_is_refused_hides_no_refusal(
     os.kill(run.pid, number)
     result = ended(run, 0.7 + SOON)
     assert (result.code, result.out) == (1, "")
-    assert result.err == AWAITED + "dbctl: error: no such hero may be\n"
+    assert result.talk == AWAITED + "dbctl: error: no such hero may be\n"
     assert [name for _, name, *_ in watch.heroes()] == ["Deadpond"]
 
 
@@ -142,7 +142,7 @@ def test_a_signal_between_two_runs_ends_the_work(watch: Watch, quick: Forked, nu
     os.kill(run.pid, number)
     result = ended(run, SOON)
     assert (result.code, result.out) == (code, "")
-    *retries, last = result.err.splitlines(keepends=True)
+    *retries, last = result.talk.splitlines(keepends=True)
     assert len(retries) == 5
     assert all("retry" in line for line in retries)
     assert last == SAID
@@ -167,6 +167,6 @@ def test_a_signal_during_a_further_run_ends_the_work(watch: Watch, quick: Forked
     os.kill(run.pid, number)
     result = ended(run, SOON)
     assert (result.code, result.out) == (code, "")
-    assert result.err.splitlines(keepends=True)[1:] == [SAID]
+    assert result.talk.splitlines(keepends=True)[1:] == [SAID]
     assert within(SOON, watch.is_free)
     assert commits(watch) == 1, "it was run again"

@@ -25,7 +25,8 @@ SOON = 1.5
 SIGNALS = pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["interrupted", "terminated"]
 )
-SAID = "dbctl: interrupted: what was not committed is rolled back\n"
+SAID = {"dbctl: interrupted: what was not committed is rolled back\n", "dbctl: interrupted\n"}
+"""Of what writes, and of what only reads."""
 NOTE = "dbctl: no models are configured: these are the sample's tables (name yours with the profile's key models)\n"
 STARTS = dose(3, 60)
 ROUNDS = dose(6, 250)
@@ -146,7 +147,8 @@ def test_a_signal_ends_a_connect_that_nobody_answers(
     with_profile(quick, scheme, silent)
     for first in range(0, len(CONNECTING), AT_ONCE):
         for result in signalled(quick, CONNECTING[first : first + AT_ONCE], number):
-            assert (result.code, result.out, result.err.removeprefix(NOTE)) == (code, "", SAID), str(result)
+            assert (result.code, result.out) == (code, ""), str(result)
+            assert result.talk.removeprefix(NOTE) in SAID, str(result)
 
 
 def test_no_command_is_left_out_of_that() -> None:
@@ -166,7 +168,7 @@ def test_a_signal_ends_the_wait_for_a_server_that_is_not_there(
         assert (result.code, result.out) == (code, "")
         said, last = result.err.splitlines(keepends=True)
         assert said.endswith("; waiting\n")
-        assert last == SAID
+        assert last in SAID
 
 
 @SIGNALS
@@ -175,7 +177,8 @@ def test_a_signal_ends_a_measurement(dbctl: Dbctl, database: TestDatabase, numbe
     quick = forked(dbctl, database)
     with watching(database) as watch:
         for result in signalled(quick, MEASURING, number):
-            assert (result.code, result.out, result.err) == (code, "", SAID), str(result)
+            assert result.code == code, str(result)
+            assert result.talk in SAID, str(result)
         assert within(SOON, lambda: watch.sessions() == 0)
 
 
@@ -217,4 +220,4 @@ def test_a_signal_ends_a_run_that_starts(
         out, err = process.communicate()
         assert in_time
         assert process.returncode in {code, -number}, err
-        assert (out, err) in {("", SAID), ("", "")}
+        assert (out, err) in {("", "dbctl: interrupted\n"), ("", "")}

@@ -13,6 +13,8 @@ _ESCAPES = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_NAMED = re.compile(r"\Adbctl: (?:profile \S+|--url|DBCTL_URL): (?!.*failed)[^\n]*\n")
+
 
 @dataclass(frozen=True)
 class Result:
@@ -26,6 +28,11 @@ class Result:
     out: str
     err: str
     args: Sequence[str]
+
+    @property
+    def talk(self) -> str:
+        """The standard error without its first line where that names the database that is about to be written."""
+        return _NAMED.sub("", self.err)
 
     @property
     def json(self) -> Any:

@@ -48,10 +48,15 @@ def test_the_highest_source_names_the_profile(present: set[str], profile_file: P
         "DATABASE_URL": (environment, "mysql://database-url"),
         "default": ("chosen", "mysql://chosen"),
         "ENVIRONMENT": ("production", "mysql://production"),
-        "nothing": ("development", "sqlite:///dev.db"),
     }
-    highest = next((source for source in SOURCES if source in present), "nothing")
+    highest = next((source for source in SOURCES if source in present), None)
+    if highest is None:
+        with pytest.raises(ConfigError, match="has no default, and no profile is named: there are asked, variable, "):
+            profiles.select()
+        return
     profile = profiles.select()
+    origins = {"--url": "", "--profile": "", "default": f"default in {profile_file.path}"}
+    assert profiles.choice().origin == origins.get(highest, highest)
     assert (profile.name, profile.shown_url) == expected[highest]
     assert profiles.chosen_name() == profile.name
 
@@ -280,11 +285,32 @@ def test_a_relative_database_in_a_file_further_up_starts_there(
     assert Profiles.load(environ={"DATABASE_URL": "sqlite:///here.db"}).select().database == "here.db"
 
 
-def test_a_relative_database_else_starts_at_the_working_directory(
+def test_a_relative_database_starts_at_the_file_wherever_that_is(
     repository: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert Profiles.load(environ={}).select("root").database == "data/root.db"
     monkeypatch.chdir(repository)
     for named in (str(workdir / "profiles.toml"), "../../profiles.toml"):
-        assert Profiles.load(named, environ={}).select("root").database == "data/root.db"
-        assert Profiles.load(environ={"DBCTL_CONFIG": named}).select("root").database == "data/root.db"
+        database = str(Path(named).parent / "data/root.db")
+        assert Profiles.load(named, environ={}).select("root").database == database
+        assert Profiles.load(environ={"DBCTL_CONFIG": named}).select("root").database == database
+        assert Profiles.load(named, url="sqlite:///here.db", environ={}).select().database == "here.db"
+
+
+@pytest.mark.parametrize("environment", ["", "development"])
+def test_the_only_profile_of_a_file_is_taken(environment: str, profile_file: ProfileFile) -> None:
+    profiles = profile_file.load('[profiles.pg]\nurl = "mysql://only"\n', environ={"ENVIRONMENT": environment})
+    assert profiles.select().name == "pg"
+    assert profiles.choice().origin == f"the only one in {profile_file.path}"
+
+
+@pytest.mark.parametrize("toml", ["", 'models = ["app.models"]'])
+def test_a_file_without_profiles_leaves_the_embedded_one(toml: str, profile_file: ProfileFile) -> None:
+    profiles = profile_file.load(toml)
+    assert (profiles.select().database, profiles.choice().origin) == ("dev.db", "built in")
+
+
+def test_an_unknown_name_in_the_variable_is_told_with_the_variable(profile_file: ProfileFile) -> None:
+    profiles = profile_file.load(FILE, environ={"DBCTL_PROFILE": "askd"})
+    with pytest.raises(ConfigError, match=r'\ADBCTL_PROFILE: no profile "askd" in .*; did you mean "asked"\?\Z'):
+        profiles.select()

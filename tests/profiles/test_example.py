@@ -8,9 +8,17 @@ import pytest
 
 from dbctl.backends import backend_of
 from dbctl.profiles import Pool, Profile, Profiles, Ssl
+from tests.harness.cli import Dbctl
 
 EXAMPLE = Path(__file__).parents[2] / "profiles.example.toml"
-TEXT = EXAMPLE.read_text(encoding="utf-8")
+COPIED = EXAMPLE.read_text(encoding="utf-8")
+TEXT = "".join(
+    line.removeprefix("# ") if part else line
+    for part, text in enumerate(COPIED.partition("and name your own hosts and files.\n")[::2])
+    for line in text.splitlines(keepends=True)
+)
+"""The file with the servers' profiles taken in."""
+
 # What the file names in place of secrets and hosts.
 VARIABLES = dict.fromkeys(re.findall(r"\$\{(\w+)\}", TEXT), "value")
 
@@ -24,7 +32,7 @@ KEYS = {
 }
 
 
-NAMES = Profiles.load(str(EXAMPLE), environ={}).names()
+NAMES = ["dev", "testing", "production", "mysql", "development"]
 
 
 @pytest.fixture
@@ -33,7 +41,16 @@ def example(tmp_path: Path) -> Profiles:
     (tmp_path / "certs").mkdir()
     for name in re.findall(r'"(certs/.*)"', TEXT):
         (tmp_path / name).touch(0o600)
-    return Profiles.load(str(shutil.copy(EXAMPLE, tmp_path)), environ=VARIABLES)
+    file = tmp_path / "profiles.toml"
+    file.write_text(TEXT, encoding="utf-8")
+    return Profiles.load(str(file), environ=VARIABLES)
+
+
+def test_it_works_as_it_is_copied(dbctl: Dbctl) -> None:
+    shutil.copy(EXAMPLE, dbctl.cwd / "profiles.toml")
+    assert all(row["error"] is None for row in dbctl.ok("profiles", "check", "--json").json)
+    for name in ("dev", "testing"):
+        assert "SELECT" not in dbctl.ok("-p", name, "init-tables").err
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -28,6 +28,7 @@ def test_production_has_the_values_that_a_service_under_load_needs() -> None:
         "timeout": 30.0,
     }
     assert (profile.connect_timeout, profile.ssl.mode, profile.echo) == (10.0, "require", False)
+    assert profile.protected
     assert (profile.name, profile.environment, profile.host) == ("production", "production", "host")
     assert (profile.origins["pool.size"], profile.origins["host"]) == ("production preset", "DATABASE_URL")
 

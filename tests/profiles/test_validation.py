@@ -104,7 +104,7 @@ def test_a_url_that_is_no_string_is_told_in_one_line(value: str, profile_file: P
         ('usr = "x"', "usr", "user"),
         ('hots = "x"', "hots", "host"),
         ("conect_timeout = 5", "conect_timeout", "connect_timeout"),
-        ("pool_size.x = 5", "pool_size", "pool"),
+        ("pool_size.x = 5", "pool_size", "pool.size"),
         ("pool.max_overflo = 5", "pool.max_overflo", "max_overflow"),
         ("pool.prepping = true", "pool.prepping", "pre_ping"),
         ('ssl.modus = "x"', "ssl.modus", "mode"),

@@ -61,6 +61,7 @@ class MySQLErrors(Diagnosis):
     """How PyMySQL's and asyncmy's errors are read."""
 
     meanings = MEANINGS
+    no_password = "(using password: NO)"
     column_patterns = (r"(?:[Cc]olumn|Field) '([^']+)'", r"for key '(?:\w+\.)?([^']+)'", r"FOREIGN KEY \(`(.+?)`\) REF")
 
     def driver_errors(self) -> tuple[type[BaseException], ...]:

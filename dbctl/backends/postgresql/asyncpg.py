@@ -139,7 +139,7 @@ async def _refuse_pooler(backend: Backend, connection: Any) -> None:
     pid = connection.get_server_pid()
     if not _uncached(backend) and pid != await backend.opening(connection.fetchval("SELECT pg_backend_pid()")):
         raise ConnectError(
-            f"profile {backend.profile.name}: a pooler such as PgBouncer answers here, through which asyncpg loses "
+            f"{backend.profile.called}: a pooler such as PgBouncer answers here, through which asyncpg loses "
             "the statements that it has prepared",
             "connection",
             "add prepared_statement_cache_size=0 to the url's query, or connect to the server itself",

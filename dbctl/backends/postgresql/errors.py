@@ -64,6 +64,7 @@ class PostgreSQLErrors(Diagnosis):
 
     meanings = MEANINGS
     fails_whole = True
+    no_password = "no password supplied"
     column_patterns = (r'column "([^"]+)"', r"Key \(([^)]*)\)=")
 
     def driver_errors(self) -> tuple[type[BaseException], ...]:

@@ -191,7 +191,7 @@ class SQLite(SQLiteErrors, Backend):
     def _refuse(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> None:
         if _is_missing(args, kwargs):
             raise ConnectError(
-                f"profile {self.profile.name}: there is no database file {self.profile.database}",
+                f"{self.profile.called}: there is no database file {self.profile.database}",
                 "database",
                 Remedy.CREATE_DATABASE,
             )

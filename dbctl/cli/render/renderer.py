@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from dbctl.cli.options import Format, Globals
 from dbctl.cli.report import visible
-from dbctl.cli.streams import ReaderLeft, Stdout, colours, discard_stdout, on_terminal
+from dbctl.cli.streams import ReaderLeft, Stdout, colours, discard_stdout, in_c_locale, on_terminal
 from dbctl.errors import OutputLost
 from dbctl.results import Markdown, PlainText
 from dbctl.work.signals import Terminated
@@ -114,8 +114,7 @@ class Renderer:
             write()
         except OSError as error:
             discard_stdout()
-            message = f"can't write the result: {error.strerror}"
-            raise OutputLost(message, "what was to be committed is committed") from error
+            raise OutputLost(f"can't write the result: {error.strerror}") from error
 
     @property
     def readers_descriptor(self) -> int | None:
@@ -147,11 +146,16 @@ class Renderer:
                 return delimited.csv_text(sheet, on_terminal=self._on_terminal)
             case Format.TSV:
                 return delimited.tsv_text(sheet)
-        from dbctl.cli.render.table import Screen, table
+        from dbctl.cli.render.screen import Screen
+        from dbctl.cli.render.table import table
 
         return table(
             sheet,
-            Screen(shutil.get_terminal_size().columns if self._on_terminal else None, self._on_terminal and colours()),
+            Screen(
+                shutil.get_terminal_size().columns if self._on_terminal else None,
+                self._on_terminal and colours(),
+                ascii_only=ascii_only or in_c_locale(),
+            ),
         )
 
     def _text(self, item: PlainText) -> str:

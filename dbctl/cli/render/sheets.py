@@ -7,8 +7,8 @@ that whoever waits for it gets it at once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
@@ -46,6 +46,7 @@ class Sheet:
         columns: Its columns, where they are known without a row.
         single: Whether it is one record, and no list that happens to have one.
         marks: The columns whose text stands below the last one's, and what it is marked with.
+        across: The columns whose text stands below its row, across all of it.
         declared: Whether it was made for people to read too; else it is data, to be shown as it is.
     """
 
@@ -53,6 +54,7 @@ class Sheet:
     columns: tuple[str, ...] = ()
     single: bool = False
     marks: Mapping[str, str] = field(default_factory=dict)
+    across: Collection[str] = ()
     declared: bool = True
 
     def uniform(self) -> Iterator[Batch]:
@@ -100,7 +102,10 @@ def sheet_of(result: Any, function: Callable[..., Any], extra: Mapping[str, Any]
     reading = _Reading(function, names, values, flat, single)
     batches = (Batch(*part) for rows in _batched([result] if single else result) for part in reading.parts(rows))
     known = (*(name for name, _ in reading.columns_of(kind, None)), *names) if kind else ()
-    return Sheet(batches, known, single, {f.name: f.metadata["below"] for f in _fields(kind) if "below" in f.metadata})
+    every = [each for kind in _dataclasses(get_type_hints(function).get("return")) for each in fields(kind)]
+    marks = {each.name: each.metadata["below"] for each in every if "below" in each.metadata}
+    across = [each.name for each in every if "across" in each.metadata]
+    return Sheet(batches, known, single, marks, across)
 
 
 @dataclass
@@ -184,8 +189,12 @@ def _declared(function: Callable[..., Any]) -> Any:
     return kind if is_dataclass(kind) else None
 
 
-def _fields(kind: Any) -> Sequence[Field[Any]]:
-    return fields(kind) if kind else ()
+def _dataclasses(annotation: Any) -> Iterator[Any]:
+    """Yield all dataclasses that a result may have as its rows, or be."""
+    if is_dataclass(annotation):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _dataclasses(each)
 
 
 def _dataclass_in(kind: Any, name: str) -> Any:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dbctl.cli.render.layout import GAP, folded, is_simple, longest_word, padded, shares, width_of
+from dbctl.cli.render.screen import Screen
 from dbctl.cli.render.sheets import Row, Sheet
 from dbctl.cli.render.values import PLAIN, is_number, shown, text
 from dbctl.cli.report import visible
@@ -26,28 +26,8 @@ _WIDEST = 200
 _LEAST_BELOW = 20
 """Cells that the last column needs where long texts stand below it, whose words may be broken."""
 
-_BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
-
-
-@dataclass(frozen=True)
-class Screen:
-    """Where a table is shown.
-
-    Args:
-        width: Its width in cells, or None where it has no end.
-        styled: Whether it is told what is bold.
-    """
-
-    width: int | None
-    styled: bool
-
-    def bold(self, line: str) -> str:
-        """Return a line in bold."""
-        return f"{_BOLD}{line}{_PLAIN}" if self.styled and line else line
-
-    def dim(self, line: str) -> str:
-        """Return a line in a fainter colour."""
-        return f"{_DIM}{line}{_PLAIN}" if self.styled and line else line
+_ACROSS = "  "
+"""What a text begins with that stands below its row."""
 
 
 def table(sheet: Sheet, screen: Screen) -> Iterator[str]:
@@ -56,17 +36,19 @@ def table(sheet: Sheet, screen: Screen) -> Iterator[str]:
     columns: Sequence[str] = sheet.columns
     rows: list[Row] = []
     began = time.monotonic()
+    whole = True
     for batch in batches:
         columns = batch.columns
         rows += batch.rows
         if len(rows) >= _FIRST_ROWS or time.monotonic() - began > _FIRST_SECONDS:
+            whole = False
             break
     if sheet.single:
         yield _record(columns, rows[0], screen)
         return
     if not columns:
         return
-    laid_out = _layout(sheet, columns, rows, screen)
+    laid_out = _layout(sheet, columns, rows, screen, whole=whole)
     yield laid_out.head()
     if rows:
         yield laid_out.lines(rows)
@@ -75,13 +57,29 @@ def table(sheet: Sheet, screen: Screen) -> Iterator[str]:
         yield laid_out.lines(batch.rows)
 
 
-def _layout(sheet: Sheet, columns: Sequence[str], rows: Sequence[Row], screen: Screen) -> _Columns | _Records:
-    cells = _Cells(columns, sheet)
+def _layout(
+    sheet: Sheet, columns: Sequence[str], rows: Sequence[Row], screen: Screen, *, whole: bool
+) -> _Columns | _Records:
+    """Settle the columns and their widths.
+
+    Where not all fit side by side, those go that no row has a value for, if there will be no more rows.
+    """
+    found = _widths_of(sheet, columns, rows, screen, ())
+    if rows and whole and sheet.declared and (isinstance(found, _Records) or not found.fits):
+        empty = [name for name, values in zip(columns, zip(*rows, strict=True), strict=True) if _is_empty(values)]
+        return _widths_of(sheet, columns, rows, screen, empty) if empty else found
+    return found
+
+
+def _widths_of(
+    sheet: Sheet, columns: Sequence[str], rows: Sequence[Row], screen: Screen, left_out: Sequence[str]
+) -> _Columns | _Records:
+    cells = _Cells(columns, sheet, left_out)
     drawn = cells.of(rows)
-    headings = [_heading(columns[index]) for index in cells.beside]
+    headings = [screen.own(_heading(columns[index])) for index in cells.beside]
     wanted = [max([width_of(head), *_widths(column)]) for head, column in zip(headings, drawn, strict=True)]
     numbers = [all(is_number(row[index]) for row in rows if row[index] is not None) for index in cells.beside]
-    below = [line for lines in cells.below(rows) for line, _ in lines]
+    below = [screen.own(line) for lines in cells.below(rows) for line, _ in lines]
     wanted[-1] = max([wanted[-1], *map(width_of, below)])
     if screen.width is None:
         return _Columns(cells, headings, [min(width, _WIDEST) for width in wanted], numbers, screen)
@@ -91,19 +89,27 @@ def _layout(sheet: Sheet, columns: Sequence[str], rows: Sequence[Row], screen: S
     if cells.has_below:
         least[-1] = min(_LEAST_BELOW, max([least[-1], *map(longest_word, below)]))
     if widths := shares(wanted, least, screen.width):
-        return _Columns(cells, headings, widths, numbers, screen)
+        return _Columns(cells, headings, widths, numbers, screen, fits=False)
     return _Records(columns, cells.text, screen)
 
 
 class _Cells:
     """What stands in a table's cells.
 
-    A long text would squeeze the other columns: one whose field has a mark for it stands below the last column's.
+    A long text would squeeze the other columns: one whose field has a mark for it stands below the last column's, or
+    below its row, across all of it.
+
+    Args:
+        columns: The columns' names.
+        sheet: The result.
+        left_out: The names of columns that are not shown.
     """
 
-    def __init__(self, columns: Sequence[str], sheet: Sheet) -> None:
+    def __init__(self, columns: Sequence[str], sheet: Sheet, left_out: Sequence[str] = ()) -> None:
         marked = [index for index, name in enumerate(columns) if name in sheet.marks]
-        self.beside = [index for index in range(len(columns)) if index not in marked]
+        self._across = [index for index, name in enumerate(columns) if name in sheet.across]
+        gone = {*marked, *self._across, *(index for index, name in enumerate(columns) if name in left_out)}
+        self.beside = [index for index in range(len(columns)) if index not in gone]
         self._below = [(index, sheet.marks[columns[index]]) for index in marked]
         self.has_below = bool(marked)
         self.text: Callable[[Any], str] = shown if sheet.declared else text
@@ -124,6 +130,10 @@ class _Cells:
         else:
             values = ["" if value is None else self.text(value) for value in values]
         return values if "".join(values).isprintable() else list(map(visible, values))
+
+    def across(self, row: Row) -> list[str]:
+        """Return the texts that stand below a row."""
+        return [visible(self.text(row[index])) for index in self._across if row[index] is not None]
 
     def below(self, rows: Sequence[Row]) -> list[list[tuple[str, bool]]]:
         """Return for each row the lines that stand below its last cell, and whether they are faint."""
@@ -146,8 +156,17 @@ class _Columns:
     """
 
     def __init__(
-        self, cells: _Cells, headings: Sequence[str], widths: Sequence[int], numbers: Sequence[bool], screen: Screen
+        self,
+        cells: _Cells,
+        headings: Sequence[str],
+        widths: Sequence[int],
+        numbers: Sequence[bool],
+        screen: Screen,
+        *,
+        fits: bool = True,
     ) -> None:
+        self.fits = fits
+        """Whether each column is as wide as it would like to be."""
         self._cells = cells
         self._headings = headings
         self._widths = list(widths)
@@ -158,7 +177,7 @@ class _Columns:
     def head(self) -> str:
         """Return the headings and the rule below them."""
         lines = self._folded_row([head or " " for head in self._headings], [])
-        return "".join(f"{self._screen.bold(line)}\n" for line in lines) + "─" * self._total + "\n"
+        return "".join(f"{self._screen.bold(line)}\n" for line in lines) + self._screen.rule(self._total) + "\n"
 
     @property
     def _total(self) -> int:
@@ -176,7 +195,14 @@ class _Columns:
         for index in range(len(rows)) if below else self._tall(columns):
             row = [column[index] for column in columns]
             lines[index] = "\n".join(self._folded_row(row, below[index] if below else []))
+        for index, row_values in enumerate(rows):
+            for text_across in self._cells.across(row_values):
+                lines[index] += "".join(f"\n{_ACROSS}{line}" for line in self._folded_across(text_across))
         return "\n".join(lines) + "\n"
+
+    def _folded_across(self, text_across: str) -> Iterable[str]:
+        width = self._screen.width
+        return [text_across] if width is None else folded(text_across, max(1, width - len(_ACROSS)))
 
     def _grow(self, found: Sequence[int]) -> None:
         for index, width in enumerate(found):
@@ -202,7 +228,8 @@ class _Columns:
         cells = [list(folded(cell, width)) if folds else [cell] for cell, width in zip(row, self._widths, strict=True)]
         styles = [False] * len(cells[-1])
         for text_below, faint in below:
-            some = list(folded(text_below, self._widths[-1])) if folds else [text_below]
+            own = self._screen.own(text_below)
+            some = list(folded(own, self._widths[-1])) if folds else [own]
             cells[-1] = [*cells[-1], *some]
             styles += [faint] * len(some)
         for number in range(max(map(len, cells))):
@@ -240,7 +267,9 @@ class _Records:
 def _record(columns: Sequence[str], row: Row, screen: Screen, write: Callable[[Any], str] = shown) -> str:
     """Return a line for each value that is there, behind its name."""
     there = [
-        (_heading(name), visible(write(value))) for name, value in zip(columns, row, strict=True) if value is not None
+        (screen.own(_heading(name)), visible(write(value)))
+        for name, value in zip(columns, row, strict=True)
+        if value is not None
     ]
     width = max((width_of(name) for name, _ in there), default=0)
     lines: list[str] = []
@@ -259,6 +288,10 @@ def _template(simple: bool, width: int, number: bool) -> str:
 
 def _fitted(column: Sequence[str], simple: bool, width: int, number: bool) -> Sequence[str]:
     return column if simple else [padded(cell, width, right=number) for cell in column]
+
+
+def _is_empty(values: Sequence[Any]) -> bool:
+    return all(value is None for value in values)
 
 
 def _heading(column: str) -> str:

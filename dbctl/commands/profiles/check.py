@@ -1,7 +1,7 @@
 """`dbctl profiles check`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
@@ -22,7 +22,7 @@ class Checked:
     profile: str
     url: str | None
     server: str | None
-    problem: str | None
+    error: str | None = field(metadata={"across": True})
 
 
 def check(
@@ -31,7 +31,7 @@ def check(
 ) -> Sequence[Checked]:
     """Check every profile of the profile file; without a file, the one that is taken.
 
-    A problem is a row. The exit code is 3 where a profile is wrong, 4 where a database can't be reached, 5 where one
+    An error is a row. The exit code is 3 where a profile is wrong, 4 where a database can't be reached, 5 where one
     takes too long: the highest of them.
 
     Examples:

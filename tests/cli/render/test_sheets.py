@@ -13,8 +13,9 @@ from sqlalchemy.dialects.postgresql import Range
 
 from dbctl.cli.render.delimited import csv_text, tsv_text
 from dbctl.cli.render.json_text import array, lines
+from dbctl.cli.render.screen import Screen
 from dbctl.cli.render.sheets import MOST, Batch, sheet_of
-from dbctl.cli.render.table import Screen, table
+from dbctl.cli.render.table import table
 from dbctl.errors import ConfigError, UsageError
 from dbctl.results import Rows
 from tests.cli.render.writing import data, function, strictly, written

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from dbctl.cli.render.layout import width_of
-from dbctl.cli.render.table import Screen, table
+from dbctl.cli.render.screen import Screen
+from dbctl.cli.render.sheets import sheet_of
+from dbctl.cli.render.table import table
 from dbctl.results import Rows
 from tests.cli.render.writing import written
 
@@ -135,3 +137,46 @@ def test_a_single_record_is_a_line_a_value() -> None:
         team: str
 
     assert written(table, Hero(1, None, "Z"), screen=PIPE) == "id     1\nteam   Z\n"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A row with an error that may be long, and a value that may be missing."""
+
+    profile: str
+    version: str | None
+    tls: str | None
+    error: str | None = field(default=None, metadata={"across": True})
+
+
+def attempts() -> Sequence[Tried]:
+    """Stand for a command, whose annotation tells what its rows are."""
+    return []
+
+
+def tried(screen: int | Screen, *rows: Tried) -> list[str]:
+    sheet = sheet_of(list(rows), attempts, {}, flat=True)
+    return "".join(table(sheet, narrow(screen) if isinstance(screen, int) else screen)).splitlines()
+
+
+def test_a_long_text_stands_below_its_row_across_all_of_it() -> None:
+    assert tried(
+        40, Tried("a", "15", "v1.3"), Tried("b", None, None, "connection refused by a server that is away")
+    ) == [
+        "profile   version   tls",
+        "────────────────────────",
+        "a         15        v1.3",
+        "b",
+        "  connection refused by a server that is",
+        "  away",
+    ]
+
+
+def test_a_column_without_any_value_goes_where_not_all_fit() -> None:
+    assert tried(40, Tried("a", None, "v1.3"))[0] == "profile   version   tls"
+    assert tried(22, Tried("a", None, "v1.3")) == ["profile   tls", "──────────────", "a         v1.3"]
+
+
+def test_without_unicode_a_rule_is_of_hyphens() -> None:
+    lines = tried(Screen(80, styled=False, ascii_only=True), Tried("a", "15", None))
+    assert lines[1] == "-" * len("profile   version   tls")

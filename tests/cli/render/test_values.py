@@ -18,7 +18,8 @@ from sqlalchemy.dialects.postgresql import Range
 
 from dbctl.cli.render.delimited import csv_text, tsv_text
 from dbctl.cli.render.json_text import array, lines
-from dbctl.cli.render.table import Screen, table
+from dbctl.cli.render.screen import Screen
+from dbctl.cli.render.table import table
 from dbctl.cli.render.values import jsonable, shown, text
 from tests.cli.render.writing import data, strictly, written
 

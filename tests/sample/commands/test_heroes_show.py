@@ -38,14 +38,16 @@ def test_a_hero_that_is_not_there_is_not_found(sample: Sample, hero: str) -> Non
     assert result.err == f'dbctl: error: there is no hero "{hero}"; dbctl heroes list shows all\n'
 
 
-def test_digits_are_an_id_first_and_a_name_where_there_is_no_such_id(sample: Sample) -> None:
+def test_digits_are_an_id_or_a_name_and_refused_where_they_are_both(sample: Sample) -> None:
     for name in ("1", "007", "99999999999999999999"):
         sample.database.execute("INSERT INTO hero (name, secret_name) VALUES (?, 'x')", name)
 
     def shown(hero: str) -> object:
         return sample.dbctl.ok("heroes", "show", hero, "--json").json["id"]
 
-    assert shown("1") == 1
+    assert shown("2") == 2
     assert shown("99999999999999999999") == 8
-    # Id 7 is there, and goes before the name.
-    assert shown("007") == 7
+    assert shown("007") == 7  # the row of this name has the id too
+    result = sample.dbctl("heroes", "show", "1")
+    assert result.code == 1
+    assert '"1" is the id of hero 1 "Deadpond", and the name of hero 6; give the name' in result.err

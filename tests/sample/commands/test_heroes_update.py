@@ -45,7 +45,7 @@ def test_a_hero_in_a_team_moves_by_transfer_alone(sample: Sample, team: str) -> 
     before = sample.rows
     result = sample.dbctl("heroes", "update", "2", "--team", team, "--age", "3")
     assert (result.code, result.out) == (1, "")
-    assert result.err == 'dbctl: error: hero 2 "Spider-Boy" is in a team already; move the hero with: dbctl transfer\n'
+    assert result.talk == 'dbctl: error: hero 2 "Spider-Boy" is in a team already; move the hero with: dbctl transfer\n'
     assert sample.rows == before
 
 

@@ -152,7 +152,7 @@ def test_a_profile_that_is_wrong_is_told_before_anything_is_served(dbctl: Dbctl,
     )
     result = dbctl("serve", "--port", "0", "--driver", driver)
     assert result.code == 3, str(result)
-    assert result.err.count("\n") == 1
+    assert result.talk.count("\n") == 1
     assert "NOT_SET is not set" in result.err
 
 

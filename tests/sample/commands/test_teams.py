@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.harness.database import SERVER_KINDS
 from tests.harness.sample import Sample
 
 ALL = [
@@ -27,8 +26,7 @@ def test_a_dry_run_shows_the_team_and_adds_none(sample: Sample) -> None:
 def test_a_name_is_taken_once(sample: Sample) -> None:
     result = sample.dbctl("teams", "add", "Preventers")
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("dbctl: error: ")
-    assert result.err.count("\n") == 1
+    assert result.talk == 'dbctl: error: there is already a team "Preventers" (id 1)\n'
     assert len(sample.rows["team"]) == 2
 
 
@@ -42,12 +40,29 @@ def test_the_list_has_all_teams_by_id_with_the_number_of_their_heroes(sample: Sa
     assert sample.dbctl.ok("teams", "list", "--json").json == ALL
 
 
-@pytest.mark.parametrize("sample_database", SERVER_KINDS, indirect=True)  # SQLite counts no characters
 @pytest.mark.parametrize("name", ["x" * 201, "🦸" * 201])
 def test_a_name_that_is_too_long_is_refused(sample: Sample, name: str) -> None:
     result = sample.dbctl("teams", "add", name)
     assert result.code == 1, str(result)
+    assert result.talk == ("dbctl: error: the team's name has 201 characters, and at most 200 are kept (team.name)\n")
     assert len(sample.rows["team"]) == 2
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("teams", "add", ""),
+        ("heroes", "add", "", "--secret-name", "s"),
+        ("heroes", "add", "A", "--secret-name", ""),
+        ("heroes", "update", "1", "--name", ""),
+    ],
+)
+def test_an_empty_name_is_refused(sample: Sample, args: tuple[str, ...]) -> None:
+    before = sample.rows
+    result = sample.dbctl(*args)
+    assert (result.code, result.out) == (1, ""), str(result)
+    assert "name is empty (" in result.talk
+    assert sample.rows == before
 
 
 def test_a_name_of_the_greatest_length_is_kept_whole(sample: Sample) -> None:
@@ -83,6 +98,24 @@ def test_a_team_that_the_log_names_stays(sample: Sample) -> None:
     assert sample.rows == before
 
 
+def test_a_name_that_is_anothers_id_is_ambiguous(sample: Sample) -> None:
+    sample.dbctl.ok("teams", "add", "1")
+    before = sample.rows
+    result = sample.dbctl("teams", "remove", "1")
+    assert (result.code, result.out) == (1, "")
+    assert result.talk == (
+        'dbctl: error: "1" is the id of team 1 "Preventers", and the name of team 3;'
+        ' give the name "Preventers", or the id 3\n'
+    )
+    assert sample.rows == before
+    assert sample.dbctl.ok("teams", "remove", "3", "--json").json["name"] == "1"
+
+
+def test_a_name_that_is_its_own_id_is_not(sample: Sample) -> None:
+    sample.dbctl.ok("teams", "add", "3")
+    assert sample.dbctl.ok("teams", "remove", "3", "--json").json["id"] == 3
+
+
 def test_a_dry_run_removes_no_team(sample: Sample) -> None:
     sample.dbctl.ok("teams", "add", "Empty")
     before = sample.rows
@@ -92,4 +125,4 @@ def test_a_dry_run_removes_no_team(sample: Sample) -> None:
 
 def test_a_team_that_is_not_there_is_refused(sample: Sample) -> None:
     result = sample.dbctl("teams", "remove", "Nobody")
-    assert (result.code, result.err) == (1, 'dbctl: error: there is no team "Nobody"; dbctl teams list shows all\n')
+    assert (result.code, result.talk) == (1, 'dbctl: error: there is no team "Nobody"; dbctl teams list shows all\n')

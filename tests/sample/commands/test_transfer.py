@@ -44,7 +44,7 @@ def test_a_transfer_that_can_not_be_is_refused_and_leaves_no_trace(
 ) -> None:
     before = sample.rows
     result = sample.dbctl("transfer", hero, "--from", source, "--to", target)
-    assert (result.code, result.out, result.err) == (1, "", f"dbctl: error: {error}\n")
+    assert (result.code, result.out, result.talk) == (1, "", f"dbctl: error: {error}\n")
     assert sample.rows == before
 
 
