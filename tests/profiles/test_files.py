@@ -178,16 +178,16 @@ def test_a_working_directory_that_is_gone_is_no_bug(line: Sequence[str], install
     program = ("/bin/sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "sh", *installed.program)
     result = Dbctl(cwd=installed.cwd, home=installed.home, program=program)(*line)
     assert result.code in {1, 3, 4}, str(result)
-    assert "No such file or directory" in result.err
+    assert "the working directory is gone" in result.err
     assert result.err.splitlines()[-1].startswith("dbctl: error: ")
 
 
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
-        ("nowhere/a.db", "nowhere/a.db: there is no directory nowhere"),
-        ("folder", "folder: Is a directory"),
-        ("loop", "loop: Too many levels of symbolic links"),
+        ("nowhere/a.db", "there is no directory nowhere for the database file nowhere/a.db"),
+        ("folder", "unable to open database file: folder: Is a directory"),
+        ("loop", "unable to open database file: loop: Too many levels of symbolic links"),
     ],
 )
 def test_a_database_file_that_is_refused_is_named_with_the_reason(place: str, reason: str, dbctl: Dbctl) -> None:
@@ -195,4 +195,6 @@ def test_a_database_file_that_is_refused_is_named_with_the_reason(place: str, re
     (dbctl.cwd / "loop").symlink_to("loop")
     result = dbctl("--url", f"sqlite:///{place}", "init-tables", "--quiet")
     assert (result.code, result.out) == (4, "")
-    assert result.err == f"dbctl: error: profile --url: database failed: unable to open database file: {reason}\n"
+    assert result.err.startswith("dbctl: error: ")
+    assert result.err.count("\n") == 1
+    assert reason in result.err
