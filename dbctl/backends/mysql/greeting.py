@@ -1,6 +1,5 @@
 """What a MySQL server says first, before anybody logs in."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,8 @@ async def offers_tls(kwargs: Mapping[str, Any]) -> bool:
 
     https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html
     """
+    import asyncio
+
     if path := kwargs.get("unix_socket"):
         reader, writer = await asyncio.open_unix_connection(path)
     else:
