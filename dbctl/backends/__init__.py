@@ -23,7 +23,7 @@ def backend_of(profile: Profile) -> Backend:
         if profile.driver in {*backend.drivers, *backend.other_drivers}:
             return backend(profile)
     allowed = ", ".join(name for backend in _backends() for name in backend.drivers)
-    where = profile.origins.get("driver", f"profile {profile.name}")
+    where = profile.origins.get("driver", profile.called)
     raise ConfigError(f'{where}: driver = "{profile.driver}": allowed is {allowed}')
 
 

@@ -62,7 +62,7 @@ class Backend(DriverOptions, Relations, Diagnosis):
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         if self.needs_host and not (profile.host or {"host", "hostaddr", "unix_socket"} & set(profile.query)):
-            where = profile.origins.get("driver", f"profile {profile.name}")
+            where = profile.origins.get("driver", profile.called)
             raise ConfigError(f"{where}: host: there is none", f"{self.title} needs a host to connect to")
         if found := "\n".join(self.problems()):
             raise ConfigError(found)

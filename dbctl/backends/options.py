@@ -138,7 +138,7 @@ def problems(profile: Profile, options: Mapping[str, Option], title: str) -> Ite
         options: The database's options.
         title: The database's name.
     """
-    where = profile.origins.get("query", f"profile {profile.name}")
+    where = profile.origins.get("query", profile.called)
     for key, said in profile.query.items():
         option = options.get(key)
         if option is None:

@@ -33,7 +33,7 @@ def ssl_context(profile: Profile) -> ssl.SSLContext:
             secrets = (profile.query.get(key) for key in ("sslpassword", "ssl_key_password"))
             context.load_cert_chain(settings.cert, settings.key, next((str(s) for s in secrets if s), None))
     except OSError as error:  # ssl.SSLError is one too
-        where = profile.origins.get("ssl.ca") or f"profile {profile.name}"
+        where = profile.origins.get("ssl.ca") or profile.called
         reason = error.strerror or str(error)
         raise ConfigError(f"{where}: ssl: a certificate or key can't be loaded: {reason}") from error
     if settings.mode != "verify-full":

@@ -109,7 +109,7 @@ class Profiles:
             layers.append(Layer({"password": self.ask(chosen)}, "--ask-password"))
         profile = build(chosen, layers, self.environ)
         if profile.echo and profile.environment == "production":
-            origin = profile.origins.get("echo", f"profile {profile.name}")
+            origin = profile.origins.get("echo", profile.called)
             raise ConfigError(f"{origin}: echo is refused in production: it shows statements and their parameters")
         return profile
 

@@ -31,7 +31,7 @@ def password_of(profile: Profile) -> str | None:
             try:
                 return read(profile)
             except ConfigError as error:
-                where = profile.origins.get(key, f"profile {profile.name}")
+                where = profile.origins.get(key, profile.called)
                 raise ConfigError(f"{where}: {key}: {error.message}", error.hint) from error.__cause__
     return None
 

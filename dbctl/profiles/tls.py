@@ -18,7 +18,7 @@ def tls_problems(profile: Profile) -> Iterator[str]:
     ssl = profile.ssl
     files = {f"ssl.{key}": path for key in ("ca", "cert", "key") if (path := getattr(ssl, key))}
     for key, path in files.items():
-        where = f"{profile.origins.get(key, f'profile {profile.name}')}: {key}"
+        where = f"{profile.origins.get(key, profile.called)}: {key}"
         if ssl.mode not in ENCRYPTING:
             yield f'{where}: ssl.mode is "{ssl.mode}", under which no certificate counts; set it to "verify-full"'
         elif key == "ssl.ca" and ssl.mode == "require":

@@ -102,7 +102,7 @@ class MySQL(MySQLErrors, Backend):
         """Yield also several hosts, of which MySQL's drivers take one."""
         if "host" in self.profile.query or "," in (self.profile.host or ""):
             origins, key = self.profile.origins, "query" if "host" in self.profile.query else "host"
-            where = origins.get(key, f"profile {self.profile.name}")
+            where = origins.get(key, self.profile.called)
             yield f"{where}: host: MySQL's drivers take one, and there are several; name one, or a proxy before them"
             return
         yield from super().problems()

@@ -75,7 +75,7 @@ def _options(backend: Backend) -> dict[str, Any]:
     if addresses_of(profile) and profile.ssl.mode == "verify-full" and profile.host:
         lacking.append("hostaddr")  # asyncpg verifies what it connects to
     if lacking:
-        where = profile.origins.get("query", f"profile {profile.name}")
+        where = profile.origins.get("query", profile.called)
         raise ConfigError(
             f"{where}: query.{lacking[0]}: asyncpg {asyncpg.__version__} can't do that",
             "leave it out, or connect by the sync driver",
@@ -110,7 +110,7 @@ def _context(profile: Profile) -> SSLContext:
         try:
             context.load_verify_locations(cafile=str(revoked))
         except OSError as error:
-            where = profile.origins.get("query", f"profile {profile.name}")
+            where = profile.origins.get("query", profile.called)
             raise ConfigError(f"{where}: query.sslcrl: can't read {revoked}: {error.strerror or error}") from error
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     if profile.query.get("sslnegotiation") == "direct":

@@ -105,7 +105,7 @@ class PostgreSQL(PostgreSQLRelations, PostgreSQLErrors, Backend):
             try:
                 make_dsn(**{key: value})
             except psycopg2.ProgrammingError:
-                where, version = self.profile.origins.get("query", f"profile {self.profile.name}"), libpq_version()
+                where, version = self.profile.origins.get("query", self.profile.called), libpq_version()
                 raise ConfigError(f"{where}: query.{key}: libpq {version // 10_000} has no such option") from None
         return told
 

@@ -113,7 +113,7 @@ def places(profile: Profile) -> list[Place]:
     hosts = _listed(profile.query.get("host")) or _listed(profile.host) or addresses_of(profile)
     ports = _listed(profile.query.get("port")) or [str(profile.port or DEFAULT_PORT)]
     ports = ports * len(hosts) if len(ports) == 1 else ports
-    where = profile.origins.get("query", f"profile {profile.name}")
+    where = profile.origins.get("query", profile.called)
     if len(ports) != len(hosts):
         raise ConfigError(f"{where}: query.port: there are {len(ports)} ports for {len(hosts)} hosts", "name one each")
     found = [_place(host, port) for host, port in zip(hosts, ports, strict=True)]
@@ -152,7 +152,7 @@ def option_problems(profile: Profile) -> Iterator[str]:
         places(profile)
     except ConfigError as error:
         yield str(error)
-    where = profile.origins.get("query", f"profile {profile.name}")
+    where = profile.origins.get("query", profile.called)
     revoked = profile.query.get("sslcrl")
     if revoked and (reason := unreadable(Path(str(revoked)))):  # which libpq would pass over
         yield f"{where}: query.sslcrl: can't read {revoked}: {reason}"

@@ -104,7 +104,7 @@ class SQLite(SQLiteErrors, Backend):
         """Yield also what a file's URL has no place for, which is its path where it follows two slashes only."""
         profile = self.profile
         if place := next((key for key in ("host", "port", "user", "password") if getattr(profile, key)), None):
-            where = profile.origins.get(place, f"profile {profile.name}")
+            where = profile.origins.get(place, profile.called)
             example = "/".join(filter(None, (profile.host, profile.database))) if place == "host" else "data/app.db"
             yield (
                 f"{where}: {place}: SQLite has no server; a path follows three slashes where it is relative"
@@ -183,7 +183,7 @@ class SQLite(SQLiteErrors, Backend):
         path = self.profile.database or ""
         if not kwargs.get("uri") and (directory := _missing_directory(path)):
             raise ConnectError(
-                f"profile {self.profile.name}: there is no directory {directory} for the database file {path}",
+                f"{self.profile.called}: there is no directory {directory} for the database file {path}",
                 "database",
                 "create the directory, or correct the path",
             )

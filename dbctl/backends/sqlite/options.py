@@ -36,7 +36,7 @@ OPTIONS: Mapping[str, Option] = {
 
 def uri_problems(profile: Profile) -> Iterator[str]:
     """Yield a line where options for SQLite itself would be left unread, or become a part of the file's name."""
-    where = profile.origins.get("query", f"profile {profile.name}")
+    where = profile.origins.get("query", profile.called)
     is_uri = is_yes(as_list(profile.query.get("uri", "no"))[-1])
     form = "write sqlite:///file:PATH?mode=ro&uri=true"
     if is_uri and not (profile.database or "").startswith("file:"):
