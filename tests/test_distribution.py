@@ -30,7 +30,7 @@ def test_no_page_and_no_code_has_anybody_install_a_strangers_dbctl() -> None:
     for path in files():
         for line in path.read_text("utf-8", errors="replace").splitlines():
             for installed in _INSTALL.findall(line):
-                assert set(_OWN.findall(installed.partition("&&")[0])) <= {NAME}, f"{path}: {line}"
+                assert set(_OWN.findall(re.split("&&|`", installed)[0])) <= {NAME}, f"{path}: {line}"
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only a checkout lists its files")

@@ -43,7 +43,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 def test_the_version_is_the_installed_one() -> None:
     from importlib.metadata import version
 
-    assert dbctl.__version__ == version("dbctl")
+    assert dbctl.__version__ == version("sqlmodel-dbctl")
 
 
 def test_the_library_needs_no_command_line() -> None:

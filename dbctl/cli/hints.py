@@ -69,5 +69,5 @@ def _models(arguments: Mapping[str, Any]) -> Iterator[str]:
     """Yield the options that say which tables the line was about."""
     for module in arguments.get("models") or ():
         yield f"--models {shlex.quote(module)}"
-    if arguments.get("app_dir", ".") != ".":
+    if arguments.get("app_dir"):
         yield f"--app-dir {shlex.quote(arguments['app_dir'])}"

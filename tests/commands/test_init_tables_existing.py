@@ -64,7 +64,7 @@ def test_whatever_has_its_name_is_told(quick: Dbctl, database: TestDatabase, sta
 def test_a_name_that_is_too_long_is_an_error_of_the_model(quick: Dbctl, database: TestDatabase) -> None:
     models(quick.cwd, **{"x" * 70: ""})
     result = quick("init-tables", *MODELS)
-    assert (result.code, result.err.count("\n"), "xxx" in result.err) == (1, 1, True), str(result)
+    assert (result.code, result.talk.count("\n"), "xxx" in result.talk) == (1, 1, True), str(result)
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -108,11 +108,11 @@ def test_what_was_made_whole_is_whole(quick: Dbctl, database: TestDatabase) -> N
 def test_an_index_that_is_refused_is_refused_again(quick: Dbctl, database: TestDatabase) -> None:
     models(quick.cwd, alpha="link: Mapped[str] = mapped_column(sa.String(1024), index=True)")
     first = quick("init-tables", *MODELS)
-    assert (first.code, "so what was created stays: alpha" in first.err) == (1, True), str(first)
+    assert (first.code, "so what was created stays: alpha" in first.talk) == (1, True), str(first)
     for args in ((), ("--dry-run",), ("--check",)):
         again = quick("init-tables", *MODELS, *args)
         assert again.code == {(): 1, ("--dry-run",): 0, ("--check",): 6}[args], str(again)
-        assert "ix_alpha_link" in again.err + again.out
+        assert "ix_alpha_link" in again.talk + again.out
     database.execute("ALTER TABLE alpha MODIFY link VARCHAR(100)")
     assert states(quick) == {"alpha": "existing", "alpha: index ix_alpha_link": "created"}
 
@@ -124,18 +124,18 @@ def test_an_index_that_is_refused_is_refused_again(quick: Dbctl, database: TestD
 def test_an_error_names_table_and_line(quick: Dbctl, database: TestDatabase) -> None:
     models(quick.cwd, alpha="", beta="name: Mapped[int] = mapped_column(server_default=sa.text('ON'))")
     result = quick("init-tables", *MODELS)
-    assert (result.code, result.err.count("\n")) == (1, 1), str(result)
-    assert "table beta: " in result.err
-    assert re.search(r'\(line \d of the statement: "name INTEGER .*DEFAULT \(?ON', result.err), result.err
+    assert (result.code, result.talk.count("\n")) == (1, 1), str(result)
+    assert "table beta: " in result.talk
+    assert re.search(r'\(line \d of the statement: "name INTEGER .*DEFAULT \(?ON', result.talk), result.talk
 
 
 @pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
 def test_all_that_can_not_be_expressed_is_told_before_anything_is_created(quick: Dbctl, database: TestDatabase) -> None:
     models(quick.cwd, alpha="", beta="word: Mapped[str]", gamma="a: Mapped[str]\n    b: Mapped[str]")
     result = quick("init-tables", *MODELS)
-    assert (result.code, result.err.count("\n")) == (1, 1), str(result)
-    assert all(f"{column} (VARCHAR requires a length" in result.err for column in ("beta.word", "gamma.a", "gamma.b"))
-    assert result.err.startswith(f"dbctl: error: {'MariaDB' if database.kind == 'mariadb' else 'MySQL'} can't express")
+    assert (result.code, result.talk.count("\n")) == (1, 1), str(result)
+    assert all(f"{column} (VARCHAR requires a length" in result.talk for column in ("beta.word", "gamma.a", "gamma.b"))
+    assert result.talk.startswith(f"dbctl: error: {'MariaDB' if database.kind == 'mariadb' else 'MySQL'} can't express")
     assert tables(database) == set()
 
 
@@ -146,7 +146,7 @@ def test_tables_that_refer_to_each_other_come_and_go(quick: Dbctl, database: Tes
     models(quick.cwd, **CIRCLE)
     for command, state in (("init-tables", "created"), ("drop-tables", "dropped")):
         result = quick.ok(command, *MODELS, "--json")
-        assert (result.err, {row["state"] for row in result.json}) == ("", {state})
+        assert (result.talk, {row["state"] for row in result.json}) == ("", {state})
     assert tables(database) == set()
 
 
@@ -177,8 +177,8 @@ def test_too_many_tables_for_one_transaction_are_told_what_to_raise(quick: Dbctl
         "    sa.Table(f't{number}', metadata, sa.Column('id', sa.Integer, primary_key=True))\n"
     )
     result = quick("init-tables", *MODELS, timeout=120)
-    assert (result.code, result.err.count("\n")) == (1, 1), str(result)[-500:]
-    assert "max_locks_per_transaction" in result.err
+    assert (result.code, result.talk.count("\n")) == (1, 1), str(result)[-500:]
+    assert "max_locks_per_transaction" in result.talk
 
 
 # --- schemas ----------------------------------------------------------------------------------------------------------
@@ -190,10 +190,10 @@ def test_a_schema_that_is_not_there_is_named(quick: Dbctl, database: TestDatabas
     models(quick.cwd, ship=SCHEMA, crew="")
     checked = quick("init-tables", *MODELS, "--check")
     assert checked.code == 6
-    assert "missing schemas: fleet_of_tests; missing tables: " in checked.err
+    assert "missing schemas: fleet_of_tests; missing tables: " in checked.talk
     result = quick("init-tables", *MODELS)
-    assert (result.code, result.err.count("\n")) == (1, 1), str(result)
-    assert "table fleet_of_tests.ship names schema fleet_of_tests, which is not there" in result.err
+    assert (result.code, result.talk.count("\n")) == (1, 1), str(result)
+    assert "table fleet_of_tests.ship names schema fleet_of_tests, which is not there" in result.talk
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)

@@ -42,7 +42,7 @@ def test_each_option_that_no_driver_knows_is_a_row(bare: Dbctl) -> None:
     private(bare.cwd / "profiles.toml").write_text(toml)
     result = bare("profiles", "check", "--json")
     assert result.code == 3
-    places = [str(row["problem"]).partition(": MySQL")[0].partition(": Postgre")[0] for row in result.json]
+    places = [str(row["error"]).partition(": MySQL")[0].partition(": Postgre")[0] for row in result.json]
     assert places == [
         "profiles.toml [profiles.p]: query.parseTime",
         "profiles.toml [profiles.p]: query.useSSL",

@@ -21,7 +21,7 @@ def test_a_url_becomes_a_profile_without_its_password(bare: Dbctl) -> None:
     assert result.json == [{"name": "p", "source": "url", "file": "profiles.toml"}]
     assert "dbctl: p: the URL: password is not copied; name its source" in result.err
     assert CANARY not in text(bare) + result.err
-    assert bare.ok("profiles", "check", "--json").json[0]["problem"] is None
+    assert bare.ok("profiles", "check", "--json").json[0]["error"] is None
 
 
 def test_a_dry_run_shows_what_would_be_written(bare: Dbctl) -> None:
