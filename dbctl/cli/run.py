@@ -14,7 +14,7 @@ from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.prompts import restore_terminal
 from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
-from dbctl.errors import DbctlError
+from dbctl.errors import DbctlError, OutputLost
 from dbctl.results import drawn
 from dbctl.work.effects import Effects
 from dbctl.work.progress import reported_to
@@ -79,6 +79,8 @@ def _run(
             renderer.show(result, committed=False if terms.dry_run else None)
             return ExitCode.DONE
     except DbctlError as error:
+        if committed and isinstance(error, OutputLost):
+            error.hint = "what was to be committed is committed"
         report.say_error(error)
         return exit_code(error)
     except ReaderLeft:

@@ -70,8 +70,7 @@ def written() -> Iterator[None]:
         discard_stdout()
     except OSError as error:
         discard_stdout()
-        message = f"can't write the result: {error.strerror}"
-        raise OutputLost(message, "what was to be committed is committed") from error
+        raise OutputLost(f"can't write the result: {error.strerror}") from error
 
 
 class Stdout:

@@ -137,6 +137,20 @@ def test_a_full_disk_is_one_line(command: str, on_sample: Dbctl) -> None:
     assert result.err.startswith("dbctl: error: can't write")
     assert "No space left on device" in result.err
     assert result.err.count("\n") == 1
+    assert ("what was to be committed is committed" in result.err) == (command == "teams add New")
+
+
+def test_a_full_disk_after_a_dry_run_has_committed_nothing(on_sample: Dbctl) -> None:
+    result = in_shell(on_sample, "dbctl teams add New --dry-run > /dev/full")
+    assert result.code != 0
+    assert result.err.endswith("dbctl: error: can't write the result: No space left on device\n")
+
+
+@pytest.mark.parametrize("command", ["heroes list --limit", "heroes --config", "ping --count"])
+def test_an_option_without_its_value_names_the_help_of_its_command(command: str, on_sample: Dbctl) -> None:
+    result = on_sample(*command.split())
+    assert result.code == 2
+    assert result.err.endswith(f"; see: dbctl {command.rpartition(' ')[0]} --help\n")
 
 
 def test_a_full_disk_does_not_undo_what_is_committed(on_sample: Dbctl) -> None:

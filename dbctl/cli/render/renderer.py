@@ -114,8 +114,7 @@ class Renderer:
             write()
         except OSError as error:
             discard_stdout()
-            message = f"can't write the result: {error.strerror}"
-            raise OutputLost(message, "what was to be committed is committed") from error
+            raise OutputLost(f"can't write the result: {error.strerror}") from error
 
     @property
     def readers_descriptor(self) -> int | None:
