@@ -14,7 +14,7 @@ from typing import Any
 from dbctl.cli.render.layout import GAP, folded, is_simple, longest_word, padded, shares, width_of
 from dbctl.cli.render.sheets import Row, Sheet
 from dbctl.cli.render.values import PLAIN, is_number, shown, text
-from dbctl.cli.report import visible
+from dbctl.cli.report import visible, visible_on_screen
 
 _FIRST_ROWS = 1000
 _FIRST_SECONDS = 1.0
@@ -40,6 +40,11 @@ class Screen:
 
     width: int | None
     styled: bool
+
+    @property
+    def visible(self) -> Callable[[str], str]:
+        """What writes as escapes what a value may not do there."""
+        return visible if self.width is None else visible_on_screen
 
     def bold(self, line: str) -> str:
         """Return a line in bold."""
@@ -76,7 +81,7 @@ def table(sheet: Sheet, screen: Screen) -> Iterator[str]:
 
 
 def _layout(sheet: Sheet, columns: Sequence[str], rows: Sequence[Row], screen: Screen) -> _Columns | _Records:
-    cells = _Cells(columns, sheet)
+    cells = _Cells(columns, sheet, screen)
     drawn = cells.of(rows)
     headings = [_heading(columns[index]) for index in cells.beside]
     wanted = [max([width_of(head), *_widths(column)]) for head, column in zip(headings, drawn, strict=True)]
@@ -101,7 +106,8 @@ class _Cells:
     A long text would squeeze the other columns: one whose field has a mark for it stands below the last column's.
     """
 
-    def __init__(self, columns: Sequence[str], sheet: Sheet) -> None:
+    def __init__(self, columns: Sequence[str], sheet: Sheet, screen: Screen) -> None:
+        self._visible = screen.visible
         marked = [index for index, name in enumerate(columns) if name in sheet.marks]
         self.beside = [index for index in range(len(columns)) if index not in marked]
         self._below = [(index, sheet.marks[columns[index]]) for index in marked]
@@ -123,7 +129,7 @@ class _Cells:
             values = ["" if value is None else str(value) for value in values]
         else:
             values = ["" if value is None else self.text(value) for value in values]
-        return values if "".join(values).isprintable() else list(map(visible, values))
+        return values if "".join(values).isprintable() else list(map(self._visible, values))
 
     def below(self, rows: Sequence[Row]) -> list[list[tuple[str, bool]]]:
         """Return for each row the lines that stand below its last cell, and whether they are faint."""
@@ -131,7 +137,7 @@ class _Cells:
             return []
         return [
             [
-                (f"{mark}{visible(self.text(row[index]))}", not mark)
+                (f"{mark}{self._visible(self.text(row[index]))}", not mark)
                 for index, mark in self._below
                 if row[index] is not None
             ]
@@ -240,7 +246,9 @@ class _Records:
 def _record(columns: Sequence[str], row: Row, screen: Screen, write: Callable[[Any], str] = shown) -> str:
     """Return a line for each value that is there, behind its name."""
     there = [
-        (_heading(name), visible(write(value))) for name, value in zip(columns, row, strict=True) if value is not None
+        (_heading(name), screen.visible(write(value)))
+        for name, value in zip(columns, row, strict=True)
+        if value is not None
     ]
     width = max((width_of(name) for name, _ in there), default=0)
     lines: list[str] = []
