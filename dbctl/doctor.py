@@ -59,8 +59,12 @@ def examine(profile: Profile, *, deep: bool = False) -> Sequence[Finding]:
     Raises:
         ConnectError: The database can't be reached.
     """
-    with opened(profile) as connector, connector.engine.connect() as connection:
-        facts = connector.backend.facts(connection, deep=deep)
+    from dbctl.connections.response_timeouts import bound_questions
+
+    with opened(profile) as connector:
+        bound_questions(connector.engine, connector.backend)
+        with connector.engine.connect() as connection:
+            facts = connector.backend.facts(connection, deep=deep)
     found = [*(finding for rule in _RULES for finding in rule(profile, facts)), *facts.findings]
     return sorted(found, key=lambda finding: -finding.level.rank)
 

@@ -134,12 +134,14 @@ class Opener:
         terms: The terms that such a command takes as options.
         to_write: Those that it takes besides where it writes.
         profiles: Whether it has to do with profiles.
+        hushed: Whether `--quiet` leaves its result out; what is only asked for to be read it does not.
     """
 
     prepare: Callable[[Call], Work]
     terms: Collection[str] = ()
     to_write: Collection[str] = ()
     profiles: bool = True
+    hushed: bool = True
 
     def load(self) -> None:
         """Import and build what profiles are made of, while no signal can raise in it: pydantic would crash."""
@@ -266,5 +268,5 @@ OPENERS: Mapping[str, Opener] = {
     "dbctl.profiles.model.Profile": Opener(_on_profile),
     "dbctl.profiles.discovery.Profiles": Opener(_on_profiles),
     "dbctl.profiles.writing.ProfileFile": Opener(_on_file, to_write=("dry_run",)),
-    "dbctl.manual.Manual": Opener(_on_manual, profiles=False),
+    "dbctl.manual.Manual": Opener(_on_manual, profiles=False, hushed=False),
 }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import select
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from dbctl.cli.render.layout import width_of
-from dbctl.cli.streams import ReaderLeft, Stdout, write_all
+from dbctl.cli.streams import ReaderLeft, Stdout, complain, write_all
 from dbctl.work.signals import Terminated
 
 _DEFAULT = "less -FRSX"
@@ -73,13 +78,18 @@ class Paged:
 
     @property
     def descriptor(self) -> int | None:
-        """What is written to, where somebody may leave who reads it."""
-        return self._pager.descriptor if self._pager else None
+        """What is written to, where somebody may leave who reads it; a pager that has taken nothing may have failed."""
+        return self._pager.descriptor if self._pager and self._pager.has_read() else None
 
     def write(self, text: str) -> None:
         """Write a piece of text; the parameters of `Stdout.write`, and what it raises."""
         if self._pager:
-            self._pager.write(text)
+            try:
+                self._pager.write(text)
+            except ReaderLeft:
+                self.close()
+                if self._pager:
+                    raise
         elif self._direct:
             self._stdout.write(text)
         else:
@@ -95,7 +105,7 @@ class Paged:
             assert self._command is not None
             self._held = []
             self._pager = _Pager(self._command, self._pause, chopped=chopped)
-            self._pager.write(written)
+            self.write(written)
         elif time.monotonic() - self._began > _PATIENCE:
             self.finish()
 
@@ -111,9 +121,20 @@ class Paged:
             self._stdout.write("".join(held))
 
     def close(self, *, at_once: bool = False) -> None:
-        """Wait until the person has quit the pager, if there is one; or quit it at once."""
-        if self._pager:
-            self._pager.close(at_once=at_once)
+        """Wait until the person has quit the pager, if there is one; or quit it at once.
+
+        Where it has failed, all is shown without it.
+        """
+        if self._pager and (unread := self._pager.close(at_once=at_once)):
+            complain(f"dbctl: the pager failed, and took nothing: {self._command}")
+            self._pager, self._direct = None, True
+            self._stdout.write(unread)
+
+
+def _unread(pipe: int) -> int:
+    """Return how many bytes there are in a pipe."""
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(struct.calcsize("i"))))
+    return int(count)
 
 
 class _Pager:
@@ -137,6 +158,8 @@ class _Pager:
         os.set_blocking(self.descriptor, False)
         self._pause = pause
         self._closed = False
+        self._kept: list[str] = []
+        self._written = 0
         try:
             self._process = subprocess.Popen(arguments, stdin=reading, env=environ)
         except BaseException:
@@ -148,13 +171,39 @@ class _Pager:
     def write(self, text: str) -> None:
         if self._closed:
             raise ReaderLeft
+        if self.has_read():
+            self._kept.clear()
+        else:
+            self._kept.append(text)
         text = text if self._escapes else _unstyled(text)
-        write_all(self.descriptor, text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"), self._pause)
+        data = text.encode(sys.stdout.encoding, sys.stdout.errors or "strict")
+        for start in range(0, len(data), select.PIPE_BUF):  # of which a pipe takes all or nothing
+            piece = data[start : start + select.PIPE_BUF]
+            write_all(self.descriptor, piece, self._pause)
+            self._written += len(piece)
 
-    def close(self, *, at_once: bool) -> None:
+    def has_read(self) -> bool:
+        """Tell whether it has taken anything yet."""
+        written = self._written  # before the pipe is looked at, since another thread may ask
+        return _unread(self.descriptor) < written
+
+    def close(self, *, at_once: bool) -> str:
+        """Wait for its end, and return what was to be shown where it has failed, and taken nothing of that."""
+        pipe = None
         if not self._closed:
             self._closed = True
+            with suppress(OSError):  # where there is no /proc it can't be told what has not been read
+                pipe = os.open(f"/proc/self/fd/{self.descriptor}", os.O_RDONLY | os.O_NONBLOCK)
             os.close(self.descriptor)
+        try:
+            self._wait(at_once=at_once)
+            took_nothing = pipe is not None and self._written == _unread(pipe)
+        finally:
+            if pipe is not None:
+                os.close(pipe)
+        return "".join(self._kept) if took_nothing and self._process.returncode and not at_once else ""
+
+    def _wait(self, *, at_once: bool) -> None:
         if at_once:
             self._process.terminate()
         while self._process.returncode is None:

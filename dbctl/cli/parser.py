@@ -34,6 +34,7 @@ class Subcommand(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except TyperError as error:
+            error.ctx = error.ctx or ctx  # an option without its value is told without the command
             if said and (meant := self.suggest(said[0])):
                 # What is missing is said by Typer itself, before the message.
                 said_so_far = f"{error.message.rstrip('.')}. " if error.message else ""

@@ -16,6 +16,9 @@ _debug = False
 _line: tuple[Globals | None, Mapping[str, Any]] = (None, {})
 """What was said on the line: hints are to be pasted."""
 
+_TURNS = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""Unicode's embeddings, overrides and isolates (https://www.unicode.org/reports/tr9), and the escapes for them."""
+
 
 class _Notes(logging.Handler):
     """Shows what the library logs."""
@@ -114,6 +117,11 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(character if _harmless(character) else _escaped(character) for character in text)
+
+
+def visible_on_screen(text: str) -> str:
+    """Write as escapes also what turns the direction of a line, by which a value could show what it is not."""
+    return visible(text).translate(_TURNS) if not text.isprintable() else text
 
 
 def _harmless(character: str) -> bool:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from dbctl.cli import report
@@ -67,7 +68,8 @@ def _run(
 ) -> ExitCode:
     committed = False
     try:
-        with raising_on_signals(), Renderer(said, function) as renderer:
+        heard = said if opener.hushed else replace(said, quiet=False)
+        with raising_on_signals(), Renderer(heard, function) as renderer:
 
             def show(result: Any) -> Any:
                 """Show what is only read as it comes; of what writes nothing is shown before all is committed."""

@@ -53,6 +53,7 @@ class CommandTree(TyperGroup):
         try:
             return super().parse_args(ctx, args)
         except TyperError as error:
+            error.ctx = error.ctx or ctx
             option = getattr(error, "option_name", None)
             if option in TERM_OPTIONS:
                 error.message = f"{option} goes after the command: {ctx.command_path} COMMAND {option} …"

@@ -51,13 +51,29 @@ def bound_statements(engine: Engine, backend: Backend) -> None:
     if not backend.profile.statement_timeout:
         return
     dialect, seconds = engine.dialect, backend.profile.statement_timeout
+    _bound_each(engine, lambda connection: _statement_bound(backend, dialect, connection, seconds))
+    _bound_ends(engine, backend, seconds + _GRACE)
+
+
+def bound_questions(engine: Engine, backend: Backend) -> None:
+    """Cut the connections of a new engine on which a short question of dbctl's own has no answer in `connect_timeout`.
+
+    That bounds all but a file's; what is asked by raw cursors `answering` bounds.
+    """
+    seconds = backend.profile.connect_timeout
+    _bound_each(engine, lambda connection: cut_after(backend, connection, seconds))
+    _bound_ends(engine, backend, seconds)
+
+
+def _bound_each(engine: Engine, bound: Callable[[Any], cut_after]) -> None:
+    """Have each statement of a new engine run in what is returned for its connection."""
+    dialect = engine.dialect
 
     def bound_event(name: str) -> None:
         execute: Callable[..., Any] = getattr(dialect, name)
 
         def listen(cursor: Any, *arguments: Any) -> bool:
-            context = arguments[-1]
-            with _statement_bound(backend, dialect, context.root_connection.connection.dbapi_connection, seconds):
+            with bound(arguments[-1].root_connection.connection.dbapi_connection):
                 # SQLAlchemy calls no listener after one that has executed.
                 if not any(each(cursor, *arguments) for each in listeners_after(listen, dialect, name)):
                     execute(cursor, *arguments)
@@ -65,17 +81,23 @@ def bound_statements(engine: Engine, backend: Backend) -> None:
 
         event.listen(engine, name, listen)
 
+    for name in ("do_execute", "do_executemany", "do_execute_no_params"):
+        bound_event(name)
+
+
+def _bound_ends(engine: Engine, backend: Backend, seconds: float) -> None:
+    """Cut the connections of a new engine on which a COMMIT or a ROLLBACK takes longer."""
+    dialect = engine.dialect
+
     def bound_method(name: str) -> None:
         end: Callable[[Any], None] = getattr(dialect, name)
 
         def end_in_time(connection: Any) -> None:
-            with cut_after(backend, getattr(connection, "dbapi_connection", connection), seconds + _GRACE):
+            with cut_after(backend, getattr(connection, "dbapi_connection", connection), seconds):
                 end(connection)
 
         vars(dialect)[name] = end_in_time
 
-    for name in ("do_execute", "do_executemany", "do_execute_no_params"):
-        bound_event(name)
     for name in ("do_commit", "do_rollback"):
         bound_method(name)
 

@@ -81,10 +81,13 @@ def measure_pool(profile: Profile, concurrency: int | None = None, duration: flo
         duration: For how many seconds.
 
     Raises:
-        ConnectError: The database can't be reached.
+        ConnectError: The database can't be reached, or does not answer within `connect_timeout`.
     """
+    from dbctl.connections.response_timeouts import bound_questions
+
     with opened(profile) as connector:
         load = _Load(connector, concurrency, duration)
+        bound_questions(connector.engine, connector.backend)
         with connector.engine.connect() as connection:
             server = _usage(connection, connector.backend)
         load.run_threads()
@@ -93,8 +96,11 @@ def measure_pool(profile: Profile, concurrency: int | None = None, duration: flo
 
 async def async_measure_pool(profile: Profile, concurrency: int | None = None, duration: float = 1.0) -> PoolStats:
     """Do what `measure_pool` does with tasks instead of threads, through the profile's async engine."""
+    from dbctl.connections.response_timeouts import bound_questions
+
     async with async_opened(profile) as connector:
         load = _Load(connector, concurrency, duration)
+        bound_questions(connector.sync_engine, connector.backend)
         async with connector.engine.connect() as connection:
             server = await connection.run_sync(_usage, connector.backend)
         await load.run_tasks()
@@ -168,6 +174,9 @@ class _Load:
     def _check_out_and_in(self) -> None:
         from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+        from dbctl.connections.response_timeouts import answering
+
+        backend = self.connector.backend
         while time.perf_counter() < self.until:
             start = time.perf_counter()
             try:
@@ -178,10 +187,11 @@ class _Load:
                 continue
             try:
                 self._note(time.perf_counter() - start)
-                cursor = connection.cursor()
-                cursor.execute(self.connector.backend.ping_statement)
-                cursor.fetchall()
-                cursor.close()
+                with answering(backend, connection.driver_connection, backend.profile.connect_timeout):
+                    cursor = connection.cursor()
+                    cursor.execute(backend.ping_statement)
+                    cursor.fetchall()
+                    cursor.close()
             finally:
                 connection.close()
 

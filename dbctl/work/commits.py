@@ -197,6 +197,7 @@ class Ending:
                     answering(self.backend, connection.connection.dbapi_connection, left),
                 ):
                     committed = self.backend.committed(connection, transaction_id, insist=left < seconds / 2)
+                    connection.rollback()  # in the bound
             except DbctlError as error:
                 _log.debug("asked in vain what became of transaction %s: %s", transaction_id, error)
                 committed = None

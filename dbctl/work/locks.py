@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -187,10 +187,9 @@ class _SessionLock:
         with self._in_use:
             if self._session is None:
                 return
-            try:
+            with suppress(DbctlError):
                 self._ask(self._backend.unlock_statement, _TO_RELEASE)
-            except DbctlError:
-                self._session.invalidate()  # which frees it too, if it is not free already
+            self._session.invalidate()  # which frees it too, and awaits no answer as a ROLLBACK would
             self._session.close()
             self._session = None
         self._engine.dispose()

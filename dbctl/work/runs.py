@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dbctl.connections.connector import async_connector, connector
 from dbctl.errors import DbctlError
 from dbctl.work.deadlines import Deadline
+from dbctl.work.gate import Gate
 from dbctl.work.locks import advisory_lock, async_advisory_lock
 from dbctl.work.progress import Progress, reported_to
 from dbctl.work.retries import RETRIES, Attempts, run_unit
@@ -22,8 +23,6 @@ from dbctl.work.sessions import async_unit_of_work, unit_of_work
 from dbctl.work.supervision import Supervisor
 
 if TYPE_CHECKING:
-    from asyncio import Timeout
-
     from sqlalchemy import Engine
     from sqlmodel import Session
     from sqlmodel.ext.asyncio.session import AsyncSession
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from dbctl.connections.connector import Connector
     from dbctl.profiles import Profile
     from dbctl.work.database import Database
-    from dbctl.work.locks import AdvisoryLock
 
 T = TypeVar("T")
 
@@ -200,8 +198,7 @@ async def async_run(
                         writes=agreed.writes,
                         dry_run=agreed.dry_run,
                         strict=True,
-                        before_commit=gate.before_commit,
-                        deadline=gate.deadline,
+                        **gate.terms,
                     ) as unit:
                         result = await work(unit.session)
                 except DbctlError as error:
@@ -240,44 +237,13 @@ async def async_session(
     found, terms = async_connector(profile), Terms(writes=writes, deadline=deadline, lock=lock, lock_wait=lock_wait)
     async with (
         _in_time(found.profile, terms) as gate,
-        async_unit_of_work(
-            found, writes=writes, strict=True, before_commit=gate.before_commit, deadline=gate.deadline
-        ) as unit,
+        async_unit_of_work(found, writes=writes, strict=True, **gate.terms) as unit,
     ):
         yield unit.session
 
 
-class _Gate:
-    """The time and the lock of an async run: open until it commits."""
-
-    def __init__(self, timeout: Timeout, deadline: Deadline | None, lock: AdvisoryLock | None = None) -> None:
-        self.deadline = deadline
-        self._timeout = timeout
-        self._end = timeout.when()
-        self._lock = lock
-
-    def before_commit(self) -> None:
-        """Let the unit of work that calls this commit, and the task not be cancelled for its deadline any more."""
-        import asyncio
-
-        from sqlalchemy.util import await_only
-
-        if self._lock is not None:
-            await_only(asyncio.to_thread(self._lock.check))
-        if self._timeout.expired():
-            await_only(asyncio.sleep(0))  # which is cancelled
-        self._timeout.reschedule(None)
-        if self.deadline is not None and not self.deadline.left:
-            raise self.deadline.error()  # which the loop had no time to notice
-
-    def reopen(self) -> None:
-        """Take note that the commit has failed: the deadline holds again."""
-        if not self._timeout.expired():
-            self._timeout.reschedule(self._end)
-
-
 @asynccontextmanager
-async def _in_time(profile: Profile, terms: Terms) -> AsyncIterator[_Gate]:
+async def _in_time(profile: Profile, terms: Terms) -> AsyncIterator[Gate]:
     """Run the block under the lock and within the deadline of these terms."""
     import asyncio
 
@@ -287,10 +253,10 @@ async def _in_time(profile: Profile, terms: Terms) -> AsyncIterator[_Gate]:
     try:
         async with timeout:
             if name is None:
-                yield _Gate(timeout, deadline)
+                yield Gate(timeout, deadline)
                 return
             async with async_advisory_lock(name, profile, wait=wait) as lock:
-                yield _Gate(timeout, deadline, lock)
+                yield Gate(timeout, deadline, lock)
     except TimeoutError as error:
         if deadline is None or not timeout.expired():
             raise

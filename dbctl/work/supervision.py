@@ -123,7 +123,7 @@ class Supervisor:
 
         def end() -> None:
             if not over.wait(deadline) and not self._end():
-                self._cancel(over.wait)
+                self._end_or_cut(over)
 
         def interrupt() -> None:
             first = not interrupts
@@ -154,7 +154,7 @@ class Supervisor:
     def _interrupt(self, over: threading.Event, *, first: bool) -> None:
         """End what the servers run for a block, until that is over; a COMMIT only the second time."""
         if not self._committing:
-            self._cancel(over.wait)
+            self._end_or_cut(over)
         elif not first:
             self._cut()
 
@@ -199,7 +199,7 @@ class Supervisor:
             return self._committing
 
     def _cancel(self, is_over: Callable[[float], bool]) -> None:
-        """Have the servers end what the work runs, until it has rolled back; cut them off when that takes too long.
+        """Have the servers end what the work runs, until it has rolled back, or its time for that is over.
 
         Args:
             is_over: Waits for the work's end for so many seconds, and tells whether it has come.
@@ -212,7 +212,12 @@ class Supervisor:
                 for cancel in cancels:
                     is_done(cancel, max(0.0, end - time.monotonic()))
                 return
-        self._cut()
+
+    def _end_or_cut(self, over: threading.Event) -> None:
+        """Have the servers end what a block runs in the caller's own thread, and cut off those that do not."""
+        self._cancel(over.wait)
+        if not over.is_set():
+            self._cut()
 
     def _cut(self) -> None:
         """Cut the connections in use: a server that is silent hears no cancel."""

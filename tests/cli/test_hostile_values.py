@@ -157,6 +157,17 @@ def test_each_row_is_found_by_its_name(stored: Dbctl, database: TestDatabase, mo
     assert lost == []
 
 
+TURNS = "".join(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+
+
+@pytest.mark.parametrize("command", [("heroes", "list"), ("heroes", "show", "1")], ids=" ".join)
+def test_a_value_turns_no_line_of_a_table_on_a_terminal(command: tuple[str, ...], on_sample: Dbctl) -> None:
+    on_sample.ok("heroes", "update", "1", "--name", f"a{TURNS}b")
+    shown = on_sample.tty(*command, "-o", "table", columns=300).plain
+    assert "a\\u202a\\u202b\\u202c\\u202d\\u202e\\u2066\\u2067\\u2068\\u2069b" in shown
+    assert f"a{TURNS}b" in on_sample.ok(*command, "-o", "table").out
+
+
 @pytest.mark.parametrize(
     "value", [*ESCAPES[:3], "\x9b31mred", "a\nb", "\r\n", "\x0b\x0c", "a\u2028b\u2029c\x85d", "[red]%s{x}"], ids=ascii
 )

@@ -112,6 +112,25 @@ def test_without_a_pager_all_is_written_as_it_is(many: Dbctl, pager: str) -> Non
     assert shown.out.count("\n") == ROWS + 3
 
 
+@pytest.mark.parametrize("pager", ["false", "less 'x", "./broken", "sh -c 'sleep 0.5; exit 3'"])
+@pytest.mark.parametrize("limit", ["100", f"{ROWS}"], ids=["in the pipe", "more than that"])
+def test_where_the_pager_fails_all_is_written_without_it(many: Dbctl, pager: str, limit: str) -> None:
+    (many.cwd / "broken").write_text("#!/bin/sh\nexec /no/such/program\n")
+    (many.cwd / "broken").chmod(0o755)
+    args = ("heroes", "list", "--limit", limit, "-o", "csv")
+    shown = many.tty(*args, stderr_apart=True, env={"DBCTL_PAGER": pager})
+    assert shown.code == 0
+    assert f"dbctl: the pager failed, and took nothing: {pager}\n" in shown.err.replace("\r", "")
+    assert shown.out.splitlines()[-int(limit) :] == many.ok(*args).out.splitlines()[-int(limit) :]
+
+
+@pytest.mark.parametrize("pager", ["head -1; false", "true"])
+def test_a_pager_that_read_or_wanted_nothing_is_left_at_that(many: Dbctl, pager: str) -> None:
+    shown = many.tty("heroes", "list", "-o", "csv", stderr_apart=True, env={"DBCTL_PAGER": pager})
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.count("\n") <= 1
+
+
 def test_no_pager_is_an_option(many: Dbctl) -> None:
     for args in (("--no-pager", "heroes", "list"), ("heroes", "list", "--no-pager")):
         assert many.tty(*args, env={"DBCTL_PAGER": recorder(many)}).out.count("\n") == ROWS + 4

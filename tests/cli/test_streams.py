@@ -140,6 +140,13 @@ def test_a_full_disk_is_one_line(command: str, on_sample: Dbctl) -> None:
     assert result.talk.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["heroes list --limit", "heroes --config", "ping --count"])
+def test_an_option_without_its_value_names_the_help_of_its_command(command: str, on_sample: Dbctl) -> None:
+    result = on_sample(*command.split())
+    assert result.code == 2
+    assert result.err.endswith(f"; see: dbctl {command.rpartition(' ')[0]} --help\n")
+
+
 def test_a_full_disk_does_not_undo_what_is_committed(on_sample: Dbctl) -> None:
     result = in_shell(on_sample, "dbctl teams add New > /dev/full")
     assert result.code == 10

@@ -32,6 +32,12 @@ def test_on_a_terminal_a_page_is_laid_out(topic: str, columns: int, bare: Dbctl)
     assert "\n| " not in shown
 
 
+@pytest.mark.parametrize("quiet", [("help", "locks", "--quiet"), ("-q", "help", "locks")], ids=" ".join)
+def test_it_is_what_was_asked_for_also_where_only_errors_are_to_be_said(quiet: tuple[str, ...], bare: Dbctl) -> None:
+    assert bare.ok(*quiet).out == text_of("locks")
+    assert bare.ok("help", "locks", env={"DBCTL_QUIET": "1"}).out == text_of("locks")
+
+
 def test_links_to_other_pages_become_what_is_typed(bare: Dbctl) -> None:
     shown = " ".join(bare.tty("help", "locks", rows=2000).plain.split())
     assert "keys of the profile (dbctl help profiles) too" in shown

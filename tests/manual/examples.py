@@ -22,6 +22,7 @@ PAGES = {path.stem: path for path in [README, *sorted((ROOT / "dbctl" / "manual"
 """The README and all pages, by name."""
 
 _BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_NUMBER = re.compile(r"(exit code: \d+|\d+ (?:note|warning|error)s?\b)|\d+(?:\.\d+)?")
 
 
 def text_of(page: str) -> str:
@@ -62,6 +63,9 @@ def shell(dbctl: Dbctl) -> Dbctl:
 
 
 def comparable(text: str) -> str:
-    """Leave out what differs from run to run: numbers, spaces, and lines as long as the numbers in them."""
-    without_numbers = re.sub(r"\d+(\.\d+)?", "0", text)
+    """Leave out what differs from run to run: numbers, spaces, and lines as long as the numbers in them.
+
+    Exit codes and the counts of findings do not differ.
+    """
+    without_numbers = _NUMBER.sub(lambda found: found[1] or "0", text)
     return " ".join(re.sub("─+", "─", without_numbers).split())

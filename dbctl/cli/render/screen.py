@@ -1,6 +1,9 @@
 """The screen, the pipe or the file that a table is shown on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from dbctl.cli.report import visible, visible_on_screen
 
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
@@ -20,6 +23,11 @@ class Screen:
     width: int | None
     styled: bool
     ascii_only: bool = False
+
+    @property
+    def visible(self) -> Callable[[str], str]:
+        """What writes as escapes what a value may not do there."""
+        return visible if self.width is None else visible_on_screen
 
     def rule(self, width: int) -> str:
         """Return a rule below headings."""

@@ -74,7 +74,7 @@ def _layout(
 def _widths_of(
     sheet: Sheet, columns: Sequence[str], rows: Sequence[Row], screen: Screen, left_out: Sequence[str]
 ) -> _Columns | _Records:
-    cells = _Cells(columns, sheet, left_out)
+    cells = _Cells(columns, sheet, screen, left_out)
     drawn = cells.of(rows)
     headings = [screen.own(_heading(columns[index])) for index in cells.beside]
     wanted = [max([width_of(head), *_widths(column)]) for head, column in zip(headings, drawn, strict=True)]
@@ -105,7 +105,8 @@ class _Cells:
         left_out: The names of columns that are not shown.
     """
 
-    def __init__(self, columns: Sequence[str], sheet: Sheet, left_out: Sequence[str] = ()) -> None:
+    def __init__(self, columns: Sequence[str], sheet: Sheet, screen: Screen, left_out: Sequence[str] = ()) -> None:
+        self._visible = screen.visible
         marked = [index for index, name in enumerate(columns) if name in sheet.marks]
         self._across = [index for index, name in enumerate(columns) if name in sheet.across]
         gone = {*marked, *self._across, *(index for index, name in enumerate(columns) if name in left_out)}
@@ -129,11 +130,11 @@ class _Cells:
             values = ["" if value is None else str(value) for value in values]
         else:
             values = ["" if value is None else self.text(value) for value in values]
-        return values if "".join(values).isprintable() else list(map(visible, values))
+        return values if "".join(values).isprintable() else list(map(self._visible, values))
 
     def across(self, row: Row) -> list[str]:
         """Return the texts that stand below a row."""
-        return [visible(self.text(row[index])) for index in self._across if row[index] is not None]
+        return [self._visible(self.text(row[index])) for index in self._across if row[index] is not None]
 
     def below(self, rows: Sequence[Row]) -> list[list[tuple[str, bool]]]:
         """Return for each row the lines that stand below its last cell, and whether they are faint."""
@@ -141,7 +142,7 @@ class _Cells:
             return []
         return [
             [
-                (f"{mark}{visible(self.text(row[index]))}", not mark)
+                (f"{mark}{self._visible(self.text(row[index]))}", not mark)
                 for index, mark in self._below
                 if row[index] is not None
             ]
@@ -267,7 +268,7 @@ class _Records:
 def _record(columns: Sequence[str], row: Row, screen: Screen, write: Callable[[Any], str] = shown) -> str:
     """Return a line for each value that is there, behind its name."""
     there = [
-        (screen.own(_heading(name)), visible(write(value)))
+        (screen.own(_heading(name)), screen.visible(write(value)))
         for name, value in zip(columns, row, strict=True)
         if value is not None
     ]
