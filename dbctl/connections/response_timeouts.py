@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -219,7 +219,8 @@ class _stopped_after(cut_after):
         self._call = call_after(seconds, self._begin_to_stop)
 
     def _begin_to_stop(self) -> None:
-        self._stopping = started(self._stop)
+        with suppress(RuntimeError):  # there is no thread to be had; the connection is cut soon
+            self._stopping = started(self._stop)
 
     def __enter__(self) -> None:
         super().__enter__()

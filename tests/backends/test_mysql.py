@@ -1,5 +1,6 @@
 """What is peculiar to MySQL and MariaDB."""
 
+import asyncio
 import ssl
 import time
 from typing import Any
@@ -9,9 +10,10 @@ from sqlalchemy import text
 
 from dbctl.backends import backend_of
 from dbctl.connections.connector import Connector
+from dbctl.connections.engines import build_async_engine
 from dbctl.errors import OutOfTime, WorkRefused
 from dbctl.sample import Hero, SampleModel
-from dbctl.work.sessions import unit_of_work
+from dbctl.work.sessions import async_unit_of_work, unit_of_work
 from tests.harness.database import TestDatabase
 from tests.harness.profile import engine_of, one_unit, profile_of
 from tests.servers.server import Server
@@ -78,6 +80,27 @@ def test_mysql_which_bounds_no_statement_that_writes_is_told_to_end_it(mysql_dat
             assert server.execute(busy, [mysql_database.name]) == []
         with engine.connect() as connection:  # and what is asked next is not ended
             assert connection.exec_driver_sql("SELECT SLEEP(0.1)").scalar() == 0
+    assert mysql_database.execute("SELECT x FROM t") == [(1,), (2,)]
+
+
+def test_so_it_is_by_the_async_driver(mysql_database: TestDatabase) -> None:
+    mysql_database.execute("CREATE TABLE t (x INTEGER)")
+    mysql_database.execute("INSERT INTO t VALUES (1), (2)")
+    backend = backend_of(profile_of(mysql_database, {"statement_timeout": 0.3}))
+
+    async def ended() -> None:
+        engine = build_async_engine(backend.profile)
+        try:
+            for statement in ("UPDATE t SET x = SLEEP(10)", "SELECT SLEEP(10)"):
+                start = time.monotonic()
+                with pytest.raises(OutOfTime):
+                    async with async_unit_of_work(Connector(engine, backend)) as unit:
+                        await unit.session.execute(text(statement))
+                assert time.monotonic() - start < 5
+        finally:
+            await engine.dispose()
+
+    asyncio.run(ended())
     assert mysql_database.execute("SELECT x FROM t") == [(1,), (2,)]
 
 

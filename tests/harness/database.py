@@ -91,6 +91,14 @@ class TestDatabase:
             return rows(connection, sql, params)
 
 
+def isolates_snapshots(database: TestDatabase) -> bool:
+    """Tell whether it is a MariaDB where nobody changes what has changed since he read it: the default since 11.6."""
+    if database.kind != "mariadb" or not database.server:
+        return False
+    found = database.server.execute("SHOW GLOBAL VARIABLES LIKE 'innodb_snapshot_isolation'")
+    return [value for _, value in found] == ["ON"]
+
+
 def _table(profile: str, values: Mapping[str, str | int]) -> str:
     """Return a table of a `profiles.toml`."""
     # JSON's strings and numbers are TOML's too, as long as no character is written as a pair of surrogates.

@@ -28,9 +28,8 @@ _DDL_LOCK = "dbctl:ddl"
 _DDL_LOCK_WAIT = 60
 """Seconds."""
 
-
-_LATER = 1000
-"""Milliseconds."""
+_BACKSTOP = 1000
+"""Milliseconds after the statement timeout at which MySQL ends a SELECT by itself."""
 
 _PLAIN_LOCK = re.compile(r"[a-z0-9_.:-]{1,64}")
 
@@ -186,7 +185,7 @@ class MySQL(MySQLErrors, Backend):
         if (timeout := self.profile.statement_timeout) and mariadb:
             bounds["max_statement_time"] = f"{timeout:f}"
         elif timeout:
-            bounds["max_execution_time"] = str(round(timeout * 1000) + _LATER)
+            bounds["max_execution_time"] = str(round(timeout * 1000) + _BACKSTOP)
         return bounds
 
     def server_title(self, connection: Connection) -> str:
