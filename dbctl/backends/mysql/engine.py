@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,22 +14,16 @@ from dbctl.backends.cursors import marking
 from dbctl.backends.mysql import audit
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
 from dbctl.backends.mysql.greeting import offers_tls
+from dbctl.backends.mysql.locks import MySQLLocks
 from dbctl.backends.mysql.options import OPTIONS
 from dbctl.backends.tls import ssl_context
-from dbctl.errors import OutOfTime, WorkRefused
 from dbctl.profiles.query import as_list
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-_DDL_LOCK = "dbctl:ddl"
-_DDL_LOCK_WAIT = 60
-"""Seconds."""
-
 _BACKSTOP = 1000
 """Milliseconds after the statement timeout at which MySQL ends a SELECT by itself."""
-
-_PLAIN_LOCK = re.compile(r"[a-z0-9_.:-]{1,64}")
 
 _ASKING = ("execute", "executemany", "callproc")
 """What the drivers' cursors ask the server by."""
@@ -44,7 +36,7 @@ def _prefers_tls() -> bool:
     return tuple(pymysql.VERSION[:2]) >= (1, 2)
 
 
-class MySQL(MySQLErrors, Backend):
+class MySQL(MySQLErrors, MySQLLocks, Backend):
     """MySQL and MariaDB."""
 
     title = "MySQL"
@@ -65,10 +57,6 @@ class MySQL(MySQLErrors, Backend):
     default_port = 3306
     options = OPTIONS
     transactional_ddl = False
-    lock_statement = "SELECT GET_LOCK(:key, 0)"
-    unlock_statement = "SELECT RELEASE_LOCK(:key)"
-    lock_holder_statement = "SELECT IS_USED_LOCK(:key)"
-    own_lock_statement = "SELECT IS_USED_LOCK(:key) = CONNECTION_ID()"
 
     def connect_args(self) -> dict[str, Any]:
         """Return PyMySQL's keywords (https://pymysql.readthedocs.io/en/latest/modules/connections.html)."""
@@ -263,45 +251,6 @@ class MySQL(MySQLErrors, Backend):
     def facts(self, connection: Connection, *, deep: bool = False) -> Facts:
         """Ask what there is to ask; `deep` adds nothing here."""
         return audit.facts(self, connection)
-
-    def lock_key(self, name: str) -> str:
-        """Return a name of at most 64 characters that tells upper case from lower, which GET_LOCK itself does not.
-
-        The server has one room for all its databases: the database's name is a part of it.
-        """
-        whole = f"dbctl:{self.profile.database or ''}:{name}"
-        if _PLAIN_LOCK.fullmatch(whole):
-            return whole
-        return f"dbctl:{hashlib.sha256(whole.encode()).hexdigest()[:48]}"
-
-    def refuse_lock(self, connection: Connection) -> None:
-        """Refuse Galera's nodes, each of which keeps such locks to itself, and a server that is read only."""
-        query = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('wsrep_on', 'read_only', 'super_read_only')"
-        on = {name for name, value in connection.exec_driver_sql(query) if value == "ON"}
-        if "wsrep_on" in on:
-            raise WorkRefused("a lock would exclude nobody on other nodes: Galera shares none")
-        if on:
-            raise WorkRefused(
-                "a lock would exclude nobody elsewhere: this server is read only, as replicas are",
-                "take it on the primary",
-            )
-
-    @contextmanager
-    def ddl_lock(self, connection: Connection) -> Iterator[None]:
-        """Take a named lock, which DDL's implicit commits do not release, on this database's name."""
-        database = connection.exec_driver_sql("SELECT database()").scalar()
-        name = f"{_DDL_LOCK}:{database}"[:64]
-        locked = "SELECT GET_LOCK(%s, %s)"
-        if connection.exec_driver_sql(locked, (name, 0)).scalar() != 1:
-            self._tell_of_ddl_wait()
-            if connection.exec_driver_sql(locked, (name, _DDL_LOCK_WAIT)).scalar() != 1:
-                message = f"another run has been creating or dropping tables for {_DDL_LOCK_WAIT} s"
-                raise OutOfTime(message, "try again when it is done")
-        try:
-            yield
-        finally:
-            if not connection.invalidated:  # with which the lock is gone
-                connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
 
 
 def _is_mariadb(driver_connection: Any) -> bool:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from dbctl.cli.render.layout import GAP, folded, is_simple, longest_word, padded, shares, width_of
+from dbctl.cli.render.records import Records, heading, record
 from dbctl.cli.render.screen import Screen
 from dbctl.cli.render.sheets import Row, Sheet
 from dbctl.cli.render.values import PLAIN, is_number, shown, text
-from dbctl.cli.report import visible
 
 _FIRST_ROWS = 1000
 _FIRST_SECONDS = 1.0
@@ -44,7 +44,7 @@ def table(sheet: Sheet, screen: Screen) -> Iterator[str]:
             whole = False
             break
     if sheet.single:
-        yield _record(columns, rows[0], screen)
+        yield record(columns, rows[0], screen)
         return
     if not columns:
         return
@@ -59,13 +59,13 @@ def table(sheet: Sheet, screen: Screen) -> Iterator[str]:
 
 def _layout(
     sheet: Sheet, columns: Sequence[str], rows: Sequence[Row], screen: Screen, *, whole: bool
-) -> _Columns | _Records:
+) -> _Columns | Records:
     """Settle the columns and their widths.
 
     Where not all fit side by side, those go that no row has a value for, if there will be no more rows.
     """
     found = _widths_of(sheet, columns, rows, screen, ())
-    if rows and whole and sheet.declared and (isinstance(found, _Records) or not found.fits):
+    if rows and whole and sheet.declared and (isinstance(found, Records) or not found.fits):
         empty = [name for name, values in zip(columns, zip(*rows, strict=True), strict=True) if _is_empty(values)]
         return _widths_of(sheet, columns, rows, screen, empty) if empty else found
     return found
@@ -73,10 +73,10 @@ def _layout(
 
 def _widths_of(
     sheet: Sheet, columns: Sequence[str], rows: Sequence[Row], screen: Screen, left_out: Sequence[str]
-) -> _Columns | _Records:
+) -> _Columns | Records:
     cells = _Cells(columns, sheet, screen, left_out)
     drawn = cells.of(rows)
-    headings = [screen.own(_heading(columns[index])) for index in cells.beside]
+    headings = [screen.own(heading(columns[index])) for index in cells.beside]
     wanted = [max([width_of(head), *_widths(column)]) for head, column in zip(headings, drawn, strict=True)]
     numbers = [all(is_number(row[index]) for row in rows if row[index] is not None) for index in cells.beside]
     below = [screen.own(line) for lines in cells.below(rows) for line, _ in lines]
@@ -90,7 +90,7 @@ def _widths_of(
         least[-1] = min(_LEAST_BELOW, max([least[-1], *map(longest_word, below)]))
     if widths := shares(wanted, least, screen.width):
         return _Columns(cells, headings, widths, numbers, screen, fits=False)
-    return _Records(columns, cells.text, screen)
+    return Records(columns, cells.text, screen)
 
 
 class _Cells:
@@ -243,45 +243,6 @@ class _Columns:
             yield GAP.join(parts).rstrip(" ")
 
 
-class _Records:
-    """A record below another, a line for each value."""
-
-    def __init__(self, columns: Sequence[str], write: Callable[[Any], str], screen: Screen) -> None:
-        self._columns = columns
-        self._write = write
-        self._screen = screen
-        self._between = ""
-
-    def head(self) -> str:
-        """Return nothing: each line has its own heading."""
-        return ""
-
-    def lines(self, rows: Sequence[Row]) -> str:
-        """Return the lines of some rows, with an empty one between two."""
-        written = []
-        for row in rows:
-            written.append(self._between + _record(self._columns, row, self._screen, self._write))
-            self._between = "\n"
-        return "".join(written)
-
-
-def _record(columns: Sequence[str], row: Row, screen: Screen, write: Callable[[Any], str] = shown) -> str:
-    """Return a line for each value that is there, behind its name."""
-    there = [
-        (screen.own(_heading(name)), screen.visible(write(value)))
-        for name, value in zip(columns, row, strict=True)
-        if value is not None
-    ]
-    width = max((width_of(name) for name, _ in there), default=0)
-    lines: list[str] = []
-    for name, value in there:
-        room = None if screen.width is None else max(1, screen.width - width - len(GAP))
-        first, *others = [value] if room is None else list(folded(value, room)) or [""]
-        lines.append(f"{screen.bold(padded(name, width, right=False))}{GAP}{first}".rstrip(" "))
-        lines += [f"{' ' * width}{GAP}{other}".rstrip(" ") for other in others]
-    return "".join(f"{line}\n" for line in lines)
-
-
 def _template(simple: bool, width: int, number: bool) -> str:
     """Return what makes a cell as wide as its column; it counts characters, and so is no use where one takes two."""
     return f"%{'' if number else '-'}{width}s" if simple else "%s"
@@ -293,10 +254,6 @@ def _fitted(column: Sequence[str], simple: bool, width: int, number: bool) -> Se
 
 def _is_empty(values: Sequence[Any]) -> bool:
     return all(value is None for value in values)
-
-
-def _heading(column: str) -> str:
-    return visible(column.replace("_", " ").replace(".", " · "))
 
 
 def _widths(cells: Sequence[str]) -> Iterator[int]:

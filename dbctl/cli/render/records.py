@@ -1,0 +1,56 @@
+"""Records for people: a line for each value, where no table is made or the screen is too narrow for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dbctl.cli.render.layout import GAP, folded, padded, width_of
+from dbctl.cli.render.screen import Screen
+from dbctl.cli.render.sheets import Row
+from dbctl.cli.render.values import shown
+from dbctl.cli.report import visible
+
+
+class Records:
+    """A record below another, a line for each value."""
+
+    def __init__(self, columns: Sequence[str], write: Callable[[Any], str], screen: Screen) -> None:
+        self._columns = columns
+        self._write = write
+        self._screen = screen
+        self._between = ""
+
+    def head(self) -> str:
+        """Return nothing: each line has its own heading."""
+        return ""
+
+    def lines(self, rows: Sequence[Row]) -> str:
+        """Return the lines of some rows, with an empty one between two."""
+        written = []
+        for row in rows:
+            written.append(self._between + record(self._columns, row, self._screen, self._write))
+            self._between = "\n"
+        return "".join(written)
+
+
+def record(columns: Sequence[str], row: Row, screen: Screen, write: Callable[[Any], str] = shown) -> str:
+    """Return a line for each value that is there, behind its name."""
+    there = [
+        (screen.own(heading(name)), screen.visible(write(value)))
+        for name, value in zip(columns, row, strict=True)
+        if value is not None
+    ]
+    width = max((width_of(name) for name, _ in there), default=0)
+    lines: list[str] = []
+    for name, value in there:
+        room = None if screen.width is None else max(1, screen.width - width - len(GAP))
+        first, *others = [value] if room is None else list(folded(value, room)) or [""]
+        lines.append(f"{screen.bold(padded(name, width, right=False))}{GAP}{first}".rstrip(" "))
+        lines += [f"{' ' * width}{GAP}{other}".rstrip(" ") for other in others]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def heading(column: str) -> str:
+    """Return a column's name as a person reads it."""
+    return visible(column.replace("_", " ").replace(".", " · "))
