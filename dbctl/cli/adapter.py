@@ -101,7 +101,7 @@ def _with_name(name: str, annotation: Any) -> Any:
     metadata = []
     for info in getattr(annotation, "__metadata__", ()):
         named = info
-        if isinstance(info, OptionInfo) and info.metavar and not info.param_decls:
+        if isinstance(info, OptionInfo) and info.metavar and info.default is ...:  # where its first name stands
             named = copy(info)
             named.param_decls = (f"--{name.replace('_', '-')}",)
         metadata.append(named)

@@ -19,7 +19,7 @@ from dbctl.tables.catalog import Catalog, Gap, in_order
 from dbctl.tables.dropping import drop, drop_in_batches, droppable
 from dbctl.tables.refusals import models_at_work, refuse_long_names
 from dbctl.tables.remains import telling_what_stays
-from dbctl.tables.statements import refuse_what_does_not_compile, telling_of_ddl
+from dbctl.tables.statements import heard, refuse_what_does_not_compile, telling_of_ddl
 from dbctl.work.database import Database
 
 if TYPE_CHECKING:
@@ -234,20 +234,17 @@ def _said(
     runs: bool = True,
 ) -> list[Ddl]:
     """Return the DDL that work runs, where it can be rolled back; or else what a mock of a connection is told."""
-    from sqlalchemy import create_mock_engine, event
+    from sqlalchemy import create_mock_engine
 
     said: list[str] = []
 
-    def collect(running: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-        if running is connection and context is not None and context.isddl:
+    def collect(_cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+        if context is not None and context.isddl:
             said.append(statement)
 
     if runs and database.backend.transactional_ddl:
-        event.listen(connection.engine, "before_cursor_execute", collect)
-        try:
+        with heard(connection, "before_cursor_execute", collect):
             run()
-        finally:
-            event.remove(connection.engine, "before_cursor_execute", collect)
     else:
         say(
             create_mock_engine(

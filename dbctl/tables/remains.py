@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import DbctlError, WorkRefused
+from dbctl.tables.statements import heard
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,7 +24,6 @@ def telling_what_stays(connection: Connection, backend: Backend, done: str) -> I
         backend: The backend of its database.
         done: What it does to them: "created" or "dropped".
     """
-    from sqlalchemy import event
     from sqlalchemy.schema import CreateTable, DropTable
 
     if backend.transactional_ddl:
@@ -31,19 +31,17 @@ def telling_what_stays(connection: Connection, backend: Backend, done: str) -> I
         return
     changed: list[str] = []
 
-    def note(_connection: Any, element: Any, *_arguments: Any) -> None:
+    def note(element: Any, *_arguments: Any) -> None:
         if isinstance(element, CreateTable | DropTable):
             changed.append(str(element.element))
 
     title = backend.server_title(connection)
-    event.listen(connection, "after_execute", note)
     try:
-        yield
+        with heard(connection, "after_execute", note):
+            yield
     except BaseException as error:
         _tell(error, f"{title} commits DDL by itself, so what was {done}", done, changed)
         raise
-    finally:
-        event.remove(connection, "after_execute", note)
 
 
 @contextmanager
