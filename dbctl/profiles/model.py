@@ -101,6 +101,7 @@ class Profile(_Table):
     workers: Count = Field(1, ge=1, description="how many service processes use this profile, 1 or more")
     protected: bool = Field(False, description="true or false")
     models: tuple[str, ...] = Field((), description='a list of module names, such as ["app.models"]')
+    exclude: tuple[str, ...] = Field((), description='a list of module names or patterns, such as ["app.legacy"]')
     app_dir: str | None = Field(None, description="the path of the directory that models are imported from")
     pool: Pool = Field(default_factory=Pool, description="a table")
     ssl: Ssl = Field(default_factory=Ssl, description="a table")
