@@ -49,6 +49,9 @@ class Watcher(Protocol):
     def forget(self, connection: Any) -> None:
         """Take note that it is not any more: what runs on it from now on is somebody else's."""
 
+    def check(self) -> None:
+        """Raise what ends the work, where it was ended."""
+
 
 _watcher: ContextVar[Watcher | None] = ContextVar("dbctl_watcher", default=None)
 
@@ -56,6 +59,12 @@ _watcher: ContextVar[Watcher | None] = ContextVar("dbctl_watcher", default=None)
 def is_ended() -> bool:
     """Tell whether whoever watches has ended the work: what it has by then is all that it gets."""
     return bool(getattr(_watcher.get(), "ended", False))
+
+
+def raise_if_ended() -> None:
+    """Raise what ends the work where whoever watches has ended it: nothing is to begin that can't be rolled back."""
+    if watcher := _watcher.get():
+        watcher.check()
 
 
 @contextmanager

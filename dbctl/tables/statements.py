@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import ConnectError, WorkRefused
 
 if TYPE_CHECKING:
@@ -21,10 +22,15 @@ _LONGEST_LINE = 100
 
 
 @contextmanager
-def telling_of_ddl(connection: Connection, backend: Backend) -> Iterator[None]:
+def telling_of_ddl(connection: Connection, backend: Backend, *, drops: bool = False) -> Iterator[None]:
     """Raise dbctl's errors for what fails in the block, with what the failed statement was about.
 
     SQLAlchemy's warnings of tables that refer to each other are no news: such tables are created, and dropped.
+
+    Args:
+        connection: What they run on.
+        backend: The backend of its database.
+        drops: Whether they drop tables.
 
     Raises:
         DbctlError: A statement failed.
@@ -37,6 +43,7 @@ def telling_of_ddl(connection: Connection, backend: Backend) -> Iterator[None]:
 
     def note(_connection: Any, element: Any, *_arguments: Any) -> None:
         running[:] = [element] if isinstance(element, ExecutableDDLElement) else []
+        raise_if_ended()  # MySQL's SLEEP, for one, says nothing of it
 
     event.listen(connection, "before_execute", note)
     try:
@@ -48,7 +55,7 @@ def telling_of_ddl(connection: Connection, backend: Backend) -> Iterator[None]:
         if not isinstance(reason, ConnectError):
             about = _about(running[0]) if running else ""
             reason.message = f"{about}{reason.message}{_line_of(error, backend)}"
-            reason.hint = reason.hint or backend.ddl_hint(getattr(error, "orig", None) or error)
+            reason.hint = reason.hint or backend.ddl_hint(getattr(error, "orig", None) or error, drops=drops)
         raise reason from error
     finally:
         event.remove(connection, "before_execute", note)
