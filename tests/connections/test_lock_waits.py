@@ -107,7 +107,7 @@ def test_nobody_is_named_where_nobody_is_known(contended: TestDatabase, asynchro
             error = said(contended, asynchronous, ROW, user="app", password=contended.server.app_password)
             assert error.message == "lock_timeout 1 s: Lock wait timeout exceeded; try restarting transaction"
         else:  # it began to wait when nobody looked any more
-            slowly = "UPDATE contended SET x = 1 FROM (SELECT pg_sleep(0.8)) AS slept WHERE id = 1"
+            slowly = "UPDATE contended SET x = 1 FROM (SELECT pg_sleep(2)) AS slept WHERE id = 1"
             error = said(contended, asynchronous, slowly)
             assert error.message == "lock_timeout 1 s: canceling statement due to lock timeout"
 
