@@ -132,9 +132,13 @@ class Diagnosis:
         """Return the error that says at which step connecting failed."""
         silence = getattr(error, SILENCE, None)  # to a question, by a server that had let us in
         stage = "SELECT 1" if silence else self.failed_stage(error)
-        text = silence or self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
-        message = f"{self.profile.called}: {stage} failed: {text}"
+        addresses = self.addresses()
+        told = silence or network.reason_of(error, addresses, self.profile.place) or self.error_text(error)
+        text = told or f"no answer within {self.profile.connect_timeout:g} s"
         transient = bool(silence) or self.is_transient(error, stage)
+        if stage == "TCP" and not addresses:
+            stage = "connection"  # to a socket file
+        message = f"{self.profile.called}: {stage} failed: {text}"
         hint = doubt_of(self.profile) if stage == "login" and not transient else ""
         if self.no_password and self.no_password in text:
             hint = Remedy.GIVE_PASSWORD

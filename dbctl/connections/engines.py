@@ -117,7 +117,7 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     if backend.profile.echo:
         _echo_to_stderr(engine)
         for key, why in backend.remarks():
-            _log.info("profile %s: %s %s", backend.profile.name, key, why)
+            _log.info("%s: %s %s", backend.profile.called, key, why)
     statements = {writes: backend.begin_statement(writes=writes) for writes in (False, True)}
     if not any(statements.values()):
         return  # an engine with a listener takes longer for every statement, not only for the event

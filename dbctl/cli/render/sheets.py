@@ -83,7 +83,9 @@ class Sheet:
         for batch in self.batches:
             columns = columns or batch.columns
             if batch.columns != columns:
-                raise UsageError("its rows have different columns, which only JSON can show", "say --output jsonl")
+                raise UsageError(
+                    "the result's rows have different columns, which only JSON can show", "say --output jsonl"
+                )
             yield batch
 
 
