@@ -65,8 +65,7 @@ def say_note(text: str) -> None:
 
 def say_usage(message: str, command: str) -> None:
     """Say what does not fit the command that was typed."""
-    asks = message.endswith("?")  # as of what was meant
-    _say(f"dbctl: error: {message.rstrip('.')}{' See' if asks else '; see'}: {command} --help")
+    _say(f"dbctl: error: {message.rstrip('.')}; see: {command} --help")
 
 
 def refused_by_system(error: Exception) -> DbctlError | None:
