@@ -12,6 +12,7 @@ from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.cursors import marking
 from dbctl.backends.mysql import audit
+from dbctl.backends.mysql.definitions import MySQLDefinitions
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
 from dbctl.backends.mysql.greeting import offers_tls
 from dbctl.backends.mysql.locks import MySQLLocks
@@ -36,7 +37,7 @@ def _prefers_tls() -> bool:
     return tuple(pymysql.VERSION[:2]) >= (1, 2)
 
 
-class MySQL(MySQLErrors, MySQLLocks, Backend):
+class MySQL(MySQLErrors, MySQLLocks, MySQLDefinitions, Backend):
     """MySQL and MariaDB."""
 
     title = "MySQL"

@@ -11,6 +11,7 @@ from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg, audit
+from dbctl.backends.postgresql.definitions import PostgreSQLDefinitions
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, addresses_of, option_problems, places
@@ -40,7 +41,7 @@ _OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 
-class PostgreSQL(PostgreSQLRelations, PostgreSQLErrors, PostgreSQLLocks, Backend):
+class PostgreSQL(PostgreSQLRelations, PostgreSQLDefinitions, PostgreSQLErrors, PostgreSQLLocks, Backend):
     """PostgreSQL."""
 
     title = "PostgreSQL"

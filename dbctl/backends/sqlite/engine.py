@@ -16,6 +16,7 @@ from dbctl.backends.audit import Facts
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.sqlite import audit
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
+from dbctl.backends.sqlite.definitions import SQLiteDefinitions
 from dbctl.backends.sqlite.errors import SQLiteErrors
 from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
 from dbctl.errors import ConnectError, Remedy, WorkRefused
@@ -76,7 +77,7 @@ def _missing_directory(path: str) -> str | None:
     return None if os.path.isdir(directory) else str(directory)
 
 
-class SQLite(SQLiteErrors, Backend):
+class SQLite(SQLiteErrors, SQLiteDefinitions, Backend):
     """SQLite, in a file or in memory."""
 
     title = "SQLite"

@@ -1,0 +1,144 @@
+"""How a database writes down what was declared: indexes, types and sequences in its own words.
+
+Two declarations mean the same where the database makes the same of them. So what a model declares is held against what
+is there by declaring it once more, in a temporary table that nobody else sees, and reading both back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from sqlalchemy import Column, Connection, ForeignKeyConstraint, Table
+    from sqlalchemy import Sequence as SQLSequence
+    from sqlalchemy.engine import Inspector
+
+
+@dataclass(frozen=True)
+class Definition:
+    """An index, or a constraint that is kept by one, as the database writes it.
+
+    Args:
+        text: The definition, without the names of itself and of its table.
+        plain: Whether it is of columns alone, in the way that is usual here.
+        constraint: Whether it is a constraint, and dropped as one.
+    """
+
+    text: str
+    plain: bool
+    constraint: bool = False
+
+
+@dataclass(frozen=True)
+class EnumType:
+    """A type of its own that has members, in their order."""
+
+    schema: str | None
+    name: str
+    members: Sequence[str]
+
+
+class Definitions:
+    """The part of a backend that reads definitions; each database's own answers are overrides."""
+
+    scratch_create: ClassVar[str] = "CREATE TEMPORARY TABLE"
+    """What creates a table that only this session sees, and that hides one of the same name."""
+    scratch_schema_named: ClassVar[bool] = False
+    """Whether such a table is in the schema of the one that it hides; in a schema of the session's own where not."""
+    scratch_nested: ClassVar[bool] = True
+    """Whether such a table goes with a savepoint that is rolled back; where not it is dropped."""
+
+    def scratch_schema(self, connection: Connection, schema: str | None) -> str | None:
+        """Return the schema in which the session's temporary tables are found.
+
+        Args:
+            connection: The session.
+            schema: The schema of the table that is hidden.
+        """
+        return schema
+
+    def others_tables(self, connection: Connection, schema: str | None) -> Collection[str]:
+        """Return the tables of a schema that are no service's own: an extension's, or parts of others."""
+        return ()
+
+    def index_definitions(
+        self, inspector: Inspector, schema: str | None, table: str | None = None
+    ) -> Mapping[str, Mapping[str, Definition]]:
+        """Return the indexes and unique constraints by their names, by their tables; without primary keys.
+
+        Args:
+            inspector: Of the connection that is asked.
+            schema: The schema, or None for the default one.
+            table: The one table to ask about; all of the schema unless given.
+        """
+        raise NotImplementedError
+
+    def is_made_for_key(self, name: str, text: str, keys: Collection[ForeignKeyConstraint]) -> bool:
+        """Tell whether an index that nobody declared is there for a foreign key alone."""
+        return False
+
+    def enum_types(self, inspector: Inspector) -> Mapping[tuple[str | None, str], EnumType] | None:
+        """Return the types that have members, by schema and name; None where a column's own type has them."""
+        return None
+
+    def enum_statements(
+        self,
+        quoted: str,
+        have: Sequence[str] | None,
+        want: Sequence[str] | None,
+        columns: Collection[tuple[str, str]],
+    ) -> Sequence[str]:
+        """Return what makes one type with members of another.
+
+        Args:
+            quoted: The type's name as SQL.
+            have: The members that it has; None where it is not there.
+            want: Those that it shall have; None where it shall not be there.
+            columns: The columns of the type: table and column as SQL.
+        """
+        return ()
+
+    def rebuild_statements(self, connection: Connection, models: Sequence[Table]) -> Sequence[str]:
+        """Return what puts tables in the place of those that are there, with their rows, where they can't be altered.
+
+        Args:
+            connection: Nothing is run on it but what has to be looked up.
+            models: The tables as they shall be.
+        """
+        raise NotImplementedError
+
+    def sequences(self, connection: Connection, schema: str | None) -> Mapping[str, str] | None:
+        """Return the sequences that are no column's own, and what is said of each; None where there is no such thing.
+
+        `scratch_sequence` says the same of a declared one.
+        """
+        return None
+
+    def scratch_sequence(self, connection: Connection, sequence: SQLSequence) -> str:
+        """Return what the database would say of a sequence."""
+        raise NotImplementedError
+
+    def alter_column_statement(self, connection: Connection, column: Column[Any]) -> str | None:
+        """Return what makes a column all that a model declares; None where each property is altered by itself."""
+        return None
+
+    def identity_statement(self, quoted: tuple[str, str], options: Sequence[str]) -> str:
+        """Return what makes a column's identity count in another way.
+
+        Args:
+            quoted: The names of table and column as SQL.
+            options: ALWAYS or BY DEFAULT, and then those of its sequence, each as SQL.
+        """
+        raise NotImplementedError
+
+    def autoincrement_statements(self, table: Table, column: Column[Any], quoted: tuple[str, str]) -> Sequence[str]:
+        """Return what makes a column number its rows by itself, where that is no part of its type.
+
+        Args:
+            table: The column's table.
+            column: The column.
+            quoted: The names of table and column as SQL.
+        """
+        return ()
