@@ -1,0 +1,243 @@
+"""Comparing a table's parts beside its columns: keys, indexes, and constraints of each kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.definitions import Definition
+from dbctl.drift.scratch import uniques_of
+from dbctl.drift.state import Difference, State
+
+if TYPE_CHECKING:
+    from alembic.operations.ops import ModifyTableOps
+    from sqlalchemy import ForeignKeyConstraint, Table
+    from sqlalchemy.engine import Inspector
+
+
+def compare_parts(state: State, changes: ModifyTableOps, inspector: Inspector, there: Table, model: Table) -> None:
+    """Hold a model's keys, indexes and constraints against a table's.
+
+    Args:
+        state: The comparison, to which is added what differs.
+        changes: alembic's own findings, of which those are taken away that are none.
+        inspector: Of the connection.
+        there: The table that is there.
+        model: The model's.
+    """
+    _compare_primary_key(state, there, model)
+    _keep_true_foreign_keys(state, changes)
+    _note_left_indexes(state, changes, inspector, there, model)
+    _compare_indexes(state, changes, inspector, there, model)
+    _compare_checks(state, inspector, there, model)
+
+
+def _compare_primary_key(state: State, there: Table, model: Table) -> None:
+    from alembic.operations.ops import CreatePrimaryKeyOp, DropConstraintOp
+
+    want, have = ([column.name for column in table.primary_key.columns] for table in (model, there))
+    if want == have:
+        return
+    drop = [DropConstraintOp.from_constraint(there.primary_key)] if have else []
+    create = [CreatePrimaryKeyOp.from_constraint(model.primary_key)] if want else []
+    declared = f"({', '.join(want)})" if want else None
+    found = f"({', '.join(have)})" if have else None
+    state.differences.append(
+        Difference(state.name(there.name, there.schema), "primary key", declared, found, [*drop, *create])
+    )
+
+
+# --- foreign keys ---
+
+
+def _keep_true_foreign_keys(state: State, changes: ModifyTableOps) -> None:
+    """Take away the pairs that drop and create the same key, once with the default schema's name and once without."""
+    from alembic.operations.ops import CreateForeignKeyOp, DropConstraintOp
+
+    default = state.connection.dialect.default_schema_name
+
+    def said(operation: Any) -> object:
+        key: ForeignKeyConstraint = operation.to_constraint()
+        targets = [element.target_fullname.removeprefix(f"{default}.") for element in key.elements]
+        options = [
+            None if value is not None and value.upper() in {"NO ACTION", "RESTRICT"} else value and value.upper()
+            for value in (key.ondelete, key.onupdate)
+        ]
+        return [column.name for column in key.columns], targets, options, bool(key.deferrable), key.initially
+
+    dropped = [op for op in changes.ops if isinstance(op, DropConstraintOp) and op.constraint_type == "foreignkey"]
+    for create in [op for op in changes.ops if isinstance(op, CreateForeignKeyOp)]:
+        twin = next((drop for drop in dropped if said(drop) == said(create)), None)
+        if twin is not None:
+            dropped.remove(twin)
+            changes.ops.remove(twin)
+            changes.ops.remove(create)
+
+
+def _note_left_indexes(state: State, changes: ModifyTableOps, inspector: Inspector, there: Table, model: Table) -> None:
+    """Note which indexes would be left of the keys that are dropped, where the database has made some for them."""
+    from alembic.operations.ops import DropConstraintOp, DropIndexOp
+
+    declared = {index.name for index in model.indexes}
+    for op in changes.ops:
+        if isinstance(op, DropConstraintOp) and op.constraint_type == "foreignkey":
+            key: Any = op.to_constraint()
+            for name, index in state.indexes(inspector, there.schema, there.name).items():
+                if name not in declared and state.backend.is_made_for_key(name, index.text, [key]):
+                    state.left_by_key[id(op)] = DropIndexOp(name, there.name, schema=there.schema)
+
+
+# --- indexes and unique constraints ---
+
+
+def _compare_indexes(state: State, changes: ModifyTableOps, inspector: Inspector, there: Table, model: Table) -> None:
+    """Let alembic's findings stand where all is plain; else let the database say what it makes of the model."""
+    own = [op for op in changes.ops if _is_of_index(op)]
+    have = dict(state.indexes(inspector, there.schema, there.name))
+    if not own and all(one.plain for one in have.values()) and _is_plain(model):
+        return
+    made = state.scratch.made_of(model)
+    if made is None:
+        return
+    have |= uniques_of(inspector.get_unique_constraints(there.name, there.schema), have)
+    for op in own:
+        if _name_of(op) not in made.unknown:
+            changes.ops.remove(op)
+    keys = there.foreign_key_constraints
+    for name in sorted({*have, *made.indexes} - made.unknown):
+        want, has = made.indexes.get(name), have.get(name)
+        if want == has or (want is None and has and state.backend.is_made_for_key(name, has.text, keys)):
+            continue
+        drop = [_drop(own, name, has, there)] if has else []
+        create = [_create(own, name, model)] if want else []
+        kind = "unique constraint" if (want or has).text.startswith("UNIQUE (") else "index"  # type: ignore[union-attr]
+        state.differences.append(
+            Difference(
+                state.name(there.name, there.schema),
+                f"{kind} {name}",
+                want.text if want else None,
+                has.text if has else None,
+                [*drop, *filter(None, create)],
+            )
+        )
+
+
+def _is_of_index(op: Any) -> bool:
+    from alembic.operations.ops import CreateIndexOp, CreateUniqueConstraintOp, DropConstraintOp, DropIndexOp
+
+    unique = isinstance(op, DropConstraintOp) and op.constraint_type == "unique"
+    return unique or isinstance(op, CreateIndexOp | DropIndexOp | CreateUniqueConstraintOp)
+
+
+def _is_plain(model: Table) -> bool:
+    """Tell whether all indexes and constraints are of columns alone, and nothing is said for one database only."""
+    from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint
+
+    known = CheckConstraint | ForeignKeyConstraint | PrimaryKeyConstraint
+    for index in model.indexes:
+        if any(index.dialect_kwargs.values()) or not all(isinstance(one, Column) for one in index.expressions):
+            return False
+    for constraint in model.constraints:
+        if isinstance(constraint, UniqueConstraint):
+            if constraint.deferrable or any(constraint.dialect_kwargs.values()):
+                return False
+        elif not isinstance(constraint, known):
+            return False
+    return True
+
+
+def _name_of(op: Any) -> str | None:
+    return getattr(op, "index_name", None) or getattr(op, "constraint_name", None)
+
+
+def _drop(own: Collection[Any], name: str, has: Definition, there: Table) -> Any:
+    from alembic.operations.ops import DropConstraintOp, DropIndexOp
+
+    found = next((op for op in own if isinstance(op, DropIndexOp | DropConstraintOp) and _name_of(op) == name), None)
+    if found is not None:
+        return found
+    if has.constraint:
+        return DropConstraintOp(name, there.name, "unique", schema=there.schema)
+    return DropIndexOp(name, there.name, schema=there.schema)
+
+
+def _create(own: Collection[Any], name: str, model: Table) -> Any:
+    from alembic.operations.ops import CreateIndexOp, CreateUniqueConstraintOp, ExecuteSQLOp
+    from sqlalchemy.schema import AddConstraint
+
+    creating = [op for op in own if isinstance(op, CreateIndexOp | CreateUniqueConstraintOp)]
+    for op in creating:
+        if _name_of(op) == name:
+            return op
+    for index in model.indexes:
+        if index.name == name:
+            return CreateIndexOp.from_index(index)
+    for constraint in model.constraints:
+        if constraint.name == name:
+            from copy import copy
+
+            return ExecuteSQLOp(AddConstraint(copy(constraint)))
+    return next((op for op in creating if _name_of(op) is None), None)
+
+
+# --- checks ---
+
+
+def _compare_checks(state: State, inspector: Inspector, there: Table, model: Table) -> None:
+    from alembic.operations.ops import CreateCheckConstraintOp, DropConstraintOp
+    from sqlalchemy import CheckConstraint, text
+
+    declared = [one for one in model.constraints if isinstance(one, CheckConstraint)]
+    have = state.checks(inspector, there.schema, there.name)
+    if not (declared or have) or _said_alike(declared, have, state):
+        return
+    made = state.scratch.made_of(model)
+    want = dict(made.checks) if made else _by_name(declared, have, state)
+    for name in sorted({*have, *want}):
+        declares, has = want.get(name), have.get(name)
+        if declares == has:
+            continue
+        drop = [DropConstraintOp(name, there.name, "check", schema=there.schema)] if has is not None else []
+        create = (
+            [CreateCheckConstraintOp(None if name[0] == "(" else name, there.name, text(declares), schema=there.schema)]
+            if declares is not None
+            else []
+        )
+        shown = "" if name[0] == "(" else f" {name}"
+        state.differences.append(
+            Difference(state.name(there.name, there.schema), f"check{shown}", declares, has, [*drop, *create])
+        )
+
+
+def _said_alike(declared: Collection[Any], have: Mapping[str, str], state: State) -> bool:
+    """Tell whether names and words are the same but for blanks, quoted names and parentheses around all of it."""
+    quote = state.connection.dialect.identifier_preparer.initial_quote
+    words = {name: _bare(said, quote) for name, said in _words(declared, state).items()}
+    return len(words) == len(declared) and words == {name: _bare(said, quote) for name, said in have.items()}
+
+
+def _words(declared: Collection[Any], state: State) -> dict[str, str]:
+    """Return what a model's checks say, by their names; those without one are left out."""
+    from sqlalchemy.exc import CompileError
+
+    dialect = state.connection.dialect
+    found = {}
+    for one in declared:
+        if not isinstance(one.name, str):
+            continue
+        try:
+            found[str(one.name)] = str(one.sqltext.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        except CompileError:
+            continue
+    return found
+
+
+def _by_name(declared: Collection[Any], have: Mapping[str, str], state: State) -> dict[str, str]:
+    """Return a model's checks, in the database's words where it has one of the name."""
+    return {name: have.get(name, words) for name, words in _words(declared, state).items()}
+
+
+def _bare(words: str, quote: str) -> str:
+    bare = re.sub(r"\s+", " ", words.replace(quote, "").strip())
+    return bare[1:-1].strip() if bare.startswith("(") and bare.endswith(")") and ")" not in bare[1:-1] else bare
