@@ -26,6 +26,7 @@ USAGE = ["in_use", "in_use_by_user", "limit", "headroom"]
 # Scripts read these names: whoever changes one breaks them.
 FIELDS = {
     "doctor": ["level", "check", "measured", "value", "limit", "used", "unit", "why", "fix"],
+    "drift": ["table", "part", "drift", "models", "database"],
     "drop-tables": ["table", "state"],
     "heroes add X --secret-name Y": HERO,
     "heroes list": HERO,
@@ -57,6 +58,7 @@ FIELDS = {
 }
 SEVERAL = (
     "doctor",
+    "drift",
     "drop-tables",
     "help",
     "init-tables",
