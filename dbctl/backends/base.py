@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.errors import Diagnosis
 from dbctl.backends.options import DriverOptions
+from dbctl.backends.programs import Programs
 from dbctl.backends.relations import Relations
+from dbctl.backends.scripts import Scripts
 from dbctl.errors import ConfigError, Unsupported
 from dbctl.profiles import Profile, password_of
 
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 _log = logging.getLogger(__name__)
+
+_COMMENTS = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+"""What may stand before a statement's first word."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Missing(Enum):
     PRETEND = "work on an empty database in memory"
 
 
-class Backend(DriverOptions, Relations, Diagnosis):
+class Backend(DriverOptions, Relations, Scripts, Programs, Diagnosis):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 
     drivers: ClassVar[Sequence[str]]
@@ -56,6 +62,8 @@ class Backend(DriverOptions, Relations, Diagnosis):
     """Whether a transaction that means to write takes a lock at its start, and so has to be told."""
     check_deferred: ClassVar[str | None] = None
     """The statement that checks now what else a COMMIT would check."""
+    committing_words: ClassVar[str] = r"COMMIT|END"
+    """A regular expression for the words that a statement begins with which commits what was done before it."""
     ping_statement: ClassVar[str] = "SELECT 1"
     default_port: ClassVar[int] = 0
 
@@ -195,6 +203,11 @@ class Backend(DriverOptions, Relations, Diagnosis):
             writes: Whether the unit of work means to write; True only where `locks_to_write`.
         """
         return None
+
+    def commits_by_itself(self, statement: str) -> str | None:
+        """Return the word that a statement begins with, where it commits the transaction that it stands in."""
+        found = re.match(rf"{_COMMENTS}(?P<word>{self.committing_words})\b", statement, re.IGNORECASE | re.DOTALL)
+        return found["word"].upper() if found else None
 
     def has_ended(self, connection: Connection) -> bool:
         """Tell, without asking a server, whether a transaction that its connection takes for open can't be committed.

@@ -16,6 +16,7 @@ from dbctl.backends.postgresql import asyncpg, audit
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, addresses_of, option_problems, places
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
+from dbctl.backends.postgresql.scripts import PostgreSQLScripts
 from dbctl.backends.tls import system_ca
 from dbctl.errors import ConfigError, WorkRefused
 from dbctl.profiles.tls import VERIFYING
@@ -51,7 +52,7 @@ _OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 
-class PostgreSQL(PostgreSQLRelations, PostgreSQLErrors, Backend):
+class PostgreSQL(PostgreSQLRelations, PostgreSQLScripts, PostgreSQLErrors, Backend):
     """PostgreSQL."""
 
     title = "PostgreSQL"

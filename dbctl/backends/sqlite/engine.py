@@ -18,6 +18,7 @@ from dbctl.backends.sqlite import audit
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
 from dbctl.backends.sqlite.errors import SQLiteErrors
 from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
+from dbctl.backends.sqlite.scripts import SQLiteScripts
 from dbctl.errors import ConnectError, Remedy, WorkRefused
 from dbctl.profiles.files import absolute
 from dbctl.profiles.query import as_list
@@ -76,7 +77,7 @@ def _missing_directory(path: str) -> str | None:
     return None if os.path.isdir(directory) else str(directory)
 
 
-class SQLite(SQLiteErrors, Backend):
+class SQLite(SQLiteErrors, SQLiteScripts, Backend):
     """SQLite, in a file or in memory."""
 
     title = "SQLite"
@@ -84,6 +85,7 @@ class SQLite(SQLiteErrors, Backend):
     sync_driver = "sqlite+pysqlite"
     async_driver = "sqlite+aiosqlite"
     other_drivers = ("sqlite3",)
+    schemes = ("sqlite",)
     needs_host = False
     adds_constraints = False
     locks_to_write = True
