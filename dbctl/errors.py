@@ -46,6 +46,7 @@ class Remedy(StrEnum):
     EXCLUDE_MODULE = "leave it out"
     NO_TRANSACTION = "run it without one"
     TAKE_OUT_OR_NO_TRANSACTION = "take it out, or run it without one"
+    DROP_IN_BATCHES = "raise max_locks_per_transaction, or drop the tables in batches"
 
 
 class DbctlError(Exception):
@@ -55,11 +56,13 @@ class DbctlError(Exception):
         message: What is wrong and where: file, key, row. One line, or one line a finding.
         hint: What to do about it, as a sentence part that can follow the message; or a `Remedy`.
 
-    `result`, where it is set, is shown on stdout as a command's result is. `heals` says that the whole unit of work may
-    succeed if it is run again, in a new transaction.
+    `result`, where it is set, is shown on stdout as a command's result is. `left` says what the work had committed
+    before it failed, which stays: nothing but where that can't be helped, or was asked for. `heals` says that the whole
+    unit of work may succeed if it is run again, in a new transaction.
     """
 
     result: object = None
+    left: str = ""
     heals: bool = False
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -68,7 +71,7 @@ class DbctlError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.hint}" if self.hint else self.message
+        return "; ".join(filter(None, [self.message, self.left, self.hint]))
 
 
 class UsageError(DbctlError):

@@ -41,21 +41,23 @@ def test_what_is_looked_at_is_there() -> None:
 def test_an_extra_is_named_of_what_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert how_to_install("async") == 'pip install "sqlmodel-dbctl[async]"'
 
+    fork = "acme-dbctl"
+
     class Distribution:
         def __init__(self, name: str) -> None:
             self.name = name
 
         def locate_file(self, path: str) -> Path:
-            return (ROOT if self.name == "acme-dbctl" else tmp_path) / path
+            return (ROOT if self.name == fork else tmp_path) / path
 
     def distribution(name: str) -> Distribution:
         if name == NAME:
             raise metadata.PackageNotFoundError
         return Distribution(name)
 
-    monkeypatch.setattr(metadata, "packages_distributions", lambda: {"dbctl": ["dbctl", "acme-dbctl"]})
+    monkeypatch.setattr(metadata, "packages_distributions", lambda: {"dbctl": ["dbctl", fork]})
     monkeypatch.setattr(metadata, "distribution", distribution)
-    assert how_to_install("async") == 'pip install "acme-dbctl[async]"'
+    assert how_to_install("async") == f'pip install "{fork}[async]"'
     monkeypatch.setattr(metadata, "packages_distributions", lambda: {"dbctl": ["dbctl"]})
     assert how_to_install("async") == 'pip install "sqlmodel-dbctl[async]"'
 

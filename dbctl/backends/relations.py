@@ -43,8 +43,13 @@ class Relations:
     def before_drops(self, connection: Connection) -> None:
         """Have the tables of one transaction dropped in whatever order, where the database minds."""
 
-    def ddl_hint(self, error: BaseException) -> str:
-        """Return what to do about a driver's error of DDL, where there is more to it than what was refused."""
+    def ddl_hint(self, error: BaseException, *, drops: bool) -> str:
+        """Return what to do about a driver's error of DDL, where there is more to it than what was refused.
+
+        Args:
+            error: The driver's error.
+            drops: Whether tables were to be dropped, which can be done in several transactions.
+        """
         return ""
 
     def failed_line(self, error: BaseException, statement: str) -> int | None:

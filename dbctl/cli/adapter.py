@@ -43,7 +43,7 @@ def command_from(module: ModuleType, *, own: bool = False) -> Any:
     needed = hints.get(parameters.pop(0).name) if parameters else None
     opener = NOTHING if own and not inspect.signature(function).parameters else opener_for(needed, function.__name__)
     options = [
-        parameter.replace(annotation=_with_name(parameter.name, hints[parameter.name]), kind=Parameter.KEYWORD_ONLY)
+        parameter.replace(annotation=with_name(parameter.name, hints[parameter.name]), kind=Parameter.KEYWORD_ONLY)
         for parameter in parameters
     ]
     return subcommand(function, name.rstrip("_").replace("_", "-"), opener, effects_of(function), options, own=own)
@@ -130,7 +130,7 @@ def _callback(
     return with_signature(call, [*options, *taken, *Globals.parameters()])
 
 
-def _with_name(name: str, annotation: Any) -> Any:
+def with_name(name: str, annotation: Any) -> Any:
     """Name an option by its parameter; Typer before 0.28 takes `--TEAM` from a metavar that is the same word.
 
     In a copy, for an annotation may serve several parameters.
@@ -138,7 +138,7 @@ def _with_name(name: str, annotation: Any) -> Any:
     metadata = []
     for info in getattr(annotation, "__metadata__", ()):
         named = info
-        if isinstance(info, OptionInfo) and info.metavar and not info.param_decls:
+        if isinstance(info, OptionInfo) and info.metavar and info.default is ...:  # where its first name stands
             named = copy(info)
             named.param_decls = (f"--{name.replace('_', '-')}",)
         metadata.append(named)

@@ -24,6 +24,7 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.EXCLUDE_MODULE: " with --exclude",
     Remedy.NO_TRANSACTION: " with --no-transaction",
     Remedy.TAKE_OUT_OR_NO_TRANSACTION: " with --no-transaction",
+    Remedy.DROP_IN_BATCHES: " with --in-batches",
 }
 _COMMAND = re.compile(r"\bdbctl (?=(?P<command>[a-z][\w-]*))")
 
@@ -43,7 +44,7 @@ def told(error: DbctlError, said: Globals | None = None, arguments: Mapping[str,
         hint = " ".join([hint, *_models(arguments or {})])
     if said is not None:
         hint = _COMMAND.sub(lambda found: " ".join(["dbctl", *_options(said, found["command"]), ""]), hint)
-    return f"{error.message}; {hint}"
+    return "; ".join(filter(None, [error.message, error.left, hint]))
 
 
 def _options(said: Globals, command: str) -> Iterator[str]:

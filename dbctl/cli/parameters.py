@@ -11,6 +11,7 @@ from typing import IO, Annotated, Any, BinaryIO, TextIO, Union, get_args, get_or
 import typer
 from typer.models import ParameterInfo
 
+from dbctl.cli.adapter import with_name
 from dbctl.errors import ConfigError
 
 _PARSERS: Mapping[Any, tuple[Callable[[str], Any], str, str]] = {
@@ -46,9 +47,8 @@ def option(name: str, parameter: Parameter, hint: Any, help: str | None) -> Para
         hint = _FILES[kind]
     elif hint is Any:
         hint = str
-    return parameter.replace(
-        name=name, kind=Parameter.KEYWORD_ONLY, annotation=Annotated[hint, typer.Option(help=help, **more)]
-    )
+    annotation = with_name(name, Annotated[hint, typer.Option(help=help, **more)])
+    return parameter.replace(name=name, kind=Parameter.KEYWORD_ONLY, annotation=annotation)
 
 
 def _parser(read: Callable[[str], Any], expected: str) -> Callable[[Any], Any]:

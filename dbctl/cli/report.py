@@ -91,7 +91,8 @@ def say_interrupted(error: BaseException, *, writes: bool = False, committed: bo
     """
     discard_stdout()
     outcome = "all of it is committed, but not shown" if committed else "what was not committed is rolled back"
-    _say(f"dbctl: interrupted: {outcome}" if writes else "dbctl: interrupted")
+    told_left = f"; {left}" if (left := getattr(error, "left", "")) else ""
+    _say(f"dbctl: interrupted: {outcome}{told_left}" if writes else "dbctl: interrupted")
     _trace(error)
 
 

@@ -1,6 +1,9 @@
 """`dbctl drop-tables`."""
 
 from collections.abc import Sequence
+from typing import Annotated
+
+import typer
 
 from dbctl.tables import changes as tables
 from dbctl.tables.losses import lost_by_dropping
@@ -14,7 +17,9 @@ PLACE = 29
 PAGE = "tables"
 
 
-def _loses(database: Database, models: Models = None, exclude: Exclude = None, app_dir: AppDir = None) -> str:
+def _loses(
+    database: Database, models: Models = None, exclude: Exclude = None, app_dir: AppDir = None, **_: object
+) -> str:
     # `metadata_of`, for the command itself will say where the models come from.
     profile = database.profile
     metadata = metadata_of(models or profile.models, app_dir or profile.app_dir or ".", exclude or ())
@@ -27,6 +32,10 @@ def drop_tables(
     models: Models = None,
     exclude: Exclude = None,
     app_dir: AppDir = None,
+    in_batches: Annotated[
+        bool,
+        typer.Option("--in-batches", help="Commit after each hundred tables, where all are too many for one."),
+    ] = False,
 ) -> Sequence[tables.TableState | tables.Ddl]:
     """Drop the tables, with all that is in them.
 
@@ -36,8 +45,9 @@ def drop_tables(
     Examples:
         $ dbctl drop-tables --dry-run
         $ dbctl -p prod drop-tables --confirm=prod
+        $ dbctl drop-tables --in-batches
     """
     metadata = metadata_for(database.profile, models, app_dir, exclude)
     if database.dry_run:
-        return tables.ddl_of_existing(database, metadata)
-    return tables.drop_existing(database, metadata)
+        return tables.ddl_of_existing(database, metadata, in_batches=in_batches)
+    return tables.drop_existing(database, metadata, in_batches=in_batches)

@@ -49,6 +49,9 @@ class Watcher(Protocol):
     def forget(self, connection: Any) -> None:
         """Take note that it is not any more: what runs on it from now on is somebody else's."""
 
+    def check(self) -> None:
+        """Raise what ends the work, where it was ended."""
+
 
 _watcher: ContextVar[Watcher | None] = ContextVar("dbctl_watcher", default=None)
 
@@ -61,6 +64,12 @@ def is_ended() -> bool:
 def current_watcher() -> Watcher | None:
     """Return whoever watches the work of this thread or task."""
     return _watcher.get()
+
+
+def raise_if_ended() -> None:
+    """Raise what ends the work where whoever watches has ended it: nothing is to begin that can't be rolled back."""
+    if watcher := _watcher.get():
+        watcher.check()
 
 
 @contextmanager

@@ -24,6 +24,8 @@ def directory_of(app_dir: str) -> str:
             os.listdir(path)  # which says why
         return os.path.realpath(path)
     except (OSError, ValueError) as error:
+        if app_dir == os.curdir:
+            return app_dir  # the working directory is gone, and packages that are installed do not lie in it
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"app_dir: the directory {app_dir} can't be read: {reason}", Remedy.NAME_APP_DIR) from error
 

@@ -5,20 +5,21 @@ SQLAlchemy is imported where it is used, so that reading a command's help loads 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.relations import TABLE
+from dbctl.connections.connector import Connector
 from dbctl.errors import CheckFailed, DbctlError, Remedy, WorkRefused
 from dbctl.results import PlainText
 from dbctl.tables.catalog import Catalog, Gap, in_order
-from dbctl.tables.dropping import droppable
+from dbctl.tables.dropping import drop, drop_in_batches, droppable
 from dbctl.tables.refusals import models_at_work, refuse_long_names
-from dbctl.tables.statements import refuse_what_does_not_compile, telling_of_ddl
+from dbctl.tables.remains import telling_what_stays
+from dbctl.tables.statements import heard, refuse_what_does_not_compile, telling_of_ddl
 from dbctl.work.database import Database
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def create_missing(
         create_schemas: Whether schemas that are missing are created.
 
     Raises:
-        WorkRefused: The database refused a table. Where it commits DDL by itself the message names what stayed.
+        WorkRefused: The database refused a table. Where it commits DDL by itself `left` names what stayed.
         ConfigError: A foreign key refers to what none of the models defines.
     """
     states: list[TableState] = []
@@ -71,20 +72,32 @@ def create_missing(
     return states
 
 
-def drop_existing(database: Database, metadata: Iterable[MetaData]) -> list[TableState]:
+def drop_existing(database: Database, metadata: Iterable[MetaData], *, in_batches: bool = False) -> list[TableState]:
     """Drop those of the tables that are there, with all that is in them, while no other run creates or drops any.
 
+    Args:
+        database: Where.
+        metadata: What the models define.
+        in_batches: Whether it is done in transactions of their own, a hundred statements each: a database may not be
+            able to keep a lock on each of very many tables.
+
     Raises:
-        WorkRefused: The database refused it. Where it commits DDL by itself the message names what is gone.
+        WorkRefused: The database refused it. What is gone all the same, where it commits DDL by itself or in batches
+            that were done, is named by `left`.
     """
-    states: list[TableState] = []
-    connection = database.session.connection()
-    with database.backend.ddl_lock(connection):
+    gone: list[Table] = []
+    metadata = list(metadata)
+    if in_batches:
+        connector: Connector[Any] = Connector(database.session.get_bind(), database.backend)
         for each in metadata:
-            tables = in_order(each)
-            gone = _drop(database, connection, each)
-            states += [TableState(str(table), "dropped" if table in gone else "missing") for table in tables]
-    return states
+            gone += drop_in_batches(connector, each)
+    else:
+        connection = database.session.connection()
+        with database.backend.ddl_lock(connection):
+            for each in metadata:
+                gone += drop(connection, database.backend, each)
+    tables = [table for each in metadata for table in in_order(each)]
+    return [TableState(str(table), "dropped" if table in gone else "missing") for table in tables]
 
 
 def check_tables(database: Database, metadata: Iterable[MetaData]) -> list[TableState]:
@@ -126,15 +139,20 @@ def ddl_of_missing(database: Database, metadata: Iterable[MetaData], *, create_s
     return statements
 
 
-def ddl_of_existing(database: Database, metadata: Iterable[MetaData]) -> list[Ddl]:
-    """Return the statements that would drop those of the tables that are there, as `ddl_of_missing` does."""
+def ddl_of_existing(database: Database, metadata: Iterable[MetaData], *, in_batches: bool = False) -> list[Ddl]:
+    """Return the statements that would drop those of the tables that are there, as `ddl_of_missing` does.
+
+    Those that would be run in batches are not run here, in one.
+    """
     connection = database.session.connection()
     statements: list[Ddl] = []
     with database.backend.ddl_lock(connection):
         for each in metadata:
             with droppable(connection, database.backend, each) as tables:
-                drop = partial(each.drop_all, tables=tables, checkfirst=False)
-                statements += _said(database, connection, partial(_drop, database, connection, each), drop)
+                say = partial(each.drop_all, tables=tables, checkfirst=False)
+                statements += _said(
+                    database, connection, partial(drop, connection, database.backend, each), say, runs=not in_batches
+                )
     return statements
 
 
@@ -171,7 +189,7 @@ class _Creation:
             refuse_what_does_not_compile(self.tables, connection.dialect, backend.server_title(connection))
         away = {} if self.schemas else self.catalog.missing_schemas(self.metadata)
         try:
-            with _telling_what_stays(self.database, connection, "created"), telling_of_ddl(connection, backend):
+            with telling_what_stays(connection, backend, "created"), telling_of_ddl(connection, backend):
                 self.apply_to(connection)
         except DbctlError as error:
             for name, table in away.items():
@@ -207,68 +225,26 @@ class _Creation:
         return states
 
 
-def _drop(database: Database, connection: Connection, metadata: MetaData) -> Sequence[Table]:
-    backend = database.backend
-    with (
-        droppable(connection, backend, metadata) as tables,
-        _telling_what_stays(database, connection, "dropped"),
-        telling_of_ddl(connection, backend),
-        models_at_work(tables, connection.dialect),
-    ):
-        backend.before_drops(connection)
-        metadata.drop_all(connection, tables=tables)
-    return tables
-
-
-@contextmanager
-def _telling_what_stays(database: Database, connection: Connection, done: str) -> Iterator[None]:
-    """Have an error say what the block has changed for good, where the database commits DDL by itself."""
-    from sqlalchemy import event
-    from sqlalchemy.schema import CreateTable, DropTable
-
-    if database.backend.transactional_ddl:
-        yield
-        return
-    changed: list[str] = []
-
-    def note(_connection: Any, element: Any, *_arguments: Any) -> None:
-        if isinstance(element, CreateTable | DropTable):
-            changed.append(str(element.element))
-
-    title = database.backend.server_title(connection)
-    event.listen(connection, "after_execute", note)
-    try:
-        yield
-    except DbctlError as error:
-        stays = "stays" if done == "created" else "is gone"
-        if changed:
-            by_itself = f"{title} commits DDL by itself, so what was {done} {stays}: {', '.join(changed)}"
-            error.message = f"{error}; {by_itself}"
-            mended = "when it is mended, " if isinstance(error, WorkRefused) else ""
-            error.hint = f"{mended}a further run {'creates' if done == 'created' else 'drops'} the rest"
-        raise
-    finally:
-        event.remove(connection, "after_execute", note)
-
-
 def _said(
-    database: Database, connection: Connection, run: Callable[[], object], say: Callable[[Any], object]
+    database: Database,
+    connection: Connection,
+    run: Callable[[], object],
+    say: Callable[[Any], object],
+    *,
+    runs: bool = True,
 ) -> list[Ddl]:
     """Return the DDL that work runs, where it can be rolled back; or else what a mock of a connection is told."""
-    from sqlalchemy import create_mock_engine, event
+    from sqlalchemy import create_mock_engine
 
     said: list[str] = []
 
-    def collect(running: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-        if running is connection and context is not None and context.isddl:
+    def collect(_cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+        if context is not None and context.isddl:
             said.append(statement)
 
-    if database.backend.transactional_ddl:
-        event.listen(connection.engine, "before_cursor_execute", collect)
-        try:
+    if runs and database.backend.transactional_ddl:
+        with heard(connection, "before_cursor_execute", collect):
             run()
-        finally:
-            event.remove(connection.engine, "before_cursor_execute", collect)
     else:
         say(
             create_mock_engine(

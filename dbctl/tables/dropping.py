@@ -1,18 +1,98 @@
-"""Dropping tables that refer to each other: SQLAlchemy drops the foreign keys of a circle first, by their names."""
+"""Dropping tables that refer to each other: SQLAlchemy drops the foreign keys of a circle first, by their names.
+
+All are dropped in one transaction, or in several where the database can't keep a lock on each of that many.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.relations import TABLE
 from dbctl.tables.catalog import Catalog, in_order, referred_table
+from dbctl.tables.refusals import models_at_work
+from dbctl.tables.remains import telling_of_batches, telling_what_stays
+from dbctl.tables.statements import telling_of_ddl
+from dbctl.work.progress import report
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Table
+    from sqlalchemy import Connection, Engine, ForeignKeyConstraint, MetaData, Table
 
     from dbctl.backends.base import Backend
+    from dbctl.connections.connector import Connector
+    from dbctl.work.database import Database
+
+_BATCH = 100
+"""Statements: each needs a lock for a table, and some for its indexes, sequences and large values."""
+
+
+def drop(connection: Connection, backend: Backend, metadata: MetaData) -> Sequence[Table]:
+    """Drop those tables of a metadata that are there.
+
+    Returns:
+        Which were there.
+
+    Raises:
+        WorkRefused: The database refused it. Where it commits DDL by itself `left` names what is gone.
+    """
+    with (
+        droppable(connection, backend, metadata) as tables,
+        telling_what_stays(connection, backend, "dropped"),
+        telling_of_ddl(connection, backend, drops=True),
+        models_at_work(tables, connection.dialect),
+    ):
+        backend.before_drops(connection)
+        metadata.drop_all(connection, tables=tables)
+    return tables
+
+
+def drop_in_batches(connector: Connector[Engine], metadata: MetaData) -> Sequence[Table]:
+    """Drop those tables of a metadata that are there, a hundred at a time, each batch in a unit of work of its own.
+
+    What the models' listeners run is run as SQL between the statements; they can't ask the database.
+
+    Args:
+        connector: Where.
+        metadata: The tables.
+
+    Returns:
+        Which were there.
+
+    Raises:
+        DbctlError: A batch failed; `left` names what those before it have dropped.
+    """
+    from sqlalchemy import create_mock_engine
+    from sqlalchemy.schema import DropTable
+
+    from dbctl.work.sessions import unit_of_work
+
+    backend = connector.backend
+    statements: list[Any] = []
+    dropped: list[str] = []
+    with ExitStack() as stack:
+        with unit_of_work(connector, writes=False) as unit:
+            connection = unit.session.connection()
+            tables = stack.enter_context(droppable(connection, backend, metadata))
+            stack.enter_context(models_at_work(tables, connection.dialect))
+        stack.enter_context(telling_of_batches(dropped))
+        mock = create_mock_engine(backend.url(), lambda statement, *_, **__: statements.append(statement))
+        metadata.drop_all(mock, tables=tables, checkfirst=False)
+        for first in range(0, len(statements), _BATCH):
+            report(first, len(statements), "statements")
+            batch = statements[first : first + _BATCH]
+            with unit_of_work(connector, strict=True) as unit:
+                _run(unit, batch)
+            dropped += [str(each.element) for each in batch if isinstance(each, DropTable)]
+    return tables
+
+
+def _run(unit: Database, statements: Iterable[Any]) -> None:
+    connection = unit.session.connection()
+    with unit.backend.ddl_lock(connection), telling_of_ddl(connection, unit.backend, drops=True):
+        unit.backend.before_drops(connection)
+        for statement in statements:
+            connection.execute(statement)
 
 
 @contextmanager
@@ -29,11 +109,11 @@ def droppable(connection: Connection, backend: Backend, metadata: MetaData) -> I
         return
     changed: list[tuple[ForeignKeyConstraint, Any, Any]] = []
     try:
+        names = _names(connection, tables)
         for table in tables:
-            names = _names(connection, table)
             for constraint in table.foreign_key_constraints:
                 changed.append((constraint, constraint.name, constraint._ddl_if))
-                name = names.get(_key(constraint))
+                name = names.get((table.schema, table.name.lower(), *_key(constraint)))
                 if name is None:
                     constraint.ddl_if(callable_=lambda *_, **__: False)
                 constraint.name = name or "missing"
@@ -43,11 +123,22 @@ def droppable(connection: Connection, backend: Backend, metadata: MetaData) -> I
             constraint.name, constraint._ddl_if = name, condition
 
 
-def _names(connection: Connection, table: Table) -> Mapping[tuple[tuple[str, ...], str], str]:
+def _names(connection: Connection, tables: Sequence[Table]) -> Mapping[tuple[Any, ...], str]:
+    """Return the names of the foreign keys that the database has, by their tables, columns and what they refer to."""
     from sqlalchemy import inspect
 
-    found = inspect(connection).get_foreign_keys(table.name, table.schema)
-    return {(tuple(one["constrained_columns"]), one["referred_table"].lower()): str(one["name"]) for one in found}
+    inspector = inspect(connection)
+    names: dict[tuple[Any, ...], str] = {}
+    referring: dict[str | None, list[str]] = {}
+    for table in tables:
+        if table.foreign_key_constraints:
+            referring.setdefault(table.schema, []).append(table.name)
+    for schema, some in referring.items():
+        for (_, name), keys in inspector.get_multi_foreign_keys(schema, some).items():
+            for key in keys:
+                columns, referred = tuple(key["constrained_columns"]), key["referred_table"].lower()
+                names[schema, name.lower(), columns, referred] = str(key["name"])
+    return names
 
 
 def _key(constraint: ForeignKeyConstraint) -> tuple[tuple[str, ...], str]:

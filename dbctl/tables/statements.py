@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import ConnectError, WorkRefused
 
 if TYPE_CHECKING:
@@ -21,26 +22,54 @@ _LONGEST_LINE = 100
 
 
 @contextmanager
-def telling_of_ddl(connection: Connection, backend: Backend) -> Iterator[None]:
+def heard(connection: Connection, name: str, act: Callable[..., None]) -> Iterator[None]:
+    """Have an engine's event that concerns a connection told in the block.
+
+    SQLAlchemy before 2.0.40 takes no listener for the connection itself where that is of an engine with options.
+
+    Args:
+        connection: The connection.
+        name: The event, such as "before_execute".
+        act: What is called with the event's arguments after the connection.
+    """
+    from sqlalchemy import event
+
+    def hear(running: Connection, *arguments: Any) -> None:
+        if running is connection:
+            act(*arguments)
+
+    event.listen(connection.engine, name, hear)
+    try:
+        yield
+    finally:
+        event.remove(connection.engine, name, hear)
+
+
+@contextmanager
+def telling_of_ddl(connection: Connection, backend: Backend, *, drops: bool = False) -> Iterator[None]:
     """Raise dbctl's errors for what fails in the block, with what the failed statement was about.
 
     SQLAlchemy's warnings of tables that refer to each other are no news: such tables are created, and dropped.
 
+    Args:
+        connection: What they run on.
+        backend: The backend of its database.
+        drops: Whether they drop tables.
+
     Raises:
         DbctlError: A statement failed.
     """
-    from sqlalchemy import event
     from sqlalchemy.exc import SAWarning, SQLAlchemyError
     from sqlalchemy.schema import ExecutableDDLElement
 
     running: list[Any] = []
 
-    def note(_connection: Any, element: Any, *_arguments: Any) -> None:
+    def note(element: Any, *_arguments: Any) -> None:
         running[:] = [element] if isinstance(element, ExecutableDDLElement) else []
+        raise_if_ended()  # MySQL's SLEEP, for one, says nothing of it
 
-    event.listen(connection, "before_execute", note)
     try:
-        with warnings.catch_warnings():
+        with heard(connection, "before_execute", note), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Can't sort tables|Cannot correctly sort tables", SAWarning)
             yield
     except SQLAlchemyError as error:
@@ -48,10 +77,8 @@ def telling_of_ddl(connection: Connection, backend: Backend) -> Iterator[None]:
         if not isinstance(reason, ConnectError):
             about = _about(running[0]) if running else ""
             reason.message = f"{about}{reason.message}{_line_of(error, backend)}"
-            reason.hint = reason.hint or backend.ddl_hint(getattr(error, "orig", None) or error)
+            reason.hint = reason.hint or backend.ddl_hint(getattr(error, "orig", None) or error, drops=drops)
         raise reason from error
-    finally:
-        event.remove(connection, "before_execute", note)
 
 
 def refuse_what_does_not_compile(tables: Iterable[Table], dialect: Dialect, title: str) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _PAUSE = 0.1
 """Seconds between two questions what became of a COMMIT."""
 
-_AFTER_SILENCE = 0.5
+_AFTER_SILENCE = 1.0
 """Seconds for which a server is asked that was silent to the COMMIT itself."""
 
 _GRACE = 0.3

@@ -87,8 +87,8 @@ class Supervisor:
             if not self._end():
                 self._cancel(lambda seconds: is_done(future, seconds))
                 self.abandoned = not future.done()
-                if future.done() and future.exception() is None:
-                    vars(reason)["result"] = future.result()  # what it has, where it ended by itself
+                if not self.abandoned:
+                    _take_over(future, reason)
                 raise reason
             return self._outcome(future, reason)
         except Ended:
@@ -223,3 +223,11 @@ class Supervisor:
         """Cut the connections in use: a server that is silent hears no cancel."""
         for use in list(self._in_use.values()):
             started(use.cut)
+
+
+def _take_over(future: Future[Any], reason: BaseException) -> None:
+    """Let the reason for which work was ended tell what the work has, and what it had committed."""
+    if failure := future.exception():
+        vars(reason)["left"] = getattr(failure, "left", "")
+    else:
+        vars(reason)["result"] = future.result()

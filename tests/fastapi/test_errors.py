@@ -125,6 +125,8 @@ def test_no_way_to_run_a_statement_shows_it(
     with Served(app) as served:
         answer = served.client.post("/")
     assert CARD not in answer.text
+    if passed_over and way == "cursor":
+        detail = "the database refused the work"  # what it was SQLAlchemy has not seen
     if not passed_over or answer.status_code != 200:
         assert (answer.status_code, answer.json()) == (status, {"detail": detail})
 

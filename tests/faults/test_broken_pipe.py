@@ -58,13 +58,13 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     assert process.stderr
     process.stdout.close()
     with process.stderr as said:
-        return process.wait(20), said.read()
+        return process.wait(20), Result(0, "", said.read(), ()).talk
 
 
 def test_commands_that_read_end_well_where_nobody_reads(watch: Watch, quick: Forked) -> None:
     for command in READING:
         result = unread(quick, *command.split())
-        assert (result.code, result.err) == (0, ""), str(result)
+        assert (result.code, result.talk) == (0, ""), str(result)
     assert within(1, lambda: watch.sessions() == 0)
 
 
@@ -83,7 +83,7 @@ def test_a_reader_that_leaves_early_leaves_nothing_at_the_server(watch: Watch, o
 def test_commands_that_write_have_written_though_nobody_reads(watch: Watch, quick: Forked) -> None:
     for command in WRITING:
         result = unread(quick, *command.split(), "--quiet" if command == "init-tables" else "--json")
-        assert (result.code, result.err) == (0, ""), str(result)
+        assert (result.code, result.talk) == (0, ""), str(result)
     assert [row[1:] for row in watch.heroes()] == [
         ("Deadpond", "Dive Wilson", 31, 2),
         ("New", "S", None, 2),
@@ -104,11 +104,11 @@ def test_a_reader_that_leaves_while_it_is_written_ends_nothing(watch: Watch, on_
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_dry_run_that_nobody_reads_writes_nothing(watch: Watch, quick: Forked) -> None:
     result = unread(quick, "transfer", "1", "--from", "1", "--to", "2", "--dry-run", "--quiet")
-    assert (result.code, result.err, watch.transfers()) == (0, "", [])
+    assert (result.code, result.talk, watch.transfers()) == (0, "", [])
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("command", "code"), [("heroes show Nobody", 1), ("heroes list --nonsense", 2)])
 def test_an_error_keeps_its_code_where_nobody_reads(watch: Watch, quick: Forked, command: str, code: int) -> None:
     result = unread(quick, *command.split())
-    assert (result.code, result.err.count("\n")) == (code, 1)
+    assert (result.code, result.talk.count("\n")) == (code, 1)

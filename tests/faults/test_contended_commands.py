@@ -78,8 +78,8 @@ def test_a_transfer_that_others_got_in_the_way_of_is_run_again_which_is_told(
         get_in_the_way()
         result = wait()
     assert result.code == 0, str(result)
-    assert result.err.count("\n") == 1, result.err
-    assert "; retry 1 of 3 in " in result.err
+    assert result.talk.count("\n") == 1, result.talk
+    assert "; retry 1 of 3 in " in result.talk
     assert log_of(bank) == [(1, 1, 2)]
 
 
@@ -88,8 +88,8 @@ def test_without_retries_it_exits_1_and_nothing_is_written(bank: TestDatabase, d
         wait = dbctl_on_bank.start(*TRANSFER, *ISOLATION[bank.dialect], "--retries", "0")
         get_in_the_way()
         result = wait()
-    assert (result.code, result.out, result.err.count("\n")) == (1, "", 1), str(result)
-    assert re.search("could not serialize|(?i:deadlock)", result.err)
+    assert (result.code, result.out, result.talk.count("\n")) == (1, "", 1), str(result)
+    assert re.search("could not serialize|(?i:deadlock)", result.talk)
     assert log_of(bank) == []
 
 
@@ -97,6 +97,6 @@ def test_a_lock_that_is_not_given_back_in_time_exits_5(bank: TestDatabase, dbctl
     with contextlib.closing(bank.connect(autocommit=False)) as other:
         rows(other, "SELECT id FROM hero WHERE id = 1 FOR UPDATE")
         result = dbctl_on_bank(*TRANSFER, "--lock-timeout", "0.2")
-    assert (result.code, result.out, result.err.count("\n")) == (5, "", 1), str(result)
-    assert "lock" in result.err.lower()
+    assert (result.code, result.out, result.talk.count("\n")) == (5, "", 1), str(result)
+    assert "lock" in result.talk.lower()
     assert log_of(bank) == []

@@ -15,7 +15,7 @@ from dbctl.connections.connector import Connector
 from dbctl.errors import DbctlError
 from dbctl.tables.changes import create_missing
 from dbctl.work.sessions import unit_of_work
-from tests.faults.killing import after_statement, killed_after, until
+from tests.faults.killing import PATIENCE, after_statement, killed_after, until
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked, forked
@@ -123,3 +123,36 @@ def test_a_server_that_crashes_between_two_tables_keeps_none_or_those_that_it_ha
         assert "\n" not in str(caught.value)
     assert found(server_database) == kept(server_database, 5)
     assert a_further_run_completes(with_models(dbctl, server_database), server_database)
+
+
+ASLEEP = """
+from pathlib import Path
+@sa.event.listens_for(metadata.tables["part_2"], "after_create")
+def sleep(_table, connection, **_):
+    Path("asleep").touch()
+    connection.exec_driver_sql("SELECT pg_sleep(60)" if connection.dialect.name == "postgresql" else "SELECT SLEEP(60)")
+"""
+
+
+@pytest.mark.parametrize("ended_by", ["signal", "deadline"])
+def test_what_stays_of_a_run_that_is_ended_is_named(dbctl: Dbctl, server_database: TestDatabase, ended_by: str) -> None:
+    quick = with_models(dbctl, server_database)
+    with (dbctl.cwd / "models.py").open("a") as file:
+        file.write(ASLEEP)
+    if ended_by == "signal":
+        with quick.popen(*INIT_TABLES) as run:
+            until((dbctl.cwd / "asleep").exists, "it never slept")
+            run.send_signal(signal.SIGINT)
+            _, err = run.communicate(timeout=PATIENCE)
+        code = run.returncode
+    else:
+        result = quick(*INIT_TABLES, "--deadline", "3")
+        code, err = result.code, result.err
+    assert code == (130 if ended_by == "signal" else 5), err
+    assert found(server_database) == kept(server_database, 3)
+    if server_database.dialect == "mysql":
+        assert "commits DDL by itself, so what was created stays: part_0, part_1, part_2\n" in err
+    else:
+        assert "stays" not in err
+    (dbctl.cwd / "models.py").write_text(MODULE)
+    assert a_further_run_completes(quick, server_database)

@@ -17,7 +17,7 @@ def ends_in_time(quick: Forked, *args: str, talk: str = "") -> None:
     assert time.monotonic() - start < 4
     assert (result.code, result.out) == (5, ""), str(result)
     said = "not done within the deadline of 1 s; what was not committed is rolled back"
-    assert re.fullmatch(f"{talk}dbctl: error: {said}\n", result.err), str(result)
+    assert re.fullmatch(f"{talk}dbctl: error: {said}\n", result.talk), str(result)
 
 
 def test_a_statement_that_takes_longer_is_ended_and_nothing_is_written(quick: Forked, watch: Watch) -> None:

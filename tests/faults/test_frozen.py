@@ -211,7 +211,7 @@ def test_the_command_line_ends_in_time(witness: Witness, freeze: Freezer, dbctl:
         freeze.thaw()
     for result, codes in zip(results, [{4}, {4, 5}], strict=True):
         assert result.code in codes, str(result)
-        assert result.err.count("dbctl: error: ") == len(result.err.splitlines()) == 1, str(result)
+        assert result.talk.count("dbctl: error: ") == len(result.talk.splitlines()) == 1, str(result)
     assert not witness.whether_moved(before)
     run.ok(*transfer)
     assert witness.whether_moved(before)

@@ -164,7 +164,7 @@ def test_a_node_that_goes_on_taking_no_part_exits_4(
         result = forked("transfer", "1", "--from", "1", "--to", "2", "--retries", "2")
     finally:
         node.take_part()
-    *notes, error = result.err.splitlines()
+    *notes, error = result.talk.splitlines()
     assert (result.code, result.out) == (4, ""), str(result)
     assert len(notes) == 2, result.err
     assert error.startswith("dbctl: error: ")

@@ -80,14 +80,14 @@ def test_the_deadline_ends_a_commit_and_tells_what_became_of_it(
     assert time.monotonic() - began < DEADLINE + ALLOWANCE
     if watch.database.kind != "postgresql":
         assert result.code == 9, str(result)
-        assert "the outcome is unknown, the work may or may not be there" in result.err
-        assert re.search(r"no answer within [\d.]+ s; look before you run it again\n\Z", result.err)
+        assert "the outcome is unknown, the work may or may not be there" in result.talk
+        assert re.search(r"no answer within [\d.]+ s; look before you run it again\n\Z", result.talk)
     elif answered:
         assert (result.code, result.json["name"]) == (0, "Rusty-Man"), str(result)
-        assert result.err.endswith("the server says that it is committed\n")
+        assert result.talk.endswith("the server says that it is committed\n")
     else:
-        assert (result.code, result.err) == (5, LATE)
-    assert not re.search(r"[a-z][A-Z]|\(", result.err), "no name of a class"
+        assert (result.code, result.talk) == (5, LATE)
+    assert not re.search(r"[a-z][A-Z]|\(", result.talk), "no name of a class"
     if not answered and watch.database.kind == "postgresql":
         assert within(SOON, watch.is_free)
     assert run(*ADD[:2], "Black-Lion", *ADD[3:], *(lock or ("--lock", "other"))).code == 0, "the lock is still held"
@@ -113,7 +113,7 @@ def test_the_deadline_ends_what_only_reads_and_nothing_is_unknown(
     began = time.monotonic()
     result = run(*command, "--deadline", f"{DEADLINE}")
     assert time.monotonic() - began < DEADLINE + ALLOWANCE
-    assert (result.code, result.err) == (5, LATE), str(result)
+    assert (result.code, result.talk) == (5, LATE), str(result)
 
 
 @SIGNALS
@@ -129,7 +129,7 @@ def test_a_signal_ends_what_only_reads(
     os.kill(reading.pid, signal.SIGKILL)
     result = reading()
     assert in_time
-    assert (result.code, result.err) == (code, "dbctl: interrupted: what was not committed is rolled back\n")
+    assert (result.code, result.talk) == (code, "dbctl: interrupted\n")
 
 
 @SIGNALS
@@ -147,7 +147,7 @@ def test_after_a_signal_what_writes_says_that_it_waits_for_its_commit(
     os.kill(writing.pid, signal.SIGKILL)
     result = writing()
     assert in_time
-    waits, unknown = result.err.splitlines()
+    waits, unknown = result.talk.splitlines()
     assert (result.code, result.out) == (9, "")
     assert waits == "dbctl: a COMMIT is under way, and its outcome is waited for; a second signal does not wait"
     assert unknown.startswith("dbctl: error: ended by a signal during COMMIT: the outcome is unknown")

@@ -94,8 +94,8 @@ def test_a_command_that_writes_waits_its_budget_and_exits_5(
         began = time.monotonic()
         result = forked(*COMMANDS[command], *options)
         took = time.monotonic() - began
-    assert (result.code, result.out, result.err.count("\n")) == (5, "", 1), str(result)
-    assert f"lock timeout: {budget:g} s" in result.err
+    assert (result.code, result.out, result.talk.count("\n")) == (5, "", 1), str(result)
+    assert f"lock timeout: {budget:g} s" in result.talk
     assert budget * 0.9 < took < budget + ALLOWANCE
     assert not written(bank)
 
@@ -107,7 +107,7 @@ def test_a_command_succeeds_where_the_lock_is_given_back_in_time(
     with locked(bank) as give_back:
         give_back(0.3)
         result = forked(*COMMANDS[command])
-    assert (result.code, result.err) == (0, ""), str(result)
+    assert (result.code, result.talk) == (0, ""), str(result)
     assert written(bank)
     assert bank.execute("SELECT count(*) FROM hero WHERE age = 99") == [(HEROES,)]
 

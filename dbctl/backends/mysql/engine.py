@@ -196,9 +196,10 @@ class MySQL(MySQLErrors, MySQLLocks, MySQLScripts, Backend, MySQLPrograms):
         return str.lower if connection.exec_driver_sql("SELECT @@lower_case_table_names").scalar() else str
 
     def failed_line(self, error: BaseException, statement: str) -> int | None:
-        """Read it from the message, at whose end it stands."""
+        """Read it from the message, at whose end it stands; the server counts from the first that is not empty."""
         found = re.search(r" at line (\d+)$", str(error.args[-1] if error.args else ""))
-        return int(found[1]) if found else None
+        begin = statement[: len(statement) - len(statement.lstrip())]
+        return int(found[1]) + begin.count("\n") if found else None
 
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
         """Begin it READ ONLY."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dbctl.backends.relations import TABLE, Relations
+from dbctl.errors import Remedy
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -43,13 +44,14 @@ class PostgreSQLRelations(Relations):
         rows = connection.execute(query, {"schema": schema} if schema else {})
         return {name: _KINDS[kind] for name, kind in rows if kind in _KINDS}
 
-    def ddl_hint(self, error: BaseException) -> str:
+    def ddl_hint(self, error: BaseException, *, drops: bool) -> str:
         """Explain the table of locks, which is full: each table, index and type that is changed takes a place in it.
 
         https://www.postgresql.org/docs/current/runtime-config-locks.html#GUC-MAX-LOCKS-PER-TRANSACTION
         """
         if getattr(error, "sqlstate", None) == _LOCKS_FULL or getattr(error, "pgcode", None) == _LOCKS_FULL:
-            return "one transaction changes too much for max_locks_per_transaction: raise it, or name fewer models"
+            too_much = "one transaction changes too much for max_locks_per_transaction: raise it, or name fewer models"
+            return Remedy.DROP_IN_BATCHES if drops else too_much
         return ""
 
     def failed_line(self, error: BaseException, statement: str) -> int | None:

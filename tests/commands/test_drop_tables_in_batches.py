@@ -1,0 +1,71 @@
+"""`dbctl drop-tables --in-batches`."""
+
+import pytest
+
+from dbctl.tables import dropping
+from tests.commands.test_init_tables_dialects import models, tables
+from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+
+MODELS = ("--models", "models")
+CHAIN = {
+    "alpha": "",
+    "beta": "alpha: Mapped[int] = mapped_column(sa.ForeignKey('alpha.id'))",
+    "gamma": "beta: Mapped[int] = mapped_column(sa.ForeignKey('beta.id'))",
+    "clerk": "office_id: Mapped[int | None] = mapped_column(sa.ForeignKey('office.id'))",
+    "office": "head_id: Mapped[int | None] = mapped_column(sa.ForeignKey('clerk.id'))",
+}
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dropping, "_BATCH", 2)
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_tables_that_refer_to_each_other_go_in_batches(quick: Dbctl, database: TestDatabase) -> None:
+    models(quick.cwd, **CHAIN)
+    quick.ok("init-tables", *MODELS)
+    database.execute("CREATE TABLE other (id INTEGER PRIMARY KEY)")
+    shown = quick.ok("drop-tables", *MODELS, "--in-batches", "--dry-run")
+    assert shown.out.count("DROP TABLE") == len(CHAIN)
+    assert tables(database) == {*CHAIN, "other"}
+    result = quick.ok("drop-tables", *MODELS, "--in-batches", "--json")
+    assert {row["table"]: row["state"] for row in result.json} == dict.fromkeys(CHAIN, "dropped")
+    assert tables(database) == {"other"}
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_what_went_before_a_batch_that_fails_is_named(quick: Dbctl, database: TestDatabase) -> None:
+    chain = {name: CHAIN[name] for name in ("alpha", "beta", "gamma")}
+    models(quick.cwd, **chain)
+    quick.ok("init-tables", *MODELS)
+    database.execute("INSERT INTO alpha VALUES (1)")
+    database.execute("CREATE TABLE fan (id INTEGER, alpha INTEGER NOT NULL, FOREIGN KEY (alpha) REFERENCES alpha (id))")
+    database.execute("INSERT INTO fan VALUES (1, 1)")
+    result = quick("drop-tables", *MODELS, "--in-batches")
+    assert (result.code, result.out, result.talk.count("\n")) == (1, "", 1), str(result)
+    assert "; what was dropped in batches is gone: gamma, beta; when it is mended, a further run" in result.talk
+    assert tables(database) == {"alpha", "fan"}
+    database.execute("DROP TABLE fan")
+    quick.ok("drop-tables", *MODELS, "--in-batches")
+    assert tables(database) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_more_tables_than_one_transaction_has_locks_for_go_in_batches(quick: Dbctl, database: TestDatabase) -> None:
+    (quick.cwd / "models.py").write_text(
+        "import sqlalchemy as sa\nmetadata = sa.MetaData()\nfor number in range(10000):\n"
+        "    sa.Table(f't{number}', metadata, sa.Column('id', sa.Integer))\n"
+    )
+    for first in range(0, 10000, 1000):
+        database.execute(
+            f"DO $$ BEGIN FOR n IN {first}..{first + 999} LOOP EXECUTE 'CREATE TABLE t' || n || ' (id int)';"
+            " END LOOP; END $$"
+        )
+    result = quick("drop-tables", *MODELS, timeout=120)
+    assert (result.code, result.talk.count("\n")) == (1, 1), str(result)[-500:]
+    assert result.talk.endswith("drop the tables in batches with --in-batches\n")
+    quick.ok("drop-tables", *MODELS, "--in-batches", timeout=120)
+    assert tables(database) == set()
