@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.errors import UsageError
 from dbctl.profiles import Profile
@@ -25,6 +25,15 @@ class Programs:
 
     def url(self, driver: str | None = None) -> URL:
         """Return the URL that SQLAlchemy connects to."""
+        raise NotImplementedError
+
+    @property
+    def password(self) -> str | None:
+        """The profile's password."""
+        raise NotImplementedError
+
+    def connect_args(self) -> dict[str, Any]:
+        """Return what the driver's `connect` is given besides the URL's parts."""
         raise NotImplementedError
 
     def program_url(self, scheme: str | None = None) -> str:

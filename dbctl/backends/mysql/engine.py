@@ -38,7 +38,7 @@ def _prefers_tls() -> bool:
     return tuple(pymysql.VERSION[:2]) >= (1, 2)
 
 
-class MySQL(MySQLErrors, MySQLLocks, MySQLScripts, Backend, MySQLPrograms):
+class MySQL(MySQLErrors, MySQLLocks, MySQLScripts, MySQLPrograms, Backend):
     """MySQL and MariaDB."""
 
     title = "MySQL"

@@ -11,13 +11,15 @@ from pathlib import Path
 
 from dbctl.backends.programs import Programs, write_secret
 
-_MODES = {
-    "disable": "DISABLED",
-    "prefer": "PREFERRED",
-    "require": "REQUIRED",
-    "verify-ca": "VERIFY_CA",
-    "verify-full": "VERIFY_IDENTITY",
+_MODES = {"disable": "DISABLED", "require": "REQUIRED", "verify-ca": "VERIFY_CA", "verify-full": "VERIFY_IDENTITY"}
+
+_OF_MARIADB: Mapping[str, Mapping[str, object]] = {
+    "disable": {"ssl": 0},
+    "require": {"ssl": 1, "ssl-verify-server-cert": 0},
+    "verify-ca": {"ssl": 1, "ssl-verify-server-cert": 1},
+    "verify-full": {"ssl": 1, "ssl-verify-server-cert": 1},
 }
+"""What MariaDB's programs have in the place of MySQL's modes, in a group that MySQL's do not read."""
 
 
 class MySQLPrograms(Programs):
@@ -55,39 +57,35 @@ class MySQLPrograms(Programs):
 
     def _option_file(self) -> Iterator[str]:
         profile, ssl = self.profile, self.profile.ssl
-        verify = {"verify-full": "1", "verify-ca": "0", "require": "0"}.get(ssl.mode)
-        yield "[client]"
-        for name, value in {
-            "host": profile.host,
-            "port": profile.port,
-            "socket": self._socket(),
-            "user": profile.user,
-            "password": self.password,
-            "default-character-set": "utf8mb4",
-            "ssl-ca": ssl.ca,
-            "ssl-cert": ssl.cert,
-            "ssl-key": ssl.key,
-            # The one is MySQL's, the other MariaDB's; each passes over the other's.
-            "loose-ssl-mode": _MODES[ssl.mode],
-            "loose-ssl-verify-server-cert": verify,
-            "loose-skip-ssl": "" if ssl.mode == "disable" else None,
-        }.items():
-            if value == "":
-                yield name
-            elif value is not None:
-                yield f"{name}={_quoted(str(value))}"
-        if profile.database:
-            yield "[mysql]"
-            yield f"database={_quoted(profile.database)}"
+        socket = self._socket()
+        yield from _group(
+            "client",
+            {
+                "host": profile.host,
+                "port": profile.port,
+                "protocol": "SOCKET" if socket else "TCP",  # which a host that is called localhost would not be
+                "socket": socket,
+                "user": profile.user,
+                "password": self.password,
+                "default-character-set": "utf8mb4",
+                "ssl-ca": ssl.ca,
+                "ssl-cert": ssl.cert,
+                "ssl-key": ssl.key,
+                # MySQL's own word, which MariaDB's programs warn of, and pass over.
+                "loose-ssl-mode": _MODES.get(ssl.mode),
+            },
+        )
+        yield from _group("client-mariadb", _OF_MARIADB.get(ssl.mode, {}))
+        yield from _group("mysql", {"database": profile.database})
 
     def _socket(self) -> str | None:
         found = self.profile.query.get("unix_socket")
         return found if isinstance(found, str) else None
 
-    @property
-    def password(self) -> str | None:
-        """The profile's password."""
-        raise NotImplementedError
+
+def _group(name: str, values: Mapping[str, object]) -> Iterator[str]:
+    yield f"[{name}]"
+    yield from (f"{key}={_quoted(str(value))}" for key, value in values.items() if value is not None)
 
 
 def _quoted(value: str) -> str:

@@ -53,14 +53,16 @@ class MySQLScripts(Scripts):
                 _take(driver_connection, _ONE)
 
     def failed_offset(self, error: BaseException, statement: Statement) -> int:
-        """Find the line, and in it the text, that MySQL's message names."""
-        message = str(error.args[-1] if error.args else "")
+        """Find the line and the text, or the name, that MySQL's message has."""
+        message, text = str(error.args[-1] if error.args else ""), statement.text
         if near := re.search(r"near '(.*)' at line (\d+)$", message, re.DOTALL):
-            lines = statement.text.splitlines(keepends=True)
-            before = sum(map(len, lines[: int(near[2]) - 1]))
-            first = near[1].splitlines()[0] if near[1] else ""
-            at = statement.text.find(first, before) if first else len(statement.text)
+            before = sum(map(len, text.splitlines(keepends=True)[: int(near[2]) - 1]))
+            first = near[1].partition(";")[0].partition("\n")[0]
+            at = text.find(first, before) if first else len(text)
             return statement.start + max(at, before)
+        if named := re.search(r"(?:column|Table|FUNCTION|PROCEDURE) '?(?:[^'\s]*\.)?([^'.\s]+)'? ", f"{message} "):
+            found = re.search(rf"(?<!\w){re.escape(named[1])}(?!\w)", text)
+            return statement.start + (found.start() if found else 0)
         return statement.start
 
     def let_commit(self, driver_connection: Any) -> None:

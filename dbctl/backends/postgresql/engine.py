@@ -15,6 +15,7 @@ from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg, audit
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, addresses_of, option_problems, places
+from dbctl.backends.postgresql.programs import PostgreSQLPrograms
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
 from dbctl.backends.postgresql.scripts import PostgreSQLScripts
 from dbctl.backends.tls import system_ca
@@ -52,7 +53,7 @@ _OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 
-class PostgreSQL(PostgreSQLRelations, PostgreSQLScripts, PostgreSQLErrors, Backend):
+class PostgreSQL(PostgreSQLRelations, PostgreSQLScripts, PostgreSQLErrors, PostgreSQLPrograms, Backend):
     """PostgreSQL."""
 
     title = "PostgreSQL"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from dbctl.backends.programs import Programs, write_secret
 
@@ -74,12 +73,3 @@ class PostgreSQLPrograms(Programs):
             escaped = re.sub(r"([\\:])", r"\\\1", self.password)
             found["PGPASSFILE"] = write_secret(directory / "pgpass", f"*:*:*:*:{escaped}\n")
         return found
-
-    def connect_args(self) -> dict[str, Any]:
-        """Return libpq's keywords."""
-        raise NotImplementedError
-
-    @property
-    def password(self) -> str | None:
-        """The profile's password."""
-        raise NotImplementedError
