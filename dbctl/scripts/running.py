@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.scripts import Statement, sql_text
-from dbctl.errors import ConnectError, DbctlError, Remedy, UsageError, WorkRefused
+from dbctl.errors import ConnectError, DbctlError, OutOfTime, Remedy, UsageError, WorkRefused
+from dbctl.runtime.deadlines import call_after
+from dbctl.runtime.waits import started
 from dbctl.work.progress import report
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TRANSACTION = r"(?:BEGIN|START\s+TRANSACTION|COMMIT|ROLLBACK(?!\s+(?:WORK\s+)?TO\b)|ABORT|END)\b"
+
+
+_SLACK = 0.3
+"""Seconds beyond a statement's timeout: a server that ends it by itself says more."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +100,42 @@ def _run(
     backend: Backend, driver_connection: Any, script: Script, statements: Sequence[Statement], text: str
 ) -> Iterator[Done]:
     done = 0
+    bounded = _Bounded(backend, driver_connection)
     try:
-        for rows in backend.run_script(driver_connection, text):
+        for rows in bounded.each(backend.run_script(driver_connection, text)):
             if done < len(statements):
                 one = statements[done]
                 yield Done(script.line(one.start), sql_text(one.text), None if rows < 0 else rows)
             done += 1
             report(done, len(statements), "statements")
     except Exception as error:
-        translated = backend.translate(error)
+        translated = bounded.error or backend.translate(error)
         if translated is None or isinstance(translated, ConnectError):
             raise
         raise _placed(translated, backend, error, script, statements, done) from error
+
+
+class _Bounded:
+    """The profile's time limit of each statement, where SQLAlchemy does not see it and no server need bound it."""
+
+    def __init__(self, backend: Backend, driver_connection: Any) -> None:
+        self._seconds = backend.profile.statement_timeout
+        self._cancel = backend.canceller(driver_connection)
+        self.error: OutOfTime | None = None
+
+    def each(self, items: Iterator[int]) -> Iterator[int]:
+        """Yield the items, each of which is to come in time."""
+        while True:
+            try:
+                with call_after(self._seconds + _SLACK, self._end) if self._seconds else nullcontext():
+                    item = next(items)
+            except StopIteration:
+                return
+            yield item
+
+    def _end(self) -> None:
+        self.error = OutOfTime(f"a statement took longer than the statement timeout of {self._seconds:g} s")
+        started(self._cancel)
 
 
 def _placed(

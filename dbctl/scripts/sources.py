@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 from dbctl.errors import UsageError
@@ -13,6 +14,7 @@ STDIN = "-"
 _MODULE = re.compile(r"(?!\d)\w+(?:\.(?!\d)\w+)*")
 
 
+@cache  # standard input can be read once, and what is run again is the same script
 def script_from(name: str) -> Script:
     """Read a script.
 

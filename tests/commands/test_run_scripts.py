@@ -1,5 +1,7 @@
 """`dbctl run script.sql`: one transaction, which the server splits; what fails is told by line, column and text."""
 
+import contextlib
+import time
 from pathlib import Path
 
 import pytest
@@ -220,3 +222,30 @@ def test_a_statement_that_takes_long_is_ended(service: Service) -> None:
     result = service.dbctl("run", "script.sql", "--deadline", "1.5", timeout=30)
     assert result.code == 5, str(result)
     assert service.ships == set()
+
+
+def test_each_statement_has_its_own_time(service: Service) -> None:
+    slow = {
+        "postgresql": "SELECT pg_sleep(60)",
+        "sqlite": "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n",
+    }.get(service.database.kind, "DO SLEEP(60)")
+    script(service, f"INSERT INTO ship (name, tons) VALUES ('a', 1);\n{slow};\n")
+    for more in ([], ["--no-transaction"]):
+        result = service.dbctl("run", "script.sql", "--timeout", "0.5", *more, timeout=30)
+        assert result.code == 5, str(result)
+        assert "dbctl: error: script.sql, line 2, column 1: " in result.err
+        assert service.ships == ({"a"} if more else set())
+
+
+def test_standard_input_is_read_once_however_often_it_is_run(lite: Service) -> None:
+    """Another process has the write lock for longer than is waited, and then no more."""
+    with contextlib.closing(lite.database.connect()) as other:
+        other.cursor().execute("BEGIN IMMEDIATE")
+        process = lite.dbctl.spawn("run", "-", "--retries", "9", "--lock-timeout", "0.3")
+        assert process.stdin
+        process.stdin.write(b"INSERT INTO ship (name, tons) VALUES ('a', 1);")
+        process.stdin.close()
+        time.sleep(1)
+        other.cursor().execute("ROLLBACK")
+        assert process.wait(20) in (0, 5)
+        assert lite.ships == ({"a"} if process.returncode == 0 else set())

@@ -75,6 +75,17 @@ class PostgreSQLScripts(Scripts):
         if failure is not None:
             raise failure
 
+    def let_commit(self, driver_connection: Any) -> None:
+        """Have each statement committed by itself, within the profile's bounds, which are each transaction's else."""
+        driver_connection.autocommit = True
+        if bounds := self.begin_statement(writes=True):
+            with driver_connection.cursor() as cursor:
+                cursor.execute(bounds.replace("', true)", "', false)"))
+
+    def begin_statement(self, *, writes: bool) -> str | None:
+        """Return the statement that bounds a transaction's statements."""
+        raise NotImplementedError
+
     def failed_offset(self, error: BaseException, statement: Statement) -> int:
         """Take the server's own position, which counts characters of the script from 1."""
         position = getattr(error, "position", None) or getattr(getattr(error, "diag", None), "statement_position", None)
