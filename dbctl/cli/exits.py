@@ -34,7 +34,6 @@ class ExitCode(IntEnum):
 
 
 _BY_ERROR: dict[type[errors.DbctlError], ExitCode] = {
-    errors.DbctlError: ExitCode.REFUSED_BY_DATABASE,  # a service's own command may raise it as it is
     errors.UsageError: ExitCode.USAGE,
     errors.ConfigError: ExitCode.CONFIGURATION,
     errors.ConnectError: ExitCode.NO_CONNECTION,

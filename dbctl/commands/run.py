@@ -41,7 +41,7 @@ def run(
     Profile. Its other parameters are options: name it, and say --help. What it returns is shown.
 
     Examples:
-        $ dbctl run app.seed:users --help
+        $ dbctl run app.seed:users
         $ dbctl run app.seed:users --dry-run
         $ dbctl -p prod run fix.sql --param id=42 --verbose
     """

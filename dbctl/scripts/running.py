@@ -131,6 +131,8 @@ class _Bounded:
                     item = next(items)
             except StopIteration:
                 return
+            if self.error is not None:
+                raise self.error  # some databases make nothing of a statement that is ended
             yield item
 
     def _end(self) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import update_wrapper
 from typing import Any, TypeVar
 
-from dbctl.errors import DbctlError, Exited, FunctionFailed
+from dbctl.errors import DbctlError, Exited, FunctionFailed, WorkRefused
 from dbctl.results import PlainText, Rows
 from dbctl.runtime.foreign import guarded
 from dbctl.runtime.foreign_errors import described, place_of, stand_in
@@ -69,6 +69,8 @@ class OwnFunction:
             try:
                 return work()
             except DbctlError as error:
+                if type(error) is DbctlError:  # the function has raised it as it is
+                    raise WorkRefused(error.message, error.hint) from error
                 if error.__cause__ is not None and (place := place_of(error.__cause__)) and place not in error.message:
                     error.message += f" ({place})"
                 raise
