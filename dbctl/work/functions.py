@@ -71,7 +71,8 @@ class OwnFunction:
             except DbctlError as error:
                 if type(error) is DbctlError:  # the function has raised it as it is
                     raise WorkRefused(error.message, error.hint) from error
-                if error.__cause__ is not None and (place := place_of(error.__cause__)) and place not in error.message:
+                refused = isinstance(error, WorkRefused) and error.__cause__ is not None
+                if refused and (place := place_of(error.__cause__ or error)) and place not in error.message:
                     error.message += f" ({place})"
                 raise
             except Exception as error:

@@ -167,3 +167,19 @@ def test_ctrl_c_on_a_terminal_reaches_it_once(dbctl: Dbctl) -> None:
     shown = dbctl.tty("exec", "--url", "sqlite:///x.db", "--", "bash", "-c", line, keys=[("started", "\x03")])
     assert shown.code == 4, str(shown)
     assert shown.out.count("heard") == 1
+
+
+def test_it_is_ended_where_the_lock_is_lost(dbctl: Dbctl, postgres_database: TestDatabase) -> None:
+    (dbctl.cwd / "profiles.toml").write_text(postgres_database.toml, encoding="utf-8")
+    run = dbctl.with_env(**postgres_database.env)
+    with run.spawn("exec", "--lock", "nightly", "--", "sh", "-c", "echo started; exec sleep 60") as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"started\n"
+        postgres_database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 4, err.decode()
+    assert b"dbctl: error: " in err
+    assert b"lock" in err
