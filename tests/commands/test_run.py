@@ -135,13 +135,13 @@ def test_the_engine_is_no_unit_of_work(service: Service) -> None:
     assert "--dry-run" not in service.dbctl.ok("run", "fleet.seed:by_engine", "--help").out
 
 
-def test_a_lock_keeps_others_out(service: Service) -> None:
+def test_a_lock_keeps_others_out(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     from dbctl import advisory_lock
     from dbctl.profiles import Profiles
 
-    profile = Profiles.load(
-        str(service.dbctl.cwd / "profiles.toml"), name=service.database.profile, environ=dict(service.database.env)
-    ).select()
+    for name, value in service.database.env.items():
+        monkeypatch.setenv(name, value)
+    profile = Profiles.load(str(service.dbctl.cwd / "profiles.toml"), name=service.database.profile).select()
     with advisory_lock("nightly", profile):
         for function in ("fleet.seed:first", "fleet.aio:add", "fleet.seed:by_nothing"):
             assert service.dbctl("run", function, "--lock", "nightly").code == 7
