@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from dbctl.errors import ConfigError, ConnectError, DbctlError, worst_of
 from dbctl.probe import PingReport, Stages
+from dbctl.profiles.model import called
 from dbctl.runtime.waits import result_of, started
 from dbctl.spread import Spread
 
@@ -84,7 +85,7 @@ def _row(outcome: Outcome[PingReport]) -> ProfilePing:
         return ProfilePing(**{each.name: getattr(found, each.name) for each in fields(found)})
     assert outcome.error is not None, "there is a result or an error"
     stage = _stage(outcome.error)
-    said = str(outcome.error).removeprefix(f"profile {outcome.name}: ").removeprefix(f"{stage} failed: ")
+    said = str(outcome.error).removeprefix(f"{called(outcome.name)}: ").removeprefix(f"{stage} failed: ")
     return ProfilePing(outcome.name, failed_stage=stage, error=said)
 
 

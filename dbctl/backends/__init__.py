@@ -1,7 +1,7 @@
 """One package a database: all that differs between them. This module finds the package for a profile's driver.
 
-`base` is what a database has to answer, `errors` what it makes of a driver's errors, `audit` what `dbctl doctor`
-asks it.
+`base` is what a database has to answer, `errors` what it makes of a driver's errors, `locks` its locks, `audit` what
+`dbctl doctor` asks it.
 """
 
 import pkgutil

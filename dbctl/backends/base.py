@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.errors import Diagnosis
+from dbctl.backends.locks import Locks
 from dbctl.backends.options import DriverOptions
 from dbctl.backends.programs import Programs
 from dbctl.backends.relations import Relations
@@ -25,8 +23,6 @@ from dbctl.profiles import Profile, password_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
-
-_log = logging.getLogger(__name__)
 
 _COMMENTS = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
 """What may stand before a statement's first word."""
@@ -50,7 +46,7 @@ class Missing(Enum):
     PRETEND = "work on an empty database in memory"
 
 
-class Backend(DriverOptions, Relations, Scripts, Programs, Diagnosis):
+class Backend(DriverOptions, Relations, Scripts, Programs, Diagnosis, Locks):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 
     drivers: ClassVar[Sequence[str]]
@@ -260,40 +256,3 @@ class Backend(DriverOptions, Relations, Scripts, Programs, Diagnosis):
             The arguments of an OperationalError; or None where the error is another one, which stands then.
         """
         return None
-
-    # --- advisory locks: statements get `:key`, what `lock_key` returns ---
-
-    lock_statement: ClassVar[str] = ""
-    """Takes a session's lock where it is free, and returns 1, or true."""
-    unlock_statement: ClassVar[str] = ""
-    lock_holder_statement: ClassVar[str] = ""
-    """Returns the id of the session that holds it, or null."""
-    own_lock_statement: ClassVar[str] = ""
-    """Returns whether this session holds it."""
-
-    def lock_file(self, name: str) -> Path | None:
-        """Return the file that stands for a lock of this name, or None where the server has locks.
-
-        Raises:
-            WorkRefused: There is nothing that other processes could see.
-        """
-        return None
-
-    def lock_key(self, name: str) -> int | str:
-        """Return what the server calls a lock of this name."""
-        raise Unsupported(f"{self.title} has no advisory locks")
-
-    def refuse_lock(self, connection: Connection) -> None:
-        """Do nothing where a lock of this session excludes all others.
-
-        Raises:
-            WorkRefused: It would exclude nobody, or not all; the message says why.
-        """
-
-    @contextmanager
-    def ddl_lock(self, connection: Connection) -> Iterator[None]:
-        """Hold off every other run that creates or drops tables in this database for the length of the block."""
-        yield
-
-    def _tell_of_ddl_wait(self) -> None:
-        _log.info("waiting for another run, which creates or drops tables in this database")

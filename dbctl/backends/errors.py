@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl.backends.origins import SILENCE, are_one_database, attempt_under_way, origin_of, profile_of_pool
+from dbctl.backends.origins import LOCK_WAIT, SILENCE, are_one_database, attempt_under_way, origin_of, profile_of_pool
 from dbctl.errors import (
     Conflict,
     ConnectError,
@@ -50,6 +50,7 @@ class Meaning:
         heals: A further run of the whole unit of work may heal it.
         disconnects: The connection is given up though it is still open: another may do.
         commit_unknown: A COMMIT that ended with it may have been done all the same.
+        lock: A lock was not had in time.
     """
 
     error: type[DbctlError]
@@ -58,6 +59,7 @@ class Meaning:
     heals: bool = False
     disconnects: bool = False
     commit_unknown: bool = False
+    lock: bool = False
 
 
 class Diagnosis:
@@ -130,9 +132,13 @@ class Diagnosis:
         """Return the error that says at which step connecting failed."""
         silence = getattr(error, SILENCE, None)  # to a question, by a server that had let us in
         stage = "SELECT 1" if silence else self.failed_stage(error)
-        text = silence or self.error_text(error) or f"no answer within {self.profile.connect_timeout:g} s"
-        message = f"{self.profile.called}: {stage} failed: {text}"
+        addresses = self.addresses()
+        told = silence or network.reason_of(error, addresses, self.profile.place) or self.error_text(error)
+        text = told or f"no answer within {self.profile.connect_timeout:g} s"
         transient = bool(silence) or self.is_transient(error, stage)
+        if stage == "TCP" and not addresses:
+            stage = "connection"  # to a socket file
+        message = f"{self.profile.called}: {stage} failed: {text}"
         hint = doubt_of(self.profile) if stage == "login" and not transient else ""
         if self.no_password and self.no_password in text:
             hint = Remedy.GIVE_PASSWORD
@@ -219,12 +225,14 @@ class Diagnosis:
         if issubclass(kind, ConnectError):
             translated = self.connect_error(original) if connecting else self.lost_error(original)
         else:
-            text = self.error_text(original)
+            text = getattr(original, LOCK_WAIT, "") or self.error_text(original)
             if issubclass(kind, Conflict) and (place := place_told(original)):
                 text = text.rstrip(".") + place
             # A database in memory is gone with the command that creates its tables.
             pointless = kind is MissingTable and self.profile.in_memory
             translated = kind(text, "" if pointless else _HINTS.get(kind, ""))
+            if hasattr(original, LOCK_WAIT):
+                translated.hint = Remedy.WAIT_LONGER
         translated.heals = meaning is not None and meaning.heals
         return translated
 

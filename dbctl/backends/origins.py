@@ -24,6 +24,19 @@ _ORIGIN = "dbctl_origin"
 SILENCE = "dbctl_silence"
 """The attribute of a driver's error that says for how long its server was silent."""
 
+LOCK_WAIT = "dbctl_lock_wait"
+"""The attribute of a driver's error that says in which time a lock was not had, and who held it where that is known."""
+
+
+def driver_error(error: Exception) -> Exception:
+    """Return the driver's own error, or SQLAlchemy's stand-in for an async driver's, where SQLAlchemy has wrapped it.
+
+    Such a stand-in has an `orig` too, behind which `Diagnosis.translate` does not look.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    return error.orig if isinstance(error, DBAPIError) and isinstance(error.orig, Exception) else error
+
 
 @dataclass(frozen=True)
 class Origin:

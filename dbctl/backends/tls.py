@@ -24,18 +24,20 @@ def ssl_context(profile: Profile) -> ssl.SSLContext:
     """
     import ssl
 
-    settings = profile.ssl
+    settings, key = profile.ssl, "ca"
     try:
         context = ssl.create_default_context(cafile=settings.ca)
         # The certificates that MySQL makes for itself fail Python 3.13's strict profile.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if settings.cert:
+            key = "cert"
             secrets = (profile.query.get(key) for key in ("sslpassword", "ssl_key_password"))
             context.load_cert_chain(settings.cert, settings.key, next((str(s) for s in secrets if s), None))
     except OSError as error:  # ssl.SSLError is one too
-        where = profile.origins.get("ssl.ca") or profile.called
-        reason = error.strerror or str(error)
-        raise ConfigError(f"{where}: ssl: a certificate or key can't be loaded: {reason}") from error
+        where = profile.origins.get(f"ssl.{key}") or profile.called
+        files = [settings.ca] if key == "ca" else [settings.cert, settings.key]
+        named = " with ".join(file for file in files if file) or "the system's authorities"
+        raise ConfigError(f"{where}: ssl.{key}: can't load {named}: {error.strerror or error}") from error
     if settings.mode != "verify-full":
         context.check_hostname = False
     if settings.mode not in VERIFYING:

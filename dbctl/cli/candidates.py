@@ -31,7 +31,7 @@ def of_command(line: Line) -> Found:
         names = [name for name in command.list_commands(context) if name.startswith(line.incomplete)]
         return ((name, commands[name].description.summary) for name in names)
     arguments = (one for one in parameters if one.param_type_name == "argument")
-    open_ones = (one for one in arguments if one.nargs == -1 or context.params.get(one.name) is None)
+    open_ones = (one for one in arguments if one.nargs == -1 or not _typed(one, context))
     return next((_values(one, context, line.incomplete) for one in open_ones), ())
 
 
@@ -52,9 +52,15 @@ def _values(parameter: Any, context: Any, incomplete: str) -> Found:
     return [(str(item.value), item.help or "") for item in parameter.shell_complete(context, incomplete)]
 
 
+def _typed(parameter: Any, context: Any) -> bool:
+    """Tell whether a value was typed: one that was not is None, or a mark of Click's since 8.3."""
+    source = context.get_parameter_source(parameter.name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _names(options: Sequence[Any], context: Any, incomplete: str) -> Iterator[tuple[str, str]]:
     for option in options:
-        if option.multiple or not context.params.get(option.name):
+        if option.multiple or not _typed(option, context):
             for name in dict.fromkeys((*option.opts, *option.secondary_opts)):  # Typer may have one twice
                 if name.startswith(incomplete):
                     yield name, option.help

@@ -21,7 +21,7 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.NAME_PROFILE: " with --profile, or set one as the default with: dbctl profiles default NAME",
     Remedy.NAME_MODELS: " with models or --models",
     Remedy.NAME_APP_DIR: " with app_dir or --app-dir",
-    Remedy.EXCLUDE_MODULE: " with --exclude",
+    Remedy.EXCLUDE_MODULE: " with exclude or --exclude",
     Remedy.NO_TRANSACTION: " with --no-transaction",
     Remedy.TAKE_OUT_OR_NO_TRANSACTION: " with --no-transaction",
     Remedy.DROP_IN_BATCHES: " with --in-batches",
@@ -72,5 +72,7 @@ def _models(arguments: Mapping[str, Any]) -> Iterator[str]:
     """Yield the options that say which tables the line was about."""
     for module in arguments.get("models") or ():
         yield f"--models {shlex.quote(module)}"
+    for module in arguments.get("exclude") or ():
+        yield f"--exclude {shlex.quote(module)}"
     if arguments.get("app_dir"):
         yield f"--app-dir {shlex.quote(arguments['app_dir'])}"

@@ -207,7 +207,10 @@ def _on_file(call: Call) -> Work:
     from dbctl.profiles.writing import ProfileFile  # only those commands that change the file need it
 
     if call.said.url is not None or call.said.profile:
-        raise UsageError("--url and --profile choose where to connect, and this does not", "say it as an argument")
+        raise UsageError(
+            "--url and --profile choose where to connect, and this command changes the profile file alone",
+            "name the profile as an argument",
+        )
     file = ProfileFile.found(call.said.config, dry_run=call.terms.dry_run)
     return lambda: call.on(file)
 

@@ -23,12 +23,14 @@ def ask_password(profile: str) -> str:
     """
     from getpass import getpass
 
+    from dbctl.profiles.model import called
+
     if not _at_terminal():
         raise UsageError("--ask-password: there is no terminal to ask on", "name a source, such as password_env")
     with _asking:  # one profile at a time
         _as_it_was.append(termios.tcgetattr(sys.stdin))
         try:
-            return getpass(f"Password of profile {profile}: ", stream=sys.stderr)
+            return getpass(f"Password of {called(profile)}: ", stream=sys.stderr)
         except EOFError:
             sys.stderr.write("\n")  # Ctrl-D leaves the cursor behind the question
             raise UsageError("--ask-password: no password was typed") from None
@@ -65,14 +67,12 @@ def confirm(profile: Profile, said: str | None, loss: Callable[[], str] = lambda
         if not line.endswith("\n"):
             sys.stderr.write("\n")  # Ctrl-D leaves the cursor behind the question
         said = line.strip()
-        typed = "what was typed"
+        typed, left = "what was typed", "nothing is changed"
     else:
-        typed = f"--confirm={said}"
+        typed, left = f"--confirm={said}", "nothing was connected to"
     if said != profile.name:
         wrong = f": {typed} is not its name" if said else ""
-        raise ConfirmationNeeded(
-            f"profile {profile.name} is protected{wrong}; nothing was connected to", f"say --confirm={profile.name}"
-        )
+        raise ConfirmationNeeded(f"{profile.called} is protected{wrong}; {left}", f"say --confirm={profile.name}")
 
 
 def _at_terminal() -> bool:

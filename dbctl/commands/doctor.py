@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from dbctl.backends.findings import Finding, Level
-from dbctl.doctor import diagnose
+from dbctl.doctor.diagnosis import diagnose
 from dbctl.profiles import Profile
 
 PANEL = "Service"

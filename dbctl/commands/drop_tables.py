@@ -22,7 +22,7 @@ def _loses(
 ) -> str:
     # `metadata_of`, for the command itself will say where the models come from.
     profile = database.profile
-    metadata = metadata_of(models or profile.models, app_dir or profile.app_dir or ".", exclude or ())
+    metadata = metadata_of(models or profile.models, app_dir or profile.app_dir or ".", exclude or profile.exclude)
     return f"drops {lost_by_dropping(database, metadata)}"
 
 

@@ -31,7 +31,7 @@ def watch(engine: Engine, backend: Backend) -> None:
             return  # while connecting, or with a connection that can commit nothing more
         transaction = connection.get_transaction()
         translated = backend.translate(error)
-        if transaction is None or translated is None or doom_of(connection):
+        if transaction is None or translated is None or doom_of(connection, backend):
             return
         in_savepoint = connection.in_nested_transaction()
         ended = not in_savepoint and backend.has_ended(connection)
@@ -40,9 +40,9 @@ def watch(engine: Engine, backend: Backend) -> None:
             connection.info[_DOOMED] = (transaction, translated)
 
 
-def doom_of(connection: Connection) -> DbctlError | None:
-    """Return the error that dooms the transaction that a connection is in, or None."""
+def doom_of(connection: Connection, backend: Backend) -> DbctlError | None:
+    """Return the error that dooms the transaction that a connection of a backend's engine is in, or None."""
     if connection.invalidated:
-        return ConnectError("the connection was lost")
+        return ConnectError(f"{backend.profile.called}: the connection was lost")
     transaction, error = connection.info.get(_DOOMED, (None, None))
     return error if transaction is not None and transaction is connection.get_transaction() else None

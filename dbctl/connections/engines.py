@@ -17,6 +17,7 @@ from dbctl.connections.aborted import watch
 from dbctl.connections.connecting import bound_connecting
 from dbctl.connections.error_origins import mark_errors
 from dbctl.connections.fetching import bound_fetches
+from dbctl.connections.lock_waits import watch_lock_waits
 from dbctl.connections.refused_values import note_places
 from dbctl.connections.response_timeouts import bound_closing, bound_pings, bound_resets, bound_statements
 from dbctl.connections.watching import tell_watchers
@@ -106,6 +107,7 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
         bound_connecting(engine, backend)
         bound_pings(engine, backend)
         bound_statements(engine, backend)
+        watch_lock_waits(engine, backend)
         bound_resets(engine, backend)
         bound_closing(engine, backend)
         bound_fetches(engine, backend)
@@ -115,7 +117,7 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     if backend.profile.echo:
         _echo_to_stderr(engine)
         for key, why in backend.remarks():
-            _log.info("profile %s: %s %s", backend.profile.name, key, why)
+            _log.info("%s: %s %s", backend.profile.called, key, why)
     statements = {writes: backend.begin_statement(writes=writes) for writes in (False, True)}
     if not any(statements.values()):
         return  # an engine with a listener takes longer for every statement, not only for the event

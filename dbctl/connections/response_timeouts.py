@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.util import await_only
 
-from dbctl.backends.origins import SILENCE
+from dbctl.backends.origins import SILENCE, driver_error
 from dbctl.errors import ConnectError
 from dbctl.runtime.deadlines import abort_after, call_after, connect_until, shut_down_after
 from dbctl.runtime.waits import is_done, started
@@ -51,7 +51,7 @@ def bound_statements(engine: Engine, backend: Backend) -> None:
     if not backend.profile.statement_timeout:
         return
     dialect, seconds = engine.dialect, backend.profile.statement_timeout
-    _bound_each(engine, lambda connection: _statement_bound(backend, dialect, connection, seconds))
+    bound_each(engine, lambda connection: _statement_bound(backend, dialect, connection, seconds))
     _bound_ends(engine, backend, seconds + _GRACE)
 
 
@@ -61,11 +61,11 @@ def bound_questions(engine: Engine, backend: Backend) -> None:
     That bounds all but a file's; what is asked by raw cursors `answering` bounds.
     """
     seconds = backend.profile.connect_timeout
-    _bound_each(engine, lambda connection: cut_after(backend, connection, seconds))
+    bound_each(engine, lambda connection: cut_after(backend, connection, seconds))
     _bound_ends(engine, backend, seconds)
 
 
-def _bound_each(engine: Engine, bound: Callable[[Any], cut_after]) -> None:
+def bound_each(engine: Engine, bound: Callable[[Any], AbstractContextManager[None]]) -> None:
     """Have each statement of a new engine run in what is returned for its connection."""
     dialect = engine.dialect
 
@@ -196,7 +196,7 @@ class cut_after:  # not a generator, since each statement or pre-ping pays for i
             self._tell(error, f"no answer within {self._seconds:g} s")
 
     def _tell(self, error: Exception, reason: str) -> None:
-        vars(getattr(error, "orig", None) or error)[SILENCE] = reason  # SQLAlchemy may have wrapped the driver's
+        vars(driver_error(error))[SILENCE] = reason
 
 
 class _stopped_after(cut_after):

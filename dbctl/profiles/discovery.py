@@ -209,6 +209,8 @@ class Profiles:
             yield Layer({"models": self.document.models}, str(self.path))
         elif self.document.sample:
             yield Layer({"models": list(SAMPLE.models)}, BUILT_IN_MODELS)
+        if self.document.exclude:
+            yield Layer({"exclude": self.document.exclude}, str(self.path))
         if self.document.app_dir is not None:
             assert self.path is not None, "it comes from a file"
             yield layer_from_table({"app_dir": self.document.app_dir}, str(self.path), self.path.parent, self.environ)

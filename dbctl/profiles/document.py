@@ -25,6 +25,7 @@ class Document:
 
     default: str | None = None
     models: list[str] = field(default_factory=list)
+    exclude: list[str] = field(default_factory=list)
     app_dir: str | None = None
     sample: bool = True
     commands: list[str] = field(default_factory=list)
@@ -71,6 +72,7 @@ class Document:
 _ALLOWED: Mapping[str, tuple[type, str]] = {
     "default": (str, 'a profile\'s name, such as default = "dev"'),
     "models": (list, 'a list of module names, such as ["app.models"]'),
+    "exclude": (list, 'a list of module names or patterns, such as ["app.legacy", "*.tests"]'),
     "app_dir": (str, 'a directory\'s path, such as "src"'),
     "sample": (bool, "true, or false, which takes the sample's commands and tables away"),
     "commands": (list, 'a list of packages of command modules, such as ["app.admin"]'),

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from dbctl.errors import ConfigError
-from dbctl.profiles.model import Pool, Profile, Ssl
+from dbctl.profiles.model import Pool, Profile, Ssl, called
 from dbctl.profiles.query import with_keys_for_options
 from dbctl.profiles.references import completed, placed
 from dbctl.profiles.secrets import SOURCES
@@ -144,7 +144,7 @@ def _refuse_nul(name: str, merged: Mapping[str, Any], origins: Mapping[str, str]
         options = value.items() if isinstance(value, Mapping) else [("", value)]
         for option, said in options:
             if any("\0" in str(text) for text in (option, *(said if isinstance(said, list) else [said]))):
-                raise ConfigError(f"{origins.get(key, f'profile {name}')}: {key}: there is a NUL character in it")
+                raise ConfigError(f"{origins.get(key, called(name))}: {key}: there is a NUL character in it")
 
 
 def holds_password(table: Mapping[str, Any]) -> bool:
@@ -242,7 +242,7 @@ def _names_a_file(values: Mapping[str, Any]) -> bool:
 def _describe(name: str, found: Any, merged: Mapping[str, Any], origins: Mapping[str, str]) -> str:
     key = _dotted(found["loc"])
     head, _, leaf = key.rpartition(".")
-    where = origins.get(key, f"profile {name}")
+    where = origins.get(key, called(name))
     if found["type"] == "extra_forbidden":
         known = _TABLES[head].model_fields if head else _FILE_KEYS
         return f"{where}: {key}: unknown key; {_dotted_key(key) or nearest(leaf, known)}"
@@ -250,7 +250,7 @@ def _describe(name: str, found: Any, merged: Mapping[str, Any], origins: Mapping
         required = "production needs a URL" if merged.get("environment") == "production" else "there is no url"
         return f"profile {name}: {required}; set DATABASE_URL, or url (or driver, host, …) in [profiles.{name}]"
     fields = (_TABLES[head] if head else Profile).model_fields
-    allowed = fields[leaf].description if leaf in fields else found["msg"]
+    allowed = fields[leaf].description if leaf in fields else found["msg"].removeprefix("Value error, ")
     shown = "" if is_secret(key) or key == "query" else f" = {_toml(merged.get(key))}"
     return f"{where}: {key}{shown}: allowed is {allowed}"
 

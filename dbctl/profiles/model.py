@@ -20,6 +20,11 @@ URLS = ("--url", "DBCTL_URL")
 Isolation = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
 
 
+def called(name: str) -> str:
+    """Return what messages call a profile of this name."""
+    return name if name in URLS else f"profile {name}"
+
+
 def _refuse_bool(value: object) -> object:
     """Refuse true and false for a number: Python, and so pydantic, would take them for 1 and 0."""
     if isinstance(value, bool):
@@ -101,6 +106,7 @@ class Profile(_Table):
     workers: Count = Field(1, ge=1, description="how many service processes use this profile, 1 or more")
     protected: bool = Field(False, description="true or false")
     models: tuple[str, ...] = Field((), description='a list of module names, such as ["app.models"]')
+    exclude: tuple[str, ...] = Field((), description='a list of module names or patterns, such as ["app.legacy"]')
     app_dir: str | None = Field(None, description="the path of the directory that models are imported from")
     pool: Pool = Field(default_factory=Pool, description="a table")
     ssl: Ssl = Field(default_factory=Ssl, description="a table")
@@ -126,7 +132,7 @@ class Profile(_Table):
     @property
     def called(self) -> str:
         """What messages call it: `profile pg`, or what gave the URL where there is no profile, such as `--url`."""
-        return self.name if self.name in URLS else f"profile {self.name}"
+        return called(self.name)
 
     @property
     def place(self) -> str:

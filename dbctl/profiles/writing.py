@@ -115,7 +115,7 @@ class ProfileFile:
         """
         with self._locked():
             if self.text() != old:
-                raise ConfigError(f"{self.path}: another has changed it meanwhile")
+                raise ConfigError(f"{self.path}: another program has changed it meanwhile")
             self._write(new)
 
     def validate(self, content: Mapping[str, Any], names: Sequence[str], accept: Accept = lambda _: None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +31,32 @@ def failed_step(error: BaseException) -> str:
     if isinstance(cause, TimeoutError) and cause.errno is None:  # not the kernel's own, which is TCP's
         return "silence"
     return "TCP" if isinstance(cause, OSError) else "connection"
+
+
+def reason_of(error: BaseException, addresses: Sequence[tuple[str, int]], place: str) -> str:
+    """Say where and why a host was not found, or not reached, by what Python's own sockets raised.
+
+    Args:
+        error: What a driver raised.
+        addresses: The hosts and ports that it tried.
+        place: What to call a server that is at none.
+
+    Returns:
+        "" where the error tells nothing of the kind, or the driver says it in words of its own.
+    """
+    import ssl
+
+    cause = _cause(error) if getattr(error, "original_exception", None) else error
+    if not isinstance(cause, OSError) or isinstance(cause, ssl.SSLError):
+        return ""
+    if isinstance(cause, socket.gaierror):
+        return f"{', '.join(host for host, _ in addresses)}: {cause.strerror}"
+    # Of several addresses asyncio raises one error, with all their numbers in its words.
+    numbers = {cause.errno} if cause.errno else {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(cause))}
+    if len(numbers) != 1:
+        return ""
+    tried = ", ".join(f"{host}:{port}" for host, port in addresses)
+    return f"{tried or place}: {os.strerror(numbers.pop())}"
 
 
 def may_heal(error: BaseException, step: str) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from dbctl.sample.lookup import LARGEST_ID
 
@@ -32,7 +33,7 @@ class _Given(BaseModel):
     def _refuse_other_types(cls, value: object) -> object:
         # For a number pydantic would take true as 1, and text that looks like one.
         if isinstance(value, bool | str):
-            raise ValueError("a number, not true, false or text")
+            raise PydanticCustomError("number_type", "Input should be a number, not true, false or text")
         return value
 
 

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableState:
-    """A table, or a part of one that is there, and whether it was `created`, `existing` or `dropped`, or is `missing`.
+    """A table, or a part of one that is there, and whether it was `created`, `exists` or `dropped`, or is `missing`.
 
-    What has the table's name and is none is told, as in `existing (view)`.
+    What has the table's name and is none is told, as in `exists (view)`.
     """
 
     table: str
@@ -219,7 +219,7 @@ class _Creation:
         states = []
         for table in in_order(self.metadata):
             kind = self.catalog.kind(table)
-            there = "existing" if kind == TABLE else f"existing ({kind})"
+            there = "exists" if kind == TABLE else f"exists ({kind})"
             states.append(TableState(str(table), changed if kind is None else there))
             states += [TableState(f"{table}: {gap.what}", changed) for gap in self.gaps if gap.table is table]
         return states

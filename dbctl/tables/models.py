@@ -41,7 +41,7 @@ def metadata_for(
     Raises:
         ConfigError: As of `metadata_of`.
     """
-    return metadata_of(models or models_of(profile), app_dir or profile.app_dir or ".", exclude or ())
+    return metadata_of(models or models_of(profile), app_dir or profile.app_dir or ".", exclude or profile.exclude)
 
 
 def metadata_of(models: Sequence[str], app_dir: str = ".", exclude: Sequence[str] = ()) -> list[MetaData]:

@@ -95,7 +95,7 @@ class Ending:
     def _doom(self) -> DbctlError | None:
         """Return the error that had doomed the transaction, of which what the server refuses later is a consequence."""
         try:
-            return doom_of(self.session.connection())
+            return doom_of(self.session.connection(), self.backend)
         except InvalidRequestError:
             return None  # the session has let the transaction go already
 
@@ -109,7 +109,7 @@ class Ending:
         if not self.session.in_transaction():
             return
         connection = self.session.connection()
-        if error := doom_of(connection):
+        if error := doom_of(connection, self.backend):
             raise error
         if self.backend.has_ended(connection):
             raise PendingRollbackError("the transaction has ended")

@@ -145,7 +145,8 @@ class _SessionLock:
     def __init__(self, backend: Backend, name: str) -> None:
         self._backend = backend
         self._key = {"key": backend.lock_key(name)}
-        self._lost = f'{backend.profile.called}: the lock "{name}" was lost, and nothing more is committed'
+        self._called = f'{backend.profile.called}: the lock "{name}"'
+        self._lost = f"{self._called} was lost, and nothing more is committed"
         self._engine = build_engine(backend.profile, Missing.REFUSE)
         self._session: Connection | None = None
         self._in_use = threading.RLock()
@@ -154,7 +155,9 @@ class _SessionLock:
     def take(self) -> bool:
         with self._in_use:
             if self._over.is_set():
-                raise ConnectError("it was given up already", "lock")  # by a task that did not wait for its thread
+                raise ConnectError(
+                    f"{self._called} was given up already", "lock"
+                )  # by a task that did not wait for its thread
             if self._session is None:
                 self._open()
             taken = bool(self._ask(self._backend.lock_statement))
@@ -200,7 +203,7 @@ class _SessionLock:
         assert self._session is not None
         with self._in_use, self._backend.translating():
             if self._session.invalidated:
-                raise ConnectError("its session is gone", "lock")  # and not: connect anew
+                raise ConnectError(f"{self._called} has no session any more", "lock")  # and not: connect anew
             with self._bounded(seconds):
                 return self._session.execute(text(statement), self._key).scalar()
 

@@ -16,8 +16,9 @@ from dbctl.errors import (
     Remedy,
     WorkRefused,
 )
+from tests.faults.units import units
 from tests.harness.database import TestDatabase
-from tests.harness.profile import one_unit, profile_of
+from tests.harness.profile import one_unit, profile_at, profile_of
 from tests.servers.system import free_port
 
 # As constraints of the table: of a column, MariaDB would read over REFERENCES and refuse a named CHECK.
@@ -118,6 +119,29 @@ def test_an_unknown_host_fails_at_its_name(shared_server_database: TestDatabase)
 
 def test_a_port_where_nobody_listens_fails_at_tcp(shared_server_database: TestDatabase) -> None:
     assert not_connected(shared_server_database, {"port": free_port()}).stage == "TCP"
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://a@nowhere.invalid/d", "name resolution failed: nowhere.invalid: "),
+        ("postgresql://a@nowhere.invalid/d", "name resolution failed: .*nowhere.invalid"),
+        ("mysql://a@localhost:{port}/d", "TCP failed: localhost:{port}: Connection refused$"),
+        ("postgresql://a@localhost:{port}/d", "TCP failed: .*localhost.*{port}.* Connection refused"),
+        ("mysql://a@/d?unix_socket=/nowhere/s", "connection failed: mysql://a@/d.*nowhere.*: No such file or dir"),
+        ("postgresql://a@/d?host=/nowhere", "connection failed: .*nowhere.* No such file or directory"),
+    ],
+)
+def test_the_place_where_nobody_answers_is_named_in_words(url: str, words: str, asynchronous: bool) -> None:
+    port = free_port()
+    with (
+        units(profile_at(url.format(port=port)), asynchronous) as found,
+        pytest.raises(ConnectError, match=words.format(port=port)) as caught,
+    ):
+        found.run(lambda session: session.execute(text("SELECT 1")))
+    assert "Errno" not in caught.value.message
+    assert caught.value.transient
 
 
 def test_a_port_that_hangs_up_is_no_connection(shared_server_database: TestDatabase) -> None:

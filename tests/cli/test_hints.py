@@ -37,9 +37,9 @@ def test_a_command_about_the_file_has_the_file_alone() -> None:
 
 def test_the_models_that_were_named_are_those_to_create() -> None:
     error = CheckFailed("missing tables: a", [], Remedy.CREATE_MISSING)
-    arguments = {"models": ["app.one", "app.two"], "app_dir": "my src"}
+    arguments = {"models": ["app.one", "app.two"], "exclude": ["*.old"], "app_dir": "my src"}
     assert told(error, Globals(), arguments).endswith(
-        "create them with: dbctl init-tables --models app.one --models app.two --app-dir 'my src'"
+        "create them with: dbctl init-tables --models app.one --models app.two --exclude '*.old' --app-dir 'my src'"
     )
 
 

@@ -25,7 +25,7 @@ USAGE = ["in_use", "in_use_by_user", "limit", "headroom"]
 
 # Scripts read these names: whoever changes one breaks them.
 FIELDS = {
-    "doctor": ["level", "check", "measured", "why", "fix"],
+    "doctor": ["level", "check", "measured", "value", "limit", "used", "unit", "why", "fix"],
     "drop-tables": ["table", "state"],
     "heroes add X --secret-name Y": HERO,
     "heroes list": HERO,

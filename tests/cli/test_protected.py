@@ -78,4 +78,7 @@ def test_what_writes_nothing_needs_no_name(protected: Dbctl, command: tuple[str,
 def test_at_a_terminal_its_name_is_typed(protected: Dbctl, typed: str, code: int) -> None:
     result = protected.tty(*ADD, keys=[(PROMPT, typed)], columns=120)
     assert result.code == code, str(result)
+    # To say what is lost it may have connected.
+    assert ("dbctl: error: profile prod is protected" in result.plain) is (code == 8)
+    assert ("; nothing is changed; say" in result.plain) is (code == 8)
     assert len(protected.ok("teams", "list", "--json").json) == (code == 0)

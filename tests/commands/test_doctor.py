@@ -33,6 +33,18 @@ def test_another_level_is_a_usage_error(sample: Sample, level: str) -> None:
     assert sample.dbctl("doctor", "--level", level).code == 2
 
 
+def test_a_script_gets_figures_and_a_person_words(sample: Sample) -> None:
+    [found] = [each for each in sample.dbctl.ok("doctor", "--json").json if each["check"] == "statement_timeout"]
+    assert (found["value"], found["unit"]) == (None, "s")
+    for output in ("csv", "tsv"):
+        header = sample.dbctl.ok("doctor", "--output", output).out.splitlines()[0]
+        assert header.replace("\t", ",") == "level,check,measured,value,limit,used,unit,why,fix"
+    for columns in ("20", "80"):  # as records, and as a table
+        shown = sample.dbctl.ok("doctor", "--output", "table", env={"COLUMNS": columns}).out
+        assert "unit" not in shown
+        assert "used" not in shown
+
+
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_on_a_terminal_the_advice_stands_below_what_was_measured(sample: Sample, columns: int) -> None:
     real = Dbctl(cwd=sample.dbctl.cwd, home=sample.dbctl.home, env=sample.database.env)

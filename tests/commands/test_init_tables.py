@@ -30,7 +30,7 @@ def test_the_first_run_creates_and_the_second_finds(quick: Dbctl, database: Test
         "dbctl: no models are configured: these are the sample's tables (name yours with the profile's key models)\n"
     )
     assert tables(database) == set(SAMPLE)
-    assert quick.ok("init-tables", "--json").json == [{"table": name, "state": "existing"} for name in SAMPLE]
+    assert quick.ok("init-tables", "--json").json == [{"table": name, "state": "exists"} for name in SAMPLE]
 
 
 def test_what_is_missing_is_created_and_what_is_there_left_alone(quick: Dbctl, database: TestDatabase) -> None:
@@ -38,7 +38,7 @@ def test_what_is_missing_is_created_and_what_is_there_left_alone(quick: Dbctl, d
     database.execute("DROP TABLE transfer_log")
     database.execute("INSERT INTO team (name) VALUES ('Preventers')")
     states = {row["table"]: row["state"] for row in quick.ok("init-tables", "--json").json}
-    assert states == {"team": "existing", "hero": "existing", "transfer_log": "created"}
+    assert states == {"team": "exists", "hero": "exists", "transfer_log": "created"}
     assert database.execute("SELECT name FROM team") == [("Preventers",)]
 
 
@@ -57,9 +57,7 @@ def test_a_check_names_what_is_missing_and_creates_nothing(quick: Dbctl, databas
 
 def test_a_check_is_content_where_all_are_there(quick: Dbctl) -> None:
     quick.ok("init-tables")
-    assert quick.ok("init-tables", "--check", "--json").json == [
-        {"table": name, "state": "existing"} for name in SAMPLE
-    ]
+    assert quick.ok("init-tables", "--check", "--json").json == [{"table": name, "state": "exists"} for name in SAMPLE]
 
 
 def test_a_dry_run_prints_ddl_that_can_be_run_as_it_is(quick: Dbctl, database: TestDatabase) -> None:

@@ -64,7 +64,7 @@ def test_a_further_run_creates_the_rest(quick: Dbctl, database: TestDatabase) ->
     models(quick.cwd, alpha="", beta="", gamma="")
     rows = quick.ok("init-tables", "--models", "models", "--json").json
     assert {row["table"]: row["state"] for row in rows} == {
-        "alpha": "existing" if database.dialect == "mysql" else "created",
+        "alpha": "exists" if database.dialect == "mysql" else "created",
         "beta": "created",
         "gamma": "created",
     }
@@ -96,7 +96,7 @@ def test_a_model_that_the_dialect_can_not_express_is_an_error_of_the_model(
 
 def test_an_enum_is_created_on_every_database(quick: Dbctl, database: TestDatabase) -> None:
     models(quick.cwd, alpha="color: Mapped[Color]", beta="color: Mapped[Color]")
-    for state in ("created", "existing"):
+    for state in ("created", "exists"):
         rows = quick.ok("init-tables", "--models", "models", "--json").json
         assert [row["state"] for row in rows] == [state, state]
     database.execute("INSERT INTO alpha (id, color) VALUES (1, 'red')")
@@ -112,7 +112,7 @@ def test_a_table_of_a_type_that_is_there_already_is_created(quick: Dbctl, databa
     assert tables(database) == {"alpha", "beta"}
     database.execute("DROP TABLE beta")
     rows = quick.ok("init-tables", "--models", "models", "--json").json
-    assert [row["state"] for row in rows] == ["existing", "created"]
+    assert [row["state"] for row in rows] == ["exists", "created"]
 
 
 SCHEMA = '__table_args__ = {"schema": "fleet"}'
@@ -130,7 +130,7 @@ def test_tables_of_a_schema_are_created_in_it(with_schema: Dbctl, postgres_datab
     postgres_database.execute("CREATE SCHEMA fleet")
     result = with_schema("init-tables", "--models", "models", "--check")
     assert (result.code, "missing tables: " in result.err, "fleet.ship" in result.err) == (6, True, True)
-    for state in ("created", "existing"):
+    for state in ("created", "exists"):
         rows = with_schema.ok("init-tables", "--models", "models", "--json").json
         assert {row["table"]: row["state"] for row in rows} == dict.fromkeys(("fleet.ship", "crew", "harbour"), state)
     assert tables(postgres_database, "fleet") == {"ship"}

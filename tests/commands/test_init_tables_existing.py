@@ -38,7 +38,7 @@ def test_a_model_of_a_view_is_there(quick: Dbctl, database: TestDatabase) -> Non
     database.execute("CREATE VIEW report AS SELECT 1 AS id")
     models(quick.cwd, report="")
     for args in ((), ("--check",), ()):
-        assert states(quick, *args) == {"report": "existing (view)"}
+        assert states(quick, *args) == {"report": "exists (view)"}
     assert quick.ok("init-tables", *MODELS, "--dry-run").out == ""
     assert quick.ok("drop-tables", *MODELS, "--json").json == [{"table": "report", "state": "missing"}]
 
@@ -57,7 +57,7 @@ def test_whatever_has_its_name_is_told(quick: Dbctl, database: TestDatabase, sta
     database.execute(statement)
     models(quick.cwd, report="")
     for args in ((), ("--check",)):
-        assert states(quick, *args) == {"report": f"existing ({kind})" if kind else "existing"}
+        assert states(quick, *args) == {"report": f"exists ({kind})" if kind else "exists"}
 
 
 @NOT_SQLITE
@@ -72,7 +72,7 @@ def test_a_name_in_another_case_is_the_same_where_the_database_says_so(quick: Db
     database.execute('CREATE TABLE "Report" (id INTEGER PRIMARY KEY)')
     models(quick.cwd, report="")
     for args in ((), ("--check",)):
-        assert states(quick, *args) == {"report": "existing"}
+        assert states(quick, *args) == {"report": "exists"}
 
 
 # --- tables that are not whole ----------------------------------------------------------------------------------------
@@ -89,9 +89,9 @@ def test_what_a_table_lacks_is_told_and_created(quick: Dbctl, database: TestData
     dry = quick.ok("init-tables", *MODELS, "--dry-run")
     assert dry.out.count(";\n") == len(parts)
     found = states(quick)
-    assert found == {"alpha": "existing", "beta": "existing", **{f"beta: {part}": "created" for part in parts}}
+    assert found == {"alpha": "exists", "beta": "exists", **{f"beta: {part}": "created" for part in parts}}
     for args in ((), ("--check",)):
-        assert states(quick, *args) == {"alpha": "existing", "beta": "existing"}
+        assert states(quick, *args) == {"alpha": "exists", "beta": "exists"}
     engine = create_engine(database.url)
     assert {"ix_beta_word"} <= {index["name"] for index in inspect(engine).get_indexes("beta")}
     assert len(inspect(engine).get_foreign_keys("beta")) == (0 if database.kind == "sqlite" else 1)
@@ -101,7 +101,7 @@ def test_what_a_table_lacks_is_told_and_created(quick: Dbctl, database: TestData
 def test_what_was_made_whole_is_whole(quick: Dbctl, database: TestDatabase) -> None:
     models(quick.cwd, **WHOLE)
     assert set(states(quick).values()) == {"created"}
-    assert states(quick, "--check") == {"alpha": "existing", "beta": "existing"}
+    assert states(quick, "--check") == {"alpha": "exists", "beta": "exists"}
 
 
 @pytest.mark.parametrize("database", ["mysql"], indirect=True)
@@ -114,7 +114,7 @@ def test_an_index_that_is_refused_is_refused_again(quick: Dbctl, database: TestD
         assert again.code == {(): 1, ("--dry-run",): 0, ("--check",): 6}[args], str(again)
         assert "ix_alpha_link" in again.talk + again.out
     database.execute("ALTER TABLE alpha MODIFY link VARCHAR(100)")
-    assert states(quick) == {"alpha": "existing", "alpha: index ix_alpha_link": "created"}
+    assert states(quick) == {"alpha": "exists", "alpha: index ix_alpha_link": "created"}
 
 
 # --- errors of DDL ----------------------------------------------------------------------------------------------------

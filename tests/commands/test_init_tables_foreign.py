@@ -178,9 +178,25 @@ def test_a_package_is_taken_whole(run: Dbctl, models: str) -> None:  # noqa: F81
     error = refused(run, "init-tables", "--models", models)
     assert error.endswith(
         "app.legacy.old can't be imported: ZeroDivisionError: division by zero (app/legacy/old.py, line"
-        " 4); leave it out with --exclude"
+        " 4); leave it out with exclude or --exclude"
     )
     assert created(run, "--models", models, "--exclude", "app.legacy") == {"ship", "crew", "deep"}
+
+
+@pytest.mark.parametrize("where", ["", "[defaults]\n", "[profiles.development]\n"])
+def test_the_file_names_what_is_left_alone_and_the_option_goes_before_it(run: Dbctl, where: str) -> None:  # noqa: F811
+    write(run.cwd, APP | {"app/old.py": CORE.replace("ship", "old"), "app/legacy.py": "1 / 0\nTable('x')\n"})
+    write(run.cwd, {"profiles.toml": f'{where}models = ["app"]\nexclude = ["app.legacy", "*.old"]\n'})
+    assert created(run) == {"ship", "crew"}
+    dropped = run.ok("drop-tables", "--exclude", "app.legacy", "--json").json
+    assert {row["table"]: row["state"] for row in dropped} == {"ship": "dropped", "crew": "dropped", "old": "missing"}
+    assert "app.legacy can't be imported" in refused(run, "init-tables", "--exclude", "*.old")
+
+
+def test_what_is_no_list_of_patterns_is_refused(run: Dbctl) -> None:  # noqa: F811
+    write(run.cwd, {"profiles.toml": 'exclude = "app.legacy"\n'})
+    error = refused(run, "init-tables")
+    assert error.endswith('exclude: allowed is a list of module names or patterns, such as ["app.legacy", "*.tests"]')
 
 
 def test_what_defines_no_table_is_imported_only_where_all_is_asked_for(run: Dbctl) -> None:  # noqa: F811

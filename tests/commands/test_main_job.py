@@ -19,7 +19,7 @@ def do_the_main_job(dbctl: Dbctl, *options: str) -> Result:
     created = run("init-tables")
     assert created.rows == [{"table": name, "state": "created"} for name in ("team", "hero", "transfer_log")]
     assert "these are the sample's tables" in created.err
-    assert [row["state"] for row in run("init-tables").rows] == ["existing"] * 3
+    assert [row["state"] for row in run("init-tables").rows] == ["exists"] * 3
 
     run("teams", "add", "Preventers", "--headquarters", "Sharp Tower")
     hero = ("Spider-Boy", "--secret-name", "Pedro Parqueador", "--age", "16", "--team", "Preventers")

@@ -112,7 +112,7 @@ def test_a_change_of_another_is_not_lost_and_neither_is_what_was_written(run: Db
     result = run("profiles", "edit", env=env)
     assert result.code == 3
     assert text(run) == FILE + "# theirs\n"
-    [kept] = re.findall(r"another has changed it meanwhile; what you wrote is kept in (\S+)\n", result.err)
+    [kept] = re.findall(r"another program has changed it meanwhile; what you wrote is kept in (\S+)\n", result.err)
     assert Path(kept).read_text() == FILE + "# mine\n"
     shutil.rmtree(Path(kept).parent)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dbctl.backends.findings import Finding
-from dbctl.doctor import examine
+from dbctl.doctor.diagnosis import examine
 from tests.harness.database import TestDatabase
 from tests.harness.profile import profile_of
 

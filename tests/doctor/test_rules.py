@@ -1,15 +1,16 @@
 """What can't be had on one machine, a network in between and old TLS, is judged from facts as a server gives them."""
 
 import socket
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from dbctl import doctor
-from dbctl.backends.audit import Facts, Way, way_of
+from dbctl.backends.audit import Clock, Facts, IdleTransaction, Limit, Timeout, Way, way_of
 from dbctl.backends.findings import Level
+from dbctl.doctor import rules
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
 from dbctl.profiles.model import Pool
@@ -37,7 +38,7 @@ def profile(changes: Mapping[str, Any]) -> Profile:
 def test_tls_is_judged_by_how_far_the_socket_reaches(
     changes: Mapping[str, Any], facts: Facts, levels: list[Level]
 ) -> None:
-    assert [finding.level for finding in doctor._tls(profile(changes), facts)] == levels
+    assert [finding.level for finding in rules._tls(profile(changes), facts)] == levels
 
 
 def test_a_sockets_peer_tells_how_far_it_reaches() -> None:
@@ -54,7 +55,47 @@ def test_a_sockets_peer_tells_how_far_it_reaches() -> None:
 @pytest.mark.parametrize(("days", "level"), [(31, Level.OK), (29, Level.WARNING), (6, Level.ERROR), (-1, Level.ERROR)])
 def test_a_certificate_is_judged_by_the_time_that_is_left(days: int, level: Level) -> None:
     facts = Facts(certificate_ends=datetime.now(UTC) + timedelta(days=days))
-    assert [finding.level for finding in doctor._certificate(profile({}), facts)] == [level]
+    [found] = rules._certificate(profile({}), facts)
+    assert (found.level, found.limit, found.unit) == (level, 30, "days")
+    assert found.value == pytest.approx(days, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "check", "figures"),
+    [
+        ({"workers": 4}, Facts(limits=[Limit("max", 97, 12, 2)]), "connections", (60, 97, 10, "connections")),
+        ({"pool.size": 0}, Facts(limits=[Limit("max", 97, 12, 2)]), "connections", (None, 97, 10, "connections")),
+        ({"pool.recycle": 60}, Facts(idle=Timeout("wait_timeout", 28800)), "recycle", (60, 28800, None, "s")),
+        ({}, Facts(idle=Timeout("wait_timeout", None)), "recycle", (None, None, None, "s")),
+        ({"statement_timeout": 2.5}, Facts(statement=Timeout("x", 9)), "statement_timeout", (2.5, None, None, "s")),
+        ({}, Facts(statement=Timeout("x", 9)), "statement_timeout", (9, None, None, "s")),
+        ({}, Facts(), "statement_timeout", (None, None, None, "s")),
+        ({}, Facts(open_transaction=Timeout("x", 60)), "transaction_timeout", (60, None, None, "s")),
+        ({}, Facts(open_transaction=Timeout("x", None)), "transaction_timeout", (None, None, None, "s")),
+        ({}, Facts(transactions=()), "idle_transactions", (0, 60, None, "s")),
+        (
+            {},
+            Facts(transactions=[IdleTransaction(1, 2.5, ()), IdleTransaction(2, 90, (3,))]),
+            "idle_transactions",
+            (90, 60, None, "s"),
+        ),
+        ({}, Facts(clock=Clock(-3.25, 0.001, 0)), "clock", (-3.25, 1, None, "s")),
+        ({}, Facts(clock=Clock(0.01, 0.001, 0)), "clock", (0.01, 1, None, "s")),
+        ({}, Facts(way=Way.LOOPBACK), "pre_ping", (None, None, None, None)),
+    ],
+)
+def test_what_has_a_number_has_it_in_figures(
+    changes: Mapping[str, Any], facts: Facts, check: str, figures: tuple[float | None, ...]
+) -> None:
+    chosen = profile(changes)
+    found = {finding.check: finding for rule in rules.RULES for finding in rule(chosen, facts)}[check]
+    assert (found.value, found.limit, found.used, found.unit) == figures
+
+
+def test_a_time_zone_is_told_by_what_it_is_away() -> None:
+    here = time.localtime().tm_gmtoff
+    [found] = rules._time_zone(profile({}), Facts(clock=Clock(0, 0, here + 5400)))
+    assert (found.level, found.value, found.limit, found.unit) == (Level.NOTE, 5400, 0, "s")
 
 
 @pytest.mark.parametrize(
@@ -69,4 +110,4 @@ def test_a_certificate_is_judged_by_the_time_that_is_left(days: int, level: Leve
     ],
 )
 def test_the_pool_that_fits_keeps_what_it_can(pool: Mapping[str, int], room: int, workers: int, fix: str) -> None:
-    assert doctor._smaller_pool(Pool(**pool), room, workers) == fix
+    assert rules._smaller_pool(Pool(**pool), room, workers) == fix

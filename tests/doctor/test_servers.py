@@ -92,6 +92,8 @@ def test_what_others_hold_is_not_there_for_the_pool(shared_server_database: Test
             others.enter_context(contextlib.closing(server.connect()))
         found = look()
         assert found.level is Level.WARNING, found
+        assert (found.value, found.limit, found.unit) == (all_of_it - 2, all_of_it, "connections")
+        assert (found.used or 0) >= 4
         assert settings(found.fix)["pool.size"] <= all_of_it - 4
     eventually(look, Level.OK)
 
@@ -200,6 +202,7 @@ def test_the_servers_own_time_limits_count(shared_server_database: TestDatabase,
         found = findings(shared_server_database)[check]
     assert found.level is Level.OK
     assert "60 s" in found.measured
+    assert (found.value, found.unit) == (60, "s")
 
 
 @pytest.mark.parametrize("changes", [{"ssl.mode": "disable"}, {"ssl.mode": "prefer"}, {"ssl.mode": "require"}])
@@ -219,6 +222,7 @@ def test_a_certificate_that_ends_soon(shared_server_database: TestDatabase, auth
             found = findings(shared_server_database, changes)["certificate"]
             assert found.level is Level.WARNING
             assert "in 20 days" in found.measured
+            assert (round(found.value or 0), found.unit) == (20, "days")
     assert findings(shared_server_database)["certificate"].level is Level.OK
 
 
@@ -228,6 +232,8 @@ def test_a_certificate_that_has_ended(shared_server_database: TestDatabase, auth
     with server.presenting(authority.expired):
         found = findings(shared_server_database, {"ssl.mode": "require", "ssl.ca": None})["certificate"]
         assert (found.level, found.measured) == (Level.ERROR, "the server's ended on 2001-01-01")
+        assert found.value is not None
+        assert found.value < -9000
         with pytest.raises(ConnectError):
             findings(shared_server_database)
 
@@ -264,6 +270,7 @@ def test_clocks_that_differ(shared_server_database: TestDatabase, monkeypatch: p
     found = findings(shared_server_database)["clock"]
     assert found.level is Level.WARNING
     assert abs(float(found.measured.split()[3]) + 3600 * hours) < 30
+    assert found.value == pytest.approx(-3600 * hours, abs=30)
 
 
 def test_time_zones_that_differ(shared_server_database: TestDatabase) -> None:
@@ -289,6 +296,7 @@ def test_a_transaction_pooler_is_told_with_what_it_takes_away(
         place = {"host": pooler.host, "port": pooler.port, "ssl.mode": "disable", "ssl.ca": None, "workers": 50}
         found = findings(postgres_database, place)
     assert found["pooler"].level is Level.NOTE
+    assert (found["pooler"].value, found["pooler"].unit) == (50 * 15, "connections")
     assert "advisory locks" in str(found["pooler"].why)
     # The server's limits are not those that this profile will meet.
     assert "connections" not in found

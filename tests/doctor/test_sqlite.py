@@ -10,7 +10,7 @@ from sqlalchemy import event
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
 from dbctl.backends.findings import Level
-from dbctl.doctor import examine
+from dbctl.doctor.diagnosis import examine
 from dbctl.profiles import Profiles
 from tests.doctor.findings import findings
 from tests.harness.database import TestDatabase
@@ -113,6 +113,7 @@ def test_rows_that_refer_to_none(sqlite_database: TestDatabase, file: Path) -> N
     assert found.level is Level.ERROR
     assert found.measured.startswith("row 1 of hero refers to a row of team that is not there; row 2")
     assert found.measured.endswith(", and 1 more")
+    assert (found.value, found.limit, found.unit) == (4, 0, "errors")
     sqlite_database.execute("DELETE FROM hero")
     assert findings(sqlite_database, deep=True)["integrity"].level is Level.OK
 

@@ -37,7 +37,7 @@ def test_ten_tasks_at_once_create_each_table_once(database: TestDatabase) -> Non
     states = Counter((state.table, state.state) for each in asyncio.run(create()) for state in each)
     tables = ("team", "hero", "transfer_log")
     assert states == Counter({(table, "created"): 1 for table in tables}) + Counter(
-        {(table, "existing"): TASKS - 1 for table in tables}
+        {(table, "exists"): TASKS - 1 for table in tables}
     )
     for table in tables:
         assert database.execute(f"SELECT count(*) FROM {table}") == [(0,)]

@@ -71,7 +71,7 @@ def a_further_run_completes(quick: Dbctl, database: TestDatabase) -> bool:
         row["table"]: row["state"] for row in quick.ok(*INIT_TABLES, "--json", timeout=20).json
     }
     return found(database) == TABLES and all(
-        states[name] == ("existing" if name in there else "created") for name in TABLES
+        states[name] == ("exists" if name in there else "created") for name in TABLES
     )
 
 

@@ -205,7 +205,7 @@ def test_a_file_that_another_has_changed_is_not_replaced(path: Path) -> None:
     path.write_text(TEXT)
     file = ProfileFile(path, {})
     add(path, "q")
-    with pytest.raises(ConfigError, match="another has changed it meanwhile"):
+    with pytest.raises(ConfigError, match="another program has changed it meanwhile"):
         file.replace(TEXT, "")
     assert "[profiles.q]" in path.read_text()
 

@@ -51,12 +51,12 @@ ORDER BY p.time DESC
 
 # Since MySQL 8.0 in another place:
 # https://dev.mysql.com/doc/refman/8.4/en/performance-schema-data-lock-waits-table.html
-_WAITS = {
+WAITS = {
     "waits": "information_schema.innodb_lock_waits",
     "requesting": "requesting_trx_id",
     "blocking": "blocking_trx_id",
 }
-_WAITS_SINCE_8 = {
+WAITS_SINCE_8 = {
     "waits": "performance_schema.data_lock_waits",
     "requesting": "requesting_engine_transaction_id",
     "blocking": "blocking_engine_transaction_id",
@@ -134,7 +134,7 @@ def _encoding(variables: Mapping[str, str]) -> Encoding | None:
 def _idle_transactions(connection: Connection, application: str) -> Sequence[IdleTransaction]:
     version = str(connection.exec_driver_sql("SELECT version()").scalar())
     before_8 = "MariaDB" in version or int(version.partition(".")[0]) < 8
-    query = _IDLE_TRANSACTIONS.format(**(_WAITS if before_8 else _WAITS_SINCE_8))
+    query = _IDLE_TRANSACTIONS.format(**(WAITS if before_8 else WAITS_SINCE_8))
     rows = connection.exec_driver_sql(query, (application, application))
     return [
         IdleTransaction(session, float(seconds), [int(each) for each in blocks.split(",")] if blocks else ())

@@ -171,12 +171,12 @@ class MySQL(MySQLErrors, MySQLLocks, MySQLScripts, MySQLPrograms, Backend):
     def _bounds(self, *, mariadb: bool) -> dict[str, str]:
         """Return the server's variables for the profile's bounds.
 
-        Locks are waited for in whole seconds. Of statements MariaDB bounds each, in seconds. MySQL bounds only SELECT,
+        Of statements MariaDB bounds each, in seconds. MySQL bounds only SELECT,
         and makes nothing of a SLEEP that is over: it is there for clients that have gone, after the `stopper`'s time.
         """
         bounds: dict[str, str] = {}
-        if lock := self.profile.lock_timeout:
-            bounds |= dict.fromkeys(("innodb_lock_wait_timeout", "lock_wait_timeout"), str(math.ceil(lock)))
+        if lock := self.lock_timeout:
+            bounds |= dict.fromkeys(("innodb_lock_wait_timeout", "lock_wait_timeout"), f"{lock:g}")
         if (timeout := self.profile.statement_timeout) and mariadb:
             bounds["max_statement_time"] = f"{timeout:f}"
         elif timeout:
@@ -221,13 +221,7 @@ class MySQL(MySQLErrors, MySQLLocks, MySQLScripts, MySQLPrograms, Backend):
         return None
 
     def _kill_query(self, thread: int) -> None:
-        import pymysql
-
-        url = self.url()
-        _, place = url.get_dialect()().create_connect_args(url)
-        bounds = {"connect_timeout": 1, "read_timeout": 1}
-        login = dict(place) | self.connect_args() | bounds
-        with pymysql.connect(**login) as connection, connection.cursor() as cursor:
+        with self.second_connection() as connection, connection.cursor() as cursor:
             cursor.execute(f"KILL QUERY {int(thread)}")
 
     def descriptor(self, driver_connection: Any) -> int:

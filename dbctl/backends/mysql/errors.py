@@ -44,7 +44,7 @@ MEANINGS: Mapping[int, Meaning] = {
     1146: Meaning(MissingTable),
     1180: _LOST,  # Galera: the COMMIT was sent on and nobody knows whether it arrived
     # A lock was not had in time: the server rolled back only the statement; the unit of work rolls back the rest.
-    1205: Meaning(OutOfTime, heals=True),
+    1205: Meaning(OutOfTime, heals=True, lock=True),
     **dict.fromkeys((1216, 1217, 1451, 1452), Meaning(BrokenReference)),
     QUERY_KILLED: Meaning(OutOfTime, commit_unknown=True),
     1927: _LOST,  # the connection was killed
@@ -54,6 +54,7 @@ MEANINGS: Mapping[int, Meaning] = {
     **dict.fromkeys((2006, 2013), _LOST_FOR_NOW),
     2026: Meaning(ConnectError, "TLS"),
     STATEMENT_TIMEOUT: Meaning(OutOfTime),
+    3572: Meaning(OutOfTime),  # MySQL: NOWAIT
 }
 
 

@@ -1,4 +1,4 @@
-"""Locks of MySQL's and MariaDB's sessions: by name, on the whole server.
+"""Locks of MySQL's and MariaDB's: those by name, on the whole server, and who holds what a session waits for.
 
 https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
 """
@@ -6,12 +6,15 @@ https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
 from __future__ import annotations
 
 import hashlib
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend
+from dbctl.backends.locks import Holder
+from dbctl.backends.mysql.audit import WAITS, WAITS_SINCE_8
 from dbctl.errors import OutOfTime, WorkRefused
 
 if TYPE_CHECKING:
@@ -21,11 +24,39 @@ _DDL_LOCK = "dbctl:ddl"
 _DDL_LOCK_WAIT = 60
 """Seconds."""
 
+_BOUNDS = {"connect_timeout": 1, "read_timeout": 1, "write_timeout": 1}
+"""Seconds that a second connection has for each step."""
+
 _PLAIN_LOCK = re.compile(r"[a-z0-9_.:-]{1,64}")
 
 
+# Who waits for a row tells it in one place, and who waits to change a table in another; all else that waits for a
+# table may wait for some of its users alone, and they are not told apart.
+# https://dev.mysql.com/doc/refman/8.4/en/performance-schema-metadata-locks-table.html
+_ROW_HOLDERS = """
+SELECT DISTINCT holder.trx_mysql_thread_id FROM {waits}
+JOIN information_schema.innodb_trx waiting ON waiting.trx_id = {requesting}
+JOIN information_schema.innodb_trx holder ON holder.trx_id = {blocking}
+WHERE waiting.trx_mysql_thread_id = %s
+"""
+_TABLE_HOLDERS = """
+SELECT DISTINCT holder.processlist_id FROM performance_schema.metadata_locks wanted
+JOIN performance_schema.threads waiting ON waiting.thread_id = wanted.owner_thread_id
+JOIN performance_schema.metadata_locks held ON held.object_type = wanted.object_type
+    AND held.object_schema = wanted.object_schema AND held.object_name = wanted.object_name
+JOIN performance_schema.threads holder ON holder.thread_id = held.owner_thread_id
+WHERE waiting.processlist_id = %s AND holder.processlist_id <> waiting.processlist_id
+    AND wanted.lock_status = 'PENDING' AND wanted.lock_type = 'EXCLUSIVE' AND held.lock_status = 'GRANTED'
+"""
+# Of one's own account, as a service's other processes are; all may see these.
+_PROGRAMS = """
+SELECT processlist_id, attr_value FROM performance_schema.session_account_connect_attrs
+WHERE attr_name = 'program_name' AND processlist_id IN ({sessions})
+"""
+
+
 class MySQLLocks(Backend):
-    """The locks of runs and of DDL."""
+    """The locks of runs, of DDL, and of others."""
 
     lock_statement = "SELECT GET_LOCK(:key, 0)"
     unlock_statement = "SELECT RELEASE_LOCK(:key)"
@@ -53,6 +84,42 @@ class MySQLLocks(Backend):
                 "a lock would exclude nobody elsewhere: this server is read only, as replicas are",
                 "take it on the primary",
             )
+
+    @property
+    def lock_timeout(self) -> float | None:
+        """The profile's, in whole seconds."""
+        return self.profile.lock_timeout and math.ceil(self.profile.lock_timeout)
+
+    @contextmanager
+    def second_connection(self) -> Iterator[Any]:
+        """Connect by PyMySQL once more, for what can't be asked on a connection that waits for an answer."""
+        import pymysql
+
+        url = self.url()
+        _, place = url.get_dialect()().create_connect_args(url)
+        with pymysql.connect(**dict(place) | self.connect_args() | _BOUNDS) as connection:
+            yield connection
+
+    @contextmanager
+    def lock_holders(self, driver_connection: Any) -> Iterator[Callable[[], Sequence[Holder]]]:
+        """Ask for the sessions that hold the row, or use the table, where the user may see them."""
+        waiting = driver_connection.thread_id()
+        mariadb = "MariaDB" in driver_connection.get_server_info()
+        # MariaDB tells of tables only by a plug-in that is seldom there.
+        queries = (_ROW_HOLDERS.format(**WAITS),) if mariadb else (_ROW_HOLDERS.format(**WAITS_SINCE_8), _TABLE_HOLDERS)
+        with self.second_connection() as connection, connection.cursor() as cursor:
+
+            def found(query: str, *arguments: int) -> Sequence[Any]:
+                cursor.execute(query, arguments)
+                return list(cursor.fetchall())
+
+            def ask() -> Sequence[Holder]:
+                sessions = [session for query in queries for (session,) in found(query, waiting)]
+                listed = ", ".join(map(str, sessions))
+                programs = dict(found(_PROGRAMS.format(sessions=listed))) if sessions else {}
+                return [Holder(session, programs.get(session)) for session in sessions]
+
+            yield ask
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:

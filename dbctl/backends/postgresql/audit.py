@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections.abc import Mapping, Sequence
@@ -154,6 +155,8 @@ def _pooler(backend: Backend) -> Finding:
         f"In its transaction mode session advisory locks, SET, LISTEN and temporary tables reach whoever is next. "
         f"Connections are limited by the pooler: {workers} * ({pool.size} + {pool.max_overflow}) count against it.",
         "pgbouncer.ini: max_client_conn for the profile's connections, default_pool_size for the server's",
+        value=None if math.isinf(pool.capacity) else workers * pool.capacity,
+        unit="connections",
     )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +12,17 @@ from dbctl.backends.base import Backend, Identity
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg, audit
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
+from dbctl.backends.postgresql.locks import PostgreSQLLocks
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, addresses_of, option_problems, places
 from dbctl.backends.postgresql.programs import PostgreSQLPrograms
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
 from dbctl.backends.postgresql.scripts import PostgreSQLScripts
 from dbctl.backends.tls import system_ca
-from dbctl.errors import ConfigError, WorkRefused
+from dbctl.errors import ConfigError
 from dbctl.profiles.tls import VERIFYING
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-# Any number will do that no other program uses for an advisory lock; this one spells "dbctlddl".
-_DDL_LOCK = int.from_bytes(b"dbctlddl", "big") >> 1
 
 # For what is not named libpq would look in the home directory, and verify, or show itself, by what it finds there.
 _NO_FILE = "/dev/null/none"
@@ -34,13 +30,6 @@ _NO_FILE = "/dev/null/none"
 # Where the server's system can't tell that a socket is closed, as on Windows, it refuses the setting.
 _WATCH_CLIENT = (
     "CASE WHEN version() ~ 'linux|darwin|bsd' THEN set_config('client_connection_check_interval', '500', true) END"
-)
-
-# https://www.postgresql.org/docs/current/view-pg-locks.html: a key of 64 bits stands there as two of 32
-_LOCKS = (
-    "FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
-    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    " AND (CAST(classid AS bigint) << 32 | CAST(objid AS bigint)) = :key"
 )
 
 # What psycopg2's cursors ask the server by.
@@ -53,7 +42,9 @@ _OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 
-class PostgreSQL(PostgreSQLRelations, PostgreSQLScripts, PostgreSQLErrors, PostgreSQLPrograms, Backend):
+class PostgreSQL(
+    PostgreSQLRelations, PostgreSQLScripts, PostgreSQLErrors, PostgreSQLLocks, PostgreSQLPrograms, Backend
+):
     """PostgreSQL."""
 
     title = "PostgreSQL"
@@ -67,10 +58,6 @@ class PostgreSQL(PostgreSQLRelations, PostgreSQLScripts, PostgreSQLErrors, Postg
     default_port = DEFAULT_PORT
     options = OPTIONS
     check_deferred = "SET CONSTRAINTS ALL IMMEDIATE"
-    lock_statement = "SELECT pg_try_advisory_lock(:key)"
-    unlock_statement = "SELECT pg_advisory_unlock(:key)"
-    lock_holder_statement = f"SELECT pid {_LOCKS}"
-    own_lock_statement = f"SELECT count(*) {_LOCKS} AND pid = pg_backend_pid()"
 
     def connect_args(self) -> dict[str, Any]:
         """Return libpq's keywords (https://www.postgresql.org/docs/current/libpq-connect.html)."""
@@ -230,30 +217,6 @@ class PostgreSQL(PostgreSQLRelations, PostgreSQLScripts, PostgreSQLErrors, Postg
         libpq.PQgetCancel.restype = ctypes.c_void_p
         handle = ctypes.c_void_p(libpq.PQgetCancel(ctypes.c_void_p(driver_connection.pgconn_ptr)))
         return lambda: libpq.PQcancel(handle, ctypes.create_string_buffer(256), 256)
-
-    def lock_key(self, name: str) -> int:
-        """Return a number of 63 bits; it is the database's own."""
-        return int.from_bytes(hashlib.sha256(f"dbctl:{name}".encode()).digest()[:8], "big") >> 1
-
-    def refuse_lock(self, connection: Connection) -> None:
-        """Refuse a pooler, which shows its client another process id than the server's, and a standby."""
-        pid, standby = connection.exec_driver_sql("SELECT pg_backend_pid(), pg_is_in_recovery()").one()
-        driver_connection: Any = connection.connection.driver_connection
-        if pid != driver_connection.info.backend_pid:
-            raise WorkRefused(
-                "a lock would exclude nobody: a pooler such as PgBouncer answers here, which hands its sessions round",
-                "connect to the server itself",
-            )
-        if standby:
-            raise WorkRefused("a lock would exclude nobody elsewhere: this is a standby", "take it on the primary")
-
-    @contextmanager
-    def ddl_lock(self, connection: Connection) -> Iterator[None]:
-        """Take a transaction's advisory lock: CREATE TABLE IF NOT EXISTS alone fails when two run it at once."""
-        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_DDL_LOCK})").scalar():
-            self._tell_of_ddl_wait()
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_DDL_LOCK})")
-        yield
 
 
 backend = PostgreSQL

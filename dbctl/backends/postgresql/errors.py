@@ -49,7 +49,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "42P01": Meaning(MissingTable),
     "53100": Meaning(NoSpace),  # disk_full
     "53300": _LOST,  # too_many_connections
-    "55P03": Meaning(OutOfTime),  # lock_not_available
+    "55P03": Meaning(OutOfTime, lock=True),  # lock_not_available
     "57014": Meaning(OutOfTime),  # query_canceled: the statement timeout
     "57P01": _LOST,  # admin_shutdown
     "57P02": _LOST,  # crash_shutdown

@@ -67,7 +67,7 @@ async def _open(backend: Backend, kwargs: dict[str, Any], wanted: str) -> Any:
     try:
         return await backend.opening(asyncpg.connect(**kwargs, target_session_attrs=wanted))
     except asyncpg.TargetServerAttributeNotMatched as error:
-        message = f"profile {backend.profile.name}: connection failed: {kwargs['host']} is not {wanted}"
+        message = f"{backend.profile.called}: connection failed: {kwargs['host']} is not {wanted}"
         raise ConnectError(message, transient=True) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise backend.connect_error(error) from error

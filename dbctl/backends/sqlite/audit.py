@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbctl.backends.audit import Facts, Questions
-from dbctl.backends.findings import Finding, Level
+from dbctl.backends.findings import Figures, Finding, Level
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -46,11 +46,12 @@ def _foreign_keys(connection: Connection) -> list[Finding]:
 
 
 def _busy_timeout(connection: Connection) -> list[Finding]:
-    milliseconds = int(_pragma(connection, "busy_timeout"))
-    if milliseconds:
-        return [Finding(Level.OK, "busy_timeout", f"{milliseconds / 1000:g} s")]
+    seconds = int(_pragma(connection, "busy_timeout")) / 1000
+    figures: Figures = {"value": seconds, "unit": "s"}
+    if seconds:
+        return [Finding(Level.OK, "busy_timeout", f"{seconds:g} s", **figures)]
     why = 'Whoever meets another\'s lock fails at once with "database is locked".'
-    return [Finding(Level.WARNING, "busy_timeout", "0 s", why, "PRAGMA busy_timeout = 5000")]
+    return [Finding(Level.WARNING, "busy_timeout", "0 s", why, "PRAGMA busy_timeout = 5000", **figures)]
 
 
 def _journal_mode(connection: Connection) -> list[Finding]:
@@ -101,8 +102,9 @@ def _integrity(connection: Connection) -> Iterator[Finding]:
         problems, orphans = [str(error.orig)], []
     for table, row, parent, _ in orphans:
         problems.append(f"row {row} of {table} refers to a row of {parent} that is not there")
+    figures: Figures = {"value": len(problems), "limit": 0, "unit": "errors"}
     if not problems:
-        yield Finding(Level.OK, "integrity", "whole")
+        yield Finding(Level.OK, "integrity", "whole", **figures)
         return
     more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     fix = "restore a backup, or: sqlite3 FILE .recover" if not orphans or len(problems) > len(orphans) else None
@@ -112,4 +114,5 @@ def _integrity(connection: Connection) -> Iterator[Finding]:
         "; ".join(problems[:_SHOWN]) + more,
         "The database breaks its own rules: queries may return wrong rows.",
         fix or "delete those rows, or add what they refer to",
+        **figures,
     )

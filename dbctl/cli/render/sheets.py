@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
@@ -47,6 +47,7 @@ class Sheet:
         single: Whether it is one record, and no list that happens to have one.
         marks: The columns whose text stands below the last one's, and what it is marked with.
         across: The columns whose text stands below its row, across all of it.
+        for_programs: The columns that no table shows: it says in words what they say in figures.
         declared: Whether it was made for people to read too; else it is data, to be shown as it is.
     """
 
@@ -55,7 +56,22 @@ class Sheet:
     single: bool = False
     marks: Mapping[str, str] = field(default_factory=dict)
     across: Collection[str] = ()
+    for_programs: Collection[str] = ()
     declared: bool = True
+
+    def for_people(self) -> Sheet:
+        """Return the same without the columns for programs."""
+        if not self.for_programs:
+            return self
+
+        def kept(names: Sequence[str], values: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(value for name, value in zip(names, values, strict=True) if name not in self.for_programs)
+
+        batches = (
+            Batch(kept(batch.columns, batch.columns), [kept(batch.columns, row) for row in batch.rows])
+            for batch in self.batches
+        )
+        return replace(self, batches=batches, columns=kept(self.columns, self.columns), for_programs=())
 
     def uniform(self) -> Iterator[Batch]:
         """Return the batches, for a format in which all rows have the same columns.
@@ -67,7 +83,9 @@ class Sheet:
         for batch in self.batches:
             columns = columns or batch.columns
             if batch.columns != columns:
-                raise UsageError("its rows have different columns, which only JSON can show", "say --output jsonl")
+                raise UsageError(
+                    "the result's rows have different columns, which only JSON can show", "say --output jsonl"
+                )
             yield batch
 
 
@@ -105,7 +123,8 @@ def sheet_of(result: Any, function: Callable[..., Any], extra: Mapping[str, Any]
     every = [each for kind in _dataclasses(_returned(function)) for each in fields(kind)]
     marks = {each.name: each.metadata["below"] for each in every if "below" in each.metadata}
     across = [each.name for each in every if "across" in each.metadata]
-    return Sheet(batches, known, single, marks, across)
+    for_programs = [each.name for each in every if not each.metadata.get("table", True)]
+    return Sheet(batches, known, single, marks, across, for_programs)
 
 
 @dataclass

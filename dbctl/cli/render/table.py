@@ -32,6 +32,7 @@ _ACROSS = "  "
 
 def table(sheet: Sheet, screen: Screen) -> Iterator[str]:
     """Write a result as a table; a single record as a line for each of its values."""
+    sheet = sheet.for_people()
     batches = sheet.uniform()
     columns: Sequence[str] = sheet.columns
     rows: list[Row] = []

@@ -1,6 +1,6 @@
 """`dbctl profiles set`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from dbctl.profiles import Profiles
 from dbctl.profiles.completion import complete_profile
 from dbctl.profiles.editing import Edit, Remove, Set
 from dbctl.profiles.settings import settings_of
+from dbctl.profiles.words import nearest
 from dbctl.profiles.writing import ProfileFile, table_of
 from dbctl.work.effects import writes
 
@@ -60,7 +61,7 @@ def set_(
         table = table_of(profiles, name)
         for key in gone:
             if not _is_in(table, key):
-                raise ConfigError(f"{file.path} [profiles.{name}]: {key} is not there")
+                raise ConfigError(f"{file.path} [profiles.{name}]: {key} is not there", nearest(key, _keys(table)))
         return [*(Remove(_path(name, key)) for key in gone), *(Set(_path(name, key), values[key]) for key in values)]
 
     file.change(edits, [name], backend_of)
@@ -74,6 +75,11 @@ def _joined(words: Sequence[str]) -> Sequence[str]:
 
 def _path(name: str, key: str) -> tuple[str, ...]:
     return ("profiles", name, *key.split("."))
+
+
+def _keys(table: Any, prefix: str = "") -> Iterator[str]:
+    for key, value in table.items():
+        yield from _keys(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
 
 
 def _is_in(table: Any, key: str) -> bool:

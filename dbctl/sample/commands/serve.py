@@ -66,7 +66,7 @@ def serve(
         hear_signals(lambda *_: setattr(server, "should_exit", True))
         address, bound = listener.getsockname()[:2]
         place = f"[{address}]:{bound}" if ":" in address else f"{address}:{bound}"
-        _log.info("profile %s is served on http://%s", profile.name, place)
+        _log.info("%s is served on http://%s", profile.called, place)
         server.run(sockets=[listener])
 
 

@@ -1,7 +1,4 @@
-"""Holding a profile against the limits, the clock and the sessions of the database that it leads to.
-
-The backend measures (`Backend.facts`); what is said here of the measures holds for every database.
-"""
+"""What is said of what a database was measured to be, in the order in which equally bad findings are shown."""
 
 from __future__ import annotations
 
@@ -11,9 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from dbctl.backends.audit import Facts, IdleTransaction, Timeout, Way
-from dbctl.backends.findings import Finding, Level
-from dbctl.connections.connector import opened
-from dbctl.errors import CheckFailed
+from dbctl.backends.findings import Figures, Finding, Level
 from dbctl.profiles import Profile
 from dbctl.profiles.model import Pool
 from dbctl.profiles.tls import VERIFYING
@@ -30,48 +25,6 @@ _SHOWN = 3
 """Sessions that are named; the rest is counted."""
 
 
-def diagnose(profile: Profile, level: Level = Level.WARNING, *, deep: bool = False) -> Sequence[Finding]:
-    """Do what `examine` does, and raise where a finding is as bad as `level`.
-
-    Raises:
-        CheckFailed: One is; `result` holds all.
-        ConnectError: The database can't be reached.
-    """
-    findings = examine(profile, deep=deep)
-    bad = [finding for finding in findings if finding.level.rank >= level.rank]
-    if bad:
-        counts = ((each, sum(finding.level is each for finding in bad)) for each in reversed(Level))
-        told = ", ".join(f"{count} {each}{'s' if count > 1 else ''}" for each, count in counts if count)
-        raise CheckFailed(f"{profile.called}: doctor found {told}", findings)
-    return findings
-
-
-def examine(profile: Profile, *, deep: bool = False) -> Sequence[Finding]:
-    """Ask the database for its limits and hold the profile against them, on one connection, without writing.
-
-    Args:
-        profile: The profile to examine.
-        deep: Whether to read all data, where the database can check them (SQLite).
-
-    Returns:
-        The findings, the worst first.
-
-    Raises:
-        ConnectError: The database can't be reached.
-    """
-    from dbctl.connections.response_timeouts import bound_questions
-
-    with opened(profile) as connector:
-        bound_questions(connector.engine, connector.backend)
-        with connector.engine.connect() as connection:
-            facts = connector.backend.facts(connection, deep=deep)
-    found = [*(finding for rule in _RULES for finding in rule(profile, facts)), *facts.findings]
-    return sorted(found, key=lambda finding: -finding.level.rank)
-
-
-# --- the rules, in the order in which equally bad findings are shown ---
-
-
 def _connections(profile: Profile, facts: Facts) -> Iterator[Finding]:
     bounds = [(bound.limit, bound) for bound in facts.limits if bound.limit is not None]
     if not bounds:
@@ -82,15 +35,17 @@ def _connections(profile: Profile, facts: Facts) -> Iterator[Finding]:
     allowed = f"{tightest.name}: {limit}, {others} of them in use by others"
     why = "Beyond the limit the server refuses to connect, to this service and to all others."
     fix = _smaller_pool(pool, limit - others, workers) or f"raise {tightest.name}"
+    figures: Figures = {"value": None, "limit": limit, "used": others, "unit": "connections"}
     if math.isinf(pool.capacity):
-        yield Finding(Level.WARNING, "connections", f"the pool has no limit; {allowed}", why, fix)
+        yield Finding(Level.WARNING, "connections", f"the pool has no limit; {allowed}", why, fix, **figures)
         return
-    demand = workers * int(pool.capacity)
+    figures["value"] = demand = workers * int(pool.capacity)
     measured = f"{workers} * ({pool.size} + {pool.max_overflow}) = {demand}; {allowed}"
     if demand <= limit - others:
-        yield Finding(Level.OK, "connections", measured)
+        yield Finding(Level.OK, "connections", measured, **figures)
     else:
-        yield Finding(Level.ERROR if demand > limit else Level.WARNING, "connections", measured, why, fix)
+        level = Level.ERROR if demand > limit else Level.WARNING
+        yield Finding(level, "connections", measured, why, fix, **figures)
 
 
 def _smaller_pool(pool: Pool, room: int, workers: int) -> str | None:
@@ -109,20 +64,21 @@ def _recycle(profile: Profile, facts: Facts) -> Iterator[Finding]:
     if facts.idle is None:
         return
     name, seconds, recycle = facts.idle.name, facts.idle.seconds, profile.pool.recycle
+    figures: Figures = {"value": recycle if recycle >= 0 else None, "limit": seconds, "unit": "s"}
     if seconds is None:
-        yield Finding(Level.OK, "recycle", f"the server ends no idle connection ({name} = 0)")
+        yield Finding(Level.OK, "recycle", f"the server ends no idle connection ({name} = 0)", **figures)
         return
     measured = f"{f'{recycle} s' if recycle >= 0 else 'never'}; the server's {name} is {seconds:g} s"
     if 0 <= recycle < seconds:
-        yield Finding(Level.OK, "recycle", measured)
+        yield Finding(Level.OK, "recycle", measured, **figures)
         return
     fix = f"pool.recycle = {int(seconds * 0.9)}"
     if profile.pool.pre_ping:
         why = "The server ends connections that the pool still keeps; pre-ping finds that out and connects anew."
-        yield Finding(Level.NOTE, "recycle", measured, why, fix)
+        yield Finding(Level.NOTE, "recycle", measured, why, fix, **figures)
     else:
         why = "The pool hands out connections that the server has ended: the first request after a quiet time fails."
-        yield Finding(Level.ERROR, "recycle", measured, why, fix)
+        yield Finding(Level.ERROR, "recycle", measured, why, fix, **figures)
 
 
 def _pre_ping(profile: Profile, facts: Facts) -> Iterator[Finding]:
@@ -165,12 +121,13 @@ def _certificate(_profile: Profile, facts: Facts) -> Iterator[Finding]:
     days = (facts.certificate_ends - datetime.now(UTC)).total_seconds() / 86400
     day = f"{facts.certificate_ends:%Y-%m-%d}"
     measured = f"the server's ends on {day}, in {days:.0f} days" if days >= 0 else f"the server's ended on {day}"
+    figures: Figures = {"value": round(days, 2), "limit": _RENEW_DAYS, "unit": "days"}
     if days >= _RENEW_DAYS:
-        yield Finding(Level.OK, "certificate", measured)
+        yield Finding(Level.OK, "certificate", measured, **figures)
     else:
         why = "From then on clients that verify it can't connect."
         level = Level.ERROR if days < _URGENT_DAYS else Level.WARNING
-        yield Finding(level, "certificate", measured, why, "renew the server's certificate")
+        yield Finding(level, "certificate", measured, why, "renew the server's certificate", **figures)
 
 
 def _login(_profile: Profile, facts: Facts) -> Iterator[Finding]:
@@ -191,25 +148,28 @@ def _echo(profile: Profile, _facts: Facts) -> Iterator[Finding]:
 
 
 def _statement_timeout(profile: Profile, facts: Facts) -> Iterator[Finding]:
-    if profile.statement_timeout is not None:
-        yield Finding(Level.OK, "statement_timeout", f"{profile.statement_timeout:g} s")
-    elif facts.statement is not None and facts.statement.seconds is not None:
-        yield Finding(Level.OK, "statement_timeout", f"{_limit(facts.statement)}, the server's")
+    own, servers = profile.statement_timeout, facts.statement.seconds if facts.statement else None
+    figures: Figures = {"value": own or servers, "unit": "s"}
+    if own is not None:
+        yield Finding(Level.OK, "statement_timeout", f"{own:g} s", **figures)
+    elif facts.statement is not None and servers is not None:
+        yield Finding(Level.OK, "statement_timeout", f"{_limit(facts.statement)}, the server's", **figures)
     else:
         why = "A statement may run for ever, and keep its connection and its locks for as long."
         level = Level.WARNING if profile.environment == "production" else Level.NOTE
-        yield Finding(level, "statement_timeout", "none", why, "statement_timeout = 30")
+        yield Finding(level, "statement_timeout", "none", why, "statement_timeout = 30", **figures)
 
 
 def _open_transaction(_profile: Profile, facts: Facts) -> Iterator[Finding]:
     if facts.open_transaction is None:
         return
-    measured = _limit(facts.open_transaction)
-    if facts.open_transaction.seconds is not None:
-        yield Finding(Level.OK, "transaction_timeout", measured)
+    measured, seconds = _limit(facts.open_transaction), facts.open_transaction.seconds
+    figures: Figures = {"value": seconds, "unit": "s"}
+    if seconds is not None:
+        yield Finding(Level.OK, "transaction_timeout", measured, **figures)
     else:
         why = "A transaction that is left open keeps its locks until somebody finds it."
-        yield Finding(Level.NOTE, "transaction_timeout", measured, why, facts.open_transaction.fix)
+        yield Finding(Level.NOTE, "transaction_timeout", measured, why, facts.open_transaction.fix, **figures)
 
 
 def _limit(timeout: Timeout) -> str:
@@ -219,8 +179,10 @@ def _limit(timeout: Timeout) -> str:
 def _idle_transactions(_profile: Profile, facts: Facts) -> Iterator[Finding]:
     if facts.transactions is None:
         return
+    longest = max((each.seconds for each in facts.transactions), default=0)
+    figures: Figures = {"value": round(longest, 3), "limit": _IDLE_S, "unit": "s"}
     if not facts.transactions:
-        yield Finding(Level.OK, "idle_transactions", "none")
+        yield Finding(Level.OK, "idle_transactions", "none", **figures)
         return
     told = [_idling(each) for each in facts.transactions[:_SHOWN]]
     if len(facts.transactions) > _SHOWN:
@@ -228,7 +190,8 @@ def _idle_transactions(_profile: Profile, facts: Facts) -> Iterator[Finding]:
     bad = any(each.blocks or each.seconds >= _IDLE_S for each in facts.transactions)
     why = "A transaction that does nothing keeps its locks and its connection, and old rows from being cleaned up."
     fix = "commit or roll back before waiting for anything else: dbctl.session does at its end"
-    yield Finding(Level.WARNING if bad else Level.NOTE, "idle_transactions", "; ".join(told), why, fix)
+    level = Level.WARNING if bad else Level.NOTE
+    yield Finding(level, "idle_transactions", "; ".join(told), why, fix, **figures)
 
 
 def _idling(transaction: IdleTransaction) -> str:
@@ -240,25 +203,28 @@ def _clock(_profile: Profile, facts: Facts) -> Iterator[Finding]:
     if facts.clock is None:
         return
     ahead, within = facts.clock.ahead, facts.clock.within
+    figures: Figures = {"value": round(ahead, 6), "limit": _APART_S, "unit": "s"}
     if abs(ahead) - within <= _APART_S:
-        yield Finding(Level.OK, "clock", f"at most {abs(ahead) + within:.4f} s from this machine's")
+        yield Finding(Level.OK, "clock", f"at most {abs(ahead) + within:.4f} s from this machine's", **figures)
     else:
         measured = f"the server's is {ahead:+.3f} s from this machine's (± {within:.3f} s)"
         why = "Times that the server writes and times that the service writes do not compare."
-        yield Finding(Level.WARNING, "clock", measured, why, "run an NTP client, such as chrony, on both machines")
+        fix = "run an NTP client, such as chrony, on both machines"
+        yield Finding(Level.WARNING, "clock", measured, why, fix, **figures)
 
 
 def _time_zone(_profile: Profile, facts: Facts) -> Iterator[Finding]:
     if facts.clock is None:
         return
     here = time.localtime().tm_gmtoff
+    figures: Figures = {"value": facts.clock.utc_offset - here, "limit": 0, "unit": "s"}
     if facts.clock.utc_offset == here:
-        yield Finding(Level.OK, "time_zone", "the server's is this machine's")
+        yield Finding(Level.OK, "time_zone", "the server's is this machine's", **figures)
     else:
         measured = f"the server's is {_zone(facts.clock.utc_offset)}, this machine's {_zone(here)}"
         why = "now() and datetime.now() differ by that where a time is stored without its zone."
         fix = "store times with their zone, or in UTC: datetime.now(UTC)"
-        yield Finding(Level.NOTE, "time_zone", measured, why, fix)
+        yield Finding(Level.NOTE, "time_zone", measured, why, fix, **figures)
 
 
 def _zone(seconds: int) -> str:
@@ -275,7 +241,7 @@ def _encoding(_profile: Profile, facts: Facts) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "encoding", facts.encoding.name, why, facts.encoding.fix)
 
 
-_RULES: Sequence[Callable[[Profile, Facts], Iterator[Finding]]] = (
+RULES: Sequence[Callable[[Profile, Facts], Iterator[Finding]]] = (
     _connections,
     _recycle,
     _pre_ping,

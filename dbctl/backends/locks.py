@@ -1,0 +1,94 @@
+"""Locks: those that runs take, and those of other transactions that a statement waits for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dbctl.errors import Unsupported
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.profiles import Profile
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock: a session's number, None where none holds it any more, and the program's name where it has one.
+
+    A transaction that was prepared for two-phase commit holds its locks without a session.
+    """
+
+    session: int | None
+    program: str | None = None
+
+    def __str__(self) -> str:
+        if self.session is None:
+            return "a prepared transaction"
+        return f"session {self.session}" + (f" ({self.program})" if self.program else "")
+
+
+class Locks:
+    """The part of a backend that knows locks; what a database has of them is in its package."""
+
+    title: ClassVar[str]
+    profile: Profile
+
+    # --- locks of other transactions ---
+
+    @property
+    def lock_timeout(self) -> float | None:
+        """For how many seconds the server lets a statement wait for one, where the profile says; its own else."""
+        return self.profile.lock_timeout
+
+    def lock_holders(self, driver_connection: Any) -> AbstractContextManager[Callable[[], Sequence[Holder]]] | None:
+        """Return what asks, from a second connection, who holds what a connection waits for; None where nobody tells.
+
+        It is used in a thread of its own; what it returns asks anew each time, and returns nothing where the connection
+        does not wait. What the driver raises, such as for a privilege that the user lacks, passes through.
+        """
+        return None
+
+    # --- advisory locks: statements get `:key`, what `lock_key` returns ---
+
+    lock_statement: ClassVar[str] = ""
+    """Takes a session's lock where it is free, and returns 1, or true."""
+    unlock_statement: ClassVar[str] = ""
+    lock_holder_statement: ClassVar[str] = ""
+    """Returns the id of the session that holds it, or null."""
+    own_lock_statement: ClassVar[str] = ""
+    """Returns whether this session holds it."""
+
+    def lock_file(self, name: str) -> Path | None:
+        """Return the file that stands for a lock of this name, or None where the server has locks.
+
+        Raises:
+            WorkRefused: There is nothing that other processes could see.
+        """
+        return None
+
+    def lock_key(self, name: str) -> int | str:
+        """Return what the server calls a lock of this name."""
+        raise Unsupported(f"{self.title} has no advisory locks")
+
+    def refuse_lock(self, connection: Connection) -> None:
+        """Do nothing where a lock of this session excludes all others.
+
+        Raises:
+            WorkRefused: It would exclude nobody, or not all; the message says why.
+        """
+
+    @contextmanager
+    def ddl_lock(self, connection: Connection) -> Iterator[None]:
+        """Hold off every other run that creates or drops tables in this database for the length of the block."""
+        yield
+
+    def _tell_of_ddl_wait(self) -> None:
+        _log.info("waiting for another run, which creates or drops tables in this database")

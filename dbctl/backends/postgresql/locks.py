@@ -1,0 +1,96 @@
+"""Locks of PostgreSQL's: advisory ones, and who holds what a session waits for.
+
+https://www.postgresql.org/docs/current/explicit-locking.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.base import Backend
+from dbctl.backends.locks import Holder
+from dbctl.errors import WorkRefused
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# Any number will do that no other program uses for an advisory lock; this one spells "dbctlddl".
+_DDL_LOCK = int.from_bytes(b"dbctlddl", "big") >> 1
+
+# https://www.postgresql.org/docs/current/view-pg-locks.html: a key of 64 bits stands there as two of 32
+_LOCKS = (
+    "FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND (CAST(classid AS bigint) << 32 | CAST(objid AS bigint)) = :key"
+)
+
+# A transaction that is prepared has no session, and stands there as 0. Behind a pooler, or where one of several hosts
+# answers, no session of this user and program has the number that the waiting one is thought to have.
+# https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SESSION
+_HOLDERS = """
+SELECT blocking, holder.application_name
+FROM pg_stat_activity waiting, unnest(pg_blocking_pids(waiting.pid)) blocking
+LEFT JOIN pg_stat_activity holder ON holder.pid = blocking
+WHERE waiting.pid = %s AND waiting.usename = session_user AND waiting.datname = current_database()
+    AND waiting.application_name = current_setting('application_name')
+GROUP BY blocking, holder.application_name ORDER BY blocking
+"""
+
+_TO_CONNECT = 2
+"""Seconds; libpq advises against fewer."""
+
+
+class PostgreSQLLocks(Backend):
+    """The locks of runs, of DDL, and of others."""
+
+    lock_statement = "SELECT pg_try_advisory_lock(:key)"
+    unlock_statement = "SELECT pg_advisory_unlock(:key)"
+    lock_holder_statement = f"SELECT pid {_LOCKS}"
+    own_lock_statement = f"SELECT count(*) {_LOCKS} AND pid = pg_backend_pid()"
+
+    def lock_key(self, name: str) -> int:
+        """Return a number of 63 bits; it is the database's own."""
+        return int.from_bytes(hashlib.sha256(f"dbctl:{name}".encode()).digest()[:8], "big") >> 1
+
+    def refuse_lock(self, connection: Connection) -> None:
+        """Refuse a pooler, which shows its client another process id than the server's, and a standby."""
+        pid, standby = connection.exec_driver_sql("SELECT pg_backend_pid(), pg_is_in_recovery()").one()
+        driver_connection: Any = connection.connection.driver_connection
+        if pid != driver_connection.info.backend_pid:
+            raise WorkRefused(
+                "a lock would exclude nobody: a pooler such as PgBouncer answers here, which hands its sessions round",
+                "connect to the server itself",
+            )
+        if standby:
+            raise WorkRefused("a lock would exclude nobody elsewhere: this is a standby", "take it on the primary")
+
+    @contextmanager
+    def ddl_lock(self, connection: Connection) -> Iterator[None]:
+        """Take a transaction's advisory lock: CREATE TABLE IF NOT EXISTS alone fails when two run it at once."""
+        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_DDL_LOCK})").scalar():
+            self._tell_of_ddl_wait()
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_DDL_LOCK})")
+        yield
+
+    @contextmanager
+    def lock_holders(self, driver_connection: Any) -> Iterator[Callable[[], Sequence[Holder]]]:
+        """Ask for the processes that block the connection's, on a second connection."""
+        import psycopg2
+
+        asynchronous = self.transport(driver_connection) is not None
+        process = driver_connection.get_server_pid() if asynchronous else driver_connection.info.backend_pid
+        url = self.url()
+        _, place = url.get_dialect()().create_connect_args(url)
+        login = dict(place) | self.connect_args() | {"connect_timeout": _TO_CONNECT, "cursor_factory": None}
+        with closing(psycopg2.connect(**login)) as connection:
+            connection.autocommit = True
+
+            def ask() -> Sequence[Holder]:
+                with connection.cursor() as cursor:
+                    cursor.execute(_HOLDERS, (process,))
+                    return [Holder(blocking or None, program or None) for blocking, program in cursor]
+
+            yield ask
