@@ -14,7 +14,9 @@
     │   ├── Contention      other transactions got in the way: a deadlock, or a failed serialization
     │   ├── MissingTable    the work needs a table that is not there
     │   ├── NoSpace         the database has no space left to write to
-    │   └── Unsupported     the database has nothing of the kind
+    │   ├── Unsupported     the database has nothing of the kind
+    │   └── FunctionFailed  a service's own function has raised an error of its own
+    ├── Exited              a service's own function, or a program, has ended with an exit code
     ├── CheckFailed         a check answered no
     ├── LockHeld            another run holds the lock
     ├── ConfirmationNeeded  a protected profile without its confirmation
@@ -42,6 +44,8 @@ class Remedy(StrEnum):
     NAME_PROFILE = "name one"
     NAME_APP_DIR = "name the directory that holds it"
     EXCLUDE_MODULE = "leave it out"
+    NO_TRANSACTION = "run it without one"
+    TAKE_OUT_OR_NO_TRANSACTION = "take it out, or run it without one"
     DROP_IN_BATCHES = "raise max_locks_per_transaction, or drop the tables in batches"
 
 
@@ -136,6 +140,23 @@ class NoSpace(WorkRefused):
 
 class Unsupported(WorkRefused):
     """The database has nothing of the kind."""
+
+
+class FunctionFailed(WorkRefused):
+    """A service's own function has raised an error that is none of the database's; what was not committed is undone."""
+
+
+class Exited(DbctlError):
+    """A service's own function, or a program, has ended with an exit code other than 0, which is to be kept.
+
+    Args:
+        code: The exit code.
+        message: What to say of it; "" where it has said all by itself.
+    """
+
+    def __init__(self, code: int, message: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class CheckFailed(DbctlError):

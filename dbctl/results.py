@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from itertools import count, starmap
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +21,19 @@ class Markdown(PlainText):
     """Base of text of dbctl's own that is Markdown: laid out on a terminal, and as it is elsewhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One record, whose columns are known only when it is there; several of them may have different ones.
+
+    Args:
+        columns: The columns' names; a value may be such a record itself.
+        values: A value for each.
+    """
+
+    columns: tuple[str, ...]
+    values: Sequence[Any]
+
+
 class Rows(Generic[T]):
     """Rows as tuples of values below columns, such as a query's, whose columns are known only when it is run.
 
@@ -36,7 +49,7 @@ class Rows(Generic[T]):
     def __init__(
         self, columns: Sequence[str], values: Iterable[Sequence[Any]], make: Callable[..., T] | None = None
     ) -> None:
-        self.columns = tuple(_told_apart(columns))
+        self.columns = told_apart(columns)
         self.values = values
         self.declared = make is not None
         """Whether the rows are of a declared kind."""
@@ -68,13 +81,16 @@ def drawn(result: Any) -> Any:
     return list(result) if isinstance(result, Iterator) else result
 
 
-def _told_apart(names: Sequence[str]) -> Iterator[str]:
+def told_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """Return columns' names; one that is there again gets a number."""
     taken = set(names)
     seen: set[str] = set()
+    found = []
     for name in names:
         unique = name
         if name in seen:
             unique = next(other for number in count(2) if (other := f"{name}_{number}") not in taken)
             taken.add(unique)
         seen.add(unique)
-        yield unique
+        found.append(unique)
+    return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,13 +15,18 @@ from dbctl.backends.definitions import Definitions
 from dbctl.backends.errors import Diagnosis
 from dbctl.backends.locks import Locks
 from dbctl.backends.options import DriverOptions
+from dbctl.backends.programs import Programs
 from dbctl.backends.relations import Relations
+from dbctl.backends.scripts import Scripts
 from dbctl.errors import ConfigError, Unsupported
 from dbctl.profiles import Profile, password_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
+
+_COMMENTS = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+"""What may stand before a statement's first word."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Missing(Enum):
     PRETEND = "work on an empty database in memory"
 
 
-class Backend(DriverOptions, Relations, Definitions, Diagnosis, Locks):
+class Backend(DriverOptions, Relations, Definitions, Scripts, Programs, Diagnosis, Locks):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 
     drivers: ClassVar[Sequence[str]]
@@ -53,6 +59,8 @@ class Backend(DriverOptions, Relations, Definitions, Diagnosis, Locks):
     """Whether a transaction that means to write takes a lock at its start, and so has to be told."""
     check_deferred: ClassVar[str | None] = None
     """The statement that checks now what else a COMMIT would check."""
+    committing_words: ClassVar[str] = r"COMMIT|END"
+    """A regular expression for the words that a statement begins with which commits what was done before it."""
     ping_statement: ClassVar[str] = "SELECT 1"
     default_port: ClassVar[int] = 0
 
@@ -192,6 +200,11 @@ class Backend(DriverOptions, Relations, Definitions, Diagnosis, Locks):
             writes: Whether the unit of work means to write; True only where `locks_to_write`.
         """
         return None
+
+    def commits_by_itself(self, statement: str) -> str | None:
+        """Return the word that a statement begins with, where it commits the transaction that it stands in."""
+        found = re.match(rf"{_COMMENTS}(?P<word>{self.committing_words})\b", statement, re.IGNORECASE | re.DOTALL)
+        return found["word"].upper() if found else None
 
     def has_ended(self, connection: Connection) -> bool:
         """Tell, without asking a server, whether a transaction that its connection takes for open can't be committed.

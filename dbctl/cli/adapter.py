@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from inspect import Parameter, Signature
 from types import ModuleType
@@ -15,31 +15,71 @@ from dbctl.cli import streams
 from dbctl.cli.docstrings import Description
 from dbctl.cli.exits import ExitCode
 from dbctl.cli.metavars import metavar_of
-from dbctl.cli.openers import opener_for
+from dbctl.cli.openers import NOTHING, Opener, opener_for
 from dbctl.cli.options import Globals, Terms
 from dbctl.cli.parser import Subcommand
-from dbctl.work.effects import effects_of
+from dbctl.errors import ConfigError
+from dbctl.work.effects import Effects, effects_of
 
 
-def command_from(module: ModuleType) -> Any:
+def command_from(module: ModuleType, *, own: bool = False) -> Any:
     """Make the command function of a module into a subcommand.
 
     It is the function named like the module; where that is a word of Python's own, with an underscore behind.
+
+    Args:
+        module: The module.
+        own: Whether it is a service's own.
+
+    Raises:
+        ConfigError: It has no such function, or what that needs can't be opened.
     """
     name = module.__name__.rpartition(".")[2]
-    function: Callable[..., Any] = getattr(module, name, None) or getattr(module, f"{name}_")
+    function = next((found for each in (name, f"{name}_") if callable(found := getattr(module, each, None))), None)
+    if function is None:
+        raise ConfigError(f"command {name}: there is no function {name} in {module.__file__}")
+    hints = get_type_hints(function, include_extras=True)
+    parameters = list(inspect.signature(function).parameters.values())
+    needed = hints.get(parameters.pop(0).name) if parameters else None
+    opener = NOTHING if own and not inspect.signature(function).parameters else opener_for(needed, function.__name__)
+    options = [
+        parameter.replace(annotation=with_name(parameter.name, hints[parameter.name]), kind=Parameter.KEYWORD_ONLY)
+        for parameter in parameters
+    ]
+    return subcommand(function, name.rstrip("_").replace("_", "-"), opener, effects_of(function), options, own=own)
+
+
+def subcommand(
+    function: Callable[..., Any],
+    name: str,
+    opener: Opener,
+    effects: Effects,
+    options: Sequence[Parameter],
+    terms: Collection[str] = (),
+    *,
+    own: bool,
+) -> Any:
+    """Make a function into a subcommand.
+
+    Args:
+        function: The function, which is called with what it needs, and with its options by name.
+        name: What is typed.
+        opener: How what it needs is opened.
+        effects: What it does.
+        options: Its options and arguments, as parameters that Typer understands.
+        terms: The terms that it takes besides the opener's.
+        own: Whether it is a service's own.
+    """
     description = Description.of(function.__doc__)
     app = typer.Typer(add_completion=False)
     register = app.command(
-        name=name.replace("_", "-"),
-        cls=Subcommand,
-        help=description.text,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        name=name, cls=Subcommand, help=description.text, context_settings={"help_option_names": ["-h", "--help"]}
     )
-    callback = _subcommand(function)
+    callback = _callback(function, opener, effects, options, terms, own=own)
     register(callback)
     command: Any = typer.main.get_command(app)
     command.description = description
+    command.names_function = effects.names_function
     for parameter in command.params:
         annotation = callback.__annotations__[parameter.name]
         parameter.metavar = parameter.metavar or metavar_of(parameter, annotation)
@@ -70,30 +110,27 @@ def group_callback() -> Callable[..., None]:
     return with_signature(remember, Globals.parameters())
 
 
-def _subcommand(function: Callable[..., Any]) -> Callable[..., None]:
-    effects = effects_of(function)
-    hints = get_type_hints(function, include_extras=True)
-    parameters = list(inspect.signature(function).parameters.values())
-    needed = hints.get(parameters.pop(0).name) if parameters else None
-    opener = opener_for(needed, function.__name__)
-
-    def subcommand(context: typer.Context, **arguments: Any) -> None:
+def _callback(
+    function: Callable[..., Any],
+    opener: Opener,
+    effects: Effects,
+    options: Sequence[Parameter],
+    terms: Collection[str],
+    *,
+    own: bool,
+) -> Callable[..., None]:
+    def call(context: typer.Context, **arguments: Any) -> None:
         from dbctl.cli.run import run
 
         said = Globals.taken_from(arguments).after(context).with_variables()
-        terms = Terms.taken_from(arguments)
-        raise typer.Exit(run(function, opener, arguments, said, terms, effects))
+        taken = Terms.taken_from(arguments)
+        raise typer.Exit(run(function, opener, arguments, said, taken, effects, own=own))
 
-    annotations = [_with_name(parameter.name, hints[parameter.name]) for parameter in parameters]
-    own = [
-        parameter.replace(annotation=annotation, kind=Parameter.KEYWORD_ONLY)
-        for parameter, annotation in zip(parameters, annotations, strict=True)
-    ]
-    terms = Terms.parameters(opener.terms_of(effects))
-    return with_signature(subcommand, [*own, *terms, *Globals.parameters()])
+    taken = Terms.parameters({*opener.terms_of(effects), *terms}, effects.retries)
+    return with_signature(call, [*options, *taken, *Globals.parameters()])
 
 
-def _with_name(name: str, annotation: Any) -> Any:
+def with_name(name: str, annotation: Any) -> Any:
     """Name an option by its parameter; Typer before 0.28 takes `--TEAM` from a metavar that is the same word.
 
     In a copy, for an annotation may serve several parameters.

@@ -10,11 +10,15 @@ from dbctl.cli.line import Line
 from dbctl.cli.parser import parsed
 from dbctl.cli.root import make_root
 from dbctl.cli.tree import CommandTree
+from dbctl.errors import DbctlError
 
 
 def of_command(line: Line) -> Found:
     """Complete what a command or a group takes: the value of an option, the name of one, a command, an argument."""
-    command, context = _reached(make_root(), line.words)
+    try:
+        command, context = _reached(make_root(), line.words)
+    except DbctlError:
+        return ()  # a command that can't be loaded tells why where it is run
     parameters = [one for one in command.get_params(context) if not one.hidden]
     options = [one for one in parameters if one.param_type_name == "option"]
     for option in options:
@@ -57,6 +61,6 @@ def _typed(parameter: Any, context: Any) -> bool:
 def _names(options: Sequence[Any], context: Any, incomplete: str) -> Iterator[tuple[str, str]]:
     for option in options:
         if option.multiple or not _typed(option, context):
-            for name in (*option.opts, *option.secondary_opts):
+            for name in dict.fromkeys((*option.opts, *option.secondary_opts)):  # Typer may have one twice
                 if name.startswith(incomplete):
                     yield name, option.help

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from inspect import cleandoc
 
 _SECTION = re.compile(r"(Args|Returns|Yields|Raises|Examples?):")
+_PARAMETER = re.compile(r"\s+\*{0,2}(\w+)(?:\s*\([^)]*\))?:(.*)")
 _EXAMPLES = ("Example:", "Examples:")
 
 
@@ -35,6 +36,20 @@ class Description:
         body = "\n".join(text).strip()
         shown = cleandoc("\n" + "\n".join(examples)).split("\n")
         return cls(body.partition("\n")[0], body, tuple(shown) if any(shown) else ())
+
+
+def parameters_in(docstring: str | None) -> dict[str, str]:
+    """Return what a docstring's section `Args:` says of each parameter."""
+    said: dict[str, str] = {}
+    name = ""
+    for heading, line in _with_headings(cleandoc(docstring or "")):
+        if heading != "Args:":
+            continue
+        if match := _PARAMETER.fullmatch(line):
+            name, said[match[1]] = match[1], match[2].strip()
+        elif name and line.strip():
+            said[name] = f"{said[name]} {line.strip()}"
+    return said
 
 
 def _with_headings(text: str) -> Iterator[tuple[str | None, str]]:

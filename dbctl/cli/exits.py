@@ -48,8 +48,13 @@ _BY_ERROR: dict[type[errors.DbctlError], ExitCode] = {
 }
 
 
-def exit_code(error: BaseException) -> ExitCode:
-    """Return the exit code for an error: that of its nearest mapped ancestor, or BUG for one dbctl did not raise."""
+def exit_code(error: BaseException) -> int:
+    """Return the exit code for an error: that of its nearest mapped ancestor, or BUG for one dbctl did not raise.
+
+    Where a service's own function, or a program, has ended with one, it is that.
+    """
+    if isinstance(error, errors.Exited):
+        return error.code
     for ancestor in type(error).__mro__:
         if ancestor in _BY_ERROR:
             return _BY_ERROR[ancestor]

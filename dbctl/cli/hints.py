@@ -22,6 +22,8 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.NAME_MODELS: " with models or --models",
     Remedy.NAME_APP_DIR: " with app_dir or --app-dir",
     Remedy.EXCLUDE_MODULE: " with exclude or --exclude",
+    Remedy.NO_TRANSACTION: " with --no-transaction",
+    Remedy.TAKE_OUT_OR_NO_TRANSACTION: " with --no-transaction",
     Remedy.DROP_IN_BATCHES: " with --in-batches",
 }
 _COMMAND = re.compile(r"\bdbctl (?=(?P<command>[a-z][\w-]*))")

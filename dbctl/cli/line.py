@@ -1,7 +1,7 @@
 """The line that is typed, before Typer parses it."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 CONFIG_OPTIONS = ("--config", "-c")
@@ -75,10 +75,16 @@ def _joined(words: Sequence[str]) -> Iterator[str]:
 
 def config_named(words: Sequence[str]) -> str | None:
     """Return the profile file that the words name last."""
+    return value_named(words, CONFIG_OPTIONS)
+
+
+def value_named(words: Sequence[str], options: Collection[str]) -> str | None:
+    """Return the value that the words give last to an option, by any of its names."""
     named = None
     for word, following in zip(words, [*words[1:], None], strict=False):
-        if word in CONFIG_OPTIONS:
+        name, equals, value = word.partition("=")
+        if word in options:
             named = following
-        elif word.startswith("--config="):
-            named = word.partition("=")[2]
+        elif equals and name.startswith("--") and name in options:
+            named = value
     return named

@@ -8,15 +8,17 @@ Nothing of them is imported: their files are read. A module says where help list
 """
 
 import ast
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
 from dbctl.cli.docstrings import Description
+from dbctl.errors import ConfigError
 from dbctl.mounts import Mount
 
 _LAST = 1_000_000
@@ -43,6 +45,11 @@ class Found:
         """Whether it is a package of commands."""
         return self.path.name == "__init__.py"
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a service's own, and not dbctl's."""
+        return not self.module.startswith("dbctl.")
+
     @cached_property
     def problem(self) -> str | None:
         """Why its file can't be read, or None where it can."""
@@ -54,7 +61,7 @@ class Found:
         if isinstance(self._read, str):
             return Description()
         name = self.path.stem.rstrip("_")
-        functions = (node for node in self._read.body if isinstance(node, ast.FunctionDef))
+        functions = (node for node in self._read.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
         own = next((node for node in functions if node.name.rstrip("_") == name), self._read)
         return Description.of(ast.get_docstring(own))
 
@@ -94,25 +101,76 @@ class Found:
         }
 
 
-def commands_of(mounts: Sequence[Mount]) -> tuple[dict[str, Found], list[str]]:
-    """Return the commands by their names, and a note for each mount that is not there.
+@dataclass(frozen=True)
+class Commands:
+    """The commands of some mounts.
 
-    Where two mounts have a command of the same name the first has it.
+    Args:
+        found: They, by their names.
+        notes: What is to be said of mounts that are not there.
+        clashes: Those of a name that another one has already, by that name.
     """
+
+    found: Mapping[str, Found]
+    notes: Sequence[str] = ()
+    clashes: Mapping[str, Found] = field(default_factory=dict)
+
+    def clash(self, name: str) -> str | None:
+        """Return what is to be said where two commands have a name; None where one has it."""
+        if name not in self.clashes:
+            return None
+        return f"command {name}: there are two of this name: {self.found[name].path} and {self.clashes[name].path}"
+
+
+def commands_of(mounts: Sequence[Mount]) -> Commands:
+    """Return the commands of mounts; a name that several have is the first one's."""
     commands: dict[str, Found] = {}
+    clashes: dict[str, Found] = {}
     notes = []
     for mount in mounts:
         try:
-            folders = list(_folders(mount.package))
+            folders = list(_folders(mount.package, mount.directory))
         except ImportError as error:
-            notes.append(f"the commands of {mount.package} are missing: {error}")
+            origin = f" ({mount.origin})" if mount.origin else ""
+            notes.append(f"the commands of {mount.package} are missing: {error}{origin}")
             continue
         for module in iter_modules(folders):
+            if module.name.startswith("_"):
+                continue  # what commands have in common
             folder = Path(module.module_finder.path)  # type: ignore[union-attr]  # of a folder it is a FileFinder
             path = folder / module.name / "__init__.py" if module.ispkg else folder / f"{module.name}.py"
             name = module.name.rstrip("_").replace("_", "-")
-            commands.setdefault(name, Found(name, f"{mount.package}.{module.name}", path, mount))
-    return commands, notes
+            found = Found(name, f"{mount.package}.{module.name}", path, mount)
+            if commands.setdefault(name, found) is not found and commands[name].path != path:
+                clashes.setdefault(name, found)
+    return Commands(commands, notes, clashes)
+
+
+def mounted_by_file(config: str | None, environ: Mapping[str, str] = os.environ) -> Iterator[Mount]:
+    """Yield what the profile file mounts; where it is wrong nothing: a command that reads it tells what is.
+
+    The packages are imported from its `app_dir`, or else from where it is.
+
+    Args:
+        config: The profile file that is named.
+        environ: The environment, in which it may be named too.
+    """
+    from dbctl.profiles.document import Document, find
+
+    try:
+        path = find(config, environ)
+        document = Document.read(path) if path else Document()
+    except ConfigError:
+        return
+    if path is None or not document.commands:
+        return
+    directory = os.path.expanduser(document.app_dir or ".")
+    if "${" in directory:
+        from dbctl.profiles.layers import layer_from_table  # which imports what profiles are made of
+
+        directory = str(layer_from_table({"app_dir": directory}, str(path), path.parent, environ).values["app_dir"])
+    for package in document.commands:
+        yield Mount(package, directory=str(path.parent / directory), origin=f"{path}: commands")
 
 
 def by_panel(commands: Mapping[str, Found]) -> dict[str, list[Found]]:
@@ -133,8 +191,12 @@ def by_panel(commands: Mapping[str, Found]) -> dict[str, list[Found]]:
     return panels
 
 
-def _folders(package: str) -> Iterator[str]:
+def _folders(package: str, directory: str | None = None) -> Iterator[str]:
     """Yield the folders of a package without importing it, nor those that it is in.
+
+    Args:
+        package: Its dotted name.
+        directory: Where it is looked for before all other places.
 
     Raises:
         ModuleNotFoundError: There is none of this name.
@@ -143,7 +205,8 @@ def _folders(package: str) -> Iterator[str]:
     name = ""
     for part in package.split("."):
         name = f"{name}.{part}".lstrip(".")
-        finders = (finder.find_spec(name, path) for finder in sys.meta_path)
+        places = [[directory], None] if path is None and directory else [path]
+        finders = (finder.find_spec(name, place) for place in places for finder in sys.meta_path)
         spec = next((found for found in finders if found is not None), None)
         if spec is None or spec.submodule_search_locations is None:
             raise ModuleNotFoundError(f"there is no package {name}", name=name)

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from dbctl.cli.options import Globals, Terms
-from dbctl.cli.variables import says_yes, variable_of
+from dbctl.cli.calls import Call
 from dbctl.errors import ConfigError, UsageError
 from dbctl.work.effects import Effects
 
 if TYPE_CHECKING:
-    from dbctl.backends.base import Missing
-    from dbctl.profiles import Profile, Profiles
-    from dbctl.work.database import Database
-    from dbctl.work.supervision import Supervisor
+    from dbctl.connections.connector import Connector
+    from dbctl.profiles import Profile
+    from dbctl.work.own_commits import OwnCommits
 
 Work = Callable[[], Any]
 
@@ -30,99 +29,8 @@ _log = logging.getLogger(__name__)
 _TESTING = "testing preset"
 """The origin of what that preset says."""
 
+_WITHOUT_CONNECTION = ("deadline", "lock", "lock_wait", "skip_locked")
 _BOUNDS = ("timeout", "lock_timeout", "deadline", "isolation", "lock", "lock_wait", "skip_locked")
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a command function.
-
-    Args:
-        function: The function.
-        arguments: Its arguments but the first.
-        said: The global options.
-        terms: The terms that were said.
-        effects: What it does with these arguments.
-        supervisor: Who runs it.
-        deliver: Shows a result, or holds it back until all is committed.
-        repeatable: Tells whether nothing of it was shown yet.
-    """
-
-    function: Callable[..., Any]
-    arguments: Mapping[str, Any]
-    said: Globals
-    terms: Terms
-    effects: Effects
-    supervisor: Supervisor
-    deliver: Callable[[Any], Any]
-    repeatable: Callable[[], bool]
-
-    def on(self, needed: Any) -> Any:
-        """Call the function on what it needs."""
-        return self.deliver(self.function(needed, **self.arguments))
-
-    def profiles(self) -> Profiles:
-        """Return the profiles that can be named, with what was said of the one that is chosen."""
-        from dbctl.cli.prompts import ask_password
-        from dbctl.profiles import Profiles
-        from dbctl.profiles.layers import Layer
-
-        named = self.said.profile or []
-        if self.said.url is not None and named:
-            raise UsageError("--url and --profile are both given", "give one of them")
-        if len(named) > 1 and not self.effects.several:
-            raise UsageError(f"--profile is given twice: {', '.join(named)}", "this command takes one at a time")
-        options = [Layer({key: value}, option) for option, key, value in self.terms.over_the_profile()]
-        if self.said.echo:
-            options.append(Layer({"echo": True}, variable_of("echo") if says_yes("echo") else "--echo"))
-        ask = ask_password if self.said.ask_password else None
-        name = named[-1] if named else None
-        return Profiles.load(self.said.config, name=name, url=self.said.url, options=options, ask=ask)
-
-    def profile(self) -> Profile:
-        """Return the profile that is chosen.
-
-        Where it is to be written it has been said which one that is, and one that is protected has been confirmed.
-        """
-        from dbctl.cli.prompts import confirm
-
-        profiles = self.profiles()
-        profile = profiles.select()
-        if self.terms.skip_locked and profile.lock is None:
-            raise UsageError("--skip-locked is said, and there is no lock", "name one with --lock")
-        if self.effects.writes:
-            origin = profiles.choice().origin
-            _log.info("%s: %s%s", profile.called, profile.place, f" ({origin})" if origin else "")
-            if profile.protected and not self.terms.dry_run:
-                confirm(profile, self.terms.confirm, lambda: self._loss(profile))
-        return profile
-
-    def _loss(self, profile: Profile) -> str:
-        """Return what the command takes away, as a sentence without its end; nothing where it does not say."""
-        loses = self.effects.loses
-        if loses is None:
-            return ""
-        from dbctl.connections.connector import opened
-        from dbctl.work.retries import run_unit
-
-        def look() -> str:
-            with opened(profile) as connector:
-                return run_unit(
-                    connector, lambda unit: loses(unit, **self.arguments), retries=0, writes=False, strict=True
-                )
-
-        name = self.function.__name__.rstrip("_").replace("_", "-")
-        where = f" on {profile.host}" if profile.host else ""
-        return f"{name} {self.supervisor.run(look)} in {profile.database or 'memory'}{where}"
-
-    @property
-    def missing(self) -> Missing:
-        """What connecting does where the database is a file that is not there."""
-        from dbctl.backends.base import Missing
-
-        if not self.effects.creates:
-            return Missing.REFUSE
-        return Missing.CREATE if self.effects.writes and not self.terms.dry_run else Missing.PRETEND
 
 
 @dataclass(frozen=True)
@@ -156,6 +64,16 @@ class Opener:
         return {*self.terms, *(self.to_write if effects.writes else ())}
 
 
+def known_opener(needed: Any) -> Opener | None:
+    """Return how what a first parameter is annotated with is opened; None where nothing of the kind can be."""
+    if get_origin(needed) is Annotated:
+        return known_opener(get_args(needed)[0])
+    if get_origin(needed) in {Union, UnionType}:
+        return next(filter(None, map(known_opener, get_args(needed))), None)
+    kind = get_origin(needed) or needed
+    return OPENERS.get(f"{getattr(kind, '__module__', '')}.{getattr(kind, '__qualname__', kind)}")
+
+
 def opener_for(needed: Any, name: str) -> Opener:
     """Return how what a command needs is opened.
 
@@ -166,9 +84,9 @@ def opener_for(needed: Any, name: str) -> Opener:
     Raises:
         ConfigError: Nothing of the kind can be opened.
     """
-    kind = get_origin(needed) or needed
-    opener = OPENERS.get(f"{getattr(kind, '__module__', '')}.{getattr(kind, '__qualname__', kind)}")
+    opener = known_opener(needed)
     if opener is None:
+        kind = get_origin(needed) or needed
         allowed = ", ".join(dict.fromkeys(key.rpartition(".")[2] for key in OPENERS))
         shown = "nothing" if needed is None else getattr(kind, "__qualname__", kind)
         raise ConfigError(
@@ -178,34 +96,58 @@ def opener_for(needed: Any, name: str) -> Opener:
     return opener
 
 
-def _in_unit_of_work(choose: Callable[[Database], Any]) -> Opener:
+def _in_unit_of_work(choose: Callable[[Any], Any], *, by_loop: bool = False) -> Opener:
     def prepare(call: Call) -> Work:
         profile = call.profile()
         _tell_of_memory(profile)
 
         def work() -> Any:
             from dbctl.connections.connector import opened
-            from dbctl.work import runs
+            from dbctl.work.loops import opened_by_loop
+            from dbctl.work.own_commits import OwnCommits
 
-            terms = runs.Terms(
-                writes=call.effects.writes,
-                dry_run=call.terms.dry_run,
-                retries=call.terms.retries if call.effects.repeatable or not call.effects.writes else 0,
-            )
-            with opened(profile, call.missing) as connector:
-                result = runs.perform(
-                    connector, lambda database: call.on(choose(database)), terms, call.supervisor, call.repeatable
-                )
-            if terms.dry_run:
-                _log.info("dry run: all of it is rolled back, nothing is committed")
-            return result
+            commits = OwnCommits(refuse=call.terms.dry_run or call.terms.strict, writes=call.effects.writes)
+            try:
+                if by_loop:
+                    with opened_by_loop(profile, call.missing) as (connector, unit):
+                        return _performed(call, connector, choose, commits=commits, unit=unit)
+                with opened(profile, call.missing) as connector:
+                    return _performed(call, connector, choose, commits=commits)
+            except Exception:
+                commits.tell_what_stays()
+                raise
 
         return work
 
     return Opener(prepare, (*_BOUNDS, "retries"), ("dry_run", "confirm"))
 
 
-def _on_connector(choose: Callable[[Any], Any]) -> Opener:
+def _performed(
+    call: Call, connector: Connector[Any], choose: Callable[[Any], Any], *, commits: OwnCommits, **how: Any
+) -> Any:
+    from dbctl.work import runs
+
+    terms = runs.Terms(
+        writes=call.effects.writes,
+        dry_run=call.terms.dry_run,
+        retries=call.terms.retries if call.effects.repeatable or not call.effects.writes else 0,
+    )
+    watching = commits if call.own else None
+    result = runs.perform(
+        connector,
+        lambda database: call.on(choose(database)),
+        terms,
+        call.supervisor,
+        call.repeatable,
+        commits=watching,
+        **how,
+    )
+    if terms.dry_run:
+        _log.info("dry run: all of it is rolled back, nothing is committed")
+    return result
+
+
+def _on_connector(choose: Callable[[Any], Sequence[Any]], terms: Collection[str] = _BOUNDS) -> Opener:
     def prepare(call: Call) -> Work:
         profile = call.profile()
         _tell_of_memory(profile)
@@ -215,11 +157,30 @@ def _on_connector(choose: Callable[[Any], Any]) -> Opener:
             from dbctl.work import runs
 
             with opened(profile, call.missing) as connector, runs.locked(connector, runs.Terms(), call.supervisor):
-                return call.on(choose(connector))
+                return call.on(*choose(connector))
 
         return work
 
-    return Opener(prepare, _BOUNDS, ("confirm",))
+    return Opener(prepare, terms, ("confirm",))
+
+
+def _in_turn(call: Call) -> Work:
+    profile = call.profile()
+
+    def work() -> Any:
+        from contextlib import ExitStack
+
+        from dbctl.connections.connector import opened
+        from dbctl.work import runs
+        from dbctl.work.database import Turn
+
+        with opened(profile) as connector, ExitStack() as held:
+            # Only this may wait for a server: what follows sees to signals itself.
+            lock = runs.locked(connector, runs.Terms(), call.supervisor)
+            call.supervisor.run(lambda: held.enter_context(lock), call.terms.deadline)
+            return call.on(Turn(connector.backend, call.supervisor.guard, call.supervisor.deadline))
+
+    return work
 
 
 def _tell_of_memory(profile: Profile) -> None:
@@ -266,10 +227,19 @@ OPENERS: Mapping[str, Opener] = {
     "sqlmodel.orm.session.Session": _in_unit_of_work(lambda database: database.session),
     "sqlalchemy.orm.session.Session": _in_unit_of_work(lambda database: database.session),
     "sqlalchemy.engine.base.Connection": _in_unit_of_work(lambda database: database.session.connection()),
-    "dbctl.connections.connector.Connector": _on_connector(lambda connector: connector),
-    "sqlalchemy.engine.base.Engine": _on_connector(lambda connector: connector.engine),
+    "dbctl.connections.connector.Connector": _on_connector(lambda connector: [connector]),
+    "sqlalchemy.engine.base.Engine": _on_connector(lambda connector: [connector.engine]),
     "dbctl.profiles.model.Profile": Opener(_on_profile),
+    "dbctl.work.database.Turn": Opener(_in_turn, _WITHOUT_CONNECTION, ("confirm",)),
     "dbctl.profiles.discovery.Profiles": Opener(_on_profiles),
     "dbctl.profiles.writing.ProfileFile": Opener(_on_file, to_write=("dry_run",)),
     "dbctl.manual.Manual": Opener(_on_manual, profiles=False, hushed=False),
+    "sqlmodel.ext.asyncio.session.AsyncSession": _in_unit_of_work(lambda database: database.session, by_loop=True),
+    "sqlalchemy.ext.asyncio.session.AsyncSession": _in_unit_of_work(lambda database: database.session, by_loop=True),
 }
+
+NOTHING = _on_connector(lambda connector: [], _WITHOUT_CONNECTION)
+"""How a function without such a parameter is called: locked and confirmed all the same."""
+
+LOCKED_PROFILE = _on_connector(lambda connector: [connector.profile])
+"""How a service's own function that asks for a profile is called: it connects by itself, and the lock is held."""

@@ -7,10 +7,11 @@ is run stand after it.
 import functools
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from inspect import Parameter
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
@@ -217,7 +218,7 @@ class Terms:
             "--retries",
             metavar="N",
             min=0,
-            help="How often to repeat after a deadlock; 3 unless said.",
+            help="How often to repeat after a deadlock; {} unless said.",
         ),
     ] = 3
     lock: Annotated[
@@ -227,13 +228,28 @@ class Terms:
     skip_locked: Annotated[
         bool, _term("--skip-locked", help="Do nothing, with exit code 0, where another run holds the lock.")
     ] = False
+    read_only: Annotated[
+        bool, _term("--read-only", help="Let the database refuse to write; what it yields is shown as it comes.")
+    ] = False
+    strict: Annotated[bool, _term("--strict", help="Refuse a COMMIT of the function's own, and roll all back.")] = False
 
     @classmethod
-    def parameters(cls, names: Collection[str]) -> Sequence[Parameter]:
-        """Return those of the options that a command takes as its parameters."""
+    def parameters(cls, names: Collection[str], retries: int = 3) -> Sequence[Parameter]:
+        """Return those of the options that a command takes as its parameters.
+
+        Args:
+            names: Their names.
+            retries: What `--retries` is unless it is said.
+        """
         hints = get_type_hints(cls, include_extras=True)
+        own = replace(cls(), retries=retries)
         return [
-            Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+            Parameter(
+                field.name,
+                Parameter.KEYWORD_ONLY,
+                default=getattr(own, field.name),
+                annotation=_with_default(hints[field.name], getattr(own, field.name)),
+            )
             for field in fields(cls)
             if field.name in names
         ]
@@ -254,6 +270,16 @@ class Terms:
         ):
             if value is not None:
                 yield option, key, value
+
+
+def _with_default(annotation: Any, default: Any) -> Any:
+    """Return an option's annotation whose help tells the default where it has a place for it."""
+    kind, (option,) = get_args(annotation)[0], annotation.__metadata__
+    if "{}" not in option.help:
+        return annotation
+    told = copy(option)
+    told.help = option.help.format(default)
+    return Annotated[kind, told]
 
 
 TERM_OPTIONS = frozenset(f"--{field.name.replace('_', '-')}" for field in fields(Terms))

@@ -15,11 +15,13 @@ TyperError: Any = typer.BadParameter.__mro__[2]
 class Subcommand(TyperCommand):
     """One command, with what its help says beside its parameters.
 
+    `names_function` tells whether its first argument may name a service's own function, which is the command then.
     `suggest` returns what was probably meant by the first word after the command, where the line does not fit it.
     """
 
     description = Description()
     page: str | None = None
+    names_function = False
     suggest: Callable[[str], str | None] = staticmethod(lambda word: None)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -1,7 +1,8 @@
 """The whole command line: its own options, and what it shows where nothing is asked of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any
 
 import typer
@@ -11,8 +12,9 @@ from dbctl.cli import streams
 from dbctl.cli.adapter import with_signature
 from dbctl.cli.docstrings import Description
 from dbctl.cli.exits import ExitCode
+from dbctl.cli.mounted import Commands, commands_of, mounted_by_file
 from dbctl.cli.options import Globals, as_parameters
-from dbctl.cli.tree import CommandTree, make_group
+from dbctl.cli.tree import CommandTree, config_of, make_group, taken_away
 
 SUMMARY = "Administer a database by a connection profile: one subcommand, one session, committed or rolled back whole."
 
@@ -52,7 +54,31 @@ class RootOptions:
 
 
 class Root(CommandTree):
-    """The group of all commands."""
+    """The group of all commands: dbctl's own, and those that the profile file and installed packages mount."""
+
+    def walked(self, ctx: Any, said: Sequence[str] = ()) -> Commands:
+        """Return the commands of all mounts; those of installed packages are looked for where no other is meant."""
+        config = config_of(ctx, said[1:])
+        found = self._with(config, installed=False)
+        if said and said[0] in found.found:
+            return found
+        return self._with(config, installed=True)
+
+    def _with(self, config: str | None, *, installed: bool) -> Commands:
+        """Return the commands of all mounts; those that the profile file takes away come last, and clash with none."""
+        key = (config, installed)
+        if key not in self._known:
+            more = [*mounted_by_file(config), *(mounts.installed() if installed else ())]
+            gone = taken_away({one.key for one in self.mounts if one.key}, config) if more else set()
+            staying = [one for one in self.mounts if one.key not in gone]
+            found = commands_of([*staying, *more])
+            others = commands_of([one for one in self.mounts if one.key in gone]).found
+            self._known[key] = replace(found, found={**others, **found.found})
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple[str | None, bool], Commands]:
+        return {}
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Parse the arguments; the shell may be left out where completion is asked for."""

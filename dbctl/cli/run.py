@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from dbctl.cli import report
+from dbctl.cli.calls import Call
 from dbctl.cli.delivery import deliver
 from dbctl.cli.exits import ExitCode, exit_code
-from dbctl.cli.openers import Call, Opener
+from dbctl.cli.openers import Opener
 from dbctl.cli.options import Globals, Terms
 from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.prompts import restore_terminal
@@ -22,7 +23,9 @@ from dbctl.results import drawn
 from dbctl.runtime.foreign import outlives
 from dbctl.runtime.foreign_errors import stand_in
 from dbctl.work.effects import Effects
+from dbctl.work.functions import OwnFunction
 from dbctl.work.progress import reported_to
+from dbctl.work.shapes import presentable
 from dbctl.work.signals import Terminated, raising_on_signals
 
 _log = logging.getLogger(__name__)
@@ -35,7 +38,9 @@ def run(
     said: Globals,
     terms: Terms,
     effects: Effects,
-) -> ExitCode:
+    *,
+    own: bool = False,
+) -> int:
     """Run a command function and return the exit code.
 
     Args:
@@ -45,13 +50,17 @@ def run(
         said: The global options.
         terms: On what terms it is run.
         effects: What it does.
+        own: Whether it is a service's own function.
     """
     from dbctl.work.supervision import Supervisor
 
     opener.load()
     report.set_up(quiet=said.quiet, debug=said.debug, said=said, arguments=arguments)
     supervisor = Supervisor()
-    code = _run(function, opener, arguments, said, terms, effects.in_a_run(arguments), supervisor)
+    effects = effects.in_a_run(arguments)
+    if terms.read_only:
+        effects = replace(effects, writes=False)
+    code = _run(function, opener, arguments, said, terms, effects, supervisor, own=own)
     if supervisor.abandoned or outlives():
         _leave(code)
     return code
@@ -65,7 +74,9 @@ def _run(
     terms: Terms,
     effects: Effects,
     supervisor: Any,
-) -> ExitCode:
+    *,
+    own: bool,
+) -> int:
     committed = False
     try:
         heard = said if opener.hushed else replace(said, quiet=False)
@@ -73,10 +84,17 @@ def _run(
 
             def show(result: Any) -> Any:
                 """Show what is only read as it comes; of what writes nothing is shown before all is committed."""
-                return drawn(result) if effects.writes else deliver(result, renderer, supervisor)
+                if effects.writes:
+                    return drawn(result)
+                return deliver(presentable(result) if own else result, renderer, supervisor)
 
-            call = Call(function, arguments, said, terms, effects, supervisor, show, lambda: not renderer.has_written)
+            called = OwnFunction(function) if own else function
+            call = Call(
+                called, arguments, said, terms, effects, supervisor, show, lambda: not renderer.has_written, own
+            )
             work = opener.prepare(call)
+            if isinstance(called, OwnFunction):
+                work = called.telling(work)
             try:
                 with ProgressDrawing(quiet=said.quiet, no_color=said.no_color) as drawing, reported_to(drawing):
                     result = work() if effects.owns_terminal else supervisor.run(work, terms.deadline)
@@ -88,7 +106,7 @@ def _run(
                     renderer.show(getattr(signal, "result", None))
                 raise
             committed = effects.writes and not terms.dry_run
-            renderer.show(result, committed=False if terms.dry_run else None)
+            renderer.show(presentable(result) if own else result, committed=False if terms.dry_run else None)
             return ExitCode.DONE
     except DbctlError as error:
         return _failed(error, terms, committed=committed)
@@ -102,7 +120,7 @@ def _run(
         return _unforeseen(error)
 
 
-def _unforeseen(error: Exception) -> ExitCode:
+def _unforeseen(error: Exception) -> int:
     """Say what no part of dbctl has foreseen: what the operating system or SQLAlchemy refuses, or a bug."""
     refused: DbctlError | None = report.refused_by_system(error)
     if refused is None and "sqlalchemy" in sys.modules:
@@ -117,14 +135,15 @@ def _unforeseen(error: Exception) -> ExitCode:
     return exit_code(refused)
 
 
-def _failed(error: DbctlError, terms: Terms, *, committed: bool) -> ExitCode:
+def _failed(error: DbctlError, terms: Terms, *, committed: bool) -> int:
     """Say what went wrong, and return the exit code for it."""
     if isinstance(error, LockHeld) and terms.skip_locked:
         _log.info("skipped: %s", error.message)
         return ExitCode.DONE
     if isinstance(error, OutputLost) and committed:
         error = ResultLost(error.message, "the work is done: do not run it again")
-    report.say_error(error)
+    if error.message:
+        report.say_error(error)
     return exit_code(error)
 
 

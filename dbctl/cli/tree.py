@@ -1,10 +1,9 @@
 """The tree of commands; only the one that is asked for is imported."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import redirect_stdout
 from functools import cached_property
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -13,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from dbctl.cli.adapter import command_from, group_callback
 from dbctl.cli.docstrings import Description
 from dbctl.cli.line import config_named
-from dbctl.cli.mounted import Found, by_panel, commands_of
+from dbctl.cli.mounted import Commands, Found, by_panel, commands_of
 from dbctl.cli.options import TERM_OPTIONS
 from dbctl.cli.parser import TyperError
 from dbctl.errors import ConfigError, DbctlError
@@ -33,18 +32,30 @@ class CommandTree(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command as lists show it, with the first line of its help, without importing it."""
-        found = self._found.get(cmd_name)
+        found = self.walked(ctx).found.get(cmd_name)
         return found and TyperCommand(cmd_name, help=found.description.summary)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that was asked for."""
         name = args[0]
+        commands = self.walked(ctx, args)
+        if clash := commands.clash(name):
+            raise ConfigError(clash, "rename one")
         if name in self.available(ctx, args):
-            command = self._loaded(self._found[name])
+            found = commands.found[name]
+            command = self._loaded(found)
+            if getattr(command, "names_function", False):
+                from dbctl.cli.functions import function_named
+
+                if function := function_named(command, ctx, args[1:]):
+                    target, command, rest = function
+                    return f"{name} {target}", command, rest
             command.suggest = lambda word: self._elsewhere(ctx, name, word)
             return name, command, args[1:]
-        if name in self._found:
-            ctx.fail(f"No such command {name!r}: the profile file has {self._found[name].mount.key} = false")
+        if name in commands.found:
+            ctx.fail(f"No such command {name!r}: the profile file has {commands.found[name].mount.key} = false")
+        if commands.notes:
+            ctx.fail(f"No such command {name!r}: {'; '.join(commands.notes)}")
         self.commands = dict.fromkeys(self.available(ctx, args), self)  # by their names the nearest is suggested
         return super().resolve_command(ctx, args)
 
@@ -65,10 +76,22 @@ class CommandTree(TyperGroup):
         from dbctl.cli import layout, report
 
         panels = by_panel(self.available(ctx))
-        for note in [*self._notes, *(found.problem for panel in panels.values() for found in panel if found.problem)]:
+        commands = self.walked(ctx)
+        clashes = filter(None, map(commands.clash, commands.found))
+        problems = (found.problem for panel in panels.values() for found in panel if found.problem)
+        for note in [*commands.notes, *clashes, *problems]:
             report.say_note(note)
         rows = {panel: [(one.name, one.description.summary) for one in found] for panel, found in panels.items()}
         formatter.write(layout.group_page(self, ctx, rows))
+
+    def walked(self, ctx: Any, said: Sequence[str] = ()) -> Commands:
+        """Return the commands of the group's mounts.
+
+        Args:
+            ctx: The group's context.
+            said: What stands on the line after the group.
+        """
+        return self._walked
 
     def available(self, ctx: Any, said: Sequence[str] = ()) -> Mapping[str, Found]:
         """Return the commands that there are: the profile file can take those of a mount away.
@@ -77,27 +100,20 @@ class CommandTree(TyperGroup):
             ctx: The group's context.
             said: What stands on the line after the group.
         """
-        wanted = [found for name, found in self._found.items() if not said or name == said[0]]
-        keys = {found.mount.key for found in wanted if found.mount.key}
+        found = self.walked(ctx, said).found
+        wanted = [one for name, one in found.items() if not said or name == said[0]]
+        keys = {one.mount.key for one in wanted if one.mount.key}
         if not keys:
-            return self._found
-        gone = _taken_away(keys, _config(ctx, said[1:]))
-        return {name: found for name, found in self._found.items() if found.mount.key not in gone}
+            return found
+        gone = taken_away(keys, config_of(ctx, said[1:]))
+        return {name: one for name, one in found.items() if one.mount.key not in gone}
 
     def first(self, ctx: Any, number: int) -> list[Found]:
         """Return the commands that stand first in the help."""
         return [found for panel in by_panel(self.available(ctx)).values() for found in panel][:number]
 
-    @property
-    def _found(self) -> dict[str, Found]:
-        return self._walked[0]
-
-    @property
-    def _notes(self) -> list[str]:
-        return self._walked[1]
-
     @cached_property
-    def _walked(self) -> tuple[dict[str, Found], list[str]]:
+    def _walked(self) -> Commands:
         return commands_of(self.mounts)
 
     def _elsewhere(self, ctx: Any, name: str, word: str) -> str | None:
@@ -106,7 +122,7 @@ class CommandTree(TyperGroup):
 
         groups = [other for other, found in self.available(ctx).items() if found.is_group and other != name]
         for group in get_close_matches(name, groups):
-            if word in commands_of([_inside(self._found[group])])[0]:
+            if word in commands_of([_inside(self.walked(ctx).found[group])]).found:
                 return f"{group} {word}"
         return None
 
@@ -114,10 +130,13 @@ class CommandTree(TyperGroup):
         if found.is_group:
             return make_group([_inside(found)], found.description, found.page)
         try:
-            with redirect_stdout(sys.stderr):  # what a module prints while it is imported is talk, not data
-                command = command_from(import_module(found.module))
-        except (Exception, SystemExit) as error:
-            raise _explained(found, error) from error
+            command = command_from(_module(found), own=found.is_own)
+        except DbctlError:
+            raise
+        except Exception as error:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            message = f"command {found.name} can't be loaded: {found.path}: {what}"
+            raise (ConfigError(message) if found.is_own else RuntimeError(message)) from error
         command.page = found.page
         return command
 
@@ -153,10 +172,10 @@ def make_group(
 
 def _inside(group: Found) -> Mount:
     """Return the package of a group as a mount of its own."""
-    return Mount(group.module)
+    return Mount(group.module, directory=group.mount.directory)
 
 
-def _config(ctx: Any, said: Sequence[str]) -> str | None:
+def config_of(ctx: Any, said: Sequence[str]) -> str | None:
     """Return the profile file that the line names, before the command or after it; the last one counts."""
     named = config_named(said)
     while named is None and ctx is not None:
@@ -164,7 +183,7 @@ def _config(ctx: Any, said: Sequence[str]) -> str | None:
     return named
 
 
-def _taken_away(keys: Iterable[str], config: str | None) -> set[str]:
+def taken_away(keys: Iterable[str], config: str | None) -> set[str]:
     """Return those of the keys that are false in the profile file."""
     from dbctl.profiles.document import Document
 
@@ -175,10 +194,13 @@ def _taken_away(keys: Iterable[str], config: str | None) -> set[str]:
     return {key for key in keys if not getattr(document, key)}
 
 
-def _explained(found: Found, error: BaseException) -> Exception:
-    """Return the error for a command that can't be loaded: one of dbctl's own is a bug, another's is its owner's."""
-    if isinstance(error, DbctlError):
-        return error
-    what = " ".join(f"{type(error).__name__}: {error}".split())
-    message = f"command {found.name} can't be loaded: {found.path}: {what}"
-    return RuntimeError(message) if found.module.startswith("dbctl.") else ConfigError(message)
+def _module(found: Found) -> ModuleType:
+    """Import a command's module, a service's own guarded."""
+    if not found.is_own:
+        return import_module(found.module)
+    from dbctl.runtime.importing import imported, put_on_path
+
+    directory = found.mount.directory
+    if directory is not None:
+        put_on_path(directory)
+    return imported(found.module, directory or "the working directory", f"command {found.name}", keep_logging=True)

@@ -29,10 +29,10 @@ _TO_CANCEL = 0.5
 
 @dataclass(frozen=True)
 class Use:
-    """A driver's connection in use.
+    """A driver's connection in use, or whatever else the work may wait for.
 
     Attributes:
-        cancel: Has the server end what runs on it.
+        cancel: Has the server end what runs on it; it may be called again.
         cut: Cuts it, where that leads to a server, so that who waits for an answer waits no more.
     """
 
@@ -59,6 +59,11 @@ _watcher: ContextVar[Watcher | None] = ContextVar("dbctl_watcher", default=None)
 def is_ended() -> bool:
     """Tell whether whoever watches has ended the work: what it has by then is all that it gets."""
     return bool(getattr(_watcher.get(), "ended", False))
+
+
+def current_watcher() -> Watcher | None:
+    """Return whoever watches the work of this thread or task."""
+    return _watcher.get()
 
 
 def raise_if_ended() -> None:

@@ -28,6 +28,7 @@ class Document:
     exclude: list[str] = field(default_factory=list)
     app_dir: str | None = None
     sample: bool = True
+    commands: list[str] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -74,6 +75,7 @@ _ALLOWED: Mapping[str, tuple[type, str]] = {
     "exclude": (list, 'a list of module names or patterns, such as ["app.legacy", "*.tests"]'),
     "app_dir": (str, 'a directory\'s path, such as "src"'),
     "sample": (bool, "true, or false, which takes the sample's commands and tables away"),
+    "commands": (list, 'a list of packages of command modules, such as ["app.admin"]'),
     "defaults": (dict, "a table"),
     "profiles": (dict, "tables, such as [profiles.dev]"),
 }
@@ -183,6 +185,8 @@ def _checked(path: Path, content: Mapping[str, Any]) -> Mapping[str, Any]:
         kind, allowed = _ALLOWED[key]
         if not isinstance(value, kind):
             raise ConfigError(f"{path}: {key}: allowed is {allowed}")
+    if not all(isinstance(name, str) for name in content.get("commands", ())):
+        raise ConfigError(f"{path}: commands: allowed is {_ALLOWED['commands'][1]}")
     for name, table in content.get("profiles", {}).items():
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: profiles.{name}: allowed is a table, such as [profiles.{name}]")

@@ -26,14 +26,19 @@ class Left(Exception):
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
+def guarded(*, keep_logging: bool = False) -> Iterator[None]:
     """Run foreign code in the block: what it writes goes to stderr, and what it does to the process is undone.
 
     What it raises passes through. Handlers that it sets for signals are not installed, and what it registers to be
     called at exit is called then, by the same rules.
+
+    Args:
+        keep_logging: Whether the logging that it sets up stays, but for dbctl's own and SQLAlchemy's: what it logs
+            later is to be heard.
     """
+    loggers = _own_loggers if keep_logging else _loggers
     with ExitStack() as stack:
-        for keep in (_descriptors, _streams, _directory, _loggers, warnings.catch_warnings, _process):
+        for keep in (_descriptors, _streams, _directory, loggers, warnings.catch_warnings, _process):
             stack.enter_context(keep())
         yield
 
@@ -146,7 +151,7 @@ def _loggers() -> Iterator[None]:
         yield
     finally:
         for one in [*manager.loggerDict.values()]:
-            if isinstance(one, logging.Logger) and one.name.partition(".")[0] in {"dbctl", "sqlalchemy"}:
+            if isinstance(one, logging.Logger) and _is_own(one):
                 one.setLevel(logging.NOTSET)
                 one.handlers, one.propagate, one.disabled = [], True, False
         for one, values in before:
@@ -158,6 +163,23 @@ def _loggers() -> Iterator[None]:
         logging.captureWarnings(captured)
         manager.disable = below
         manager._clear_cache()  # type: ignore[attr-defined]  # what each logger remembers of what it is to write
+
+
+@contextmanager
+def _own_loggers() -> Iterator[None]:
+    """Put only those loggers back that dbctl's own talk goes through."""
+    known = [one for one in [*logging.root.manager.loggerDict.values()] if isinstance(one, logging.Logger)]
+    before = [(one, vars(one) | {"handlers": [*one.handlers]}) for one in known if _is_own(one)]
+    try:
+        yield
+    finally:
+        for one, values in before:
+            vars(one).update(values)
+        logging.root.manager._clear_cache()  # type: ignore[attr-defined]  # what each remembers of what it is to write
+
+
+def _is_own(logger: logging.Logger) -> bool:
+    return logger.name.partition(".")[0] in {"dbctl", "sqlalchemy"}
 
 
 @contextmanager

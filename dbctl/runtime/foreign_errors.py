@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from linecache import getlines
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 _LONGEST = 300
@@ -52,17 +53,37 @@ def place_of(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return ""  # it says so itself
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_services(frame.filename)]
-    if not frames:
-        return ""
-    name = frames[-1].filename
-    with suppress(OSError, ValueError):  # the working directory may be gone
-        name = min(name, os.path.relpath(name), key=len)
-    return f"{name}, line {frames[-1].lineno}"
+    return _place(frames[-1].filename, frames[-1].lineno) if frames else ""
+
+
+def place_of_call() -> str:
+    """Return the file and the line of the service's own that has led here; "" where there is none."""
+    for frame in _frames():
+        if _is_services(frame.f_code.co_filename):
+            return _place(frame.f_code.co_filename, frame.f_lineno)
+    return ""
 
 
 def stand_in(error: BaseException) -> Foreign:
     """Return what is shown in the error's place where a traceback is asked for: it ends with what may be said."""
     return Foreign(described(error)).with_traceback(error.__traceback__)
+
+
+def _frames() -> Iterator[FrameType]:
+    """Yield the frames that led here, the innermost first; also those in which SQLAlchemy's asyncio is awaited."""
+    frame: FrameType | None = sys._getframe(1)
+    within: Any = sys.modules["greenlet"].getcurrent() if "greenlet" in sys.modules else None
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+        if frame is None and within is not None and (within := within.parent) is not None:
+            frame = within.gr_frame
+
+
+def _place(name: str, line: int | None) -> str:
+    with suppress(OSError, ValueError):  # the working directory may be gone
+        name = min(name, os.path.relpath(name), key=len)
+    return f"{name}, line {line}"
 
 
 def _is_services(filename: str) -> bool:

@@ -8,15 +8,13 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from importlib import import_module
 from importlib.machinery import PathFinder
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 
 from dbctl.errors import ConfigError, Remedy
-from dbctl.runtime.foreign import guarded, is_ending
-from dbctl.runtime.foreign_errors import described, place_of, stand_in
+from dbctl.runtime.importing import directory_of, imported, put_on_path
 
 ALL = ".*"
 """Stands behind a package's name for all modules in it."""
@@ -63,19 +61,17 @@ def import_all(names: Sequence[str], app_dir: str, exclude: Sequence[str] = ()) 
     Raises:
         ConfigError: There is no such directory or module, or one can't be imported.
     """
-    directory = _directory(app_dir)
-    if directory not in sys.path:
-        sys.path.insert(0, directory)
+    put_on_path(app_dir)
     modules: dict[str, ModuleType] = {}
     for name in names:
         package = name.removesuffix(ALL)
-        modules[package] = _imported(package, app_dir)
+        modules[package] = imported(package, app_dir, "models")
         everything = package != name
         if everything and not _folders(modules[package]):
             raise ConfigError(f"models: {name}: {package} is no package", f"name it {package}")
         for source in _within(package, _folders(modules[package]), exclude):
             if (everything and source.path is not None) or source.defines_tables():
-                modules[source.name] = _imported(source.name, app_dir, Remedy.EXCLUDE_MODULE)
+                modules[source.name] = imported(source.name, app_dir, "models", Remedy.EXCLUDE_MODULE)
     return list(modules.values())
 
 
@@ -93,7 +89,7 @@ def left_out(modules: Sequence[ModuleType], app_dir: str, exclude: Sequence[str]
         if parent := module.__name__.rpartition(".")[0]:
             found = _within(parent, _folders(sys.modules.get(parent)), exclude)
         else:
-            directory = _directory(app_dir)
+            directory = directory_of(app_dir)
             alone = not _folders(module) and os.path.dirname(_file(module) or "") == directory
             found = _in_folder("", [directory] if alone else [])
         beside |= {source.name: source for source in found if not _excluded(source.name, exclude)}
@@ -102,38 +98,6 @@ def left_out(modules: Sequence[ModuleType], app_dir: str, exclude: Sequence[str]
         for source in beside.values()
         if source.path and os.path.realpath(source.path) not in imported and source.defines_tables()
     ]
-
-
-def _directory(app_dir: str) -> str:
-    path = os.path.expanduser(app_dir)
-    try:
-        if not (os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)):
-            os.listdir(path)  # which says why
-        return os.path.realpath(path)
-    except (OSError, ValueError) as error:
-        if app_dir == os.curdir:
-            return app_dir  # the working directory is gone, and packages that are installed do not lie in it
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"app_dir: the directory {app_dir} can't be read: {reason}", Remedy.NAME_APP_DIR) from error
-
-
-def _imported(name: str, app_dir: str, hint: str = "") -> ModuleType:
-    try:
-        with guarded():
-            return import_module(name)
-    except BaseException as error:
-        if is_ending(error):
-            raise
-        if isinstance(error, ModuleNotFoundError) and _is_part(error.name, name):
-            message = f"models: there is no module {name} in {app_dir}, nor where Python finds its packages"
-            raise ConfigError(message, Remedy.NAME_APP_DIR) from error
-        what = str(error) if isinstance(error, ModuleNotFoundError) else described(error)
-        where = f" ({place})" if (place := place_of(error)) else ""
-        raise ConfigError(f"models: {name} can't be imported: {what}{where}", hint) from stand_in(error)
-
-
-def _is_part(missing: object, name: str) -> bool:
-    return isinstance(missing, str) and f"{name}.".startswith(f"{missing}.")
 
 
 def _within(

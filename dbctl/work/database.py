@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
     from dbctl.backends.base import Backend
     from dbctl.profiles import Profile
+    from dbctl.work.deadlines import Deadline
 
 
 @dataclass(frozen=True)
@@ -27,3 +29,18 @@ class Database:
     backend: Backend
     profile: Profile
     dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A profile for what connects by itself, confirmed where it is protected, with its lock held meanwhile.
+
+    Args:
+        backend: What differs between databases, bound to the profile.
+        guard: Raises an error where the lock has been lost; None where there is none.
+        deadline: When its time is over, or None.
+    """
+
+    backend: Backend
+    guard: Callable[[], None] | None = None
+    deadline: Deadline | None = None

@@ -24,6 +24,9 @@ class Effects:
         several: It takes several profiles at once.
         loses: Says what is lost by it, as the end of a sentence of which the command is the subject: `drops 3 tables`.
             It is called as the command's function is, in a unit of work of its own that only reads.
+        retries: How often it is run again unless that is said.
+        names_function: Its first argument may name a service's own function (`package.module:function`), which is then
+            the command in its place.
     """
 
     writes: bool = False
@@ -34,6 +37,8 @@ class Effects:
     partial: bool = False
     several: bool = False
     loses: Callable[..., str] | None = None
+    retries: int = 3
+    names_function: bool = False
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
@@ -46,6 +51,7 @@ def writes(
     unless: str | None = None,
     repeatable: bool = False,
     loses: Callable[..., str] | None = None,
+    retries: int = Effects.retries,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Mark a command function as one that writes: `@writes()`.
 
@@ -54,8 +60,9 @@ def writes(
         unless: The name of its option with which it only looks.
         repeatable: Whether it may be run again where other transactions got in its way.
         loses: Says what is lost by it, for the question that a protected profile asks; as in `Effects`.
+        retries: How often it is run again unless that is said.
     """
-    return _mark(writes=True, creates=creates, unless=unless, repeatable=repeatable, loses=loses)
+    return _mark(writes=True, creates=creates, unless=unless, repeatable=repeatable, loses=loses, retries=retries)
 
 
 def owns_terminal(function: CommandFunction) -> CommandFunction:
@@ -71,6 +78,11 @@ def shows_what_it_has(function: CommandFunction) -> CommandFunction:
 def takes_several(function: CommandFunction) -> CommandFunction:
     """Mark a command function as one that takes several profiles, each named with --profile: `@takes_several`."""
     return _mark(several=True)(function)
+
+
+def names_function(function: CommandFunction) -> CommandFunction:
+    """Mark a command function whose first argument may name a service's own function, run in its place."""
+    return _mark(names_function=True)(function)
 
 
 def effects_of(command: Callable[..., Any]) -> Effects:

@@ -12,17 +12,15 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbctl.errors import DbctlError, OutOfTime
 from dbctl.work.sessions import unit_of_work
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from dbctl.backends.base import Backend
     from dbctl.connections.connector import Connector
-    from dbctl.work.database import Database
 
 T = TypeVar("T")
 
@@ -34,9 +32,10 @@ _log = logging.getLogger("dbctl")
 
 
 def run_unit(
-    connector: Connector[Engine],
-    work: Callable[[Database], T],
+    connector: Connector[Any],
+    work: Callable[[Any], T],
     *,
+    unit: Callable[..., AbstractContextManager[Any]] = unit_of_work,
     retries: int,
     repeatable: Callable[[], bool] = lambda: True,
     sleep: Callable[[float], Any] = time.sleep,
@@ -47,6 +46,7 @@ def run_unit(
     Args:
         connector: Where to connect.
         work: The function.
+        unit: What makes a unit of work as a block, with what the function gets.
         retries: How often it may be run again.
         repeatable: Tells after a failure whether it still may: not where something of it was shown already.
         sleep: Called with the seconds of a pause.
@@ -55,7 +55,7 @@ def run_unit(
     attempts = Attempts(connector.backend, retries)
     while True:
         try:
-            with unit_of_work(connector, **terms) as database:
+            with unit(connector, **terms) as database:
                 result = work(database)
         except DbctlError as error:
             if not repeatable():

@@ -7,7 +7,7 @@ block.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,19 +17,18 @@ from dbctl.errors import DbctlError
 from dbctl.work.deadlines import Deadline
 from dbctl.work.gate import Gate
 from dbctl.work.locks import advisory_lock, async_advisory_lock
+from dbctl.work.own_commits import OwnCommits
 from dbctl.work.progress import Progress, reported_to
 from dbctl.work.retries import RETRIES, Attempts, run_unit
 from dbctl.work.sessions import async_unit_of_work, unit_of_work
 from dbctl.work.supervision import Supervisor
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
     from sqlmodel import Session
     from sqlmodel.ext.asyncio.session import AsyncSession
 
     from dbctl.connections.connector import Connector
     from dbctl.profiles import Profile
-    from dbctl.work.database import Database
 
 T = TypeVar("T")
 
@@ -89,11 +88,13 @@ def run(
 
 
 def perform(
-    connector: Connector[Engine],
-    work: Callable[[Database], T],
+    connector: Connector[Any],
+    work: Callable[[Any], T],
     terms: Terms,
     supervisor: Supervisor,
     repeatable: Callable[[], bool] = lambda: True,
+    unit: Callable[..., AbstractContextManager[Any]] = unit_of_work,
+    commits: OwnCommits | None = None,
 ) -> T:
     """Run a function on these terms, supervised; the deadline is the supervisor's.
 
@@ -103,24 +104,31 @@ def perform(
         terms: The terms.
         supervisor: Who runs this.
         repeatable: Tells after a failure whether the function may still be run again.
+        unit: What makes a unit of work as a block, with what the function gets.
+        commits: What hears of the commits of a function that may commit by itself; then it is not run again.
     """
+    before_commit = partial(supervisor.before_commit, writes=terms.writes)
+    watched: Callable[[Any], T] = work if commits is None else commits.watching(work)
+    if commits is not None:
+        commits.watch(connector.sync_engine, connector.backend)
     with locked(connector, terms, supervisor):
         return run_unit(
             connector,
-            work,
+            watched,
+            unit=unit,
             retries=terms.retries,
-            repeatable=repeatable,
+            repeatable=lambda: repeatable() and not (commits and commits.places),
             sleep=supervisor.pause,
             writes=terms.writes,
             dry_run=terms.dry_run,
             strict=True,
-            before_commit=partial(supervisor.before_commit, writes=terms.writes),
+            before_commit=partial(commits.conclude, before_commit) if commits else before_commit,
             deadline=supervisor.deadline,
         )
 
 
 @contextmanager
-def locked(connector: Connector[Engine], terms: Terms, supervisor: Supervisor) -> Iterator[None]:
+def locked(connector: Connector[Any], terms: Terms, supervisor: Supervisor) -> Iterator[None]:
     """Hold the lock of these terms for the block, if they have one; what is committed is committed under it."""
     profile = connector.profile
     name, wait = _lock_of(profile, terms)

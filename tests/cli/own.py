@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session as PlainSession
 from sqlmodel import Session
 from dbctl import Connector, Database, Profile, Profiles, Rows, stream, stream_rows, writes

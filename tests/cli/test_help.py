@@ -74,12 +74,13 @@ def test_help_shows_every_option_and_no_section_for_programmers(words: Sequence[
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_command_that_writes_can_be_tried_out(words: Sequence[str]) -> None:
     options = {option for parameter in command(words).params for option in parameter.opts}
-    assert ("--dry-run" in options) == effects_of(function(words)).writes
+    rolls_back = words != ("exec",)  # nobody knows what a program does
+    assert ("--dry-run" in options) == (effects_of(function(words)).writes and rolls_back)
 
 
 @pytest.mark.parametrize("words", WITH_RESULT, ids=" ".join)
 def test_every_result_is_of_frozen_records(words: Sequence[str]) -> None:
-    kinds = list(returned(get_type_hints(function(words))["return"]))
+    kinds = [kind for kind in returned(get_type_hints(function(words))["return"]) if kind is not type(None)]
     assert kinds
     for kind in kinds:
         assert is_dataclass(kind)

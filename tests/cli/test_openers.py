@@ -16,6 +16,7 @@ ASKING = {
     "Connector": "needed.engine.connect().scalar(text('SELECT 42'))",
     "Connector[Engine]": "needed.engine.connect().scalar(text('SELECT 42'))",
     "Engine": "needed.connect().scalar(text('SELECT 42'))",
+    "AsyncSession": "needed.sync_session.get_bind().dialect.is_async and 42",
     "Profile": "42 if needed.name == '--url' else 0",
     "Profiles": "42 if needed.url == 'sqlite://' else 0",
 }
@@ -61,7 +62,7 @@ def hold(needed: Engine) -> Found:
 
 @pytest.mark.parametrize(
     ("signature", "shown"),
-    [("needed: int", "int"), ("needed: 'list[str]'", "list"), ("needed", "nothing"), ("", "nothing")],
+    [("needed: int", "int"), ("needed: 'list[str]'", "list"), ("needed", "nothing")],
 )
 def test_any_other_type_is_an_error_when_the_command_is_loaded(own: Dbctl, signature: str, shown: str) -> None:
     define(own, "seed", f"def seed({signature}) -> Found:\n    raise SystemExit('it was called')\n")
@@ -71,6 +72,11 @@ def test_any_other_type_is_an_error_when_the_command_is_loaded(own: Dbctl, signa
         assert result.err.startswith(f"dbctl: error: command seed: its first parameter is annotated with {shown}; ")
         assert "one of Database, Session, Connection, Connector, Engine, Profile" in result.err
     assert own("--help").code == 0
+
+
+def test_one_without_a_parameter_needs_nothing(own: Dbctl) -> None:
+    define(own, "ask", "def ask() -> Found:\n    return Found(42)\n")
+    assert own.ok("ask", "--url", "sqlite://", "--json").json == {"answer": 42}
 
 
 def test_an_annotation_may_serve_two_options(own: Dbctl) -> None:

@@ -35,6 +35,7 @@ ROUNDS = dose(6, 250)
 BEHIND: Mapping[str, Sequence[str] | None] = {
     "doctor": [""],
     "drop-tables": [""],
+    "exec": ["--lock nightly -- true"],
     "help": None,
     "heroes add": ["A --secret-name S"],
     "heroes list": [""],
@@ -54,6 +55,7 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "profiles remove": None,
     "profiles set": None,
     "profiles show": None,
+    "run": ["- --param a=b"],
     "serve": None,  # until somebody asks it for something
     "teams add": ["A"],
     "teams list": [""],

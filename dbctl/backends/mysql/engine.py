@@ -17,6 +17,8 @@ from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLEr
 from dbctl.backends.mysql.greeting import offers_tls
 from dbctl.backends.mysql.locks import MySQLLocks
 from dbctl.backends.mysql.options import OPTIONS
+from dbctl.backends.mysql.programs import MySQLPrograms
+from dbctl.backends.mysql.scripts import MySQLScripts
 from dbctl.backends.tls import ssl_context
 from dbctl.profiles.query import as_list
 
@@ -37,7 +39,7 @@ def _prefers_tls() -> bool:
     return tuple(pymysql.VERSION[:2]) >= (1, 2)
 
 
-class MySQL(MySQLErrors, MySQLLocks, MySQLDefinitions, Backend):
+class MySQL(MySQLErrors, MySQLLocks, MySQLDefinitions, MySQLScripts, MySQLPrograms, Backend):
     """MySQL and MariaDB."""
 
     title = "MySQL"
@@ -58,6 +60,11 @@ class MySQL(MySQLErrors, MySQLLocks, MySQLDefinitions, Backend):
     default_port = 3306
     options = OPTIONS
     transactional_ddl = False
+    # https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html; a temporary table is made and dropped without one.
+    committing_words = (
+        r"COMMIT|(?:CREATE|DROP)(?!\s+TEMPORARY)|ALTER|RENAME|TRUNCATE|GRANT|REVOKE|ANALYZE|OPTIMIZE|REPAIR|CHECK\s+TABLE"
+        r"|LOCK\s+TABLES|UNLOCK\s+TABLES|BEGIN|START\s+TRANSACTION"
+    )
 
     def connect_args(self) -> dict[str, Any]:
         """Return PyMySQL's keywords (https://pymysql.readthedocs.io/en/latest/modules/connections.html)."""

@@ -15,7 +15,9 @@ from dbctl.backends.postgresql.definitions import PostgreSQLDefinitions
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, addresses_of, option_problems, places
+from dbctl.backends.postgresql.programs import PostgreSQLPrograms
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
+from dbctl.backends.postgresql.scripts import PostgreSQLScripts
 from dbctl.backends.tls import system_ca
 from dbctl.errors import ConfigError
 from dbctl.profiles.tls import VERIFYING
@@ -41,7 +43,15 @@ _OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 
-class PostgreSQL(PostgreSQLRelations, PostgreSQLDefinitions, PostgreSQLErrors, PostgreSQLLocks, Backend):
+class PostgreSQL(
+    PostgreSQLRelations,
+    PostgreSQLDefinitions,
+    PostgreSQLScripts,
+    PostgreSQLErrors,
+    PostgreSQLLocks,
+    PostgreSQLPrograms,
+    Backend,
+):
     """PostgreSQL."""
 
     title = "PostgreSQL"

@@ -19,6 +19,7 @@ from dbctl.backends.sqlite.connections import BEGIN, marking_connection
 from dbctl.backends.sqlite.definitions import SQLiteDefinitions
 from dbctl.backends.sqlite.errors import SQLiteErrors
 from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
+from dbctl.backends.sqlite.scripts import SQLiteScripts
 from dbctl.errors import ConnectError, Remedy, WorkRefused
 from dbctl.profiles.files import absolute
 from dbctl.profiles.query import as_list
@@ -77,7 +78,7 @@ def _missing_directory(path: str) -> str | None:
     return None if os.path.isdir(directory) else str(directory)
 
 
-class SQLite(SQLiteErrors, SQLiteDefinitions, Backend):
+class SQLite(SQLiteErrors, SQLiteDefinitions, SQLiteScripts, Backend):
     """SQLite, in a file or in memory."""
 
     title = "SQLite"
@@ -85,6 +86,7 @@ class SQLite(SQLiteErrors, SQLiteDefinitions, Backend):
     sync_driver = "sqlite+pysqlite"
     async_driver = "sqlite+aiosqlite"
     other_drivers = ("sqlite3",)
+    schemes = ("sqlite",)
     needs_host = False
     adds_constraints = False
     locks_to_write = True

@@ -15,7 +15,7 @@ from typing import Any, get_args, get_type_hints
 
 from dbctl.cli.render.values import is_range, is_record
 from dbctl.errors import ConfigError, UsageError
-from dbctl.results import PlainText, Rows
+from dbctl.results import PlainText, Rows, Values
 
 Row = Sequence[Any]
 
@@ -98,7 +98,7 @@ def sheet_of(result: Any, function: Callable[..., Any], extra: Mapping[str, Any]
     """Return a command's result as a sheet.
 
     Args:
-        result: What it returned: a dataclass, several, or Rows.
+        result: What it returned: a dataclass or Values, several, or Rows.
         function: The command function, whose return annotation tells the columns where there are no rows.
         extra: Values to add to each row, by column.
         flat: Whether dataclasses within a row become columns with dotted names.
@@ -120,7 +120,7 @@ def sheet_of(result: Any, function: Callable[..., Any], extra: Mapping[str, Any]
     reading = _Reading(function, names, values, flat, single)
     batches = (Batch(*part) for rows in _batched([result] if single else result) for part in reading.parts(rows))
     known = (*(name for name, _ in reading.columns_of(kind, None)), *names) if kind else ()
-    every = [each for kind in _dataclasses(get_type_hints(function).get("return")) for each in fields(kind)]
+    every = [each for kind in _dataclasses(_returned(function)) for each in fields(kind)]
     marks = {each.name: each.metadata["below"] for each in every if "below" in each.metadata}
     across = [each.name for each in every if "across" in each.metadata]
     for_programs = [each.name for each in every if not each.metadata.get("table", True)]
@@ -142,11 +142,21 @@ class _Reading:
         """Return the tuples of objects, a part for each run of objects of one type."""
         for kind, run in groupby(objects, type):
             some = list(run)
+            if kind is Values:
+                for columns, values in self._values(some):
+                    yield (*columns, *self.extra_names), [(*row, *self.extra) for row in values]
+                continue
             if kind not in self._known:
                 self._known[kind] = self._learn(some[0])
             columns, read = self._known[kind]
             rows: Sequence[Row] = list(map(read, some))
             yield columns, [(*row, *self.extra) for row in rows] if self.extra else rows
+
+    def _values(self, records: Sequence[Values]) -> Iterator[tuple[tuple[str, ...], list[Row]]]:
+        """Yield the columns of records, and the rows that have the same; a record in another is several columns."""
+        flat = [_flat(record) for record in records] if self.flat else records
+        for columns, same in groupby(flat, attrgetter("columns")):
+            yield columns, [record.values for record in same]
 
     def _learn(self, first: Any) -> tuple[tuple[str, ...], Callable[[Any], Row]]:
         if not is_record(first):
@@ -195,6 +205,18 @@ def _batched(values: Iterable[Any]) -> Iterator[list[Any]]:
         size = 1 if slow else min(size * 10, MOST)
 
 
+def _flat(record: Values) -> Values:
+    if not any(isinstance(value, Values) for value in record.values):
+        return record
+    columns: list[str] = []
+    values: list[Any] = []
+    for name, value in zip(record.columns, record.values, strict=True):
+        within = _flat(value) if isinstance(value, Values) else None
+        columns += [name] if within is None else [f"{name}.{column}" for column in within.columns]
+        values += [value] if within is None else within.values
+    return Values(tuple(columns), values)
+
+
 def _at(item: Any, path: Sequence[str]) -> Any:
     for name in path:
         item = None if item is None else getattr(item, name)
@@ -203,9 +225,17 @@ def _at(item: Any, path: Sequence[str]) -> Any:
 
 def _declared(function: Callable[..., Any]) -> Any:
     """Return the dataclass that a command says its rows are; None where they are of several kinds."""
-    annotation = get_type_hints(function).get("return")
+    annotation = _returned(function)
     kind = next(iter(get_args(annotation)), annotation)
     return kind if is_dataclass(kind) else None
+
+
+def _returned(function: Callable[..., Any]) -> Any:
+    """Return the annotation of what a function returns; None where it has names that only type checkers have."""
+    try:
+        return get_type_hints(function).get("return")
+    except NameError:
+        return None
 
 
 def _dataclasses(annotation: Any) -> Iterator[Any]:

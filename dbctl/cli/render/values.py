@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
+
+from dbctl.results import Values
 
 PLAIN: Final = frozenset({str, int, type(None)})
 """The types whose values every writer takes as they are, None as nothing."""
@@ -54,7 +56,7 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(map(jsonable, value), key=text)
     if is_record(value):
-        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+        return {name: jsonable(item) for name, item in _items(value)}
     return [jsonable(item) for item in value] if is_compound(value) else text(value)
 
 
@@ -64,8 +66,14 @@ def is_compound(value: Any) -> bool:
 
 
 def is_record(value: Any) -> bool:
-    """Tell whether a value is of a declared dataclass, whose fields are values by themselves."""
+    """Tell whether a value is of a declared dataclass, or `Values`, whose fields are values by themselves."""
     return is_dataclass(value) and not isinstance(value, type) and not is_range(value)
+
+
+def _items(record: Any) -> Iterable[tuple[str, Any]]:
+    if isinstance(record, Values):
+        return zip(record.columns, record.values, strict=True)
+    return ((field.name, getattr(record, field.name)) for field in fields(record))
 
 
 def is_range(value: Any) -> bool:

@@ -1,0 +1,93 @@
+"""What MySQL's and MariaDB's programs, mysql and mysqldump among them, are told of a connection.
+
+They take a password from an option file, which they read from the directory that MYSQL_HOME names:
+https://dev.mysql.com/doc/refman/8.4/en/option-files.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dbctl.backends.programs import Programs, write_secret
+
+_MODES = {"disable": "DISABLED", "require": "REQUIRED", "verify-ca": "VERIFY_CA", "verify-full": "VERIFY_IDENTITY"}
+
+_OF_MARIADB: Mapping[str, Mapping[str, object]] = {
+    "disable": {"ssl": 0},
+    "require": {"ssl": 1, "ssl-verify-server-cert": 0},
+    "verify-ca": {"ssl": 1, "ssl-verify-server-cert": 1},
+    "verify-full": {"ssl": 1, "ssl-verify-server-cert": 1},
+}
+"""What MariaDB's programs have in the place of MySQL's modes, in a group that MySQL's do not read."""
+
+
+class MySQLPrograms(Programs):
+    """How MySQL's programs are told."""
+
+    schemes = ("mysql", "mariadb", "mysql2")
+    client_variables = (
+        "MYSQL_HOME",
+        "MYSQL_HOST",
+        "MYSQL_PWD",
+        "MYSQL_TCP_PORT",
+        "MYSQL_UNIX_PORT",
+        "MYSQL_GROUP_SUFFIX",
+    )
+
+    def program_query(self, driver: str) -> Mapping[str, str]:
+        """Return SQLAlchemy's words for the drivers that are like MySQLdb; others have none in common."""
+        ssl = self.profile.ssl
+        if driver not in {"pymysql", "mysqldb", "aiomysql"} or ssl.mode in {"disable", "prefer"}:
+            return {}
+        files = {"ssl_ca": ssl.ca, "ssl_cert": ssl.cert, "ssl_key": ssl.key}
+        named = {name: path for name, path in files.items() if path}
+        return named | {"ssl_check_hostname": "true" if ssl.mode == "verify-full" else "false"}
+
+    def client_environment(self, directory: Path) -> Mapping[str, str]:
+        """Return the variables; what has to be secret is in the option file that one of them leads to."""
+        profile = self.profile
+        write_secret(directory / "my.cnf", "".join(f"{line}\n" for line in self._option_file()))
+        found = {
+            "MYSQL_HOST": profile.host,
+            "MYSQL_TCP_PORT": str(profile.port) if profile.port else None,
+            "MYSQL_UNIX_PORT": self._socket(),
+        }
+        return {name: value for name, value in found.items() if value} | {"MYSQL_HOME": str(directory)}
+
+    def _option_file(self) -> Iterator[str]:
+        profile, ssl = self.profile, self.profile.ssl
+        socket = self._socket()
+        yield from _group(
+            "client",
+            {
+                "host": profile.host,
+                "port": profile.port,
+                "protocol": "SOCKET" if socket else "TCP",  # which a host that is called localhost would not be
+                "socket": socket,
+                "user": profile.user,
+                "password": self.password,
+                "default-character-set": "utf8mb4",
+                "ssl-ca": ssl.ca,
+                "ssl-cert": ssl.cert,
+                "ssl-key": ssl.key,
+                # MySQL's own word, which MariaDB's programs warn of, and pass over.
+                "loose-ssl-mode": _MODES.get(ssl.mode),
+            },
+        )
+        yield from _group("client-mariadb", _OF_MARIADB.get(ssl.mode, {}))
+        yield from _group("mysql", {"database": profile.database})
+
+    def _socket(self) -> str | None:
+        found = self.profile.query.get("unix_socket")
+        return found if isinstance(found, str) else None
+
+
+def _group(name: str, values: Mapping[str, object]) -> Iterator[str]:
+    yield f"[{name}]"
+    yield from (f"{key}={_quoted(str(value))}" for key, value in values.items() if value is not None)
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    return f'"{escaped}"'

@@ -1,0 +1,75 @@
+"""What libpq's programs, psql and pg_dump among them, are told of a connection.
+
+https://www.postgresql.org/docs/current/libpq-envars.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from dbctl.backends.programs import Programs, write_secret
+
+_VARIABLES = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "application_name": "PGAPPNAME",
+    "client_encoding": "PGCLIENTENCODING",
+    "options": "PGOPTIONS",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "sslcrl": "PGSSLCRL",
+    "sslcrldir": "PGSSLCRLDIR",
+    "sslnegotiation": "PGSSLNEGOTIATION",
+    "sslcompression": "PGSSLCOMPRESSION",
+    "sslsni": "PGSSLSNI",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+    "channel_binding": "PGCHANNELBINDING",
+    "gssencmode": "PGGSSENCMODE",
+    "krbsrvname": "PGKRBSRVNAME",
+    "require_auth": "PGREQUIREAUTH",
+    "requirepeer": "PGREQUIREPEER",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+    "load_balance_hosts": "PGLOADBALANCEHOSTS",
+}
+"""libpq's keywords, and its variables for them."""
+
+_OTHERS = ("PGHOSTADDR", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE")
+
+_IN_URL = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+
+
+class PostgreSQLPrograms(Programs):
+    """How PostgreSQL's programs are told."""
+
+    schemes = ("postgresql", "postgres", "postgis", "pgsql")
+    client_variables = (*_VARIABLES.values(), *_OTHERS)
+
+    def program_query(self, driver: str) -> Mapping[str, str]:
+        """Return libpq's words, which most take; asyncpg has one of its own."""
+        ssl = self.profile.ssl
+        if driver in {"asyncpg", "pg8000"}:
+            return {"ssl": ssl.mode} if driver == "asyncpg" else {}
+        args = self.connect_args()
+        files = {"sslrootcert": ssl.ca, "sslcert": ssl.cert, "sslkey": ssl.key}
+        return {name: str(args[name]) for name in _IN_URL if name == "sslmode" or files[name]}
+
+    def client_environment(self, directory: Path) -> Mapping[str, str]:
+        """Return libpq's variables; the password is in a file."""
+        args = self.connect_args()
+        found = {variable: str(args[name]) for name, variable in _VARIABLES.items() if args.get(name) not in (None, "")}
+        named = {"PGUSER": self.profile.user, "PGDATABASE": self.profile.database}
+        found |= {name: value for name, value in named.items() if value}
+        bounds = {"statement_timeout": self.profile.statement_timeout, "lock_timeout": self.profile.lock_timeout}
+        options = [f"-c {name}={round(seconds * 1000)}" for name, seconds in bounds.items() if seconds]
+        if options:
+            found["PGOPTIONS"] = " ".join([*filter(None, [found.get("PGOPTIONS")]), *options])
+        if self.password is not None:
+            escaped = re.sub(r"([\\:])", r"\\\1", self.password)
+            found["PGPASSFILE"] = write_secret(directory / "pgpass", f"*:*:*:*:{escaped}\n")
+        return found

@@ -1,0 +1,77 @@
+"""How a database's own programs, and any other, are told of a connection: by a URL, by variables, by files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dbctl.errors import UsageError
+from dbctl.profiles import Profile
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+
+class Programs:
+    """The part of a backend that tells programs of its connection; each database's own variables are overrides."""
+
+    title: ClassVar[str]
+    profile: Profile
+    schemes: ClassVar[Collection[str]] = ()
+    """What a URL may begin with, before a driver's name; the first is taken unless another is asked for."""
+    client_variables: ClassVar[Collection[str]] = ()
+    """The variables that the database's own programs read, which are not handed on from this process's own."""
+
+    def url(self, driver: str | None = None) -> URL:
+        """Return the URL that SQLAlchemy connects to."""
+        raise NotImplementedError
+
+    @property
+    def password(self) -> str | None:
+        """The profile's password."""
+        raise NotImplementedError
+
+    def connect_args(self) -> dict[str, Any]:
+        """Return what the driver's `connect` is given besides the URL's parts."""
+        raise NotImplementedError
+
+    def program_url(self, scheme: str | None = None) -> str:
+        """Return the URL for a program, with the password in it.
+
+        Args:
+            scheme: What it begins with, such as `postgresql+asyncpg`; the database's plain name unless given.
+
+        Raises:
+            UsageError: The scheme is none of this database's.
+        """
+        scheme = scheme or next(iter(self.schemes))
+        if scheme.partition("+")[0] not in self.schemes:
+            raise UsageError(
+                f"--scheme {scheme} is none of {self.title}'s", f"it begins with {', '.join(self.schemes)}"
+            )
+        url = self.url(scheme)
+        return url.set(query=self.program_query(scheme.partition("+")[2])).render_as_string(hide_password=False)
+
+    def program_query(self, driver: str) -> Mapping[str, str]:
+        """Return what a URL for a program says of TLS, in a driver's words.
+
+        Args:
+            driver: The driver's name, or "" for what has none.
+        """
+        return {}
+
+    def client_environment(self, directory: Path) -> Mapping[str, str]:
+        """Return the variables for the database's own programs.
+
+        Args:
+            directory: Where files may be made that they name, such as one with the password; nobody else can read it.
+        """
+        return {}
+
+
+def write_secret(path: Path, text: str) -> str:
+    """Write a file that only its owner can read, and return its path."""
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+    return str(path)

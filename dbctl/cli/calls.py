@@ -1,0 +1,114 @@
+"""One call of a command function: on which profile, with what was said of it, and whether that is confirmed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dbctl.cli.options import Globals, Terms
+from dbctl.cli.variables import says_yes, variable_of
+from dbctl.errors import UsageError
+from dbctl.work.effects import Effects
+
+if TYPE_CHECKING:
+    from dbctl.backends.base import Missing
+    from dbctl.profiles import Profile, Profiles
+    from dbctl.work.supervision import Supervisor
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a command function.
+
+    Args:
+        function: The function.
+        arguments: Its arguments but the first.
+        said: The global options.
+        terms: The terms that were said.
+        effects: What it does with these arguments.
+        supervisor: Who runs it.
+        deliver: Shows a result, or holds it back until all is committed.
+        repeatable: Tells whether nothing of it was shown yet.
+        own: Whether the function is a service's own, which may commit by itself.
+    """
+
+    function: Callable[..., Any]
+    arguments: Mapping[str, Any]
+    said: Globals
+    terms: Terms
+    effects: Effects
+    supervisor: Supervisor
+    deliver: Callable[[Any], Any]
+    repeatable: Callable[[], bool]
+    own: bool = False
+
+    def on(self, *needed: Any) -> Any:
+        """Call the function on what it needs."""
+        return self.deliver(self.function(*needed, **self.arguments))
+
+    def profiles(self) -> Profiles:
+        """Return the profiles that can be named, with what was said of the one that is chosen."""
+        from dbctl.cli.prompts import ask_password
+        from dbctl.profiles import Profiles
+        from dbctl.profiles.layers import Layer
+
+        named = self.said.profile or []
+        if self.said.url is not None and named:
+            raise UsageError("--url and --profile are both given", "give one of them")
+        if len(named) > 1 and not self.effects.several:
+            raise UsageError(f"--profile is given twice: {', '.join(named)}", "this command takes one at a time")
+        options = [Layer({key: value}, option) for option, key, value in self.terms.over_the_profile()]
+        if self.said.echo:
+            options.append(Layer({"echo": True}, variable_of("echo") if says_yes("echo") else "--echo"))
+        ask = ask_password if self.said.ask_password else None
+        name = named[-1] if named else None
+        return Profiles.load(self.said.config, name=name, url=self.said.url, options=options, ask=ask)
+
+    def profile(self) -> Profile:
+        """Return the profile that is chosen.
+
+        Where it is to be written it has been said which one that is, and one that is protected has been confirmed.
+        """
+        from dbctl.cli.prompts import confirm
+
+        profiles = self.profiles()
+        profile = profiles.select()
+        if self.terms.skip_locked and profile.lock is None:
+            raise UsageError("--skip-locked is said, and there is no lock", "name one with --lock")
+        if self.effects.writes:
+            origin = profiles.choice().origin
+            _log.info("%s: %s%s", profile.called, profile.place, f" ({origin})" if origin else "")
+            if profile.protected and not self.terms.dry_run:
+                confirm(profile, self.terms.confirm, lambda: self._loss(profile))
+        return profile
+
+    def _loss(self, profile: Profile) -> str:
+        """Return what the command takes away, as a sentence without its end; nothing where it does not say."""
+        loses = self.effects.loses
+        if loses is None:
+            return ""
+        from dbctl.connections.connector import opened
+        from dbctl.work.retries import run_unit
+
+        def look() -> str:
+            with opened(profile) as connector:
+                return run_unit(
+                    connector, lambda unit: loses(unit, **self.arguments), retries=0, writes=False, strict=True
+                )
+
+        name = self.function.__name__.rstrip("_").replace("_", "-")
+        where = f" on {profile.host}" if profile.host else ""
+        return f"{name} {self.supervisor.run(look)} in {profile.database or 'memory'}{where}"
+
+    @property
+    def missing(self) -> Missing:
+        """What connecting does where the database is a file that is not there."""
+        from dbctl.backends.base import Missing
+
+        if not self.effects.creates:
+            return Missing.REFUSE
+        return Missing.CREATE if self.effects.writes and not self.terms.dry_run else Missing.PRETEND

@@ -1,0 +1,215 @@
+"""A service's own function as a subcommand, with its parameters as options: `dbctl run app.seed:users --count 3`."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import wraps
+from inspect import Parameter
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from dbctl.cli.adapter import subcommand
+from dbctl.cli.docstrings import parameters_in
+from dbctl.cli.line import CONFIG_OPTIONS, value_named
+from dbctl.cli.openers import LOCKED_PROFILE, NOTHING, Opener, known_opener
+from dbctl.cli.options import Globals, Terms
+from dbctl.cli.parameters import option, refuse_unknown, value_kind
+from dbctl.errors import ConfigError, UsageError
+from dbctl.profiles.words import nearest
+from dbctl.tables.options import AppDir
+from dbctl.work.effects import effects_of
+
+_TARGET = re.compile(r"(?!\d)[\w.]+:(?!\d)[\w.]+")
+_STDIN = Path("/dev/stdin")
+
+_PROMISED = ("Session", "AsyncSession", "Connection", "Engine", "Profile", "Database")
+
+
+def function_named(command: Any, context: Any, words: Sequence[str]) -> tuple[str, Any, list[str]] | None:
+    """Return the service's own function that a line names as a command, with the words that are its own.
+
+    Args:
+        command: The command whose first argument may name one.
+        context: The context of the group that it is in.
+        words: What stands behind it on the line.
+
+    Returns:
+        The function as it was named, the command, and the words without that; None where the line names none.
+
+    Raises:
+        ConfigError: Its module can't be imported, or a parameter can't be an option.
+        UsageError: There is no such function.
+    """
+    index = next((at for at in _values(command, words) if _names_function(words[at])), None)
+    if index is None:
+        return None
+    target = words[index]
+    found = _command(target, _app_dir(context, words))
+    found.page = command.page
+    return target, found, [*words[:index], *words[index + 1 :]]
+
+
+def _values(command: Any, words: Sequence[str]) -> Iterator[int]:
+    """Yield the places of the words that are no options, nor values of those that the command itself has."""
+    taking = {
+        name for one in command.params if one.param_type_name == "option" and not one.is_flag for name in one.opts
+    }
+    skip = False
+    for at, word in enumerate(words):
+        if skip:
+            skip = False
+        elif word.startswith("-") and word != "-":
+            skip = word in taking
+        else:
+            yield at
+
+
+def _names_function(word: str) -> bool:
+    return bool(_TARGET.fullmatch(word)) and not word.endswith(".sql") and not Path(word).is_file()
+
+
+def _app_dir(context: Any, words: Sequence[str]) -> str:
+    """Return where the line's profile has modules imported from; what is wrong with it is told when it is used."""
+    from dbctl.profiles import Profiles
+
+    above: dict[str, Any] = {}
+    while context is not None:
+        above = {key: value for key, value in context.params.items() if value} | above
+        context = context.parent
+    said = value_named(words, ["--app-dir"])
+    if said is not None:
+        return said
+    profile = value_named(words, ["--profile", "-p"]) or next(iter(reversed(above.get("profile") or [])), None)
+    config = value_named(words, CONFIG_OPTIONS) or above.get("config")
+    try:
+        return Profiles.load(config, name=profile, url=above.get("url")).select().app_dir or "."
+    except ConfigError:
+        return "."
+
+
+def _command(target: str, app_dir: str) -> Any:
+    function = _function(target, app_dir)
+    hints = _hints(function, target)
+    parameters = [one for one in _signature(function, target) if one.kind not in {one.VAR_KEYWORD, one.VAR_POSITIONAL}]
+    needed = hints.get(parameters[0].name) if parameters else None
+    opener = _opener(needed)
+    if opener is None:
+        opener = NOTHING
+    else:
+        parameters.pop(0)
+    for one in parameters:
+        if known_opener(hints.get(one.name)) is not None:
+            kind = getattr(hints[one.name], "__name__", hints[one.name])
+            raise ConfigError(
+                f"{target}: its parameter {one.name} is no option: it is a {kind}",
+                "what a function works on is its first parameter",
+            )
+    terms = ("read_only", "strict") if "retries" in opener.terms else ()
+    taken = {
+        *opener.terms_of(effects_of(function)),
+        *terms,
+        *Globals.__dataclass_fields__,
+        "app_dir",
+        "help",
+        "context",
+    }
+    taken |= set(Terms.__dataclass_fields__)
+    names = {f"arg_{one.name}" if one.name in taken else one.name: one for one in parameters}
+    helps = parameters_in(function.__doc__)
+    options = [option(name, one, hints.get(one.name, str), helps.get(one.name)) for name, one in names.items()]
+    effects = replace(effects_of(function), writes=True, repeatable=True, retries=0)
+    app_dir_option = Parameter("app_dir", Parameter.KEYWORD_ONLY, default=None, annotation=AppDir)
+    called = _called(function, names, hints)
+    try:
+        return subcommand(called, target, opener, effects, [*options, app_dir_option], terms, own=True)
+    except Exception as error:  # whatever Typer raises, which does not say of which parameter
+        for one in options:
+            refuse_unknown(target, one)
+        raise ConfigError(f"{target}: its parameters can't be options: {error}") from error
+
+
+def _function(target: str, app_dir: str) -> Callable[..., Any]:
+    from dbctl.runtime.importing import imported, put_on_path
+
+    name, _, path = target.partition(":")
+    put_on_path(app_dir)
+    module = imported(name, app_dir, target, keep_logging=True)
+    try:
+        function = attrgetter(path)(module)
+    except AttributeError:
+        known = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+        raise UsageError(f"{target}: there is no {path} in {name}", nearest(path, known)) from None
+    if not callable(function):
+        raise UsageError(f"{target}: it is no function, but of the type {type(function).__name__}", "name a function")
+    return function  # type: ignore[no-any-return]
+
+
+def _signature(function: Callable[..., Any], target: str) -> list[Parameter]:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{target}: it does not tell its parameters: {error}", "name a function in Python") from error
+
+
+def _hints(function: Callable[..., Any], target: str) -> Mapping[str, Any]:
+    """Return what the parameters are annotated with; a name that only type checkers know may be one of the table's."""
+    try:
+        return get_type_hints(function, include_extras=True)
+    except NameError:
+        pass
+    try:
+        return get_type_hints(function, localns=_promised() | _globals(function), include_extras=True)
+    except NameError as error:
+        raise ConfigError(
+            f"{target}: {error}, which an annotation of it says", "import it also where no type checker runs"
+        ) from error
+
+
+def _globals(function: Any) -> dict[str, Any]:
+    found = getattr(inspect.unwrap(function), "__globals__", {})
+    return dict(found)
+
+
+def _promised() -> dict[str, Any]:
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlmodel import Session
+
+    from dbctl import Database, Profile
+
+    return dict(zip(_PROMISED, (Session, AsyncSession, Connection, Engine, Profile, Database), strict=True))
+
+
+def _opener(needed: Any) -> Opener | None:
+    found = known_opener(needed)
+    return LOCKED_PROFILE if found is not None and found is known_opener(_profile()) else found
+
+
+def _profile() -> Any:
+    from dbctl.profiles.model import Profile
+
+    return Profile
+
+
+def _called(
+    function: Callable[..., Any], names: Mapping[str, Parameter], hints: Mapping[str, Any]
+) -> Callable[..., Any]:
+    """Return what calls a function with its options by the names that they have on the line."""
+    paths = {name for name, one in names.items() if value_kind(hints.get(one.name)) is Path}
+
+    @wraps(function)
+    def call(*needed: Any, app_dir: str | None = None, **arguments: Any) -> Any:
+        first = list(needed)
+        named: dict[str, Any] = {}
+        for name, one in names.items():
+            value = arguments[name]
+            value = _STDIN if name in paths and value == Path("-") else value
+            if one.kind is Parameter.POSITIONAL_ONLY:
+                first.append(value)
+            else:
+                named[one.name] = value
+        return function(*first, **named)
+
+    return call

@@ -1,0 +1,238 @@
+"""Running a script in one transaction, or, where it is asked for, each of its statements in its own."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.scripts import Statement, sql_text
+from dbctl.errors import ConnectError, DbctlError, OutOfTime, Remedy, UsageError, WorkRefused
+from dbctl.runtime.deadlines import call_after
+from dbctl.runtime.waits import started
+from dbctl.work.progress import report
+
+if TYPE_CHECKING:
+    from dbctl.backends.base import Backend
+    from dbctl.work.database import Database
+
+_log = logging.getLogger(__name__)
+
+_TRANSACTION = r"(?:BEGIN|START\s+TRANSACTION|COMMIT|ROLLBACK(?!\s+(?:WORK\s+)?TO\b)|ABORT|END)\b"
+
+
+_SLACK = 0.3
+"""Seconds beyond a statement's timeout: a server that ends it by itself says more."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a statement of a script did.
+
+    Attributes:
+        line: The line that it begins in, from 1.
+        statement: Its beginning.
+        rows: How many rows it returned or changed; None where it has to do with none.
+    """
+
+    line: int
+    statement: str
+    rows: int | None
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script, and where it came from.
+
+    Args:
+        name: What messages call it.
+        text: What is in it.
+    """
+
+    name: str
+    text: str
+
+    def place(self, offset: int) -> str:
+        """Return the line and the column of a place in it, both from 1."""
+        before = self.text[:offset]
+        return f"{self.name}, line {before.count(chr(10)) + 1}, column {offset - before.rfind(chr(10))}"
+
+    def line(self, offset: int) -> int:
+        """Return the line of a place in it, from 1."""
+        return self.text.count("\n", 0, offset) + 1
+
+
+def run_script(
+    database: Database, script: Script, parameters: Mapping[str, str], *, transaction: bool = True
+) -> Sequence[Done]:
+    """Run a script.
+
+    Args:
+        database: Where; its unit of work commits all of it.
+        script: The script.
+        parameters: The values that stand for `:name` in it, as texts.
+        transaction: Whether all of it is one transaction, that of the unit of work; else each statement is one.
+
+    Raises:
+        UsageError: There is something in it that only a client of the database knows, or that ends a transaction; or a
+            parameter is not in it, or it can't be run so in a dry run.
+        WorkRefused: A statement failed; the message says where it stands.
+    """
+    backend = database.backend
+    _refuse_client_words(backend, script)
+    if not transaction:
+        if database.dry_run:
+            raise UsageError("a dry run rolls all back, and without a transaction nothing can be", "say one of them")
+        with _by_itself(database) as driver_connection:
+            whole = _with_parameters(backend, driver_connection, script, parameters)
+            return list(_each_by_itself(backend, driver_connection, whole))
+    _refuse_transactions(backend, script)
+    driver_connection = database.session.connection().connection.driver_connection
+    whole = _with_parameters(backend, driver_connection, script, parameters)
+    _tell_of_commits(database, whole)
+    return list(_run(backend, driver_connection, whole, backend.statements(whole.text), whole.text))
+
+
+def _run(
+    backend: Backend, driver_connection: Any, script: Script, statements: Sequence[Statement], text: str
+) -> Iterator[Done]:
+    done = 0
+    bounded = _Bounded(backend, driver_connection)
+    try:
+        for rows in bounded.each(backend.run_script(driver_connection, text)):
+            if done < len(statements):
+                one = statements[done]
+                yield Done(script.line(one.start), sql_text(one.text), None if rows < 0 else rows)
+            done += 1
+            report(done, len(statements), "statements")
+    except Exception as error:
+        translated = bounded.error or backend.translate(error)
+        if translated is None or isinstance(translated, ConnectError):
+            raise
+        raise _placed(translated, backend, error, script, statements, done) from error
+
+
+class _Bounded:
+    """The profile's time limit of each statement, where SQLAlchemy does not see it and no server need bound it."""
+
+    def __init__(self, backend: Backend, driver_connection: Any) -> None:
+        self._seconds = backend.profile.statement_timeout
+        self._cancel = backend.canceller(driver_connection)
+        self.error: OutOfTime | None = None
+
+    def each(self, items: Iterator[int]) -> Iterator[int]:
+        """Yield the items, each of which is to come in time."""
+        while True:
+            try:
+                with call_after(self._seconds + _SLACK, self._end) if self._seconds else nullcontext():
+                    item = next(items)
+            except StopIteration:
+                return
+            if self.error is not None:
+                raise self.error  # some databases make nothing of a statement that is ended
+            yield item
+
+    def _end(self) -> None:
+        self.error = OutOfTime(f"a statement took longer than the statement timeout of {self._seconds:g} s")
+        started(self._cancel)
+
+
+def _placed(
+    error: DbctlError,
+    backend: Backend,
+    raised: BaseException,
+    script: Script,
+    statements: Sequence[Statement],
+    done: int,
+) -> DbctlError:
+    """Return an error with the place that it tells, or else with that of the statement after those that are done.
+
+    A server may read all of a script before it runs any of it.
+    """
+    if done >= len(statements):
+        error.message = f"{script.name}: {error.message}"
+        return error
+    offset = min(backend.failed_offset(raised, statements[done]), len(script.text))
+    failed = next((one for one in reversed(statements) if one.start <= offset), statements[done])
+    error.message = f"{script.place(offset)}: {error.message}, in: {sql_text(failed.text)}"
+    if backend.no_transaction and re.search(backend.no_transaction, error.message):
+        error.hint = Remedy.NO_TRANSACTION
+    return error
+
+
+def _each_by_itself(backend: Backend, driver_connection: Any, script: Script) -> Iterator[Done]:
+    for done, statement in enumerate(backend.statements(script.text)):
+        blank = re.sub(r"[^\n]", " ", script.text[: statement.start])
+        try:
+            # Behind as many lines and blanks as stand before it: what a server says of places is true of the script.
+            yield from _run(backend, driver_connection, script, [statement], blank + statement.text)
+        except DbctlError:
+            if done:
+                _log.warning("%d statements before it are committed and stay", done)
+            raise
+
+
+@contextmanager
+def _by_itself(database: Database) -> Iterator[Any]:
+    """Have a connection of the unit's engine on which each statement is committed by itself."""
+    engine: Any = database.session.get_bind()
+    connection = engine.raw_connection()
+    try:
+        database.backend.let_commit(connection.driver_connection)
+        yield connection.driver_connection
+    finally:
+        connection.invalidate()  # it is no more as the pool's others are
+
+
+def _refuse_client_words(backend: Backend, script: Script) -> None:
+    code = backend.code(script.text)
+    if found := re.search(rf"^[ \t]*(?P<word>{backend.client_words})", code, re.MULTILINE | re.IGNORECASE):
+        word = sql_text(found["word"])
+        raise UsageError(
+            f"{script.place(found.start('word'))}: {word} is a client's own word, which no server knows",
+            "take it out, or run the script with that client",
+        )
+
+
+def _refuse_transactions(backend: Backend, script: Script) -> None:
+    for statement in backend.statements(script.text):
+        if found := re.match(_TRANSACTION, statement.text, re.IGNORECASE):
+            raise UsageError(
+                f"{script.place(statement.start)}: {found[0].upper()}: the script is one transaction already",
+                Remedy.TAKE_OUT_OR_NO_TRANSACTION,
+            )
+
+
+def _tell_of_commits(database: Database, script: Script) -> None:
+    """Tell which statement commits by itself, as DDL does on MySQL; in a dry run it is an error."""
+    for statement in database.backend.statements(script.text):
+        if word := database.backend.commits_by_itself(statement.text):
+            place = script.place(statement.start)
+            if database.dry_run:
+                raise WorkRefused(f"{place}: {word} commits by itself, and can't be run dry; nothing was run")
+            _log.warning("%s: %s commits by itself: what was done until there stays, whatever comes", place, word)
+            return
+
+
+def _with_parameters(backend: Backend, driver_connection: Any, script: Script, parameters: Mapping[str, str]) -> Script:
+    """Return the script with the values of parameters, as literals, in their place."""
+    if not parameters:
+        return script
+    names = "|".join(map(re.escape, parameters))
+    used: set[str] = set()
+
+    def value(match: re.Match[str]) -> str:
+        if match["name"] is None:
+            return match[0]
+        used.add(match["name"])
+        return backend.literal(driver_connection, parameters[match["name"]])
+
+    text = re.sub(rf"(?P<quoted>{backend.quoted})|(?<![:\w]):(?P<name>{names})\b(?!:)", value, script.text)
+    if unused := [name for name in parameters if name not in used]:
+        raise UsageError(
+            f"{script.name}: there is no :{unused[0]} in it", "leave the parameter out, or correct its name"
+        )
+    return Script(script.name, text)

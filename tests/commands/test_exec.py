@@ -1,0 +1,185 @@
+"""`dbctl exec -- COMMAND`: any program, with the profile's connection in its environment, and its own exit code."""
+
+import signal
+import stat
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+
+WRITE_DOWN = """
+import json, os, sys
+files = {}
+for name in ("PGPASSFILE", "MYSQL_HOME"):
+    if path := os.environ.get(name):
+        path = path if os.path.isfile(path) else os.path.join(path, "my.cnf")
+        files[name] = [os.stat(path).st_mode & 0o777, os.stat(os.path.dirname(path)).st_mode & 0o777, path]
+json.dump({"environment": dict(os.environ), "files": files}, sys.stdout)
+"""
+TELL = (sys.executable, "-c", WRITE_DOWN)
+CONNECT = """
+import os, sqlalchemy
+engine = sqlalchemy.create_engine(os.environ["DATABASE_URL"])
+with engine.connect() as connection:
+    print(connection.exec_driver_sql("SELECT 42").scalar())
+"""
+
+
+@pytest.mark.parametrize("scheme", [None, "driver"])
+def test_a_program_finds_the_connection_in_a_url(
+    on_database: Dbctl, database: TestDatabase, scheme: str | None
+) -> None:
+    schemes = {"postgresql": "postgresql+psycopg2", "mysql": "mysql+pymysql", "sqlite": "sqlite+pysqlite"}
+    said = ["--scheme", schemes[database.dialect]] if scheme else []
+    if not scheme:
+        url = on_database.ok("exec", "--", *TELL).json["environment"]["DATABASE_URL"]
+        assert url.startswith(f"{database.dialect}://")
+        if database.dialect != "sqlite":
+            return  # SQLAlchemy's own driver for the plain name may not be installed
+    on_database.ok("init-tables")
+    assert on_database.ok("exec", *said, "--", sys.executable, "-c", CONNECT).out == "42\n"
+
+
+CLIENTS = {
+    "postgresql": ["psql", "-At", "-c", "SELECT current_database(), ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"],
+    "mariadb": ["mariadb", "-N", "-e", "SELECT database(); SHOW STATUS LIKE 'Ssl_version'"],
+    "mysql": ["mysql", "-N", "-e", "SELECT database(); SHOW STATUS LIKE 'Ssl_version'"],
+}
+
+
+def test_the_databases_own_client_connects_with_the_password_in_a_file(
+    dbctl: Dbctl, server_database: TestDatabase
+) -> None:
+    profile = server_database.toml
+    (dbctl.cwd / "profiles.toml").write_text(profile, encoding="utf-8")
+    run = dbctl.with_env(**server_database.env, PGPASSWORD="wrong", MYSQL_PWD="wrong")
+    shown = run.ok("exec", "--", *CLIENTS[server_database.kind]).out
+    assert server_database.name in shown
+    assert "TLS" in shown or "|t" in shown
+    told = run.ok("exec", "--", *TELL).json
+    ((mode, directory, path),) = told["files"].values()
+    assert (stat.S_IMODE(mode), stat.S_IMODE(directory)) == (0o600, 0o700)
+    assert not Path(path).exists()
+    others = {name: value for name, value in told["environment"].items() if name not in server_database.env}
+    assert server_database.server
+    password = server_database.server.app_password
+    assert [name for name, value in others.items() if password in value] in ([], ["DATABASE_URL"])
+    assert ("PGPASSWORD" if server_database.dialect == "postgresql" else "MYSQL_PWD") not in others
+
+
+@pytest.mark.parametrize("code", [0, 1, 7, 42, 255])
+def test_its_exit_code_is_kept_and_nothing_is_said(dbctl: Dbctl, code: int) -> None:
+    result = dbctl(
+        "exec", "--url", "sqlite:///x.db", "--quiet", "--", "sh", "-c", f"echo out; echo err >&2; exit {code}"
+    )
+    assert (result.code, result.out, result.err) == (code, "out\n", "err\n")
+
+
+def test_one_that_a_signal_ends_is_told_as_shells_do(dbctl: Dbctl) -> None:
+    assert dbctl("exec", "--url", "sqlite:///x.db", "--", "sh", "-c", "kill -9 $$").code == 137
+
+
+def test_one_that_is_not_there_is_told(dbctl: Dbctl) -> None:
+    result = dbctl("exec", "--url", "sqlite:///x.db", "--", "no-such-program")
+    assert (result.code, result.talk) == (127, "dbctl: error: there is no program no-such-program\n")
+
+
+def test_options_behind_the_hyphens_are_the_programs(dbctl: Dbctl) -> None:
+    assert dbctl.ok("exec", "--url", "sqlite:///x.db", "--", "echo", "--help", "-p", "x").out == "--help -p x\n"
+
+
+def test_standard_input_is_the_programs(dbctl: Dbctl) -> None:
+    assert dbctl.ok("exec", "--url", "sqlite:///x.db", "--", "cat", stdin="through").out == "through"
+
+
+def test_another_databases_scheme_is_refused(dbctl: Dbctl) -> None:
+    result = dbctl("exec", "--url", "sqlite:///x.db", "--scheme", "mysql", "--", "true")
+    assert result.code == 2
+    assert "--scheme mysql is none of SQLite's; it begins with sqlite" in result.err
+
+
+def test_a_lock_lets_one_at_a_time_run(on_database: Dbctl, database: TestDatabase) -> None:
+    on_database.ok("init-tables")
+    line = ("exec", "--lock", "nightly", "--", "sh", "-c", "echo started; exec sleep 30")
+    with on_database.spawn(*line) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"started\n"
+        assert on_database("exec", "--lock", "nightly", "--", "true").code == 7
+        assert on_database("exec", "--lock", "nightly", "--skip-locked", "--", "false").code == 0
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert on_database.ok("exec", "--lock", "nightly", "--", "echo", "free").out == "free\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_handed_on(dbctl: Dbctl, number: signal.Signals, code: int) -> None:
+    heard = (
+        f"trap 'echo heard; exit {code}' {number.name.removeprefix('SIG')}; echo started; while :; do sleep 0.1; done"
+    )
+    with dbctl.spawn("exec", "--url", "sqlite:///x.db", "--", "bash", "-c", heard) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"started\n"
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (code, b"heard\n")
+
+
+def test_a_deadline_ends_it(dbctl: Dbctl) -> None:
+    began = time.monotonic()
+    result = dbctl("exec", "--url", "sqlite:///x.db", "--deadline", "1", "--", "sleep", "60")
+    assert time.monotonic() - began < 20
+    assert result.code == 5
+    assert result.talk == "dbctl: error: sleep was not done within the deadline of 1 s, and has been ended\n"
+
+
+def test_it_ends_with_dbctl_whatever_ends_that(dbctl: Dbctl) -> None:
+    with dbctl.spawn("exec", "--url", "sqlite:///x.db", "--", "sh", "-c", "echo $$; exec sleep 60") as process:
+        assert process.stdout
+        child = int(process.stdout.readline())
+        process.kill()
+        process.wait()
+        end = time.monotonic() + 10
+        while _runs(child):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+    except OSError:
+        return False
+
+
+def test_a_protected_profile_asks_first(dbctl: Dbctl) -> None:
+    (dbctl.cwd / "profiles.toml").write_text('[profiles.p]\nurl = "sqlite:///x.db"\nprotected = true\n')
+    assert dbctl("exec", "--", "true").code == 8
+    dbctl.ok("exec", "--confirm", "p", "--", "true")
+
+
+def test_ctrl_c_on_a_terminal_reaches_it_once(dbctl: Dbctl) -> None:
+    line = "trap 'echo heard' INT; echo started; for i in 1 2 3 4 5; do sleep 0.3; done; exit 4"
+    shown = dbctl.tty("exec", "--url", "sqlite:///x.db", "--", "bash", "-c", line, keys=[("started", "\x03")])
+    assert shown.code == 4, str(shown)
+    assert shown.out.count("heard") == 1
+
+
+def test_it_is_ended_where_the_lock_is_lost(dbctl: Dbctl, postgres_database: TestDatabase) -> None:
+    (dbctl.cwd / "profiles.toml").write_text(postgres_database.toml, encoding="utf-8")
+    run = dbctl.with_env(**postgres_database.env)
+    with run.spawn("exec", "--lock", "nightly", "--", "sh", "-c", "echo started; exec sleep 60") as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"started\n"
+        postgres_database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 4, err.decode()
+    assert b"dbctl: error: " in err
+    assert b"lock" in err
