@@ -42,6 +42,11 @@ class Remedy(StrEnum):
     NAME_PROFILE = "name one"
     NAME_APP_DIR = "name the directory that holds it"
     EXCLUDE_MODULE = "leave it out"
+    RESUME = "mend what was wrong, and run the rest"
+    BEGIN_ALEMBIC = 'name it with alembic = "PATH" in the profile file, or begin'
+    MERGE_HEADS = "name one, or heads for all of them, or merge them"
+    LIST_REVISIONS = "list those that there are"
+    STAMP = "run it with the release that has it, or say where the database is"
 
 
 class DbctlError(Exception):

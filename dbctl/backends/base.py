@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.errors import Diagnosis
+from dbctl.backends.migrating import Migrating
 from dbctl.backends.options import DriverOptions
 from dbctl.backends.relations import Relations
 from dbctl.errors import ConfigError, Unsupported
@@ -44,7 +45,7 @@ class Missing(Enum):
     PRETEND = "work on an empty database in memory"
 
 
-class Backend(DriverOptions, Relations, Diagnosis):
+class Backend(DriverOptions, Relations, Migrating, Diagnosis):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 
     drivers: ClassVar[Sequence[str]]

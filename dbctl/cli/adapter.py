@@ -30,11 +30,11 @@ def command_from(module: ModuleType) -> Any:
     function: Callable[..., Any] = getattr(module, name, None) or getattr(module, f"{name}_")
     description = Description.of(function.__doc__)
     app = typer.Typer(add_completion=False)
+    settings: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+    if effects_of(function).passes_words_on:
+        settings |= {"ignore_unknown_options": True, "allow_interspersed_args": False}
     register = app.command(
-        name=name.replace("_", "-"),
-        cls=Subcommand,
-        help=description.text,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        name=name.replace("_", "-"), cls=Subcommand, help=description.text, context_settings=settings
     )
     callback = _subcommand(function)
     register(callback)

@@ -22,6 +22,11 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.NAME_MODELS: " with models or --models",
     Remedy.NAME_APP_DIR: " with app_dir or --app-dir",
     Remedy.EXCLUDE_MODULE: " with --exclude",
+    Remedy.BEGIN_ALEMBIC: " with: dbctl migrate init alembic",
+    Remedy.MERGE_HEADS: " with: dbctl migrate merge heads",
+    Remedy.LIST_REVISIONS: " with: dbctl migrate history",
+    Remedy.STAMP: " with: dbctl migrate stamp --purge REVISION",
+    Remedy.RESUME: " with --resume; or mend the database by hand, and say so with: dbctl migrate stamp REVISION",
 }
 _COMMAND = re.compile(r"\bdbctl (?=(?P<command>[a-z][\w-]*))")
 

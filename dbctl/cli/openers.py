@@ -237,6 +237,24 @@ def _on_profile(call: Call) -> Work:
     return lambda: call.on(profile)
 
 
+def _on_migrations(call: Call) -> Work:
+    profile = call.profile()
+    _tell_of_memory(profile)
+
+    def work() -> Any:
+        from dbctl.migrations.access import Migrations
+
+        terms = call.terms
+        migrations = Migrations(profile, call.missing, terms.dry_run, terms.retries, call.supervisor)
+        with migrations, migrations.backend.translating():
+            result = call.on(migrations)
+        if terms.dry_run:
+            _log.info("dry run: all of it is rolled back, nothing is committed")
+        return result
+
+    return work
+
+
 def _on_profiles(call: Call) -> Work:
     profiles = replace(call.profiles(), named=tuple(call.said.profile or ()))
     return lambda: call.on(profiles)
@@ -265,6 +283,9 @@ OPENERS: Mapping[str, Opener] = {
     "sqlalchemy.engine.base.Connection": _in_unit_of_work(lambda database: database.session.connection()),
     "dbctl.connections.connector.Connector": _on_connector(lambda connector: connector),
     "sqlalchemy.engine.base.Engine": _on_connector(lambda connector: connector.engine),
+    "dbctl.migrations.access.Migrations": Opener(
+        _on_migrations, ("timeout", "deadline"), ("lock_timeout", "lock_wait", "retries", "dry_run", "confirm")
+    ),
     "dbctl.profiles.model.Profile": Opener(_on_profile),
     "dbctl.profiles.discovery.Profiles": Opener(_on_profiles),
     "dbctl.profiles.writing.ProfileFile": Opener(_on_file, to_write=("dry_run",)),

@@ -26,6 +26,8 @@ class CommandTree(TyperGroup):
     mounts: Sequence[Mount] = ()
     description = Description()
     page: str | None = None
+    others: str | None = None
+    """The command that takes the line where it begins with none of the group's."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the packages' modules as a person types them, in the order of the help."""
@@ -38,6 +40,8 @@ class CommandTree(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that was asked for."""
+        if self.others and args[0] not in self._found:
+            args = [self.others, *args]
         name = args[0]
         if name in self.available(ctx, args):
             command = self._loaded(self._found[name])
@@ -112,7 +116,7 @@ class CommandTree(TyperGroup):
 
     def _loaded(self, found: Found) -> Any:
         if found.is_group:
-            return make_group([_inside(found)], found.description, found.page)
+            return make_group([_inside(found)], found.description, found.page, others=found.others)
         try:
             with redirect_stdout(sys.stderr):  # what a module prints while it is imported is talk, not data
                 command = command_from(import_module(found.module))
@@ -129,6 +133,7 @@ def make_group(
     *,
     cls: type[CommandTree] = CommandTree,
     callback: Callable[..., None] | None = None,
+    others: str | None = None,
 ) -> Any:
     """Make packages of command modules into a group of commands.
 
@@ -138,9 +143,10 @@ def make_group(
         page: The page of `dbctl help` that tells more.
         cls: What it is made into.
         callback: What is called with its options, else that of a group within the command line.
+        others: The command that takes the line where it begins with none of them.
     """
     app = typer.Typer(
-        cls=type("Group", (cls,), {"mounts": mounts, "description": description, "page": page}),
+        cls=type("Group", (cls,), {"mounts": mounts, "description": description, "page": page, "others": others}),
         name=mounts[0].package.rpartition(".")[2].replace("_", "-"),
         help=description.text,
         add_completion=False,

@@ -26,6 +26,7 @@ class Document:
     default: str | None = None
     models: list[str] = field(default_factory=list)
     app_dir: str | None = None
+    alembic: str | None = None
     sample: bool = True
     defaults: dict[str, Any] = field(default_factory=dict)
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -71,6 +72,7 @@ _ALLOWED: Mapping[str, tuple[type, str]] = {
     "default": (str, 'a profile\'s name, such as default = "dev"'),
     "models": (list, 'a list of module names, such as ["app.models"]'),
     "app_dir": (str, 'a directory\'s path, such as "src"'),
+    "alembic": (str, 'a path, such as "backend/alembic.ini"'),
     "sample": (bool, "true, or false, which takes the sample's commands and tables away"),
     "defaults": (dict, "a table"),
     "profiles": (dict, "tables, such as [profiles.dev]"),

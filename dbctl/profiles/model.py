@@ -102,6 +102,9 @@ class Profile(_Table):
     protected: bool = Field(False, description="true or false")
     models: tuple[str, ...] = Field((), description='a list of module names, such as ["app.models"]')
     app_dir: str | None = Field(None, description="the path of the directory that models are imported from")
+    alembic: str | None = Field(
+        None, description="the path of an alembic.ini, of a pyproject.toml, or of the directory with the env.py"
+    )
     pool: Pool = Field(default_factory=Pool, description="a table")
     ssl: Ssl = Field(default_factory=Ssl, description="a table")
 

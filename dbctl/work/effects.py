@@ -24,6 +24,7 @@ class Effects:
         several: It takes several profiles at once.
         loses: Says what is lost by it, as the end of a sentence of which the command is the subject: `drops 3 tables`.
             It is called as the command's function is, in a unit of work of its own that only reads.
+        passes_words_on: It hands the rest of the line to another program's own parser, from the first word on.
     """
 
     writes: bool = False
@@ -34,6 +35,7 @@ class Effects:
     partial: bool = False
     several: bool = False
     loses: Callable[..., str] | None = None
+    passes_words_on: bool = False
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
@@ -71,6 +73,11 @@ def shows_what_it_has(function: CommandFunction) -> CommandFunction:
 def takes_several(function: CommandFunction) -> CommandFunction:
     """Mark a command function as one that takes several profiles, each named with --profile: `@takes_several`."""
     return _mark(several=True)(function)
+
+
+def passes_words_on(function: CommandFunction) -> CommandFunction:
+    """Mark a command function that hands the rest of the line to another program's own parser: `@passes_words_on`."""
+    return _mark(passes_words_on=True)(function)
 
 
 def effects_of(command: Callable[..., Any]) -> Effects:
