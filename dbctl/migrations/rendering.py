@@ -65,12 +65,15 @@ def rendered(context: MigrationContext, heads: Sequence[str], steps: Iterable[An
 
 def count_of(context: MigrationContext, step: RevisionStep, arguments: Mapping[str, Any]) -> int | None:
     """Return how many statements a revision has, or None where it does not tell without a live database."""
+    if getattr(step, "revision", None) is None:
+        return None
+    run = getattr(step.revision.module, "upgrade" if step.is_upgrade else "downgrade")
     offline = _offline(context, StringIO())
     texts: list[str] = []
     vars(offline.impl)["static_output"] = texts.append
     try:
         with guarded(), Operations.context(offline):
-            step.migration_fn(**arguments)
+            run(**arguments)
     except Exception:
         return None
     return sum(map(is_counted, texts))
