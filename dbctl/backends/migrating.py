@@ -36,6 +36,9 @@ class Migrating(Diagnosis):
         """Tell, without asking a server, whether a transaction is open on the sync driver's or the async one's own."""
         raise Unsupported(f"{self.title}: a connection can't be asked for its transaction")
 
+    def refresh_status(self, connection: Connection) -> None:
+        """Have `in_transaction` tell the truth after an error, where an error says nothing of the transaction."""
+
     def limit_lock_waits(self, connection: Connection, seconds: float | None) -> None:
         """Bound what is waited for locks from now on: in the transaction where that can be, else in the session.
 

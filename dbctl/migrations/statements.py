@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dbctl.errors import WorkRefused
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+
+from dbctl.errors import ConnectError, Contention, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 # What only looks, or is about the session, is not counted: to go on with a revision it has to be run again.
 _UNCOUNTED = re.compile(
     r"\s*(?:(?:--[^\n]*\n|/\*.*?\*/)\s*)*(?:SELECT|SHOW|DESC|DESCRIBE|EXPLAIN|SET|USE|PRAGMA"
-    r"|BEGIN|START|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b",
+    r"|BEGIN|START|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|DO\s+0)\b",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -64,8 +67,6 @@ class Statements:
         Raises:
             WorkRefused: The statements are not those that an earlier run has done.
         """
-        from sqlalchemy import event
-
         driver_connection = connection.connection.driver_connection
 
         def before(running: Any, cursor: Any, text: str, parameters: Any, *_: Any) -> tuple[str, Any]:
@@ -78,6 +79,10 @@ class Statements:
         event.listen(connection, "after_cursor_execute", after)
         try:
             yield
+        except DBAPIError as error:
+            self._note_failure(connection, error)
+            raise
+        else:
             if len(self.texts) < self._done:
                 raise self._changed()
         finally:
@@ -105,6 +110,16 @@ class Statements:
             self.lasting = count
             if self._told:
                 self._told(self)
+
+    def _note_failure(self, connection: Connection, error: DBAPIError) -> None:
+        """See whether the statement that failed has committed those before it, as DDL does that commits by itself."""
+        meaning = self._backend.meaning(error.orig) if error.orig else None
+        undone = meaning is not None and issubclass(meaning.error, Contention | ConnectError)  # or nobody can be asked
+        if undone or connection.invalidated or not self.texts:
+            return
+        self._backend.refresh_status(connection)
+        if not self._backend.in_transaction(connection.connection.driver_connection):
+            self._note(len(self.texts) - 1)
 
     def _changed(self) -> WorkRefused:
         return WorkRefused(

@@ -6,7 +6,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,8 @@ LOCK_TIMEOUT = "dbctl_lock_timeout"
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 """Seconds; each pause is twice the one before, and up to a half shorter."""
+
+_SAVEPOINT = "dbctl_revision"
 
 _log = logging.getLogger("dbctl")
 
@@ -117,30 +118,29 @@ class Steps:
     def _attempt(self, step: Any, run: Callable[..., None], arguments: dict[str, Any], statements: Statements) -> None:
         connection = self._connection
         backend, usual = self._migrations.backend, self._migrations.profile.lock_timeout
-        savepoint: AbstractContextManager[Any] = nullcontext()
-        if self._rolls_back and self._migrations.retries:
-            savepoint = connection.begin_nested()
         own = getattr(getattr(step, "revision", None), "module", None)
         limit = getattr(own, LOCK_TIMEOUT, usual)
-        with savepoint:
-            if limit is not None:
-                backend.limit_lock_waits(connection, limit)
-            with statements.noted(connection):
-                run(**arguments)
-            if limit != usual:
-                backend.limit_lock_waits(connection, usual)
+        if self._rolls_back:
+            connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
+        begun = connection.get_transaction()
+        if limit is not None:
+            backend.limit_lock_waits(connection, limit)
+        with statements.noted(connection):
+            run(**arguments)
+        if limit != usual:
+            backend.limit_lock_waits(connection, usual)
+        if self._rolls_back and connection.get_transaction() is begun:  # else it has ended with that transaction
+            connection.exec_driver_sql(f"RELEASE SAVEPOINT {_SAVEPOINT}")
 
     def _may_run_again(self, error: Exception, statements: Statements) -> bool:
         """Tell whether a revision can be run again; where DDL commits by itself, only what follows that."""
         backend: Backend = self._migrations.backend
         if not backend.is_lock_timeout(error):
             return False
-        if self._rolls_back:
-            return statements.lasting == 0  # what has been committed was the savepoint's end too
-        if not backend.transactional_ddl:
-            self._connection.exec_driver_sql("ROLLBACK")
-            return True
-        return False
+        if self._rolls_back and statements.lasting:
+            return False  # what has been committed was the savepoint's end too
+        self._connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}" if self._rolls_back else "ROLLBACK")
+        return True
 
     def _pause(self, step: Any, attempt: int) -> None:
         pause = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1)

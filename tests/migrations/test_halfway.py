@@ -175,15 +175,15 @@ def test_one_that_is_killed_is_known_to_be_halfway(
 
 
 def test_an_autocommit_block_is_run_under_the_lock(
-    on_database: Dbctl, postgres_database: TestDatabase, service: MakeService
+    dbctl: Dbctl, postgres_database: TestDatabase, service: MakeService
 ) -> None:
     made = service()
-    (on_database.cwd / "profiles.toml").write_text(postgres_database.toml, encoding="utf-8")
+    (dbctl.cwd / "profiles.toml").write_text(postgres_database.toml, encoding="utf-8")
     body = (
         "with op.get_context().autocommit_block():\n    op.execute('CREATE INDEX CONCURRENTLY by_name ON item (name)')"
     )
     made.add("a4", "a3", body, doc="index names")
-    run = on_database.with_env(**postgres_database.env)
+    run = dbctl.with_env(**postgres_database.env)
     assert len(run.ok("migrate", "upgrade", "--json").json) == 4
     made.add("a5", "a4", f"op.execute('CREATE TABLE t (id int)')\n{body}", doc="index names again")
     result = run("migrate", "upgrade")

@@ -204,6 +204,10 @@ class MySQL(MySQLErrors, MySQLLocks, Backend):
         """
         return bool(driver_connection.server_status & 1)
 
+    def refresh_status(self, connection: Connection) -> None:
+        """Ask anything: the flag does not come with errors."""
+        connection.exec_driver_sql("DO 0")
+
     def limit_lock_waits(self, connection: Connection, seconds: float | None) -> None:
         """Set both limits of the session, in whole seconds."""
         value = "DEFAULT" if seconds is None else math.ceil(seconds) or _LONGEST_LOCK_WAIT
