@@ -43,6 +43,7 @@ class Remedy(StrEnum):
     NAME_APP_DIR = "name the directory that holds it"
     EXCLUDE_MODULE = "leave it out"
     RESUME = "mend what was wrong, and run the rest"
+    MIGRATE = "run the migrations"
     BEGIN_ALEMBIC = 'name it with alembic = "PATH" in the profile file, or begin'
     MERGE_HEADS = "name one, or heads for all of them, or merge them"
     LIST_REVISIONS = "list those that there are"

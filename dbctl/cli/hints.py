@@ -22,6 +22,7 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.NAME_MODELS: " with models or --models",
     Remedy.NAME_APP_DIR: " with app_dir or --app-dir",
     Remedy.EXCLUDE_MODULE: " with --exclude",
+    Remedy.MIGRATE: " with: dbctl migrate upgrade; or create them all the same with --force",
     Remedy.BEGIN_ALEMBIC: " with: dbctl migrate init alembic",
     Remedy.MERGE_HEADS: " with: dbctl migrate merge heads",
     Remedy.LIST_REVISIONS: " with: dbctl migrate history",

@@ -242,8 +242,9 @@ def _on_migrations(call: Call) -> Work:
     _tell_of_memory(profile)
 
     def work() -> Any:
-        from dbctl.migrations.access import Migrations
+        from dbctl.migrations.access import Migrations, require_alembic
 
+        require_alembic()
         terms = call.terms
         migrations = Migrations(profile, call.missing, terms.dry_run, terms.retries, call.supervisor)
         with migrations, migrations.backend.translating():
@@ -283,11 +284,11 @@ OPENERS: Mapping[str, Opener] = {
     "sqlalchemy.engine.base.Connection": _in_unit_of_work(lambda database: database.session.connection()),
     "dbctl.connections.connector.Connector": _on_connector(lambda connector: connector),
     "sqlalchemy.engine.base.Engine": _on_connector(lambda connector: connector.engine),
-    "dbctl.migrations.access.Migrations": Opener(
-        _on_migrations, ("timeout", "deadline"), ("lock_timeout", "lock_wait", "retries", "dry_run", "confirm")
-    ),
     "dbctl.profiles.model.Profile": Opener(_on_profile),
     "dbctl.profiles.discovery.Profiles": Opener(_on_profiles),
     "dbctl.profiles.writing.ProfileFile": Opener(_on_file, to_write=("dry_run",)),
+    "dbctl.migrations.access.Migrations": Opener(
+        _on_migrations, ("timeout", "deadline"), ("lock_timeout", "lock_wait", "retries", "dry_run", "confirm")
+    ),
     "dbctl.manual.Manual": Opener(_on_manual, profiles=False, hushed=False),
 }

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
+from dbctl.errors import ConfigError
 from dbctl.profiles import Profile
+from dbctl.runtime.distribution import how_to_install, missing_module
 from dbctl.work.locks import advisory_lock
 from dbctl.work.supervision import Supervisor
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from dbctl.backends.base import Backend
-    from dbctl.work.locks import AdvisoryLock
 
 LOCK = "migrate"
 """The name of the lock that a run holds which changes a schema."""
@@ -30,6 +30,19 @@ LOCK_WAIT = 600.0
 """Seconds for which another run is waited for, where the profile says nothing else: a backfill takes its time."""
 
 RETRIES = 3
+
+
+def require_alembic() -> None:
+    """Do nothing where alembic is installed.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    try:
+        import_module("alembic.config")
+    except ImportError as error:
+        message = f"{missing_module(error, 'alembic')} is not installed"
+        raise ConfigError(message, how_to_install("migrate")) from error
 
 
 @dataclass(frozen=True)
@@ -97,12 +110,20 @@ class Migrations:
 
         Nobody else is there where the database is in memory, nor where it is not there yet, and is only looked at.
         """
-        lock: AbstractContextManager[AdvisoryLock | None] = nullcontext()
-        if not (self.profile.in_memory or self.missing is Missing.PRETEND):
-            pause: Callable[[float], Any] = self.supervisor.pause
-            lock = advisory_lock(LOCK, self.profile, wait=self.lock_wait, sleep=pause)
-        with lock as held:
-            self.supervisor.guard = held.check if held else None
+        names = [] if self.profile.in_memory or self.missing is Missing.PRETEND else [LOCK, self.profile.lock]
+        pause = self.supervisor.pause
+        with ExitStack() as stack:
+            held = [
+                stack.enter_context(advisory_lock(name, self.profile, wait=self.lock_wait, sleep=pause))
+                for name in dict.fromkeys(names)
+                if name is not None
+            ]
+
+            def check() -> None:
+                for one in held:
+                    one.check()
+
+            self.supervisor.guard = check
             try:
                 yield
             finally:

@@ -25,9 +25,8 @@ def alembic(
     Options of dbctl go before the first word. What follows it is alembic's, its --help too.
 
     Examples:
-        $ dbctl migrate history --verbose
-        $ dbctl migrate revision --autogenerate -m "add orders"
-        $ dbctl migrate alembic heads
+        $ dbctl migrate alembic history --verbose
+        $ dbctl -p dev migrate alembic revision --autogenerate -m "add orders"
     """
     from dbctl.migrations import passing
 
