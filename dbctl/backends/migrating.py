@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.errors import Diagnosis
@@ -35,6 +35,13 @@ class Migrating(Diagnosis):
     def in_transaction(self, driver_connection: Any) -> bool:
         """Tell, without asking a server, whether a transaction is open on the sync driver's or the async one's own."""
         raise Unsupported(f"{self.title}: a connection can't be asked for its transaction")
+
+    def task_canceller(self, driver_connection: Any) -> Callable[[], Any] | None:
+        """Return what has the server end what an async connection runs; None where to cancel its task will do.
+
+        It may be called in another thread.
+        """
+        return None
 
     def refresh_status(self, connection: Connection) -> None:
         """Have `in_transaction` tell the truth after an error, where an error says nothing of the transaction."""

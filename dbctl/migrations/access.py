@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
+from dbctl.connections.watching import tell_watchers_of_tasks
 from dbctl.errors import ConfigError
 from dbctl.profiles import Profile
 from dbctl.runtime.distribution import how_to_install, missing_module
@@ -96,6 +97,7 @@ class Migrations:
 
         engine = async_engine_on(self.backend, self.missing)
         self.backend.prepare_migrations(engine.sync_engine)
+        tell_watchers_of_tasks(engine.sync_engine, self.backend)
         self.dialects.append(engine.sync_engine.dialect)
         return engine
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from alembic.runtime.migration import MigrationContext
 
 from dbctl.connections.engines import without_passwords
+from dbctl.connections.watching import watched_by
 from dbctl.errors import ConfigError, DbctlError, Remedy, WorkRefused
 from dbctl.migrations.halfway import Halfway, HalfwayTable
 from dbctl.migrations.rendering import count_of
@@ -41,7 +42,7 @@ def explained(error: DbctlError, steps: Sequence[Steps], migrations: Migrations,
     done = failure.statements.lasting
     if told.hint is Remedy.CREATE_TABLES:
         told.hint = ""  # that is what migrations are for
-    with _in_doubt(told):
+    with _in_doubt(told), watched_by(None):  # who ends the work is not to end these questions
         before_it = _what_stays(steps[0], migrations, before)
         if done:
             _write_down(steps[0].table, failure)

@@ -204,6 +204,10 @@ class MySQL(MySQLErrors, MySQLLocks, Backend):
         """
         return bool(driver_connection.server_status & 1)
 
+    def task_canceller(self, driver_connection: Any) -> Callable[[], Any] | None:
+        """Kill the query: asyncmy leaves its server at work."""
+        return self.canceller(driver_connection)
+
     def refresh_status(self, connection: Connection) -> None:
         """Ask anything: the flag does not come with errors."""
         connection.exec_driver_sql("DO 0")
