@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
 from dbctl.connections.watching import tell_watchers_of_tasks
-from dbctl.errors import ConfigError
+from dbctl.errors import ConfigError, LockHeld
 from dbctl.profiles import Profile
 from dbctl.runtime.distribution import how_to_install, missing_module
 from dbctl.work.locks import advisory_lock
@@ -105,6 +105,14 @@ class Migrations:
     def lock_wait(self) -> float:
         """For how many seconds another run is waited for."""
         return self.profile.lock_wait if "lock_wait" in self.profile.origins else LOCK_WAIT
+
+    def is_under_way(self) -> bool:
+        """Tell whether another run holds the lock."""
+        try:
+            with advisory_lock(LOCK, self.profile):
+                return False
+        except LockHeld:
+            return True
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -112,54 +112,55 @@ class _Change:
                 raise explained(error, self._steps[-1:], self._migrations, self._before) from error.__cause__
             self._forget_halves()
         applied = [one for steps in self._steps for one in steps.applied]
-        if not applied and not self._stamps and not self._sql:
+        if not applied and not self._locked:
             _log.info("nothing to do: the database is at %s", ", ".join(self._before) or "base")
         return self._sql if self._migrations.dry_run else applied
 
     def _look(self, context: MigrationContext) -> None:
-        """See whether there is anything to do, without a lock; only then take it."""
-        heads = heads_of(context, self._environment)
-        if not self._purge:
-            refuse_unknown(self._environment.scripts, heads)
+        """See whether there is anything to do, without a lock; only then take it, and look again."""
+        heads, steps = self._pending(context)
         self._before = self._before or heads
-        steps = self._compute(self._environment.scripts, () if self._purge else heads)
         table = HalfwayTable(self._migrations.engine, context)
-        halfway = None
-        if steps or not self._migrations.backend.transactional_ddl:
-            halfway = table.read()
-        if not steps and not self._purge and not (halfway and (self._stamps or not self._resume)):
+        halves = not self._migrations.backend.transactional_ddl and table.read() is not None
+        if not steps and not halves and not self._stamps:
             return
-        if halfway and not self._stamps and not self._locked:
+        self._lock(context)
+        heads, steps = self._pending(context)
+        halfway = table.read()
+        if halfway and not self._stamps:
             self._refuse(halfway, table, steps)
-        connection: Any = context.connection
         if self._migrations.dry_run:
             self._render(context, heads, steps)
             if not self._migrations.backend.transactional_ddl:
                 return
             vars(context)["autocommit_block"] = self._refuse_autocommit
-        self._lock(connection)
-        halfway = table.read()  # again: another run may have been at it
-        if halfway and not self._stamps:
-            self._refuse(halfway, table, steps)
         self._tables.append(table)
         self._steps.append(Steps(self._migrations, context, table, None if self._stamps else halfway))
+
+    def _pending(self, context: MigrationContext) -> tuple[tuple[str, ...], Sequence[Any]]:
+        """Return the revisions that the database has, and the steps from there."""
+        heads = heads_of(context, self._environment)
+        if not self._purge:
+            refuse_unknown(self._environment.scripts, heads)
+        return heads, self._compute(self._environment.scripts, () if self._purge else heads)
 
     def _todo(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
         """Yield the steps, which are looked for once more under the lock."""
         if not self._steps or self._steps[-1].context is not context:
             return
         steps = self._compute(self._environment.scripts, heads)
-        if not steps:
+        if not steps and not self._stamps:
             _log.info("another run has done it meanwhile")
         for number, step in enumerate(steps):
             yield self._steps[-1].prepared(step, number, len(steps))
         if self._migrations.dry_run:
             raise _RolledBack
 
-    def _lock(self, connection: Connection) -> None:
+    def _lock(self, context: MigrationContext) -> None:
         if not self._locked:
             self._stack.enter_context(self._migrations.locked())
             self._locked = True
+        connection: Any = context.connection
         if self._migrations.backend.locks_to_write:
             connection.execution_options(**{WRITES: True})
         event.listen(connection, "commit", self._before_commit)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -48,14 +50,8 @@ def profiles_engines(migrations: Migrations, env: str, url: str) -> Iterator[Non
 
         return make_engine
 
-    import sqlalchemy.engine.create
-    import sqlalchemy.ext.asyncio.engine
-
     active = True
-    homes: list[ModuleType] = [
-        *(sqlalchemy, sqlalchemy.engine, sqlalchemy.engine.create),
-        *(sqlalchemy.ext.asyncio, sqlalchemy.ext.asyncio.engine),
-    ]
+    homes = list(_homes(env))
     before = [(home, name, vars(home)[name]) for home in homes for name in _MAKERS if name in vars(home)]
     for home, name, make in before:
         setattr(home, name, own_or(make))
@@ -65,6 +61,13 @@ def profiles_engines(migrations: Migrations, env: str, url: str) -> Iterator[Non
         active = False
         for home, name, make in before:
             setattr(home, name, make)
+
+
+def _homes(env: str) -> Iterator[ModuleType]:
+    """Yield the modules that an env.py may have what makes engines from; asyncio's only where it speaks of that."""
+    yield from map(import_module, ("sqlalchemy", "sqlalchemy.engine", "sqlalchemy.engine.create"))
+    if b"asyncio" in Path(env).read_bytes():
+        yield from map(import_module, ("sqlalchemy.ext.asyncio", "sqlalchemy.ext.asyncio.engine"))
 
 
 def _refuse_second(given: dict[str, str], configuration: Any, prefix: str, env: str) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.environment import EnvironmentContext
@@ -19,6 +20,7 @@ from dbctl.errors import ConfigError, DbctlError
 from dbctl.migrations.config import ProfilesConfig, command_options, config_at, scripts_of
 from dbctl.migrations.engines import profiles_engines
 from dbctl.migrations.location import Location, locate
+from dbctl.profiles.files import is_file
 from dbctl.profiles.urls import without_secrets
 from dbctl.runtime.foreign import guarded
 from dbctl.runtime.foreign_errors import described, place_of, stand_in
@@ -120,6 +122,8 @@ class Environment:
         Raises:
             ConfigError: What it raises, or what alembic says, in one line.
         """
+        if not is_file(Path(self.env)):
+            raise ConfigError(f"alembic: there is no {self.env}")
         url, env = self._url().render_as_string(hide_password=False), os.path.abspath(self.env)
         self._heard = _loggers()
         with _one_at_a_time, self._stack, self._telling(), guarded(), profiles_engines(self.migrations, env, url):

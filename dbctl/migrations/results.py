@@ -23,7 +23,8 @@ class Revision:
     Attributes:
         revision: Its id; None where none is applied.
         description: What its script says of it.
-        state: `head`, `behind` or `no script`; or what has been done in part, and where that is kept.
+        state: `head`, `behind` or `no script`; or what has been done in part, and where that is kept; or that another
+            run is at it.
     """
 
     revision: str | None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import CheckFailed
 from dbctl.migrations.environment import Environment
-from dbctl.migrations.halfway import HalfwayTable
+from dbctl.migrations.halfway import Halfway, HalfwayTable
 from dbctl.migrations.results import Pending, Revision
 from dbctl.migrations.revisions import heads_of, is_known, refuse_unknown, steps_of
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dbctl.migrations.access import Migrations
 
-HEAD, BEHIND, UNKNOWN = "head", "behind", "no script"
+HEAD, BEHIND, UNKNOWN, UNDER_WAY = "head", "behind", "no script", "another run is at it"
 
 
 def current(migrations: Migrations, *, x: Sequence[str] = ()) -> list[Revision]:
@@ -38,7 +38,7 @@ def current(migrations: Migrations, *, x: Sequence[str] = ()) -> list[Revision]:
         table = HalfwayTable(migrations.engine, context)
         if halfway := table.read():
             description = _description(environment, halfway.revision)
-            found.append(Revision(halfway.revision, description, f"{halfway} (kept in table {table.name})"))
+            found.append(Revision(halfway.revision, description, _told(migrations, halfway, table)))
 
     environment.run(lambda *_: (), look, dont_mutate=True)
     return found
@@ -66,7 +66,7 @@ def check(
         refuse_unknown(environment.scripts, heads)
         table = HalfwayTable(migrations.engine, context)
         if halfway := table.read():
-            pending.append(Pending(halfway.revision, f"{halfway} (kept in table {table.name})"))
+            pending.append(Pending(halfway.revision, _told(migrations, halfway, table)))
         steps = steps_of("upgrade", "heads")(environment.scripts, heads)
         pending.extend(Pending(one.revision.revision, _text(one.revision.doc)) for one in steps)
         if metadata is not None:
@@ -76,6 +76,10 @@ def check(
     if pending:
         raise CheckFailed(f"pending: {', '.join(_named(pending))}", pending)
     return pending
+
+
+def _told(migrations: Migrations, halfway: Halfway, table: HalfwayTable) -> str:
+    return UNDER_WAY if migrations.is_under_way() else f"{halfway} (kept in table {table.name})"
 
 
 def _revisions(environment: Environment, heads: Sequence[str]) -> Iterator[Revision]:
