@@ -89,8 +89,9 @@ class Environment:
 
     @property
     def env(self) -> str:
-        """The path of the env.py."""
-        return str(self.scripts.env_py_location)
+        """The path of the env.py, from the working directory where that is shorter."""
+        path = str(self.scripts.env_py_location)
+        return min(path, os.path.relpath(path), key=len)
 
     def connection(self) -> Connection:
         """Return a connection of the profile's engine, which is open as long as the env.py runs."""

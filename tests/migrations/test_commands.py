@@ -116,3 +116,61 @@ def test_a_revision_that_is_not_there_is_told(on_database: Dbctl, service: MakeS
         "dbctl: error: alembic: Can't locate revision identified by 'zz'; "
         "list those that there are with: dbctl migrate history\n"
     )
+
+
+def test_several_heads_are_told_and_taken_where_they_are_meant(on_database: Dbctl, service: MakeService) -> None:
+    made = service()
+    made.add("c1", "a1", "pass", doc="another branch")
+    result = on_database("migrate", "upgrade")
+    assert result.code == 3
+    assert result.talk == (
+        "dbctl: error: there are several heads: a3, c1; "
+        "name one, or heads for all of them, or merge them with: dbctl migrate merge heads\n"
+    )
+    rows = on_database.ok("migrate", "upgrade", "heads", "--json").json
+    assert sorted(row["revision"] for row in rows) == ["a1", "a2", "a3", "c1"]
+    rows = on_database.ok("migrate", "current", "--json").json
+    assert [(row["revision"], row["state"]) for row in rows] == [("a3", "head"), ("c1", "head")]
+
+
+def test_check_also_names_what_autogenerate_would_add(on_database: Dbctl, service: MakeService) -> None:
+    made = service()
+    on_database.ok("migrate", "upgrade")
+    nothing = on_database("migrate", "check", "--models")
+    assert nothing.code == 3
+    assert "the env.py has no target_metadata to compare, and the profile no models" in nothing.err
+    models = "import sqlalchemy as sa\ntarget_metadata = sa.MetaData()\n"
+    models += "sa.Table('item', target_metadata, sa.Column('id', sa.Integer, primary_key=True), "
+    models += "sa.Column('name', sa.String(40), nullable=False, index=True), sa.Column('price', sa.Integer))\n"
+    models += "sa.Table('runs', target_metadata, sa.Column('revision', sa.String(20), nullable=False))"
+    made.edit("migrations/env.py", "target_metadata = None", models)
+    assert on_database.ok("migrate", "check", "--models", "--json").json == []
+    made.edit(
+        "migrations/env.py",
+        "sa.Table('runs'",
+        "sa.Table('order', target_metadata, sa.Column('id', sa.Integer))\nsa.Table('runs'",
+    )
+    result = on_database("migrate", "check", "--models", "--json")
+    assert result.code == 6
+    assert result.json == [{"pending": "(models)", "description": "add table order"}]
+    assert "dbctl: error: pending: add table order\n" in result.err
+    assert on_database.ok("migrate", "check", "--json").json == []
+
+
+def test_every_other_word_is_alembics_own(dbctl: Dbctl, service: MakeService) -> None:
+    made = service()
+    assert dbctl.ok("migrate", "heads").out == "a3 (head)\n"
+    assert "usage: dbctl migrate history" in dbctl.ok("migrate", "history", "--help").out
+    dbctl.ok("migrate", "upgrade")
+    made.edit(
+        "migrations/env.py", "target_metadata = None", "import sqlalchemy\ntarget_metadata = sqlalchemy.MetaData()"
+    )
+    dbctl.ok("migrate", "revision", "-m", "more of it", "--rev-id", "a4", "--autogenerate")
+    assert (made.root / "migrations" / "versions" / "a4_more_of_it.py").exists()
+    assert "a3 (current)" in dbctl.ok("migrate", "history", "-i").out
+    wrong = dbctl("migrate", "histori")
+    assert wrong.code == 2
+    assert "invalid choice: 'histori'" in wrong.err
+    own = dbctl("migrate", "alembic", "upgrade", "head")
+    assert own.code == 2
+    assert "upgrade is dbctl's own command here, for it is done under a lock" in own.err
