@@ -42,6 +42,7 @@ def passed(migrations: Migrations, words: Sequence[str]) -> list[Output]:
         ConfigError: The scripts or the env.py are wrong, or lead elsewhere.
     """
     line = CommandLine(prog="dbctl migrate")
+    line.parser.set_defaults(config=None)  # older versions would have it name the ini that they look for
     shown = StringIO()
     options = _parsed(line, words, shown)
     if options is None:
@@ -85,7 +86,7 @@ def _parsed(line: CommandLine, words: Sequence[str], shown: StringIO) -> Namespa
 def _files(options: Namespace) -> tuple[Path | None, Path | None]:
     """Return the ini and the TOML file that `-c` has named."""
     ini = toml = None
-    for name in options.config:
+    for name in [options.config] if isinstance(options.config, str) else options.config:
         if Path(name).name == "pyproject.toml":
             toml = Path(name)
         else:
