@@ -72,9 +72,10 @@ def subcommand(
     """
     description = Description.of(function.__doc__)
     app = typer.Typer(add_completion=False)
-    register = app.command(
-        name=name, cls=Subcommand, help=description.text, context_settings={"help_option_names": ["-h", "--help"]}
-    )
+    settings: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+    if effects_of(function).passes_words_on:
+        settings |= {"ignore_unknown_options": True, "allow_interspersed_args": False}
+    register = app.command(name=name, cls=Subcommand, help=description.text, context_settings=settings)
     callback = _callback(function, opener, effects, options, terms, own=own)
     register(callback)
     command: Any = typer.main.get_command(app)

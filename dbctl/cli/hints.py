@@ -25,6 +25,12 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.NO_TRANSACTION: " with --no-transaction",
     Remedy.TAKE_OUT_OR_NO_TRANSACTION: " with --no-transaction",
     Remedy.DROP_IN_BATCHES: " with --in-batches",
+    Remedy.MIGRATE: " with: dbctl migrate upgrade; or create them all the same with --force",
+    Remedy.BEGIN_ALEMBIC: " with: dbctl migrate init alembic",
+    Remedy.MERGE_HEADS: " with: dbctl migrate merge heads",
+    Remedy.LIST_REVISIONS: " with: dbctl migrate history",
+    Remedy.STAMP: " with: dbctl migrate stamp --purge REVISION",
+    Remedy.RESUME: " with --resume; or mend the database by hand, and say so with: dbctl migrate stamp REVISION",
 }
 _COMMAND = re.compile(r"\bdbctl (?=(?P<command>[a-z][\w-]*))")
 

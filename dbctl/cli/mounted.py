@@ -5,6 +5,7 @@ Nothing of them is imported: their files are read. A module says where help list
     PANEL = "Data"      the heading that it stands under, else the mount's, else "Commands"
     PLACE = 20          its place, by which the headings of a mount are in order too; without one it stands last
     PAGE = "bulk"       the page of `dbctl help` that tells more
+    OTHERS = "rest"     of a group: the command that takes the line where it begins with none of the group's
 """
 
 import ast
@@ -81,6 +82,12 @@ class Found:
         """The page of `dbctl help` that tells more."""
         page = self._constants.get("PAGE")
         return page if isinstance(page, str) else None
+
+    @property
+    def others(self) -> str | None:
+        """The command of a group that takes the line where it begins with none of the group's."""
+        others = self._constants.get("OTHERS")
+        return others if isinstance(others, str) else None
 
     @cached_property
     def _read(self) -> ast.Module | str:

@@ -198,6 +198,25 @@ def _on_profile(call: Call) -> Work:
     return lambda: call.on(profile)
 
 
+def _on_migrations(call: Call) -> Work:
+    profile = call.profile()
+    _tell_of_memory(profile)
+
+    def work() -> Any:
+        from dbctl.migrations.access import Migrations, require_alembic
+
+        require_alembic()
+        terms = call.terms
+        migrations = Migrations(profile, call.missing, terms.dry_run, terms.retries, call.supervisor)
+        with migrations, migrations.backend.translating():
+            result = call.on(migrations)
+        if terms.dry_run:
+            _log.info("dry run: all of it is rolled back, nothing is committed")
+        return result
+
+    return work
+
+
 def _on_profiles(call: Call) -> Work:
     profiles = replace(call.profiles(), named=tuple(call.said.profile or ()))
     return lambda: call.on(profiles)
@@ -233,6 +252,9 @@ OPENERS: Mapping[str, Opener] = {
     "dbctl.work.database.Turn": Opener(_in_turn, _WITHOUT_CONNECTION, ("confirm",)),
     "dbctl.profiles.discovery.Profiles": Opener(_on_profiles),
     "dbctl.profiles.writing.ProfileFile": Opener(_on_file, to_write=("dry_run",)),
+    "dbctl.migrations.access.Migrations": Opener(
+        _on_migrations, ("timeout", "deadline"), ("lock_timeout", "lock_wait", "retries", "dry_run", "confirm")
+    ),
     "dbctl.manual.Manual": Opener(_on_manual, profiles=False, hushed=False),
     "sqlmodel.ext.asyncio.session.AsyncSession": _in_unit_of_work(lambda database: database.session, by_loop=True),
     "sqlalchemy.ext.asyncio.session.AsyncSession": _in_unit_of_work(lambda database: database.session, by_loop=True),

@@ -218,13 +218,13 @@ class Terms:
             "--retries",
             metavar="N",
             min=0,
-            help="How often to repeat after a deadlock; {} unless said.",
+            help="How often to repeat what others got in the way of; {} unless said.",
         ),
     ] = 3
     lock: Annotated[
         str | None, _term("--lock", metavar="NAME", help="Keep out other runs with a lock of this name.")
     ] = None
-    lock_wait: Annotated[float | None, _seconds("--lock-wait", "How long to wait for --lock; 0 unless said.", 0)] = None
+    lock_wait: Annotated[float | None, _seconds("--lock-wait", "How long to wait for another run's lock.", 0)] = None
     skip_locked: Annotated[
         bool, _term("--skip-locked", help="Do nothing, with exit code 0, where another run holds the lock.")
     ] = False

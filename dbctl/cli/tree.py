@@ -25,6 +25,8 @@ class CommandTree(TyperGroup):
     mounts: Sequence[Mount] = ()
     description = Description()
     page: str | None = None
+    others: str | None = None
+    """The command that takes the line where it begins with none of the group's."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the packages' modules as a person types them, in the order of the help."""
@@ -37,6 +39,8 @@ class CommandTree(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that was asked for."""
+        if self.others and args[0] not in self.walked(ctx, args).found:
+            args = [self.others, *args]
         name = args[0]
         commands = self.walked(ctx, args)
         if clash := commands.clash(name):
@@ -128,7 +132,7 @@ class CommandTree(TyperGroup):
 
     def _loaded(self, found: Found) -> Any:
         if found.is_group:
-            return make_group([_inside(found)], found.description, found.page)
+            return make_group([_inside(found)], found.description, found.page, others=found.others)
         try:
             command = command_from(_module(found), own=found.is_own)
         except DbctlError:
@@ -148,6 +152,7 @@ def make_group(
     *,
     cls: type[CommandTree] = CommandTree,
     callback: Callable[..., None] | None = None,
+    others: str | None = None,
 ) -> Any:
     """Make packages of command modules into a group of commands.
 
@@ -157,9 +162,10 @@ def make_group(
         page: The page of `dbctl help` that tells more.
         cls: What it is made into.
         callback: What is called with its options, else that of a group within the command line.
+        others: The command that takes the line where it begins with none of them.
     """
     app = typer.Typer(
-        cls=type("Group", (cls,), {"mounts": mounts, "description": description, "page": page}),
+        cls=type("Group", (cls,), {"mounts": mounts, "description": description, "page": page, "others": others}),
         name=mounts[0].package.rpartition(".")[2].replace("_", "-"),
         help=description.text,
         add_completion=False,

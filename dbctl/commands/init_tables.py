@@ -25,6 +25,9 @@ def init_tables(
     create_schemas: Annotated[
         bool, typer.Option("--create-schemas", help="Create the schemas that tables name and that are missing.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Create them also where alembic manages the database.")
+    ] = False,
     check: Annotated[bool, typer.Option("--check", help="Create nothing; exit 6 where something is missing.")] = False,
 ) -> Sequence[tables.TableState | tables.Ddl]:
     """Create the tables that are missing, and what others lack of their indexes and constraints.
@@ -42,4 +45,4 @@ def init_tables(
         return tables.check_tables(database, metadata)
     if database.dry_run:
         return tables.ddl_of_missing(database, metadata, create_schemas=create_schemas)
-    return tables.create_missing(database, metadata, create_schemas=create_schemas)
+    return tables.create_missing(database, metadata, create_schemas=create_schemas, force=force)

@@ -124,7 +124,10 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if statement := statements[bool(connection.get_execution_options().get(WRITES))]:
+        options = connection.get_execution_options()
+        if options.get("isolation_level") == "AUTOCOMMIT":
+            return  # SQLAlchemy says that one begins, and there is none
+        if statement := statements[bool(options.get(WRITES))]:
             connection.exec_driver_sql(statement)
 
 
@@ -156,11 +159,16 @@ _WRITTEN_PASSWORD = re.compile(
 )
 
 
+def without_passwords(statement: str) -> str:
+    """Return a statement without the passwords that stand in it."""
+    return _WRITTEN_PASSWORD.sub(rf"\1\2\3{MASK}\3", statement)
+
+
 class _Masking(logging.Formatter):
     """Writes statements without the passwords that stand in them."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return _WRITTEN_PASSWORD.sub(rf"\1\2\3{MASK}\3", super().format(record))
+        return without_passwords(super().format(record))
 
 
 def _refuse_plaintext(engine: Engine, backend: Backend) -> None:

@@ -108,6 +108,29 @@ def tell_watchers(engine: Engine, backend: Backend) -> None:
             watcher.forget(connection)
 
 
+def tell_watchers_of_tasks(engine: Engine, backend: Backend) -> None:
+    """Have a new engine of an async driver tell of its checkouts too: what runs is ended with the task that awaits it.
+
+    It is for an event loop that somebody else runs, whose tasks who watches does not know.
+    """
+    import asyncio
+
+    from sqlalchemy import event
+
+    @event.listens_for(engine, "checkout")
+    def note(connection: Any, _record: Any, _proxy: Any) -> None:
+        task = asyncio.current_task()
+        if (watcher := _watcher.get()) and task is not None:
+            end = partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel)
+            at_server = backend.task_canceller(connection.driver_connection)
+            watcher.note(connection, Use(at_server or end, end))
+
+    @event.listens_for(engine, "checkin")
+    def forget(connection: Any, _record: Any) -> None:
+        if watcher := _watcher.get():
+            watcher.forget(connection)
+
+
 def _cut(backend: Backend, connection: Any) -> None:
     if backend.needs_host:
         shut_down(backend.descriptor(connection))

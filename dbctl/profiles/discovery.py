@@ -211,9 +211,10 @@ class Profiles:
             yield Layer({"models": list(SAMPLE.models)}, BUILT_IN_MODELS)
         if self.document.exclude:
             yield Layer({"exclude": self.document.exclude}, str(self.path))
-        if self.document.app_dir is not None:
+        places = {"app_dir": self.document.app_dir, "alembic": self.document.alembic}
+        if said := {key: place for key, place in places.items() if place is not None}:
             assert self.path is not None, "it comes from a file"
-            yield layer_from_table({"app_dir": self.document.app_dir}, str(self.path), self.path.parent, self.environ)
+            yield layer_from_table(said, str(self.path), self.path.parent, self.environ)
         if self.document.defaults:
             yield self._table(self.document.defaults, "[defaults]")
 

@@ -27,6 +27,7 @@ class Document:
     models: list[str] = field(default_factory=list)
     exclude: list[str] = field(default_factory=list)
     app_dir: str | None = None
+    alembic: str | None = None
     sample: bool = True
     commands: list[str] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)
@@ -74,6 +75,7 @@ _ALLOWED: Mapping[str, tuple[type, str]] = {
     "models": (list, 'a list of module names, such as ["app.models"]'),
     "exclude": (list, 'a list of module names or patterns, such as ["app.legacy", "*.tests"]'),
     "app_dir": (str, 'a directory\'s path, such as "src"'),
+    "alembic": (str, 'a path, such as "backend/alembic.ini"'),
     "sample": (bool, "true, or false, which takes the sample's commands and tables away"),
     "commands": (list, 'a list of packages of command modules, such as ["app.admin"]'),
     "defaults": (dict, "a table"),

@@ -108,6 +108,9 @@ class Profile(_Table):
     models: tuple[str, ...] = Field((), description='a list of module names, such as ["app.models"]')
     exclude: tuple[str, ...] = Field((), description='a list of module names or patterns, such as ["app.legacy"]')
     app_dir: str | None = Field(None, description="the path of the directory that models are imported from")
+    alembic: str | None = Field(
+        None, description="the path of an alembic.ini, of a pyproject.toml, or of the directory with the env.py"
+    )
     pool: Pool = Field(default_factory=Pool, description="a table")
     ssl: Ssl = Field(default_factory=Ssl, description="a table")
 

@@ -19,7 +19,7 @@ from dbctl.profiles.query import SYSTEM
 from dbctl.profiles.secrets import SOURCES
 
 _ESCAPED = re.compile(r"\$(\$\$?\{\w+\})")
-_PATHS = ("ssl.ca", "ssl.cert", "ssl.key", "password_file", "app_dir")
+_PATHS = ("ssl.ca", "ssl.cert", "ssl.key", "password_file", "app_dir", "alembic")
 _OPTION_PATHS = ("passfile", "servicefile", "sslcrl", "sslcrldir", "read_default_file", "unix_socket")
 _PLACE = ("host", "port", "query.host", "query.port", "query.unix_socket")
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from dbctl.backends.base import Backend
 
+_VERSIONS = "alembic_version"
+
 _log = logging.getLogger("dbctl")
 
 Columns = tuple[str, ...]
@@ -83,6 +85,14 @@ class Catalog:
             yield from have.missing(table)
         for table, have in looks:
             yield from have.missing_foreign_keys(table, self._backend.adds_constraints)
+
+    def is_migrated(self) -> bool:
+        """Tell whether alembic manages the database: its version table, by its usual name, is there and has rows."""
+        from sqlalchemy import select, table
+
+        if self._fold(_VERSIONS) not in self._look(None):
+            return False
+        return self._connection.execute(select(1).select_from(table(_VERSIONS)).limit(1)).first() is not None
 
     def _find(self, table: Table) -> tuple[str, str] | None:
         """Return the name and the kind."""

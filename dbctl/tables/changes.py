@@ -48,7 +48,7 @@ class Ddl(PlainText):
 
 
 def create_missing(
-    database: Database, metadata: Iterable[MetaData], *, create_schemas: bool = False
+    database: Database, metadata: Iterable[MetaData], *, create_schemas: bool = False, force: bool = False
 ) -> list[TableState]:
     """Create the tables that are missing, while no other run creates or drops any.
 
@@ -59,16 +59,21 @@ def create_missing(
         database: Where.
         metadata: What the models define.
         create_schemas: Whether schemas that are missing are created.
+        force: Whether they are created also where alembic manages the database.
 
     Raises:
-        WorkRefused: The database refused a table. Where it commits DDL by itself `left` names what stayed.
+        WorkRefused: The database refused a table. Where it commits DDL by itself `left` names what stayed. Or
+            alembic manages the database: what is missing is a migration's to create.
         ConfigError: A foreign key refers to what none of the models defines.
     """
     states: list[TableState] = []
     connection = database.session.connection()
     with database.backend.ddl_lock(connection):
         for each in metadata:
-            states += _Creation.of(database, connection, each, create_schemas).run()
+            creation = _Creation.of(database, connection, each, create_schemas)
+            if not force:
+                creation.refuse_migrated()
+            states += creation.run()
     return states
 
 
@@ -181,6 +186,12 @@ class _Creation:
         missing = [table for table in order if catalog.kind(table) is None]
         schemas = list(catalog.missing_schemas(metadata)) if create_schemas else []
         return cls(database, connection, metadata, catalog, missing, list(catalog.gaps(order)), schemas)
+
+    def refuse_migrated(self) -> None:
+        """Refuse to create what a migration is to create."""
+        missing = [*map(str, self.tables), *(f"{gap.table}: {gap.what}" for gap in self.gaps)]
+        if missing and self.catalog.is_migrated():
+            raise WorkRefused(f"alembic manages this database, and lacks {', '.join(missing)}", Remedy.MIGRATE)
 
     def run(self) -> list[TableState]:
         backend, connection = self.database.backend, self.connection

@@ -27,6 +27,7 @@ class Effects:
         retries: How often it is run again unless that is said.
         names_function: Its first argument may name a service's own function (`package.module:function`), which is then
             the command in its place.
+        passes_words_on: It hands the rest of the line to another program's own parser, from the first word on.
     """
 
     writes: bool = False
@@ -39,6 +40,7 @@ class Effects:
     loses: Callable[..., str] | None = None
     retries: int = 3
     names_function: bool = False
+    passes_words_on: bool = False
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
@@ -83,6 +85,11 @@ def takes_several(function: CommandFunction) -> CommandFunction:
 def names_function(function: CommandFunction) -> CommandFunction:
     """Mark a command function whose first argument may name a service's own function, run in its place."""
     return _mark(names_function=True)(function)
+
+
+def passes_words_on(function: CommandFunction) -> CommandFunction:
+    """Mark a command function that hands the rest of the line to another program's own parser: `@passes_words_on`."""
+    return _mark(passes_words_on=True)(function)
 
 
 def effects_of(command: Callable[..., Any]) -> Effects:

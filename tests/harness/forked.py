@@ -39,6 +39,7 @@ def _import_all() -> None:
         "dbctl.cli.run",
         "dbctl.pool.load",
         "dbctl.tables.changes",
+        "dbctl.migrations.changes",
     ):
         import_module(name)
     for name in ("mysql.pymysql", "postgresql.psycopg2", "sqlite.pysqlite"):

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _BACKSTOP = 1000
 """Milliseconds after the statement timeout at which MySQL ends a SELECT by itself."""
 
+_LONGEST_LOCK_WAIT = 31_536_000
+"""Seconds, the server's own limit: a year."""
+
 _ASKING = ("execute", "executemany", "callproc")
 """What the drivers' cursors ask the server by."""
 
@@ -65,6 +68,7 @@ class MySQL(MySQLErrors, MySQLLocks, MySQLDefinitions, MySQLScripts, MySQLProgra
         r"COMMIT|(?:CREATE|DROP)(?!\s+TEMPORARY)|ALTER|RENAME|TRUNCATE|GRANT|REVOKE|ANALYZE|OPTIMIZE|REPAIR|CHECK\s+TABLE"
         r"|LOCK\s+TABLES|UNLOCK\s+TABLES|BEGIN|START\s+TRANSACTION"
     )
+    lock_timeouts = (1205,)
 
     def connect_args(self) -> dict[str, Any]:
         """Return PyMySQL's keywords (https://pymysql.readthedocs.io/en/latest/modules/connections.html)."""
@@ -201,6 +205,27 @@ class MySQL(MySQLErrors, MySQLLocks, MySQLDefinitions, MySQLScripts, MySQLProgra
         found = re.search(r" at line (\d+)$", str(error.args[-1] if error.args else ""))
         begin = statement[: len(statement) - len(statement.lstrip())]
         return int(found[1]) + begin.count("\n") if found else None
+
+    def in_transaction(self, driver_connection: Any) -> bool:
+        """Look at the flag that comes with each answer: after DDL, which commits, it is off.
+
+        https://dev.mysql.com/doc/dev/mysql-server/latest/mysql__com_8h.html: SERVER_STATUS_IN_TRANS
+        """
+        return bool(driver_connection.server_status & 1)
+
+    def task_canceller(self, driver_connection: Any) -> Callable[[], Any] | None:
+        """Kill the query: asyncmy leaves its server at work."""
+        return self.canceller(driver_connection)
+
+    def refresh_status(self, connection: Connection) -> None:
+        """Ask anything: the flag does not come with errors."""
+        connection.exec_driver_sql("DO 0")
+
+    def limit_lock_waits(self, connection: Connection, seconds: float | None) -> None:
+        """Set both limits of the session, in whole seconds."""
+        value = "DEFAULT" if seconds is None else math.ceil(seconds) or _LONGEST_LOCK_WAIT
+        names = ("innodb_lock_wait_timeout", "lock_wait_timeout")
+        connection.exec_driver_sql(f"SET SESSION {', '.join(f'{name} = {value}' for name in names)}")
 
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
         """Begin it READ ONLY."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,23 @@ class MySQLLocks(Backend):
                 return [Holder(session, programs.get(session)) for session in sessions]
 
             yield ask
+
+    def leads_here(self, connection: Connection, other: Connection) -> bool:
+        """Take a lock of a name that nobody else has, and see whether the other finds this session holding it.
+
+        No variable tells two servers apart that are copies of each other.
+        """
+        query = "SELECT database(), connection_id(), IS_USED_LOCK(%s)"
+        if {connection.dialect.name, other.dialect.name} - {"mysql", "mariadb"}:
+            return False
+        key = (f"dbctl:{secrets.token_hex(16)}",)
+        connection.exec_driver_sql("SELECT GET_LOCK(%s, 0)", key).scalar()
+        try:
+            database, session, _ = connection.exec_driver_sql(query, key).one()
+            other_database, _, holder = other.exec_driver_sql(query, key).one()
+            return bool(other_database == database and holder == session)
+        finally:
+            connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", key).scalar()
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:

@@ -64,6 +64,7 @@ class PostgreSQL(
     )
     default_port = DEFAULT_PORT
     options = OPTIONS
+    lock_timeouts = ("55P03",)
     check_deferred = "SET CONSTRAINTS ALL IMMEDIATE"
 
     def connect_args(self) -> dict[str, Any]:
@@ -172,6 +173,27 @@ class PostgreSQL(
 
         info = getattr(connection.connection.driver_connection, "info", None)
         return info is not None and info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_INERROR
+
+    def leads_here(self, connection: Connection, other: Connection) -> bool:
+        """Compare the database, and to the microsecond when its server was started; a copy has all else in common."""
+        if other.dialect.name != connection.dialect.name:
+            return False
+        query = "SELECT current_database(), CAST(pg_postmaster_start_time() AS text)"
+        return tuple(connection.exec_driver_sql(query).one()) == tuple(other.exec_driver_sql(query).one())
+
+    def in_transaction(self, driver_connection: Any) -> bool:
+        """Ask libpq, or asyncpg."""
+        info = getattr(driver_connection, "info", None)
+        if info is None:
+            return bool(driver_connection.is_in_transaction())
+        from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+        return bool(info.transaction_status != TRANSACTION_STATUS_IDLE)
+
+    def limit_lock_waits(self, connection: Connection, seconds: float | None) -> None:
+        """Set it LOCAL."""
+        value = "DEFAULT" if seconds is None else math.ceil(seconds * 1000)
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {value}")
 
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
         """Make it READ ONLY, and have the server look twice a second whether this end of the connection is still there.

@@ -221,6 +221,34 @@ class SQLite(SQLiteErrors, SQLiteDefinitions, SQLiteScripts, Backend):
         """Ask the driver, sqlite3 or aiosqlite, which asks SQLite itself."""
         return not connection.connection.driver_connection.in_transaction  # type: ignore[union-attr]
 
+    def prepare_migrations(self, engine: Engine) -> None:
+        """Leave foreign keys off, as SQLite itself does: to alter a table is to drop it, which would cascade.
+
+        https://sqlite.org/lang_altertable.html#otheralter
+        """
+        from sqlalchemy import event
+
+        @event.listens_for(engine, "connect")
+        def switch_off(driver_connection: Any, _record: Any) -> None:
+            cursor = driver_connection.cursor()
+            cursor.execute("PRAGMA foreign_keys = OFF")
+            cursor.close()
+
+    def leads_here(self, connection: Connection, other: Connection) -> bool:
+        """Compare the files."""
+        if other.dialect.name != connection.dialect.name:
+            return False
+        query = "SELECT file FROM pragma_database_list WHERE name = 'main'"
+        own, theirs = (one.exec_driver_sql(query).scalar() for one in (connection, other))
+        return bool(own and theirs and os.path.samefile(own, theirs))
+
+    def in_transaction(self, driver_connection: Any) -> bool:
+        """Ask the driver, sqlite3 or aiosqlite."""
+        return bool(driver_connection.in_transaction)
+
+    def limit_lock_waits(self, connection: Connection, seconds: float | None) -> None:
+        """Do nothing: what waits here is a transaction that begins to write, and that is bounded when it connects."""
+
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
         """Have SQLite refuse to write, until the connection's next transaction."""
         if not writes:

@@ -1,0 +1,115 @@
+"""What is to be said of a revision that failed: where in it, and what stays in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from alembic.runtime.migration import MigrationContext
+
+from dbctl.connections.engines import without_passwords
+from dbctl.connections.watching import watched_by
+from dbctl.errors import ConfigError, DbctlError, Remedy, WorkRefused
+from dbctl.migrations.halfway import Halfway, HalfwayTable
+from dbctl.migrations.rendering import count_of
+from dbctl.migrations.steps import Failure, Steps, revision_of
+from dbctl.runtime.foreign_errors import place_of
+
+if TYPE_CHECKING:
+    from dbctl.migrations.access import Migrations
+
+_LONGEST = 120
+"""Characters of a statement that are shown."""
+
+
+def explained(error: DbctlError, steps: Sequence[Steps], migrations: Migrations, before: Sequence[str]) -> DbctlError:
+    """Return an error with what it left behind, where a revision has raised it; any other as it is.
+
+    Args:
+        error: What the run ended with.
+        steps: The steps of the run, if any were begun.
+        migrations: Whose.
+        before: The revisions that the database had.
+    """
+    failure = next((one.failure for one in steps if one.failure), None)
+    if failure is None:
+        return error
+    told = _translated(failure, error, migrations)
+    told.message = f"{_where(failure, steps[0].context)}: {told.message}"
+    if migrations.dry_run:
+        return told
+    done = failure.statements.lasting
+    if told.hint is Remedy.CREATE_TABLES:
+        told.hint = ""  # that is what migrations are for
+    with _in_doubt(told), watched_by(None):  # who ends the work is not to end these questions
+        before_it = _what_stays(steps[0], migrations, before)
+        if done:
+            _write_down(steps[0].table, failure)
+            of_it = "1 statement of it stays" if done == 1 else f"{done} statements of it stay"
+            told.hint = Remedy.RESUME
+        else:
+            of_it = "nothing of it stays"
+            if steps[0].wrote:
+                steps[0].table.remove()
+        told.message += f"; {of_it}, {before_it}" if before_it else f"; {of_it}"
+    return told
+
+
+def _translated(failure: Failure, error: DbctlError, migrations: Migrations) -> DbctlError:
+    """Return dbctl's error for what a revision raised: it is refused work, unless it is known to be something else."""
+    if isinstance(failure.error, DbctlError):
+        return failure.error
+    if type(error) is not ConfigError:
+        return error
+    words = error.message.partition(".py: ")[2].partition(" (")[0]
+    return WorkRefused(words or error.message)
+
+
+def _where(failure: Failure, context: MigrationContext) -> str:
+    name, description = revision_of(failure.step)
+    texts = failure.statements.texts
+    told = f"revision {name} ({description})" if description else f"revision {name}"
+    if hasattr(failure.error, "statement") and texts:
+        total = count_of(context, failure.step, failure.arguments)
+        of = f" of {total}" if total and total >= len(texts) else ""
+        told += f", statement {len(texts)}{of} ({_shortened(texts[-1])})"
+    place = place_of(failure.error)
+    return f"{told}, {place}" if place else told
+
+
+def _what_stays(steps: Steps, migrations: Migrations, before: Sequence[str]) -> str:
+    context = steps.context
+    places = {"version_table": context.version_table, "version_table_schema": context.version_table_schema}
+    with migrations.engine.connect() as connection:
+        heads = MigrationContext.configure(connection, opts=places).get_current_heads()
+    if not steps.applied:
+        return ""
+    names = ", ".join(one.revision for one in steps.applied)
+    if set(heads) == set(before):
+        return f"nor of what was run before it: {names}"
+    return f"and what was run before it stays: {names}"
+
+
+def _write_down(table: HalfwayTable, failure: Failure) -> None:
+    name, _ = revision_of(failure.step)
+    statements = failure.statements
+    failed = statements.texts[statements.lasting :][:1]
+    text = _shortened(failed[0]) if failed else "what follows them"
+    direction = "upgrade" if failure.step.is_upgrade else "downgrade"
+    table.write(Halfway(name, direction, statements.lasting, statements.digest, text))
+
+
+@contextmanager
+def _in_doubt(told: DbctlError) -> Iterator[None]:
+    """Say where the database can't be asked what stays, which is no other error than the one that is told."""
+    try:
+        yield
+    except Exception as error:
+        told.add_note(f"what stays could not be asked: {error}")
+        told.message += "; what stays of it can't be asked"
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(without_passwords(text).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"

@@ -1,0 +1,106 @@
+"""Where it is kept that a revision has been done in part: in a table beside alembic's own, which is there only then.
+
+Where DDL commits by itself a revision is written down before it begins, so that it is known also where this process is
+killed. The table is asked for by alembic's version table and its schema, as an env.py has named them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Integer, MetaData, String, Table, Text, inspect
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+    from sqlalchemy import Connection, Engine
+
+SUFFIX = "_halfway"
+
+
+@dataclass(frozen=True)
+class Halfway:
+    """A revision that has been done in part.
+
+    Attributes:
+        revision: Its id.
+        direction: `upgrade` or `downgrade`.
+        done: How many of its statements are there for good.
+        digest: What tells whether they are still those of its script.
+        statement: The one that failed, as far as its first line; None where the run was cut off.
+    """
+
+    revision: str
+    direction: str
+    done: int = 0
+    digest: str = ""
+    statement: str | None = None
+
+    def __str__(self) -> str:
+        last = f"then {self.statement} failed" if self.statement else "then it was cut off"
+        done = f"{self.done} statement of it stays" if self.done == 1 else f"{self.done} statements of it stay"
+        return f"half-way in the {self.direction} of {self.revision}: {done}, {last}"
+
+
+class HalfwayTable:
+    """The table, on connections of its own, each statement committed at once.
+
+    Args:
+        engine: The profile's engine.
+        context: alembic's context, whose version table it stands beside.
+    """
+
+    def __init__(self, engine: Engine, context: MigrationContext) -> None:
+        self._engine = engine
+        self._table = Table(
+            f"{context.version_table}{SUFFIX}",
+            MetaData(),
+            Column("revision", String(255), primary_key=True),
+            Column("direction", String(16), nullable=False),
+            Column("done", Integer, nullable=False),
+            Column("digest", String(64), nullable=False),
+            Column("statement", Text),
+            schema=context.version_table_schema,
+        )
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return str(self._table)
+
+    def read(self) -> Halfway | None:
+        """Return what is written down, or None."""
+        with self._connect() as connection:
+            return self.read_on(connection)
+
+    def read_on(self, connection: Connection) -> Halfway | None:
+        """Return what is written down, asked on a connection that is there already."""
+        if not self._is_there(connection):
+            return None
+        row: Any = connection.execute(self._table.select()).first()
+        return Halfway(*row) if row else None
+
+    def write(self, halfway: Halfway) -> None:
+        """Write down how far a revision is done."""
+        with self._connect() as connection:
+            if not self._is_there(connection):
+                self._table.create(connection)
+            values = vars(halfway)
+            own = self._table.c.revision == halfway.revision
+            found = connection.execute(self._table.select().where(own)).first()
+            if found:
+                connection.execute(self._table.update().where(own).values(**values))
+            else:
+                connection.execute(self._table.delete())
+                connection.execute(self._table.insert().values(**values))
+
+    def remove(self) -> None:
+        """Take the table away: no revision is done in part."""
+        with self._connect() as connection:
+            self._table.drop(connection, checkfirst=True)
+
+    def _connect(self) -> Connection:
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    def _is_there(self, connection: Connection) -> bool:
+        return inspect(connection).has_table(self._table.name, self._table.schema)

@@ -1,0 +1,90 @@
+"""Where a service keeps its alembic: an `alembic.ini`, `[tool.alembic]` in a `pyproject.toml`, or what a profile says.
+
+https://alembic.sqlalchemy.org/en/latest/tutorial.html#editing-the-ini-file
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dbctl.errors import ConfigError, Remedy
+from dbctl.profiles.files import is_file, text_of
+
+if TYPE_CHECKING:
+    from dbctl.profiles import Profile
+
+INI, TOML, ENV = "alembic.ini", "pyproject.toml", "env.py"
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where alembic is told what it is told.
+
+    Args:
+        ini: The file in the form of `alembic.ini`, or None.
+        toml: The `pyproject.toml`, or None.
+        scripts: The directory with the `env.py`, where neither file says it.
+    """
+
+    ini: Path | None = None
+    toml: Path | None = None
+    scripts: Path | None = None
+
+    @property
+    def directory(self) -> Path:
+        """Where what it names is, that is not found from the working directory."""
+        place = self.ini or self.toml
+        return place.parent if place else Path()
+
+
+def locate(profile: Profile) -> Location:
+    """Return where alembic is told what it is told.
+
+    It is what the profile's `alembic` names; else ALEMBIC_CONFIG, which alembic reads too; else `alembic.ini` and
+    `pyproject.toml` in the working directory; else in the profile's `app_dir`.
+
+    Raises:
+        ConfigError: There is nothing of the kind.
+    """
+    if profile.alembic is not None:
+        return _named(Path(profile.alembic), f"{profile.origins.get('alembic', profile.called)}: alembic")
+    if variable := os.environ.get("ALEMBIC_CONFIG"):
+        return _named(Path(variable), "ALEMBIC_CONFIG")
+    places = [Path(), *([Path(profile.app_dir)] if profile.app_dir else [])]
+    for place in places:
+        if found := _in_directory(place):
+            return found
+    where = " and ".join(str(place) for place in places)
+    raise ConfigError(
+        f"alembic: there is no {INI}, and no [tool.alembic] in a {TOML}, in {where}",
+        Remedy.BEGIN_ALEMBIC,
+    )
+
+
+def _named(path: Path, origin: str) -> Location:
+    if path.is_dir():
+        if found := _in_directory(path):
+            return found
+        if is_file(path / ENV):
+            return Location(scripts=path)
+        raise ConfigError(f"{origin}: there is no {INI}, no [tool.alembic] and no {ENV} in {path}")
+    if not is_file(path):
+        raise ConfigError(f"{origin}: there is no file {path}")
+    return Location(toml=path) if path.name == TOML else Location(ini=path)
+
+
+def _in_directory(directory: Path) -> Location | None:
+    ini, toml = directory / INI, directory / TOML
+    has_ini, has_toml = is_file(ini), is_file(toml) and _speaks_of_alembic(toml)
+    return Location(ini if has_ini else None, toml if has_toml else None) if has_ini or has_toml else None
+
+
+def _speaks_of_alembic(path: Path) -> bool:
+    try:
+        return "alembic" in tomllib.loads(text_of(path)).get("tool", {})
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error

@@ -1,0 +1,85 @@
+"""Which revisions a database has, which scripts there are, and the steps from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from dbctl.errors import ConfigError, NotFound, Remedy
+
+if TYPE_CHECKING:
+    from dbctl.migrations.environment import Environment
+
+
+def heads_of(context: MigrationContext, environment: Environment) -> tuple[str, ...]:
+    """Return the revisions that a database has, and leave no transaction begun that was not.
+
+    Where the env.py has begun one, they are asked for on another connection: what is waited for before anything is run
+    there is waited for without having read anything.
+    """
+    connection = context.connection
+    assert connection is not None
+    if not connection.in_transaction():
+        found = context.get_current_heads()
+        connection.rollback()
+        return tuple(sorted(found))
+    own = environment.connection()
+    places = {"version_table": context.version_table, "version_table_schema": context.version_table_schema}
+    found = MigrationContext.configure(own, opts=places).get_current_heads()
+    own.rollback()
+    return tuple(sorted(found))
+
+
+def refuse_unknown(scripts: ScriptDirectory, heads: Sequence[str]) -> None:
+    """Do nothing where there is a script of each revision that a database has.
+
+    Raises:
+        ConfigError: There is none of one: the database has been migrated by a newer release, or by another service.
+    """
+    for head in heads:
+        if not is_known(scripts, head):
+            raise ConfigError(
+                f"the database is at revision {head}, of which there is no script in {scripts.versions}",
+                Remedy.STAMP,
+            )
+
+
+def is_known(scripts: ScriptDirectory, revision: str) -> bool:
+    """Tell whether there is a script of a revision."""
+    try:
+        return scripts.get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+def steps_of(name: str, target: Any) -> Callable[[ScriptDirectory, tuple[str, ...]], Sequence[Any]]:
+    """Return what computes the steps to a revision from those that a database has.
+
+    Args:
+        name: `upgrade`, `downgrade` or `stamp`.
+        target: The revision, or for a stamp a tuple of them.
+    """
+
+    def compute(scripts: ScriptDirectory, heads: tuple[str, ...]) -> Sequence[Any]:
+        try:
+            return list(getattr(scripts, f"_{name}_revs")(target, heads))
+        except CommandError as error:
+            raise _told(scripts, target, error) from error
+
+    return compute
+
+
+def _told(scripts: ScriptDirectory, target: Any, error: CommandError) -> ConfigError | NotFound:
+    """Return dbctl's error for one of alembic's."""
+    text = " ".join(str(error).split())
+    found = scripts.get_heads()
+    if len(found) > 1 and target == "head":
+        return ConfigError(
+            f"there are several heads: {', '.join(found)}",
+            Remedy.MERGE_HEADS,
+        )
+    return NotFound(f"alembic: {text}", Remedy.LIST_REVISIONS)

@@ -1,0 +1,197 @@
+"""A revision that fails halfway: told with what stays, kept in the database where something does, and gone on with."""
+
+import signal
+import time
+
+import pytest
+
+from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+from tests.migrations.conftest import MakeService
+from tests.migrations.test_commands import tables
+
+FAILED = (
+    "dbctl: error: revision b2 (make labels unique), statement 3 of 4 (INSERT INTO missing_table (id) VALUES (1)), "
+)
+KEPT = "(kept in table alembic_version_halfway)"
+
+
+def commits_by_itself(database: TestDatabase) -> bool:
+    return database.dialect == "mysql"
+
+
+def test_what_fails_is_told_with_what_stays(on_database: Dbctl, database: TestDatabase, service: MakeService) -> None:
+    service(history="broken")
+    result = on_database("migrate", "upgrade")
+    assert result.code == 1
+    told = result.talk.splitlines()[-1]
+    assert told.startswith(FAILED + "migrations/versions/b2_halfway.py, line 15: ")
+    if commits_by_itself(database):
+        assert "; 2 statements of it stay, and what was run before it stays: b1; " in told
+        assert told.endswith(
+            "with --resume; or mend the database by hand, and say so with: dbctl migrate stamp REVISION"
+        )
+        assert tables(database) == {"alembic_version", "alembic_version_halfway", "box", "label"}
+    else:
+        assert told.endswith("; nothing of it stays, nor of what was run before it: b1")
+        assert tables(database) <= {"alembic_version"}
+
+
+def test_with_a_transaction_for_each_what_was_run_before_stays(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    made = service(history="broken")
+    whole = "target_metadata=target_metadata\n"
+    made.edit(
+        "migrations/env.py",
+        f"connection=connection, {whole}",
+        f"connection=connection, transaction_per_migration=True, {whole}",
+    )
+    told = on_database("migrate", "upgrade").talk.splitlines()[-1]
+    assert "and what was run before it stays: b1" in told
+    assert ("nothing of it stays, " in told) != commits_by_itself(database)
+    assert on_database.ok("migrate", "current", "--json").json[0]["revision"] == "b1"
+
+
+def test_current_and_check_show_it_until_it_is_stamped(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    service(history="broken")
+    on_database("migrate", "upgrade")
+    if not commits_by_itself(database):
+        assert on_database.ok("migrate", "current", "--json").json[0]["revision"] is None
+        return
+    rows = on_database.ok("migrate", "current", "--json").json
+    assert [row["revision"] for row in rows] == ["b1", "b2"]
+    state = (
+        "half-way in the upgrade of b2: 2 statements of it stay, then INSERT INTO missing_table (id) VALUES (1) failed"
+    )
+    assert rows[1]["state"] == f"{state} {KEPT}"
+    assert f"pending: b2 ({state} {KEPT})" in on_database("migrate", "check").err
+    refused = on_database("migrate", "upgrade")
+    assert refused.code == 1
+    assert f": {state} {KEPT}; mend what was wrong, and run the rest with --resume" in refused.err
+    on_database.ok("migrate", "stamp", "b2")
+    assert on_database.ok("migrate", "current", "--json").json == [
+        {"revision": "b2", "description": "make labels unique", "state": "head"}
+    ]
+    assert "alembic_version_halfway" not in tables(database)
+
+
+def test_the_rest_of_it_is_run_when_what_was_wrong_is_mended(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    service(history="broken")
+    on_database("migrate", "upgrade")
+    database.execute("CREATE TABLE missing_table (id INTEGER)")
+    resume = ["--resume"] if commits_by_itself(database) else []
+    rows = on_database.ok("migrate", "upgrade", *resume, "--json").json
+    assert [row["revision"] for row in rows] == (["b2"] if resume else ["b1", "b2"])
+    assert database.execute("SELECT id FROM missing_table") == [(1,)]
+    assert tables(database) == {"alembic_version", "box", "label", "colour", "missing_table"}
+    assert on_database.ok("migrate", "upgrade", "--json").json == []
+
+
+def test_it_is_not_gone_on_with_where_its_script_is_another_by_now(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    if not commits_by_itself(database):
+        pytest.skip("nothing of it stays here")
+    made = service(history="broken")
+    on_database("migrate", "upgrade")
+    database.execute("CREATE TABLE missing_table (id INTEGER)")
+    made.edit("migrations/versions/b2_halfway.py", '"label", sa.Column("id"', '"label", sa.Column("number"')
+    result = on_database("migrate", "upgrade", "--resume")
+    assert result.code == 1
+    assert "its first 2 statements are not those that an earlier run has done" in result.err
+    assert "colour" not in tables(database)
+
+
+def test_it_fails_again_further_on_and_is_gone_on_with_from_there(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    if not commits_by_itself(database):
+        pytest.skip("nothing of it stays here")
+    made = service(history="broken")
+    on_database("migrate", "upgrade")
+    database.execute("CREATE TABLE missing_table (id INTEGER)")
+    database.execute("CREATE TABLE colour (id INTEGER)")
+    result = on_database("migrate", "upgrade", "--resume")
+    assert "statement 4 of 4 (CREATE TABLE colour " in result.err
+    assert "statements of it stay" in result.err
+    database.execute("DROP TABLE colour")
+    on_database.ok("migrate", "upgrade", "--resume")
+    # What was rolled back with the failure is done once more, and what was not is not.
+    assert database.execute("SELECT count(*) FROM missing_table") == [(1,)]
+    assert made.root.exists()
+
+
+def test_one_whose_first_statement_fails_leaves_nothing(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    made = service(history="broken")
+    made.edit(
+        "migrations/versions/b2_halfway.py",
+        "def upgrade() -> None:",
+        "def upgrade() -> None:\n    op.drop_table('nowhere')",
+    )
+    told = on_database("migrate", "upgrade").err.splitlines()[-1]
+    assert "statement 1 of 5 (DROP TABLE nowhere), " in told
+    assert "; nothing of it stays, " in told
+    assert "alembic_version_halfway" not in tables(database)
+
+
+def test_what_a_revisions_own_code_raises_is_told_by_its_line(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    made = service()
+    made.add("a4", "a3", "raise ValueError('no such colour')", doc="paint it")
+    result = on_database("migrate", "upgrade")
+    assert result.code == 1
+    told = result.err.splitlines()[-1]
+    assert told.startswith(
+        "dbctl: error: revision a4 (paint it), migrations/versions/a4.py, line 13: ValueError: no such colour"
+    )
+
+
+def test_one_that_is_killed_is_known_to_be_halfway(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    if not commits_by_itself(database):
+        pytest.skip("the server rolls it back")
+    made = service()
+    made.add("a4", "a3", "op.create_table('first', sa.Column('id', sa.Integer))\nop.execute('DO SLEEP(60)')")
+    with on_database.popen("migrate", "upgrade") as process:
+        end = time.monotonic() + 40
+        while "first" not in tables(database) or not database.execute(
+            "SELECT 1 FROM alembic_version_halfway WHERE done = 1"
+        ):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+    rows = on_database.ok("migrate", "current", "--json").json
+    assert rows[1]["revision"] == "a4"
+    assert rows[1]["state"] == f"half-way in the upgrade of a4: 1 statement of it stays, then it was cut off {KEPT}"
+
+
+def test_an_autocommit_block_is_run_under_the_lock(
+    dbctl: Dbctl, postgres_database: TestDatabase, service: MakeService
+) -> None:
+    made = service()
+    (dbctl.cwd / "profiles.toml").write_text(postgres_database.toml, encoding="utf-8")
+    body = (
+        "with op.get_context().autocommit_block():\n    op.execute('CREATE INDEX CONCURRENTLY by_name ON item (name)')"
+    )
+    made.add("a4", "a3", body, doc="index names")
+    run = dbctl.with_env(**postgres_database.env)
+    assert len(run.ok("migrate", "upgrade", "--json").json) == 4
+    made.add("a5", "a4", f"op.execute('CREATE TABLE t (id int)')\n{body}", doc="index names again")
+    result = run("migrate", "upgrade")
+    assert result.code == 1
+    assert "statement 2 of 2 (CREATE INDEX CONCURRENTLY by_name ON item (name))" in result.err
+    assert "; 1 statement of it stays; " in result.err
+    rows = run.ok("migrate", "current", "--json").json
+    assert [row["revision"] for row in rows] == ["a4", "a5"]
+    postgres_database.execute("DROP INDEX by_name")
+    run.ok("migrate", "upgrade", "--resume")
+    assert tables(postgres_database) == {"alembic_version", "item", "runs", "t"}

@@ -1,0 +1,92 @@
+"""`--dry-run` and `--sql`: what would be run, and nothing stays of it."""
+
+from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+from tests.migrations.conftest import MakeService
+from tests.migrations.test_commands import tables
+
+
+def test_a_dry_run_shows_the_sql_and_leaves_nothing(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    service()
+    on_database.ok("migrate", "upgrade", "a1")
+    result = on_database.ok("migrate", "upgrade", "--dry-run")
+    for part in ("CREATE TABLE runs (", "INSERT INTO runs (revision) VALUES ('a2')", "SET version_num='a3'"):
+        assert part in result.out
+    assert "CREATE TABLE item" not in result.out
+    assert tables(database) == {"alembic_version", "item"}
+    assert on_database.ok("migrate", "current", "--json").json[0]["revision"] == "a1"
+    assert result.err.splitlines()[-1] == "dbctl: dry run: all of it is rolled back, nothing is committed"
+
+
+def test_a_dry_run_finds_what_the_database_refuses_where_it_can_be_run(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    service(history="broken")
+    result = on_database("migrate", "upgrade", "--dry-run")
+    assert result.code == (0 if database.dialect == "mysql" else 1)
+    assert tables(database) <= {"alembic_version"}
+
+
+def test_a_dry_run_rolls_back_what_an_env_commits_by_itself(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    made = service()
+    whole = "target_metadata=target_metadata\n"
+    per = f"connection=connection, transaction_per_migration=True, {whole}"
+    made.edit("migrations/env.py", f"connection=connection, {whole}", per)
+    made.edit(
+        "migrations/env.py",
+        "            context.run_migrations()\n\n\nif",
+        "            context.run_migrations()\n        connection.commit()\n\n\nif",
+    )
+    on_database.ok("migrate", "upgrade", "--dry-run")
+    assert tables(database) <= {"alembic_version"}
+
+
+def test_a_dry_run_says_at_which_revision_the_sql_ends(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    made = service()
+    made.add("a4", "a3", "for row in op.get_bind().execute(sa.text('SELECT 1')).all():\n    op.execute('SELECT 2')")
+    result = on_database.ok("migrate", "upgrade", "--dry-run")
+    assert "dbctl: the SQL ends before revision a4, which asks the live database\n" in result.err
+    assert "INSERT INTO runs (revision) VALUES ('a3')" in result.out
+    assert tables(database) <= {"alembic_version"}
+
+
+def test_a_dry_run_stops_at_an_autocommit_block(
+    dbctl: Dbctl, postgres_database: TestDatabase, service: MakeService
+) -> None:
+    made = service()
+    made.add("a4", "a3", "with op.get_context().autocommit_block():\n    op.execute('VACUUM item')")
+    (dbctl.cwd / "profiles.toml").write_text(postgres_database.toml, encoding="utf-8")
+    result = dbctl.with_env(**postgres_database.env)("migrate", "upgrade", "--dry-run")
+    assert result.code == 1
+    assert "revision a4" in result.err
+    assert "a dry run stops here: the revision has an autocommit_block, which no rollback undoes" in result.err
+    assert tables(postgres_database) == set()
+
+
+def test_sql_can_be_run_as_it_is_and_asks_nobody(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    service()
+    result = on_database.ok("migrate", "upgrade", "--sql", env=dict.fromkeys(database.env, ""))
+    for statement in result.out.split(";\n"):
+        text = "\n".join(line for line in statement.splitlines() if line and not line.startswith("--"))
+        if text and text.strip().upper() not in {"BEGIN", "COMMIT"}:
+            database.execute(text.strip().rstrip(";"))
+    assert on_database.ok("migrate", "current", "--json").json[0]["revision"] == "a3"
+
+
+def test_sql_begins_and_ends_where_it_is_told(dbctl: Dbctl, service: MakeService) -> None:
+    service()
+    up = dbctl.ok("migrate", "upgrade", "a1:a2", "--sql").out
+    assert "CREATE TABLE runs" in up
+    assert "item" not in up
+    assert "DROP TABLE runs" in dbctl.ok("migrate", "downgrade", "a2:a1", "--sql").out
+    assert dbctl("migrate", "downgrade", "a1", "--sql").code == 2
+    assert "version_num='a3'" in dbctl.ok("migrate", "stamp", "a1:a3", "--sql").out
+    assert not list(dbctl.cwd.glob("*.db"))
