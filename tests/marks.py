@@ -67,6 +67,7 @@ OWN = [
     "cli/test_import_hygiene.py",
     "cli/test_lock.py",
     "cli/test_streams.py",
+    "drift/*",
     "faults/test_bank*.py",
     "faults/test_broken_pipe.py",
     "faults/test_disk_full.py",

@@ -1,6 +1,6 @@
 """Changes of the fleet's models, one thing each, and where each is found."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,8 @@ from tests.harness.database import KINDS, Kind
 
 Tables = Mapping[str, Table]
 Found = Collection[tuple[str, str]]
-MYSQL: Collection[Kind] = ("mysql", "mariadb")
-SERVERS: Collection[Kind] = ("postgresql", "mysql", "mariadb")
+MYSQL: Sequence[Kind] = ("mysql", "mariadb")
+SERVERS: Sequence[Kind] = ("postgresql", "mysql", "mariadb")
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class Change:
     name: str
     make: Callable[[Tables], object]
     found: Found
-    kinds: Collection[Kind] = KINDS
+    kinds: Sequence[Kind] = KINDS
 
 
-def _typed(table: str, column: str, type_: Any, kinds: Collection[Kind] = KINDS, name: str = "") -> Change:
+def _typed(table: str, column: str, type_: Any, kinds: Sequence[Kind] = KINDS, name: str = "") -> Change:
     def make(tables: Tables) -> None:
         tables[table].c[column].type = type_
 
     return Change(f"type of {table}.{column} {name}".strip(), make, [(table, f"column {column}, type")], kinds)
 
 
-def _default(table: str, column: str, default: Any, kinds: Collection[Kind] = KINDS) -> Change:
+def _default(table: str, column: str, default: Any, kinds: Sequence[Kind] = KINDS) -> Change:
     def make(tables: Tables) -> None:
         tables[table].c[column].server_default = default if default is None else sa.DefaultClause(default)
 
@@ -59,7 +59,7 @@ def _default(table: str, column: str, default: Any, kinds: Collection[Kind] = KI
     return Change(name, make, [(table, f"column {column}, default")], kinds)
 
 
-def _nullable(table: str, column: str, kinds: Collection[Kind] = KINDS) -> Change:
+def _nullable(table: str, column: str, kinds: Sequence[Kind] = KINDS) -> Change:
     def make(tables: Tables) -> None:
         changed = tables[table].c[column]
         changed.nullable = not changed.nullable
@@ -104,7 +104,7 @@ def _without(table: str, kind: type[Constraint], part: str, *columns: str, **how
     return Change(f"no {part} of {table}", make, [(table, part)], kinds)
 
 
-def _with(table: str, part: str, *items: Callable[[Table], object], kinds: Collection[Kind] = KINDS) -> Change:
+def _with(table: str, part: str, *items: Callable[[Table], object], kinds: Sequence[Kind] = KINDS) -> Change:
     def make(tables: Tables) -> None:
         for item in items:
             item(tables[table])
@@ -113,7 +113,7 @@ def _with(table: str, part: str, *items: Callable[[Table], object], kinds: Colle
 
 
 def _index_instead(
-    table: str, name: str, make_index: Callable[[Table], object] | None, kinds: Collection[Kind] = KINDS, how: str = ""
+    table: str, name: str, make_index: Callable[[Table], object] | None, kinds: Sequence[Kind] = KINDS, how: str = ""
 ) -> Change:
     def make(tables: Tables) -> None:
         tables[table].indexes.discard(_index(tables[table], name))
@@ -124,7 +124,7 @@ def _index_instead(
     return Change(f"{what} index {name}", make, [(table, f"index {name}")], kinds)
 
 
-def _check_instead(table: str, name: str, words: str | None, kinds: Collection[Kind] = KINDS) -> Change:
+def _check_instead(table: str, name: str, words: str | None, kinds: Sequence[Kind] = KINDS) -> Change:
     def make(tables: Tables) -> None:
         tables[table].constraints.discard(_constraint(tables[table], CheckConstraint, name=name))
         if words:
@@ -144,7 +144,7 @@ def _key_with(table: str, column: str, **options: Any) -> Change:
     return Change(f"foreign key {table}.{column} {options}", make, [(table, f"foreign key ({column})")] * 2)
 
 
-def _enum(table: str, column: str, name: str, *members: str, kinds: Collection[Kind] = SERVERS) -> list[Change]:
+def _enum(table: str, column: str, name: str, *members: str, kinds: Sequence[Kind] = SERVERS) -> list[Change]:
     """Return the change of a type's members: of the type on PostgreSQL, of the column elsewhere."""
 
     def make(tables: Tables) -> None:
