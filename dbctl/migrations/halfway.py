@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text, inspect
+from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -77,7 +78,12 @@ class HalfwayTable:
         """Return what is written down, asked on a connection that is there already."""
         if not self._is_there(connection):
             return None
-        row: Any = connection.execute(self._table.select()).first()
+        try:
+            row: Any = connection.execute(self._table.select()).first()
+        except DBAPIError:
+            if self._is_there(connection):
+                raise
+            return None  # another run has taken it away meanwhile, for it is done
         return Halfway(*row) if row else None
 
     def write(self, halfway: Halfway) -> None:
