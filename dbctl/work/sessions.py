@@ -138,8 +138,13 @@ class AsyncDatabase:
 
 
 def _begun(engine: AnyEngine, backend: Backend, writes: bool) -> AnyEngine:
-    """Return the engine, told that the unit means to write where its database must know that from the start."""
-    return engine.execution_options(**{WRITES: True}) if writes and backend.locks_to_write else engine
+    """Return the engine, told that the unit means to write where its database must know that from the start.
+
+    Once is enough: of an engine with options made from another SQLAlchemy before 2.0.40 tells no events.
+    """
+    if not writes or not backend.locks_to_write or engine.get_execution_options().get(WRITES):
+        return engine
+    return engine.execution_options(**{WRITES: True})
 
 
 def _be_strict(session: Session, backend: Backend, writes: bool) -> None:

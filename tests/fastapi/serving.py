@@ -1,6 +1,7 @@
 """An app behind a real server on loopback, and real clients for it."""
 
 import contextlib
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ class Served:
     def __enter__(self) -> "Served":
         # It listens from now on: who connects before the server accepts waits, and need not try again.
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self._server = uvicorn.Server(uvicorn.Config(self._app, log_level="critical", lifespan="on"))
+        self._server = uvicorn.Server(uvicorn.Config(self._app, log_config=None, log_level="critical", lifespan="on"))
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         # A connection for each request: after an error the server may close one that was to be used again.
@@ -39,6 +40,8 @@ class Served:
         self._server.should_exit = True
         self._thread.join(30)
         assert not self._thread.is_alive(), "the server did not end"
+        for name in ("uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
+            logging.getLogger(name).setLevel(logging.NOTSET)  # a fork of this process may be a server with a log
 
     def _run(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ from dbctl.runtime import network
 
 if TYPE_CHECKING:
     import socket
+
+# Before SQLAlchemy 2.0.40 its adapter of asyncpg has the class of the driver's error before what that says.
+_CLASS = re.compile(r"\A<class '[^']+'>: ")
 
 _LOST = Meaning(ConnectError, "login", transient=True)
 
@@ -97,6 +101,7 @@ class PostgreSQLErrors(Diagnosis):
             text, detail = diagnosis.message_primary, diagnosis.message_detail
         else:
             text, detail = super().error_text(error), getattr(error.__cause__, "detail", None)
+            text = _CLASS.sub("", text)
         return text if self.profile.protected or not detail else f"{text}: {detail}"
 
     def first_silence(self, sock: socket.socket) -> str:
