@@ -56,7 +56,7 @@ def test_a_url_may_be_left_to_its_parts(bare: Dbctl) -> None:
         (["postgresql://h/d", "host=other"], 3, "host: the url says it too"),
         (["postgresql://h/d", "mysql://h/d"], 2, "url is given twice"),
         (["nonsense"], 2, "nonsense is no setting; write KEY=VALUE"),
-        (["--url", "postgresql://h/d"], 2, "say it as an argument"),
+        (["--url", "postgresql://h/d"], 2, "name the profile as an argument"),
     ],
 )
 def test_what_could_not_be_used_is_refused_and_nothing_written(
