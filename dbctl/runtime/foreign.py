@@ -38,7 +38,7 @@ def guarded(*, keep_logging: bool = False) -> Iterator[None]:
     """
     loggers = _own_loggers if keep_logging else _loggers
     with ExitStack() as stack:
-        for keep in (_descriptors, _streams, _directory, loggers, warnings.catch_warnings, _process):
+        for keep in (_descriptors, _streams, _directory, _path, loggers, warnings.catch_warnings, _process):
             stack.enter_context(keep())
         yield
 
@@ -135,6 +135,17 @@ def _directory() -> Iterator[None]:
         with suppress(OSError):
             os.fchdir(before)
         os.close(before)
+
+
+@contextmanager
+def _path() -> Iterator[None]:
+    """Leave on the path what was on it: dbctl has still to import what it needs. What is added there may stay."""
+    path, before = sys.path, [*sys.path]
+    try:
+        yield
+    finally:
+        path += [place for place in before if place not in path]
+        sys.path = path
 
 
 @contextmanager

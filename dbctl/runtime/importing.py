@@ -57,7 +57,7 @@ def imported(name: str, app_dir: str, about: str, hint: str = "", *, keep_loggin
     """
     try:
         with guarded(keep_logging=keep_logging):
-            return import_module(name)
+            module = import_module(name)
     except BaseException as error:
         if is_ending(error):
             raise
@@ -67,6 +67,10 @@ def imported(name: str, app_dir: str, about: str, hint: str = "", *, keep_loggin
         what = str(error) if isinstance(error, ModuleNotFoundError) else described(error)
         where = f" ({place})" if (place := place_of(error)) else ""
         raise ConfigError(f"{about}: {name} can't be imported: {what}{where}", hint) from stand_in(error)
+
+    if not issubclass(type(module), ModuleType):
+        raise ConfigError(f"{about}: {name} can't be imported: it puts something that is no module in its own place", hint)
+    return module
 
 
 def _is_part(missing: object, name: str) -> bool:
