@@ -34,6 +34,7 @@ class Remedy(StrEnum):
 
     CREATE_TABLES = "create the tables"
     CREATE_MISSING = "create them"
+    CREATE_WITH_SCHEMAS = "create them, and their schemas"
     CREATE_DATABASE = "create it"
     WAIT_FOR_LOCK = "wait for it"
     WAIT_LONGER = "try again, or wait longer"

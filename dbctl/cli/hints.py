@@ -14,6 +14,7 @@ from dbctl.errors import DbctlError, Remedy
 _HOW: Mapping[Remedy, str] = {
     Remedy.CREATE_TABLES: " with: dbctl init-tables",
     Remedy.CREATE_MISSING: " with: dbctl init-tables",
+    Remedy.CREATE_WITH_SCHEMAS: " with: dbctl init-tables --create-schemas",
     Remedy.CREATE_DATABASE: " with: dbctl init-tables",
     Remedy.WAIT_FOR_LOCK: " with --lock-wait SECONDS",
     Remedy.WAIT_LONGER: " with --lock-timeout",
@@ -38,7 +39,7 @@ def told(error: DbctlError, said: Globals | None = None, arguments: Mapping[str,
     if not error.hint:
         return str(error)
     hint = f"{error.hint}{_HOW.get(error.hint, '') if isinstance(error.hint, Remedy) else ''}"
-    if error.hint is Remedy.CREATE_MISSING:
+    if error.hint in {Remedy.CREATE_MISSING, Remedy.CREATE_WITH_SCHEMAS}:
         hint = " ".join([hint, *_models(arguments or {})])
     if said is not None:
         hint = _COMMAND.sub(lambda found: " ".join(["dbctl", *_options(said, found["command"]), ""]), hint)

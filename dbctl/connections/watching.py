@@ -52,6 +52,9 @@ class Watcher(Protocol):
     def check(self) -> None:
         """Raise what ends the work, where it was ended."""
 
+    def keep(self, tell: Callable[[], str] | None) -> None:
+        """Take note of what tells what the work has committed by now, should it be ended and not answer."""
+
 
 _watcher: ContextVar[Watcher | None] = ContextVar("dbctl_watcher", default=None)
 
@@ -65,6 +68,20 @@ def raise_if_ended() -> None:
     """Raise what ends the work where whoever watches has ended it: nothing is to begin that can't be rolled back."""
     if watcher := _watcher.get():
         watcher.check()
+
+
+@contextmanager
+def told_if_ended(tell: Callable[[], str]) -> Iterator[None]:
+    """Have whoever watches the block know what tells, as a sentence part or "", what it has committed by now."""
+    watcher = _watcher.get()
+    if watcher is None:
+        yield
+        return
+    watcher.keep(tell)
+    try:
+        yield
+    finally:
+        watcher.keep(None)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Profile files and the files that a profile names: what is in them, and whether nobody else can read it."""
 
 import codecs
+import errno
 import os
 import shlex
 import stat
@@ -8,6 +9,9 @@ from pathlib import Path
 
 from dbctl.errors import ConfigError
 from dbctl.runtime.machine import is_mount_for_secrets
+
+_LARGEST = 16 * 2**20
+"""Bytes: what is longer is no file of settings, and may have no end."""
 
 _ROOTS_OWN = 0o640
 _ONES_OWN = 0o600
@@ -35,6 +39,19 @@ def absolute(path: str | Path) -> Path:
         raise ConfigError(f"{path}: the working directory is gone", "change to one that is there") from error
 
 
+def content_of(path: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        OSError: It can't be read, or is longer than any file of settings.
+    """
+    with path.open("rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
+
+
 def text_of(path: Path) -> str:
     """Return a file's text, to the letter but for a byte order mark.
 
@@ -42,7 +59,7 @@ def text_of(path: Path) -> str:
         ConfigError: It can't be read; the cause is a FileNotFoundError where it is not there.
     """
     try:
-        return decoded(path.read_bytes())
+        return decoded(content_of(path))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path

@@ -37,6 +37,14 @@ def _as_sql_says_it(value: object) -> object:
     return value.replace("-", " ").lower() if isinstance(value, str) else value
 
 
+def _as_urls_say_it(value: object) -> object:
+    """Take TOML's numbers and truths in a table of options for the text that a URL would have."""
+    if not isinstance(value, dict):
+        return value
+    texts = {name: str(said).lower() for name, said in value.items() if isinstance(said, bool | int | float)}
+    return {**value, **texts}
+
+
 Count = Annotated[int, BeforeValidator(_refuse_bool)]
 Seconds = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
 
@@ -83,7 +91,7 @@ class Profile(_Table):
     port: Count | None = Field(None, ge=1, le=65535, description="a port's number, 1 to 65535")
     user: str | None = Field(None, description="a user's name")
     database: str | None = Field(None, description="a database's name, or for SQLite a file's path")
-    query: Mapping[str, str | list[str]] = Field(
+    query: Annotated[Mapping[str, str | list[str]], BeforeValidator(_as_urls_say_it)] = Field(
         {}, repr=False, description="options for the driver, as in a URL's query"
     )
     password: SecretStr | None = Field(None, description="a string")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dbctl.errors import ConfigError
-from dbctl.profiles.files import decoded, exposed
+from dbctl.profiles.files import content_of, decoded, exposed
 from dbctl.profiles.model import Profile
 from dbctl.runtime.distribution import how_to_install
 
@@ -50,7 +50,7 @@ def _from_environment(profile: Profile) -> str:
 def _from_file(profile: Profile) -> str:
     path = Path(str(profile.password_file))
     try:
-        content = path.read_bytes()
+        content = content_of(path)
         problem = exposed(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise ConfigError(f"can't read {path}: {getattr(error, 'strerror', None) or error}") from error

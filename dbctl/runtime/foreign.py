@@ -33,7 +33,7 @@ def guarded() -> Iterator[None]:
     called at exit is called then, by the same rules.
     """
     with ExitStack() as stack:
-        for keep in (_descriptors, _streams, _directory, _loggers, warnings.catch_warnings, _process):
+        for keep in (_descriptors, _streams, _directory, _path, _loggers, warnings.catch_warnings, _process):
             stack.enter_context(keep())
         yield
 
@@ -130,6 +130,17 @@ def _directory() -> Iterator[None]:
         with suppress(OSError):
             os.fchdir(before)
         os.close(before)
+
+
+@contextmanager
+def _path() -> Iterator[None]:
+    """Leave on the path what was on it: dbctl has still to import what it needs. What is added there may stay."""
+    path, before = sys.path, [*sys.path]
+    try:
+        yield
+    finally:
+        path += [place for place in before if place not in path]
+        sys.path = path
 
 
 @contextmanager

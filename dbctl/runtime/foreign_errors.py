@@ -26,6 +26,7 @@ _SHOWN_FIELDS = 20
 
 _USER_IN_URL = re.compile(r"(?<=://)[^/\s'\"]*@|(?<=://)[^/\s'\"@]*:[^/\s'\"]*@")
 _PASSWORD_BESIDE = re.compile(r"(?i)((?:password|passwd|pwd|secret|token|api_?key)['\"]?\s*[=:]\s*)\S+")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>)")
 _QUOTED = re.compile(r"""(['"])((?:\\.|(?!\1).)*)\1""")
 
 
@@ -44,6 +45,8 @@ def described(error: BaseException) -> str:
         title = _text(getattr(error, "title", "") or "")
         return f"{name}{f' of {title}' if title.isidentifier() else ''}: {fields}"
     words = _words(error)
+    if isinstance(error, BaseExceptionGroup) and error.exceptions:
+        words = f"{words}, the first of which is {described(error.exceptions[0])}"
     return f"{name}: {words}" if words else name
 
 
@@ -119,7 +122,7 @@ def _words(error: BaseException) -> str:
 
 def _text(value: object) -> str:
     try:
-        return str(value)
+        return _ADDRESS.sub("", str(value))
     except Exception:
         return ""
 

@@ -64,12 +64,13 @@ def create_missing(
         WorkRefused: The database refused a table. Where it commits DDL by itself `left` names what stayed.
         ConfigError: A foreign key refers to what none of the models defines.
     """
-    states: list[TableState] = []
     connection = database.session.connection()
     with database.backend.ddl_lock(connection):
-        for each in metadata:
-            states += _Creation.of(database, connection, each, create_schemas).run()
-    return states
+        creations = [_Creation.of(database, connection, each, create_schemas) for each in metadata]
+        for creation in creations:
+            creation.refuse_what_can_not_be()
+        with telling_what_stays(connection, database.backend, "created"):
+            return [state for creation in creations for state in creation.run()]
 
 
 def drop_existing(database: Database, metadata: Iterable[MetaData], *, in_batches: bool = False) -> list[TableState]:
@@ -120,8 +121,9 @@ def check_tables(database: Database, metadata: Iterable[MetaData]) -> list[Table
             f"missing {kind}: {', '.join(what for _, what in some)}"
             for kind, some in groupby(sorted(missing, key=_by_kind), key=_by_kind)
         ]
-        hint = "" if database.profile.in_memory else Remedy.CREATE_MISSING
-        raise CheckFailed("; ".join(told), states, hint)
+        schemas = any(kind == "schemas" for kind, _ in missing)
+        remedy = Remedy.CREATE_WITH_SCHEMAS if schemas else Remedy.CREATE_MISSING
+        raise CheckFailed("; ".join(told), states, "" if database.profile.in_memory else remedy)
     return states
 
 
@@ -133,8 +135,10 @@ def ddl_of_missing(database: Database, metadata: Iterable[MetaData], *, create_s
     connection = database.session.connection()
     statements: list[Ddl] = []
     with database.backend.ddl_lock(connection):
-        for each in metadata:
-            creation = _Creation.of(database, connection, each, create_schemas)
+        creations = [_Creation.of(database, connection, each, create_schemas) for each in metadata]
+        for creation in creations:
+            creation.refuse_what_can_not_be()
+        for creation in creations:
             statements += _said(database, connection, creation.run, creation.apply_to)
     return statements
 
@@ -182,14 +186,19 @@ class _Creation:
         schemas = list(catalog.missing_schemas(metadata)) if create_schemas else []
         return cls(database, connection, metadata, catalog, missing, list(catalog.gaps(order)), schemas)
 
+    def refuse_what_can_not_be(self) -> None:
+        """Refuse what this database can't have, before anything is created."""
+        dialect = self.connection.dialect
+        refuse_long_names(self.tables, dialect)
+        with models_at_work(self.tables, dialect):
+            title = self.database.backend.server_title(self.connection)
+            refuse_what_does_not_compile(self.tables, dialect, title)
+
     def run(self) -> list[TableState]:
         backend, connection = self.database.backend, self.connection
-        refuse_long_names(self.tables, connection.dialect)
-        with models_at_work(self.tables, connection.dialect):
-            refuse_what_does_not_compile(self.tables, connection.dialect, backend.server_title(connection))
         away = {} if self.schemas else self.catalog.missing_schemas(self.metadata)
         try:
-            with telling_what_stays(connection, backend, "created"), telling_of_ddl(connection, backend):
+            with telling_of_ddl(connection, backend):
                 self.apply_to(connection)
         except DbctlError as error:
             for name, table in away.items():
@@ -199,7 +208,8 @@ class _Creation:
             raise
         after = Catalog(connection, backend)
         if lost := [str(table) for table in self.tables if after.kind(table) is None]:
-            raise WorkRefused(f"{', '.join(lost)}: not there after it was created", "look for a listener that drops it")
+            hint = "look for what else has its name, such as a sequence, and for a listener that drops it"
+            raise WorkRefused(f"{', '.join(lost)}: not there after it was created", hint)
         return self.states("created")
 
     def apply_to(self, bind: Any) -> None:

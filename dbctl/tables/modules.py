@@ -120,7 +120,7 @@ def _directory(app_dir: str) -> str:
 def _imported(name: str, app_dir: str, hint: str = "") -> ModuleType:
     try:
         with guarded():
-            return import_module(name)
+            module = import_module(name)
     except BaseException as error:
         if is_ending(error):
             raise
@@ -130,6 +130,9 @@ def _imported(name: str, app_dir: str, hint: str = "") -> ModuleType:
         what = str(error) if isinstance(error, ModuleNotFoundError) else described(error)
         where = f" ({place})" if (place := place_of(error)) else ""
         raise ConfigError(f"models: {name} can't be imported: {what}{where}", hint) from stand_in(error)
+    if not issubclass(type(module), ModuleType):
+        raise ConfigError(f"models: {name} can't be imported: it puts something that is no module in its place", hint)
+    return module
 
 
 def _is_part(missing: object, name: str) -> bool:

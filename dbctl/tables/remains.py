@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dbctl.connections.watching import told_if_ended
 from dbctl.errors import DbctlError, WorkRefused
 from dbctl.tables.statements import heard
 
@@ -35,12 +36,12 @@ def telling_what_stays(connection: Connection, backend: Backend, done: str) -> I
         if isinstance(element, CreateTable | DropTable):
             changed.append(str(element.element))
 
-    title = backend.server_title(connection)
+    what = f"{backend.server_title(connection)} commits DDL by itself, so what was {done}"
     try:
-        with heard(connection, "after_execute", note):
+        with told_if_ended(lambda: _told(what, done, changed)), heard(connection, "after_execute", note):
             yield
     except BaseException as error:
-        _tell(error, f"{title} commits DDL by itself, so what was {done}", done, changed)
+        _tell(error, what, done, changed)
         raise
 
 
@@ -51,17 +52,23 @@ def telling_of_batches(dropped: Sequence[str]) -> Iterator[None]:
     Args:
         dropped: Their names, as far as it has come.
     """
+    what = "what was dropped in batches"
     try:
-        yield
+        with told_if_ended(lambda: _told(what, "dropped", dropped)):
+            yield
     except BaseException as error:
-        _tell(error, "what was dropped in batches", "dropped", dropped)
+        _tell(error, what, "dropped", dropped)
         raise
+
+
+def _told(what: str, done: str, changed: Sequence[str]) -> str:
+    return f"{what} {'stays' if done == 'created' else 'is gone'}: {', '.join(changed)}" if changed else ""
 
 
 def _tell(error: BaseException, what: str, done: str, changed: Sequence[str]) -> None:
     if not changed:
         return
-    vars(error)["left"] = f"{what} {'stays' if done == 'created' else 'is gone'}: {', '.join(changed)}"
+    vars(error)["left"] = _told(what, done, changed)
     if isinstance(error, DbctlError):
         mended = "when it is mended, " if isinstance(error, WorkRefused) else ""
         error.hint = f"{mended}a further run {'creates' if done == 'created' else 'drops'} the rest"

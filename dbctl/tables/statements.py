@@ -130,6 +130,8 @@ def _about(element: Any) -> str:
         columns = ", ".join(column.name for column in target.columns)  # type: ignore[attr-defined]
         name = f"{target.name} " if isinstance(target.name, str) else ""
         return f"constraint {name}({columns}) of table {target.table}: "
+    if isinstance(target, str):
+        return f"schema {target}: "
     kind = getattr(target, "name", None)
     return f"type {kind}: " if isinstance(kind, str) else ""
 

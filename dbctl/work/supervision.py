@@ -53,6 +53,7 @@ class Supervisor:
         self._ended = threading.Event()
         self._committing = False
         self._in_use: dict[int, Use] = {}
+        self._tell: Callable[[], str] | None = None
         self.deadline: Deadline | None = None
         """When the time of the work is over, from when it is begun."""
         self.abandoned = False
@@ -89,6 +90,8 @@ class Supervisor:
                 self.abandoned = not future.done()
                 if not self.abandoned:
                     _take_over(future, reason)
+                elif self._tell:
+                    vars(reason)["left"] = self._tell()
                 raise reason
             return self._outcome(future, reason)
         except Ended:
@@ -165,6 +168,10 @@ class Supervisor:
     def forget(self, connection: Any) -> None:
         """Take note that the work does not use it any more."""
         self._in_use.pop(id(connection), None)
+
+    def keep(self, tell: Callable[[], str] | None) -> None:
+        """Take note of what tells what the work has committed by now."""
+        self._tell = tell
 
     def check(self) -> None:
         """Raise what ends the work, where it was ended from outside."""

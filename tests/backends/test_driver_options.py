@@ -149,7 +149,7 @@ def test_what_no_driver_knows_or_may_be_told_is_refused_by_name(url: str, said: 
         "SET NAMES utf8mb4, autocommit=1",
         *("SET character_set_client=latin1", "SET x='\\'', autocommit=1", "SET x=1; SET autocommit=1"),
         *("SET/**/autocommit=1", "DROP TABLE t", "START TRANSACTION", "SET GLOBAL x=1", "SET PASSWORD='x'"),
-        "SET STATEMENT x=1 FOR DROP TABLE t",
+        *("SET STATEMENT x=1 FOR DROP TABLE t", "SET default_storage_engine=MyISAM", "SET foreign_key_checks=0"),
     ],
 )  # fmt: skip
 def test_a_first_statement_that_would_undo_a_promise_is_refused(statement: str) -> None:

@@ -48,8 +48,6 @@ def test_a_model_of_a_view_is_there(quick: Dbctl, database: TestDatabase) -> Non
     ("statement", "kind"),
     [
         ("CREATE MATERIALIZED VIEW report AS SELECT 1 AS id", "materialized view"),
-        ("CREATE SEQUENCE report", "sequence"),
-        ("CREATE TYPE report AS (id int)", "composite type"),
         ("CREATE TABLE report (id int) PARTITION BY RANGE (id)", None),
     ],
 )
@@ -58,6 +56,32 @@ def test_whatever_has_its_name_is_told(quick: Dbctl, database: TestDatabase, sta
     models(quick.cwd, report="")
     for args in ((), ("--check",)):
         assert states(quick, *args) == {"report": f"exists ({kind})" if kind else "exists"}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("statement", ["CREATE SEQUENCE report", "CREATE TYPE report AS (id int)"])
+def test_what_has_its_name_and_can_not_be_read_is_in_its_way(
+    quick: Dbctl, database: TestDatabase, statement: str
+) -> None:
+    database.execute(statement)
+    models(quick.cwd, report="")
+    assert quick("init-tables", *MODELS, "--check").code == 6
+    result = quick("init-tables", *MODELS)
+    assert (result.code, result.talk.count("\n")) == (1, 1), str(result)
+    assert result.talk.startswith("dbctl: error: table report: ")
+
+
+@pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
+def test_nothing_is_created_where_another_metadata_can_not_be(quick: Dbctl, database: TestDatabase) -> None:
+    (quick.cwd / "models.py").write_text(
+        "import sqlalchemy as sa\nfirst, second = sa.MetaData(), sa.MetaData()\n"
+        "sa.Table('alpha', first, sa.Column('id', sa.Integer, primary_key=True))\n"
+        "sa.Table('beta', second, sa.Column('word', sa.String))\n"
+    )
+    for args in ((), ("--dry-run",)):
+        result = quick("init-tables", *MODELS, *args)
+        assert (result.code, "can't express beta.word" in result.talk) == (1, True), str(result)
+    assert tables(database) == set()
 
 
 @NOT_SQLITE

@@ -58,6 +58,9 @@ Settings(db_password=os.environ["PW"], port="x" * 3, extra=os.environ["PW"])
         ),
         ("raise KeyboardInterrupt", "can't be imported: KeyboardInterrupt"),
         ("class E(BaseException): pass\nraise E('skipped')", "can't be imported: E: skipped"),
+        ("raise Exception([object()])", "can't be imported: Exception: [<object object>] (models.py, line 1)"),
+        ("raise ExceptionGroup('two', [ValueError(1), KeyError(2)])", "the first of which is ValueError: 1"),
+        ("import sys; sys.modules[__name__] = 5", "puts something that is no module in its"),
         ("import os; os._exit(0)", "it would end the process with exit code 0"),
         ("import sqlite3; sqlite3.connect(':memory:').execute('SELECT a')", "OperationalError: no such column"),
     ],
@@ -94,6 +97,8 @@ def test_what_a_module_raises_is_one_line_without_a_value(run: Dbctl, content: s
         "import weakref\nclass A: pass\na = A(); weakref.finalize(a, print, 'rubbish')",
         "import threading, time; threading.Thread(target=time.sleep, args=(50,)).start()",
         "import sys; sys.excepthook = sys.displayhook = None; sys.exitfunc = None",
+        "import sys; sys.path.clear()",
+        "import sys; sys.path = ['/nowhere']",
         "import sys; sys.modules['nothing'] = None; sys.modules['odd'] = 3",
     ],
 )

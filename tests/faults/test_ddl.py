@@ -134,6 +134,20 @@ def sleep(_table, connection, **_):
 """
 
 
+@pytest.mark.parametrize("database", ["mysql"], indirect=True)
+def test_what_stays_is_named_too_of_a_run_that_does_not_answer(dbctl: Dbctl, database: TestDatabase) -> None:
+    quick = with_models(dbctl, database)
+    with (dbctl.cwd / "models.py").open("a") as file:
+        file.write(
+            '@sa.event.listens_for(metadata.tables["part_2"], "after_create")\n'
+            "def sleep(_table, _connection, **_):\n    import time\n    time.sleep(30)\n"
+        )
+    result = quick(*INIT_TABLES, "--deadline", "3")
+    assert (result.code, result.talk.count("\n")) == (5, 1), str(result)
+    assert result.talk.endswith("commits DDL by itself, so what was created stays: part_0, part_1, part_2\n")
+    assert found(database) == kept(database, 3)
+
+
 @pytest.mark.parametrize("ended_by", ["signal", "deadline"])
 def test_what_stays_of_a_run_that_is_ended_is_named(dbctl: Dbctl, server_database: TestDatabase, ended_by: str) -> None:
     quick = with_models(dbctl, server_database)

@@ -198,3 +198,13 @@ def test_a_database_file_that_is_refused_is_named_with_the_reason(place: str, re
     assert result.err.startswith("dbctl: error: ")
     assert result.err.count("\n") == 1
     assert reason in result.err
+
+
+@pytest.mark.parametrize("line", ["profiles set p echo=true", "ping"])
+def test_a_file_without_an_end_is_not_read_to_it(line: str, dbctl: Dbctl) -> None:
+    profile = "[profiles.p]\nurl = 'postgresql://u@localhost:1/d'\npassword_file = '/dev/zero'\n"
+    private(dbctl.cwd / "profiles.toml").write_text(profile)
+    config = ["-c", "/dev/zero"] if line.startswith("profiles") else []
+    result = dbctl(*config, *line.split())
+    assert (result.code, result.err.count("\n")) == (3, 1), str(result)
+    assert "/dev/zero" in result.err

@@ -178,7 +178,7 @@ def test_a_password_in_plain_sight_is_refused_and_its_sources_named(
     "query",
     [
         f'"password={CANARY}"',
-        f'{{ sslpassword = "{CANARY}", n = 5 }}',
+        f'{{ sslpassword = "{CANARY}", n = {{}} }}',
         f'["{CANARY}"]',
         f'{{ passwd = ["{CANARY}", 5] }}',
     ],

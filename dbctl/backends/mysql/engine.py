@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from dbctl.backends.mysql.greeting import offers_tls
 from dbctl.backends.mysql.locks import MySQLLocks
 from dbctl.backends.mysql.options import OPTIONS
 from dbctl.backends.tls import ssl_context
+from dbctl.errors import ConfigError
 from dbctl.profiles.query import as_list
 
 if TYPE_CHECKING:
@@ -60,9 +61,12 @@ class MySQL(MySQLErrors, MySQLLocks, Backend):
 
     def connect_args(self) -> dict[str, Any]:
         """Return PyMySQL's keywords (https://pymysql.readthedocs.io/en/latest/modules/connections.html)."""
+        from pymysql.connections import DEFAULT_USER
         from pymysql.cursors import Cursor
 
         profile = self.profile
+        if not profile.user and not DEFAULT_USER:
+            raise ConfigError(f"{profile.called}: user: none is named, and the system has no name for who runs this")
         return {
             **self._options(asynchronous=False),
             "cursorclass": marking(Cursor, _ASKING, profile),
@@ -180,6 +184,12 @@ class MySQL(MySQLErrors, MySQLLocks, Backend):
         """Tell MariaDB from MySQL."""
         dialect: Any = connection.dialect
         return "MariaDB" if dialect.is_mariadb else self.title
+
+    def relations(self, connection: Connection, schema: str | None) -> Mapping[str, str]:
+        """Look in the profile's database, which has to be named for that."""
+        if schema is None and connection.dialect.default_schema_name is None:
+            raise ConfigError(f"{self.profile.called}: no database is named", "name it, as in mysql://…/DATABASE")
+        return super().relations(connection, schema)
 
     def name_folder(self, connection: Connection) -> Callable[[str], str]:
         """Fold to lower case where the server does.

@@ -33,6 +33,7 @@ MEANINGS: Mapping[int, Meaning] = {
     **dict.fromkeys((1020, 1213), Meaning(Contention, heals=True)),
     # too many connections, of all or of the user; shutting down
     **dict.fromkeys((1040, 1053, 1203, 1226), _LOST_FOR_NOW),
+    1046: Meaning(ConnectError, "database"),
     # At work these are of another database, or of a file, that a statement names.
     **dict.fromkeys((1044, 1049), Meaning(WorkRefused, "database")),
     **dict.fromkeys((1045, 1130, 1698), Meaning(WorkRefused, "login")),

@@ -20,9 +20,11 @@ _HARMLESS_FLAGS = FOUND_ROWS | 128 | 256 | 1024 | 65536 | 131072 | 262144
 
 _UTF8 = ("utf8", "utf8mb3", "utf8mb4")
 
-# Variables by which a session commits by itself, goes on in another transaction, or speaks in another character set.
+# Variables by which a session commits by itself, has no transactions or no foreign keys, or speaks in another character
+# set.
 _PROMISED = re.compile(
     r"autocommit|completion_type|character_set_\w+|collation_connection|names|character|charset|password"
+    r"|(?:default_)?storage_engine|foreign_key_checks"
 )
 _ASSIGNMENT = re.compile(
     r"(?:(?:@@)?(?:session|local)(?:\s+|\.))?(?:@@|@)?`?(?P<name>[\w.$]+)`?\s*(?::?=)\s*(?P<value>.*)"

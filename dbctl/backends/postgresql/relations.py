@@ -1,4 +1,4 @@
-"""What PostgreSQL has already: tables, views of both kinds, and whatever else may take a name."""
+"""What PostgreSQL has already: tables, and what can be read as one."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from dbctl.errors import Remedy
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# https://www.postgresql.org/docs/current/catalog-pg-class.html
+# What can be read as a table (https://www.postgresql.org/docs/current/catalog-pg-class.html): what else has a table's
+# name, such as a sequence, is in its way, and the server says so.
 _KINDS = {
     "r": TABLE,
     "p": TABLE,
     "v": "view",
     "m": "materialized view",
     "f": "foreign table",
-    "S": "sequence",
-    "i": "index",
-    "I": "index",
-    "c": "composite type",
 }
 # Without a schema whatever a bare name means on this connection, as for `has_table`.
 _IN_SIGHT = "pg_catalog.pg_table_is_visible(c.oid) AND n.nspname <> 'pg_catalog'"
