@@ -69,7 +69,9 @@ def imported(name: str, app_dir: str, about: str, hint: str = "", *, keep_loggin
         raise ConfigError(f"{about}: {name} can't be imported: {what}{where}", hint) from stand_in(error)
 
     if not issubclass(type(module), ModuleType):
-        raise ConfigError(f"{about}: {name} can't be imported: it puts something that is no module in its own place", hint)
+        raise ConfigError(
+            f"{about}: {name} can't be imported: it puts something that is no module in its own place", hint
+        )
     return module
 
 
