@@ -1,5 +1,6 @@
 """What dbctl's commands have beside Typer's: a layout of help of their own, and errors that say what was meant."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ class Subcommand(TyperCommand):
         """Parse the command's arguments; an error says what was meant, where that can be guessed."""
         said = args[:1]
         try:
-            return super().parse_args(ctx, args)
+            return self._parsed(ctx, args)
         except TyperError as error:
             error.ctx = error.ctx or ctx  # an option without its value is told without the command
             if said and (meant := self.suggest(said[0])):
@@ -42,6 +43,16 @@ class Subcommand(TyperCommand):
                 said_so_far = f"{error.message.rstrip('.')}. " if error.message else ""
                 error.message = f"{said_so_far}Did you mean '{meant}'?"
             raise
+
+    def _parsed(self, ctx: Any, args: list[str]) -> Any:
+        """Parse the arguments; no option is a number, so such as -1 is an argument."""
+        try:
+            return super().parse_args(ctx, list(args))
+        except TyperError as error:
+            if not re.fullmatch(r"-\d", getattr(error, "option_name", "")):
+                raise
+        ctx.ignore_unknown_options = True
+        return super().parse_args(ctx, args)
 
 
 def parsed(command: Any, context: Any, words: Sequence[str]) -> list[str]:

@@ -60,6 +60,20 @@ def test_it_goes_as_far_as_it_is_told(on_database: Dbctl, service: MakeService) 
         assert [row["revision"] for row in rows] == expected
 
 
+def test_steps_are_numbers_with_a_sign(dbctl: Dbctl, service: MakeService) -> None:
+    service()
+    dbctl.ok("migrate", "upgrade")
+    for words, expected in (
+        (["downgrade", "-1"], ["a3"]),
+        (["downgrade", "--no-color", "-2", "--json"], ["a2", "a1"]),
+        (["upgrade", "+2"], ["a1", "a2"]),
+    ):
+        rows = dbctl.ok("migrate", *words, *([] if "--json" in words else ["--json"])).json
+        assert [row["revision"] for row in rows] == expected
+    for words in (["downgrade", "-1", "--resum"], ["downgrade", "-x1", "-y"], ["current", "-1"]):
+        assert dbctl("migrate", *words).code == 2, words
+
+
 def test_current_tells_where_the_database_is(on_database: Dbctl, database: TestDatabase, service: MakeService) -> None:
     service()
     if database.kind != "sqlite":  # whose file is not there yet
