@@ -20,6 +20,7 @@ from dbctl.errors import ConfigError, DbctlError
 from dbctl.migrations.config import ProfilesConfig, command_options, config_at, scripts_of
 from dbctl.migrations.engines import profiles_engines
 from dbctl.migrations.location import Location, locate
+from dbctl.migrations.scripts import broken_history, hear_warnings, script_in
 from dbctl.profiles.files import is_file
 from dbctl.profiles.urls import without_secrets
 from dbctl.runtime.foreign import guarded
@@ -79,6 +80,8 @@ class Environment:
     _stack: ExitStack = field(init=False, default_factory=ExitStack)
     _own: Connection | None = field(init=False, default=None)
     _heard: Loggers = field(init=False, default_factory=list)
+    _configured: bool = field(init=False, default=False)
+    _ran: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         profile = self.migrations.profile
@@ -109,12 +112,29 @@ class Environment:
             terms: What alembic's own command would say, such as `dont_mutate`, `destination_rev`.
 
         Raises:
-            ConfigError: The env.py leads to another database, or raises something.
+            ConfigError: The env.py leads to another database, configures nothing, or raises something.
         """
         offline = self.output is not None
-        context = EnvironmentContext(self.config, self.scripts, fn=steps, as_sql=offline, **terms)
+
+        def noted(heads: tuple[str, ...], migration: MigrationContext) -> Any:
+            self._ran = True
+            return steps(heads, migration)
+
+        context = EnvironmentContext(self.config, self.scripts, fn=noted, as_sql=offline, **terms)
         with self.running(), self.hooked(context, configured):
             self.scripts.run_env()
+        where = "offline" if offline else "online"
+        if not self._configured:
+            raise ConfigError(f"{self.env}: it configures no connection", f"have it configure one where it is {where}")
+
+    def refuse_idle(self) -> None:
+        """Do nothing where the env.py has run the steps that it was run for.
+
+        Raises:
+            ConfigError: It has not.
+        """
+        if not self._ran:
+            raise ConfigError(f"{self.env}: it runs no migrations", "have it call context.run_migrations()")
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -128,6 +148,7 @@ class Environment:
         url, env = self._url().render_as_string(hide_password=False), os.path.abspath(self.env)
         self._heard = _loggers()
         with _one_at_a_time, self._stack, self._telling(), guarded(), profiles_engines(self.migrations, env, url):
+            hear_warnings()
             yield
 
     def hooked(
@@ -137,6 +158,7 @@ class Environment:
         configure = context.configure
 
         def checked(connection: Any = None, *args: Any, **kwargs: Any) -> None:
+            self._configured = True
             _hear_dbctl(self._heard, alone=self.options is None)
             if self.output is None:
                 kwargs = self._checked(connection, kwargs)
@@ -203,8 +225,11 @@ class Environment:
         except (Exception, SystemExit) as error:
             if (known := self.migrations.backend.translate(error)) is not None:
                 raise known from error
+            if isinstance(error, UserWarning) and (broken := broken_history(self.scripts)):
+                raise broken from error
             place = f" ({found})" if (found := place_of(error)) else ""
-            raise ConfigError(f"{self.env}: {described(error)}{place}") from stand_in(error)
+            file = script_in(self.scripts, error) or self.env
+            raise ConfigError(f"{file}: {described(error)}{place}") from stand_in(error)
 
 
 def _loggers() -> Loggers:

@@ -58,7 +58,7 @@ def locate(profile: Profile) -> Location:
     for place in places:
         if found := _in_directory(place):
             return found
-    where = " and ".join(str(place) for place in places)
+    where = " and ".join(dict.fromkeys(map(str, places)))
     raise ConfigError(
         f"alembic: there is no {INI}, and no [tool.alembic] in a {TOML}, in {where}",
         Remedy.BEGIN_ALEMBIC,

@@ -42,4 +42,5 @@ def sql_of(migrations: Migrations, name: str, target: str, x: Sequence[str] = ()
         return compute(environment.scripts, heads)
 
     environment.run(steps, starting_rev=start or None, destination_rev=end)
+    environment.refuse_idle()
     return [Sql(buffer.getvalue())]

@@ -9,7 +9,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from dbctl.errors import ConfigError, NotFound, Remedy
+from dbctl.errors import ConfigError, NotFound, Remedy, UsageError
+from dbctl.migrations.scripts import places_of
 
 if TYPE_CHECKING:
     from dbctl.migrations.environment import Environment
@@ -42,10 +43,9 @@ def refuse_unknown(scripts: ScriptDirectory, heads: Sequence[str]) -> None:
     """
     for head in heads:
         if not is_known(scripts, head):
-            raise ConfigError(
-                f"the database is at revision {head}, of which there is no script in {scripts.versions}",
-                Remedy.STAMP,
-            )
+            places = " and ".join(places_of(scripts))
+            message = f"the database is at revision {head}, of which there is no script in {places}"
+            raise ConfigError(message, Remedy.STAMP)
 
 
 def is_known(scripts: ScriptDirectory, revision: str) -> bool:
@@ -65,6 +65,8 @@ def steps_of(name: str, target: Any) -> Callable[[ScriptDirectory, tuple[str, ..
     """
 
     def compute(scripts: ScriptDirectory, heads: tuple[str, ...]) -> Sequence[Any]:
+        if not all(target if isinstance(target, tuple) else (target,)):
+            raise UsageError("a revision is empty", "name one, such as head or base")
         try:
             return list(getattr(scripts, f"_{name}_revs")(target, heads))
         except CommandError as error:
