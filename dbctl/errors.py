@@ -49,6 +49,7 @@ class Remedy(StrEnum):
     TAKE_OUT_OR_NO_TRANSACTION = "take it out, or run it without one"
     DROP_IN_BATCHES = "raise max_locks_per_transaction, or drop the tables in batches"
     RESUME = "mend what was wrong, and run the rest"
+    RUN_THE_REST = "run the rest"
     MIGRATE = "run the migrations"
     BEGIN_ALEMBIC = 'name it with alembic = "PATH" in the profile file, or begin'
     MERGE_HEADS = "name one, or heads for all of them, or merge them"

@@ -11,6 +11,8 @@ from typing import Any
 from dbctl.cli.options import Globals
 from dbctl.errors import DbctlError, Remedy
 
+_RESUME = " with --resume; or mend the database by hand, and say so with: dbctl migrate stamp REVISION"
+
 _HOW: Mapping[Remedy, str] = {
     Remedy.CREATE_TABLES: " with: dbctl init-tables",
     Remedy.CREATE_MISSING: " with: dbctl init-tables",
@@ -31,7 +33,8 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.MERGE_HEADS: " with: dbctl migrate merge heads",
     Remedy.LIST_REVISIONS: " with: dbctl migrate history",
     Remedy.STAMP: " with: dbctl migrate stamp --purge REVISION",
-    Remedy.RESUME: " with --resume; or mend the database by hand, and say so with: dbctl migrate stamp REVISION",
+    Remedy.RESUME: _RESUME,
+    Remedy.RUN_THE_REST: _RESUME,
 }
 _COMMAND = re.compile(r"\bdbctl (?=(?P<command>[a-z][\w-]*))")
 
@@ -44,14 +47,29 @@ def told(error: DbctlError, said: Globals | None = None, arguments: Mapping[str,
         said: The global options of the line that failed.
         arguments: The arguments of its command.
     """
-    if not error.hint:
-        return str(error)
     hint = f"{error.hint}{_HOW.get(error.hint, '') if isinstance(error.hint, Remedy) else ''}"
     if error.hint in {Remedy.CREATE_MISSING, Remedy.CREATE_WITH_SCHEMAS}:
         hint = " ".join([hint, *_models(arguments or {})])
-    if said is not None:
-        hint = _COMMAND.sub(lambda found: " ".join(["dbctl", *_options(said, found["command"]), ""]), hint)
-    return "; ".join(filter(None, [error.message, error.left, hint]))
+    return "; ".join(filter(None, [error.message, left_by(error, said), _here(hint, said)]))
+
+
+def left_by(error: BaseException, said: Globals | None = None) -> str:
+    """Return what work has left in the database, and how the remedy at its end, if there is one, is done.
+
+    Args:
+        error: What ended the work.
+        said: The global options of the line that failed.
+    """
+    left: str = getattr(error, "left", "")
+    remedy = left.rpartition("; ")[2]
+    return _here(f"{left}{_HOW[Remedy(remedy)]}", said) if remedy in {*_HOW} else left
+
+
+def _here(hint: str, said: Globals | None) -> str:
+    """Return a hint whose commands have the global options of the line that failed."""
+    if said is None:
+        return hint
+    return _COMMAND.sub(lambda found: " ".join(["dbctl", *_options(said, found["command"]), ""]), hint)
 
 
 def _options(said: Globals, command: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from dbctl.cli.hints import told
+from dbctl.cli.hints import left_by, told
 from dbctl.cli.options import Globals
 from dbctl.cli.streams import complain, discard_stdout
 from dbctl.errors import ConfigError, DbctlError
@@ -91,7 +91,7 @@ def say_interrupted(error: BaseException, *, writes: bool = False, committed: bo
     """
     discard_stdout()
     outcome = "all of it is committed, but not shown" if committed else "what was not committed is rolled back"
-    told_left = f"; {left}" if (left := getattr(error, "left", "")) else ""
+    told_left = f"; {left}" if (left := left_by(error, _line[0])) else ""
     _say(f"dbctl: interrupted: {outcome}{told_left}" if writes else "dbctl: interrupted")
     _trace(error)
 

@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
 from dbctl.connections.engines import WRITES
+from dbctl.connections.watching import told_if_ended
 from dbctl.errors import DbctlError, Remedy, WorkRefused
 from dbctl.migrations.environment import Environment
 from dbctl.migrations.failing import explained
@@ -103,26 +104,33 @@ class _Change:
     def run(self, purge: bool = False) -> list[Applied] | list[Sql]:
         self._purge = purge
         terms = {"purge": True} if purge and not self._migrations.dry_run else {}
-        with self._stack:
+        with self._stack, told_if_ended(self._left):
             try:
                 self._environment.run(self._todo, self._look, destination_rev=self._target, **terms)
+                if self._steps:
+                    self._environment.refuse_idle()
             except _RolledBack:
                 return self._sql
             except DbctlError as error:
                 raise explained(error, self._steps[-1:], self._migrations, self._before) from error.__cause__
+            except BaseException as error:
+                vars(error)["left"] = self._left()
+                raise
             self._forget_halves()
         applied = [one for steps in self._steps for one in steps.applied]
         if not applied and not self._locked:
             _log.info("nothing to do: the database is at %s", ", ".join(self._before) or "base")
         return self._sql if self._migrations.dry_run else applied
 
+    def _left(self) -> str:
+        return self._steps[-1].left() if self._steps else ""
+
     def _look(self, context: MigrationContext) -> None:
         """See whether there is anything to do, without a lock; only then take it, and look again."""
         heads, steps = self._pending(context)
         self._before = self._before or heads
         table = HalfwayTable(self._migrations.engine, context)
-        halves = not self._migrations.backend.transactional_ddl and table.read() is not None
-        if not steps and not halves and not self._stamps:
+        if not steps and not self._stamps and table.read() is None:
             return
         self._lock(context)
         heads, steps = self._pending(context)
@@ -134,6 +142,7 @@ class _Change:
             if not self._migrations.backend.transactional_ddl:
                 return
             vars(context)["autocommit_block"] = self._refuse_autocommit
+        self._have_committed(context)
         self._tables.append(table)
         self._steps.append(Steps(self._migrations, context, table, None if self._stamps else halfway))
 
@@ -153,6 +162,7 @@ class _Change:
             _log.info("another run has done it meanwhile")
         for number, step in enumerate(steps):
             yield self._steps[-1].prepared(step, number, len(steps))
+            self._steps[-1].done()
         if self._migrations.dry_run:
             raise _RolledBack
 
@@ -164,6 +174,19 @@ class _Change:
         if self._migrations.backend.locks_to_write:
             connection.execution_options(**{WRITES: True})
         event.listen(connection, "commit", self._before_commit)
+
+    def _have_committed(self, context: MigrationContext) -> None:
+        """Have what the steps do committed also where the env.py begins no transaction around them."""
+        run, connection = context.run_migrations, context.connection
+        assert connection is not None
+
+        def run_committed(**arguments: Any) -> None:
+            begun = connection.in_transaction()
+            run(**arguments)
+            if not begun and connection.in_transaction():
+                connection.commit()
+
+        vars(context)["run_migrations"] = run_committed
 
     def _before_commit(self, _connection: Connection) -> None:
         if self._migrations.dry_run:

@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from dbctl.connections.engines import without_passwords
 from dbctl.connections.watching import watched_by
 from dbctl.errors import ConfigError, DbctlError, Remedy, WorkRefused
-from dbctl.migrations.halfway import Halfway, HalfwayTable
+from dbctl.migrations.halfway import Halfway, HalfwayTable, staying
 from dbctl.migrations.rendering import count_of
 from dbctl.migrations.steps import Failure, Steps, revision_of
 from dbctl.runtime.foreign_errors import place_of
@@ -37,17 +37,21 @@ def explained(error: DbctlError, steps: Sequence[Steps], migrations: Migrations,
         return error
     told = _translated(failure, error, migrations)
     told.message = f"{_where(failure, steps[0].context)}: {told.message}"
+    if told.hint is Remedy.CREATE_TABLES:
+        told.hint = ""  # that is what migrations are for
     if migrations.dry_run:
         return told
     done = failure.statements.lasting
-    if told.hint is Remedy.CREATE_TABLES:
-        told.hint = ""  # that is what migrations are for
     with _in_doubt(told), watched_by(None):  # who ends the work is not to end these questions
         before_it = _what_stays(steps[0], migrations, before)
         if done:
-            _write_down(steps[0].table, failure)
-            of_it = "1 statement of it stays" if done == 1 else f"{done} statements of it stay"
-            told.hint = Remedy.RESUME
+            of_it = staying(done)
+            if migrations.supervisor.ended:  # and who ended it tells no more than that
+                told.left = steps[0].left()
+            elif failure.statements.went_on:  # else what the earlier run has written down holds
+                _write_down(steps[0].table, failure)
+                told.hint = ""
+            told.hint = told.hint or Remedy.RESUME
         else:
             of_it = "nothing of it stays"
             if steps[0].wrote:
@@ -94,8 +98,8 @@ def _what_stays(steps: Steps, migrations: Migrations, before: Sequence[str]) -> 
 def _write_down(table: HalfwayTable, failure: Failure) -> None:
     name, _ = revision_of(failure.step)
     statements = failure.statements
-    failed = statements.texts[statements.lasting :][:1]
-    text = _shortened(failed[0]) if failed else "what follows them"
+    failed = getattr(failure.error, "statement", None)
+    text = _shortened(failed) if failed else "what follows them"
     direction = "upgrade" if failure.step.is_upgrade else "downgrade"
     table.write(Halfway(name, direction, statements.lasting, statements.digest, text))
 

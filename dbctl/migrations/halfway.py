@@ -39,8 +39,12 @@ class Halfway:
 
     def __str__(self) -> str:
         last = f"then {self.statement} failed" if self.statement else "then it was cut off"
-        done = f"{self.done} statement of it stays" if self.done == 1 else f"{self.done} statements of it stay"
-        return f"half-way in the {self.direction} of {self.revision}: {done}, {last}"
+        return f"half-way in the {self.direction} of {self.revision}: {staying(self.done)}, {last}"
+
+
+def staying(done: int) -> str:
+    """Say how many statements of a revision are there for good, as a sentence part."""
+    return f"{done} statement of it stays" if done == 1 else f"{done} statements of it stay"
 
 
 class HalfwayTable:
@@ -99,6 +103,11 @@ class HalfwayTable:
             else:
                 connection.execute(self._table.delete())
                 connection.execute(self._table.insert().values(**values))
+
+    def clear(self) -> None:
+        """Forget what is written down, for that revision is at its end."""
+        with self._connect() as connection:
+            connection.execute(self._table.delete())
 
     def remove(self) -> None:
         """Take the table away: no revision is done in part."""

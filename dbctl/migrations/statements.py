@@ -53,7 +53,12 @@ class Statements:
     @property
     def digest(self) -> str:
         """What tells whether the statements that are there for good are still those of the revision."""
-        return digest_of(self.texts[: self.lasting])
+        return self._digest if self.lasting == self._done else digest_of(self.texts[: self.lasting])
+
+    @property
+    def went_on(self) -> bool:
+        """Whether any was begun that an earlier run has not done."""
+        return len(self.texts) > self._done
 
     def begin_again(self) -> None:
         """Have the revision run again, but for what is there for good."""

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dbctl.migrations.halfway import Halfway
+from dbctl.errors import Remedy
+from dbctl.migrations.halfway import Halfway, staying
 from dbctl.migrations.results import Applied
 from dbctl.migrations.statements import Statements
 from dbctl.work import progress
@@ -45,7 +46,7 @@ class Failure:
     """
 
     step: Any
-    error: Exception
+    error: BaseException
     statements: Statements
     arguments: dict[str, Any]
 
@@ -75,6 +76,24 @@ class Steps:
         self.context = context
         self.table = table
         self._halfway = halfway
+        self._under_way: tuple[Any, Statements] | None = None
+
+    def left(self) -> str:
+        """Return what no rollback undoes of the revision under way, and what to do then; "" where none is noted."""
+        if self._under_way is None or not self.wrote:
+            return ""
+        step, statements = self._under_way
+        name, _ = revision_of(step)
+        stays = staying(statements.lasting)
+        return f"half-way in the {_direction(step)} of {name}: {stays}; {Remedy.RUN_THE_REST}"
+
+    def done(self) -> None:
+        """Take note that a step is at its end, where it has been committed too: it is not done in part any more."""
+        if self._connection.in_transaction():
+            return
+        self._under_way = None
+        if self.wrote:
+            self.table.clear()
 
     def prepared(self, step: Any, number: int, total: int) -> Any:
         """Return a step of alembic's that is run as those here are."""
@@ -96,13 +115,12 @@ class Steps:
         return step
 
     def _run(self, step: Any, run: Callable[..., None], arguments: dict[str, Any]) -> None:
-        earlier = self._halfway or Halfway("", "")
-        self._halfway = None
-        statements = Statements(
-            self._migrations.backend, earlier.done, earlier.digest, lambda some: self._write(step, some)
-        )
-        if not self._migrations.backend.transactional_ddl and not self._migrations.dry_run:
-            self._write(step, statements, earlier.digest)
+        earlier, self._halfway = self._halfway, None
+        done, digest = (earlier.done, earlier.digest) if earlier else (0, "")
+        statements = Statements(self._migrations.backend, done, digest, lambda some: self._write(step, some))
+        self._under_way = step, statements
+        if not earlier and not self._migrations.backend.transactional_ddl and not self._migrations.dry_run:
+            self._write(step, statements)
         for attempt in range(self._migrations.retries + 1):
             try:
                 self._attempt(step, run, arguments, statements)
@@ -112,6 +130,9 @@ class Steps:
                     raise
                 self._pause(step, attempt)
                 statements.begin_again()
+            except SystemExit as end:
+                self.failure = Failure(step, end, statements, arguments)
+                raise
             else:
                 return
 
@@ -153,10 +174,9 @@ class Steps:
         )
         self._migrations.supervisor.pause(pause)
 
-    def _write(self, step: Any, statements: Statements, digest: str | None = None) -> None:
+    def _write(self, step: Any, statements: Statements) -> None:
         self.wrote = True
-        kept = statements.digest if digest is None else digest
-        self.table.write(Halfway(revision_of(step)[0], _direction(step), statements.lasting, kept))
+        self.table.write(Halfway(revision_of(step)[0], _direction(step), statements.lasting, statements.digest))
 
     @property
     def _connection(self) -> Connection:

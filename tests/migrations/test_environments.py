@@ -156,6 +156,44 @@ def test_what_an_env_raises_is_one_line(code: str, told: str, dbctl: Dbctl, serv
     assert len(result.err.splitlines()) == 1
 
 
+COMMANDS = [["upgrade"], ["downgrade", "base"], ["stamp", "head"], ["current"], ["check"], ["upgrade", "--sql"]]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_one_that_configures_nothing_is_an_error(words: list[str], dbctl: Dbctl, service: MakeService) -> None:
+    made = service()
+    (made.root / "migrations" / "env.py").write_text("", encoding="utf-8")
+    dbctl.ok("init-tables")
+    result = dbctl("migrate", *words)
+    assert result.code == 3
+    assert result.talk.startswith(
+        "dbctl: error: migrations/env.py: it configures no connection; have it configure one "
+    )
+
+
+@pytest.mark.parametrize("words", [["upgrade"], ["stamp", "head"], ["upgrade", "--sql"]], ids=" ".join)
+def test_one_that_runs_nothing_is_an_error(words: list[str], dbctl: Dbctl, service: MakeService) -> None:
+    made = service()
+    made.edit("migrations/env.py", "context.run_migrations()", "pass")
+    result = dbctl("migrate", *words)
+    assert result.code == 3
+    assert result.talk == (
+        "dbctl: error: migrations/env.py: it runs no migrations; have it call context.run_migrations()\n"
+    )
+
+
+def test_what_one_runs_that_begins_no_transaction_is_committed(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    made = service("given")
+    made.edit("migrations/env.py", "with context.begin_transaction():\n    context", "context")
+    assert len(on_database.ok("migrate", "upgrade", "a2", "--json").json) == 2
+    assert database.execute("SELECT version_num FROM alembic_version") == [("a2",)]
+    assert database.execute("SELECT revision FROM runs") == [("a2",)]
+    on_database.ok("migrate", "upgrade", "--dry-run")
+    assert database.execute("SELECT revision FROM runs") == [("a2",)]
+
+
 def test_an_env_that_migrates_several_databases_is_refused(dbctl: Dbctl, service: MakeService) -> None:
     service(
         "multidb",

@@ -101,9 +101,15 @@ def test_it_is_not_gone_on_with_where_its_script_is_another_by_now(
     on_database("migrate", "upgrade")
     database.execute("CREATE TABLE missing_table (id INTEGER)")
     made.edit("migrations/versions/b2_halfway.py", '"label", sa.Column("id"', '"label", sa.Column("number"')
-    result = on_database("migrate", "upgrade", "--resume")
-    assert result.code == 1
-    assert "its first 2 statements are not those that an earlier run has done" in result.err
+    written = database.execute("SELECT * FROM alembic_version_halfway")
+    for _ in range(2):  # the refusal itself changes nothing of what is known of the earlier run
+        result = on_database("migrate", "upgrade", "--resume")
+        assert result.code == 1
+        assert (
+            "its first 2 statements are not those that an earlier run has done; 2 statements of it stay" in result.err
+        )
+        assert "; put the revision's script back as it was, or mend the database by hand and stamp it" in result.err
+        assert database.execute("SELECT * FROM alembic_version_halfway") == written
     assert "colour" not in tables(database)
 
 
@@ -124,6 +130,32 @@ def test_it_fails_again_further_on_and_is_gone_on_with_from_there(
     # What was rolled back with the failure is done once more, and what was not is not.
     assert database.execute("SELECT count(*) FROM missing_table") == [(1,)]
     assert made.root.exists()
+
+
+def test_what_failed_is_kept_and_not_what_was_rolled_back_with_it(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    if not commits_by_itself(database):
+        pytest.skip("nothing of it stays here")
+    made = service()
+    first = "op.create_table('first', sa.Column('id', sa.Integer))\nop.execute('INSERT INTO first (id) VALUES (1)')"
+    made.add("a4", "a3", f"{first}\nop.execute('INSERT INTO nowhere (id) VALUES (1)')")
+    on_database("migrate", "upgrade")
+    state = on_database.ok("migrate", "current", "--json").json[1]["state"]
+    assert ": 1 statement of it stays, then INSERT INTO nowhere (id) VALUES (1) failed (kept in " in state
+
+
+@pytest.mark.parametrize("code", ["raise SystemExit(0)", "import sys; sys.exit('no')"])
+def test_one_that_would_end_the_process_is_told_with_what_stays(
+    code: str, on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    made = service()
+    made.add("a4", "a3", f"op.create_table('first', sa.Column('id', sa.Integer))\n{code}")
+    result = on_database("migrate", "upgrade")
+    assert result.code == 1
+    told = result.err.splitlines()[-1]
+    assert told.startswith("dbctl: error: revision a4 (a4), migrations/versions/a4.py, line 14: SystemExit: ")
+    assert ("; 1 statement of it stays, " if commits_by_itself(database) else "; nothing of it stays, ") in told
 
 
 def test_one_whose_first_statement_fails_leaves_nothing(
