@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 OWN = ("upgrade", "downgrade", "current", "check", "stamp")
 """What dbctl does itself, under its lock."""
 
+_WRITES = "ensure_version"
+"""What else writes to the database."""
+
 _WITHOUT_SCRIPTS = ("init", "list_templates")
 
 
@@ -50,6 +53,8 @@ def passed(migrations: Migrations, words: Sequence[str]) -> list[Output]:
     name = options.cmd[0].__name__
     if name in OWN:
         raise UsageError(f"{name} is dbctl's own command here, for it is done under a lock", f"dbctl migrate {name}")
+    if name == _WRITES:
+        raise UsageError(f"{name} writes without a lock", "the first upgrade or stamp makes the version table")
     location = Location(*_files(options)) if options.config else None
     if name in _WITHOUT_SCRIPTS:
         _run_alone(line, options, shown)
@@ -96,10 +101,13 @@ def _files(options: Namespace) -> tuple[Path | None, Path | None]:
 
 @contextmanager
 def _hooking(environment: Environment) -> Iterator[None]:
-    """Have each context that alembic's commands make look at the connections that it is configured with."""
+    """Have each context that alembic's commands make look at the connections that it is configured with.
+
+    None of them makes the version table where there is none, as alembic does also for what only looks.
+    """
 
     def make(*args: Any, **kwargs: Any) -> EnvironmentContext:
-        return environment.hooked(EnvironmentContext(*args, **kwargs))
+        return environment.hooked(EnvironmentContext(*args, **{**kwargs, "dont_mutate": True}))
 
     commands: Any = command
     before = commands.EnvironmentContext

@@ -1,6 +1,7 @@
 """`dbctl migrate` on a protected profile, ended by a signal or a deadline, without alembic; init-tables beside it."""
 
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -25,6 +26,24 @@ def test_a_protected_profile_is_changed_only_where_it_is_confirmed(
     assert dbctl("migrate", *words).code == 8
     assert dbctl.ok("migrate", "current", "--json").json[0]["revision"] == "a1"
     dbctl.ok("migrate", *words, "--confirm", "live")
+
+
+def test_no_word_of_alembics_writes_to_a_database(dbctl: Dbctl, service: MakeService) -> None:
+    made = service()
+    made.edit(
+        "migrations/env.py", "target_metadata = None", "import sqlalchemy\ntarget_metadata = sqlalchemy.MetaData()"
+    )
+    for script in (made.root / "migrations" / "versions").glob("*.py"):
+        script.unlink()
+    (dbctl.cwd / "profiles.toml").write_text('[profiles.live]\nurl = "sqlite:///live.db"\nprotected = true\n', "utf-8")
+    sqlite3.connect(dbctl.cwd / "live.db").execute("CREATE TABLE kept (id INTEGER)").connection.close()
+    refused = dbctl("migrate", "ensure_version")
+    assert refused.code == 2
+    assert "ensure_version writes without a lock; the first upgrade or stamp makes the version table" in refused.err
+    for words in (["history", "-i"], ["show", "current"], ["revision", "--autogenerate", "-m", "first"]):
+        dbctl.ok("migrate", *words)
+    with closing(sqlite3.connect(dbctl.cwd / "live.db")) as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("kept",)]
 
 
 def test_a_downgrade_says_what_it_takes_away_when_it_asks(dbctl: Dbctl, service: MakeService) -> None:
@@ -91,6 +110,33 @@ def test_a_deadline_ends_it(run: Dbctl, server_database: TestDatabase) -> None:
         assert run("migrate", "upgrade", "--deadline", "1.5").code == 5
         assert not waiting(server_database)
     assert run.ok("migrate", "current", "--json").json[0]["revision"] == "a3"
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, None])
+def test_what_ends_it_tells_of_the_revision_that_is_done_in_part(
+    ended_by: signal.Signals | None, on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    if database.dialect != "mysql":
+        pytest.skip("all of it is rolled back")
+    made = service()
+    made.add(
+        "a4",
+        "a3",
+        "op.create_table('first', sa.Column('id', sa.Integer))\nop.execute('UPDATE runs SET revision = SLEEP(60)')",
+    )
+    on_database.ok("migrate", "upgrade", "a3")
+    with on_database.popen("migrate", "upgrade", *(["--deadline", "4"] if ended_by is None else [])) as process:
+        end = time.monotonic() + 40
+        while not database.execute("SELECT 1 FROM information_schema.processlist WHERE info LIKE 'UPDATE runs SET%'"):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        if ended_by is not None:
+            process.send_signal(ended_by)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, None: 5}[ended_by], err
+    assert "; half-way in the upgrade of a4: 1 statement of it stays; run the rest with --resume; or mend " in err
+    state = on_database.ok("migrate", "current", "--json").json[1]["state"]
+    assert state.startswith("half-way in the upgrade of a4: 1 statement of it stays, then it was cut off ")
 
 
 def test_without_the_extra_it_is_named(installed: Dbctl) -> None:
