@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,10 @@ def count_of(context: MigrationContext, step: RevisionStep, arguments: Mapping[s
 
 
 def _offline(context: MigrationContext, buffer: StringIO, **options: Any) -> MigrationContext:
+    dialect = copy(context.dialect)
+    dialect.identifier_preparer = copy(dialect.identifier_preparer)
+    vars(dialect.identifier_preparer)["_double_percents"] = False  # no driver takes a % for a parameter's here
+    vars(dialect).pop("_type_memos", None)  # what writes a type's literals holds on to its dialect
     kept = {key: value for key, value in context.opts.items() if key != "on_version_apply"}
     said = {"as_sql": True, "literal_binds": True, "output_buffer": buffer, **options}
-    return MigrationContext.configure(dialect=context.dialect, opts={**kept, **said})
+    return MigrationContext.configure(dialect=dialect, opts={**kept, **said})

@@ -29,6 +29,23 @@ def test_a_dry_run_finds_what_the_database_refuses_where_it_can_be_run(
     assert tables(database) <= {"alembic_version"}
 
 
+def test_a_dry_run_advises_no_tables_of_dbctls(dbctl: Dbctl, service: MakeService) -> None:
+    service(history="broken")
+    told = dbctl("migrate", "upgrade", "--dry-run").err
+    assert "no such table: missing_table" in told
+    assert "init-tables" not in told
+
+
+def test_a_dry_run_shows_a_percent_sign_as_it_is_written(on_database: Dbctl, service: MakeService) -> None:
+    made = service()
+    body = "op.execute(\"UPDATE runs SET revision = 'x' WHERE revision LIKE 'b%'\")\n"
+    body += "op.execute(sa.table('runs', sa.column('revision', sa.String)).insert().values(revision='5 %'))"
+    made.add("a4", "a3", body)
+    shown = on_database.ok("migrate", "upgrade", "--dry-run").out
+    assert "LIKE 'b%';" in shown
+    assert "VALUES ('5 %');" in shown
+
+
 def test_a_dry_run_rolls_back_what_an_env_commits_by_itself(
     on_database: Dbctl, database: TestDatabase, service: MakeService
 ) -> None:
