@@ -57,6 +57,9 @@ def run_program(turn: Turn, words: Sequence[str], *, scheme: str | None = None) 
     """
     program = shutil.which(words[0])
     if program is None:
+        if os.path.dirname(words[0]) and os.path.exists(words[0]):
+            why = "it is a directory" if os.path.isdir(words[0]) else "it is not executable"
+            raise Exited(_NOT_RUN, f"{words[0]} can't be run: {why}")
         raise Exited(_NOT_FOUND, f"there is no program {words[0]}")
     with tempfile.TemporaryDirectory(prefix="dbctl-") as directory:
         environment = environment_of(turn.backend, Path(directory), scheme=scheme)

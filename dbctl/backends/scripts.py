@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Scripts:
     """What begins a statement with others in it, from BEGIN to END."""
     client_words: ClassVar[str] = r"\\\S+|DELIMITER\b"
     """What begins a line that a client of the database would obey, and no server knows."""
+    executed_comments: ClassVar[tuple[str, ...]] = ()
+    """What comments begin with that the server runs."""
     no_transaction: ClassVar[str | None] = None
     """What the server says of a statement that can't be run in a transaction, as a regular expression."""
 
@@ -85,11 +90,24 @@ class Scripts:
         """Have each statement on a connection committed by itself."""
         driver_connection.autocommit = True
 
+    def mark(self, connection: Connection) -> object:
+        """Mark the transaction that a connection has begun, and return what `lasts` knows it by."""
+        return None
+
+    def lasts(self, connection: Connection, mark: object) -> bool:
+        """Tell whether a connection is still in the transaction that was marked, or in one that an error has ended.
+
+        What ends it past SQLAlchemy, such as a COMMIT within a procedure or on the driver's own connection, goes
+        unnoticed there.
+        """
+        raise NotImplementedError
+
     def _tokens(self, script: str) -> Iterator[tuple[str, int, str]]:
         """Yield words, semicolons and what is quoted, but no comment, each with its place."""
         for match in re.finditer(rf"(?P<quoted>{self.quoted})|(?P<word>;|\w+|[^\s\w;])", script):
             text = match[0]
-            if match["word"] is not None or not text.startswith(("--", "/*", "#")):
+            comment = text.startswith(("--", "/*", "#")) and not text.startswith(self.executed_comments)
+            if match["word"] is not None or not comment:
                 yield ("word" if match["word"] is not None else "quoted"), match.start(), text
 
 

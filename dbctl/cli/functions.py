@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from inspect import Parameter
 from operator import attrgetter
 from pathlib import Path
@@ -90,9 +90,11 @@ def _app_dir(context: Any, words: Sequence[str]) -> str:
 
 
 def _command(target: str, app_dir: str) -> Any:
-    function = _function(target, app_dir)
+    found = _function(target, app_dir)
+    parameters = _signature(found, target)
+    function = _plain(found)
     hints = _hints(function, target)
-    parameters = [one for one in _signature(function, target) if one.kind not in {one.VAR_KEYWORD, one.VAR_POSITIONAL}]
+    _refuse(target, parameters, hints)
     needed = hints.get(parameters[0].name) if parameters else None
     opener = _opener(needed)
     if opener is None:
@@ -153,18 +155,58 @@ def _signature(function: Callable[..., Any], target: str) -> list[Parameter]:
         raise UsageError(f"{target}: it does not tell its parameters: {error}", "name a function in Python") from error
 
 
+def _plain(found: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a callable object, such as a partial function, as a function that has its annotations and its words."""
+    if inspect.isroutine(found) or inspect.isclass(found):
+        return found
+    inner: Any = found
+    while isinstance(inner, partial):
+        inner = inner.func
+    if not (inspect.isroutine(inner) or inspect.isclass(inner)):
+        inner = type(inner).__call__
+
+    @wraps(inner)
+    def call(*needed: Any, **arguments: Any) -> Any:
+        return found(*needed, **arguments)
+
+    return call
+
+
+def _refuse(target: str, parameters: Sequence[Parameter], hints: Mapping[str, Any]) -> None:
+    """Refuse parameters that can be no options, lest they be left out."""
+    for one in parameters:
+        if one.kind in {one.VAR_KEYWORD, one.VAR_POSITIONAL}:
+            raise ConfigError(
+                f"{target}: its parameter {str(one).partition(':')[0]} can't be an option",
+                "name a function that has each parameter by its name",
+            )
+        if value_kind(hints.get(one.name), through_sets=False) in {set, frozenset}:
+            raise ConfigError(
+                f"{target}: its parameter {one.name} is annotated with a set, of which no option can be made",
+                "annotate it with a list",
+            )
+    if parameters and parameters[0].name not in hints and parameters[0].name in {"session", "connection", "engine"}:
+        name = parameters[0].name
+        raise ConfigError(
+            f"{target}: its first parameter {name} has no annotation, which would say what it is",
+            f"write {name}: {name.title()}",
+        )
+
+
 def _hints(function: Callable[..., Any], target: str) -> Mapping[str, Any]:
     """Return what the parameters are annotated with; a name that only type checkers know may be one of the table's."""
     try:
         return get_type_hints(function, include_extras=True)
-    except NameError:
-        pass
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        pass  # once more, with more names
     try:
         return get_type_hints(function, localns=_promised() | _globals(function), include_extras=True)
     except NameError as error:
         raise ConfigError(
             f"{target}: {error}, which an annotation of it says", "import it also where no type checker runs"
         ) from error
+    except (TypeError, AttributeError, SyntaxError) as error:
+        raise ConfigError(f"{target}: an annotation of it can't be read: {error}", "correct it") from error
 
 
 def _globals(function: Any) -> dict[str, Any]:

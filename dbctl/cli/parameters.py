@@ -63,16 +63,23 @@ def _parser(read: Callable[[str], Any], expected: str) -> Callable[[Any], Any]:
     return parse
 
 
-def value_kind(hint: Any) -> Any:
-    """Return the type of one value: without what may be missing, and of a list that of its items."""
+def value_kind(hint: Any, *, through_sets: bool = True) -> Any:
+    """Return the type of one value: without what may be missing, and of a list that of its items.
+
+    Args:
+        hint: The annotation.
+        through_sets: Whether it is that of its items of a set too; else `set` or `frozenset`.
+    """
     if hint in _FILES:
         return hint
     origin = get_origin(hint)
     if origin is dict:
         return dict
+    if origin in {set, frozenset} and not through_sets:
+        return origin
     inner = [one for one in get_args(hint) if one is not type(None)]
     if inner and (origin in {list, set, tuple, Union, Annotated} or origin is type(int | None)):
-        return value_kind(inner[0])
+        return value_kind(inner[0], through_sets=through_sets)
     return hint
 
 

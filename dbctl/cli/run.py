@@ -3,8 +3,8 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -18,10 +18,10 @@ from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.prompts import restore_terminal
 from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
-from dbctl.errors import DbctlError, LockHeld, OutputLost, ResultLost
+from dbctl.errors import DbctlError, FunctionFailed, LockHeld, ResultLost
 from dbctl.results import drawn
 from dbctl.runtime.foreign import outlives
-from dbctl.runtime.foreign_errors import stand_in
+from dbctl.runtime.foreign_errors import described, place_of, stand_in
 from dbctl.work.effects import Effects
 from dbctl.work.functions import OwnFunction
 from dbctl.work.progress import reported_to
@@ -86,7 +86,8 @@ def _run(
                 """Show what is only read as it comes; of what writes nothing is shown before all is committed."""
                 if effects.writes:
                     return drawn(result)
-                return deliver(presentable(result) if own else result, renderer, supervisor)
+                with _telling_own(called):
+                    return deliver(presentable(result) if own else result, renderer, supervisor)
 
             called = OwnFunction(function) if own else function
             call = Call(
@@ -106,7 +107,8 @@ def _run(
                     renderer.show(getattr(signal, "result", None))
                 raise
             committed = effects.writes and not terms.dry_run
-            renderer.show(presentable(result) if own else result, committed=False if terms.dry_run else None)
+            with _telling_own(called):
+                renderer.show(presentable(result) if own else result, committed=False if terms.dry_run else None)
             return ExitCode.DONE
     except DbctlError as error:
         return _failed(error, terms, committed=committed)
@@ -118,6 +120,20 @@ def _run(
         return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.TERMINATED
     except Exception as error:
         return _unforeseen(error)
+
+
+@contextmanager
+def _telling_own(called: Callable[..., Any]) -> Iterator[None]:
+    """Tell what the objects that a service's own function returned raise while they are shown in the block."""
+    try:
+        yield
+    except DbctlError:
+        raise
+    except Exception as error:
+        place = place_of(error)
+        if not isinstance(called, OwnFunction) or called.has_raised(error) or not place:
+            raise
+        raise FunctionFailed(f"what it returned can't be shown: {described(error)} ({place})") from stand_in(error)
 
 
 def _unforeseen(error: Exception) -> int:
@@ -136,12 +152,14 @@ def _unforeseen(error: Exception) -> int:
 
 
 def _failed(error: DbctlError, terms: Terms, *, committed: bool) -> int:
-    """Say what went wrong, and return the exit code for it."""
+    """Say what went wrong, and return the exit code for it; after the work is committed only its result can be lost."""
     if isinstance(error, LockHeld) and terms.skip_locked:
         _log.info("skipped: %s", error.message)
         return ExitCode.DONE
-    if isinstance(error, OutputLost) and committed:
-        error = ResultLost(error.message, "the work is done: do not run it again")
+    if committed:
+        lost = ResultLost(error.message, "the work is done: do not run it again")
+        lost.__cause__ = error.__cause__
+        error = lost
     if error.message:
         report.say_error(error)
     return exit_code(error)

@@ -59,9 +59,7 @@ def text_of(path: Path) -> str:
         ConfigError: It can't be read; the cause is a FileNotFoundError where it is not there.
     """
     try:
-        return decoded(content_of(path))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+        return decoded_as(content_of(path), str(path))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise ConfigError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from error
 
@@ -74,6 +72,18 @@ def decoded(content: bytes) -> str:
     """
     mark = next((mark for mark in _MARKS if content.startswith(mark)), b"")
     return content[len(mark) :].decode(_MARKS.get(mark, "utf-8"))
+
+
+def decoded_as(content: bytes, name: str) -> str:
+    """Return the text that stands in a file, or in what is called so, as `decoded` does.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        return decoded(content)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name}: not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
 def is_file(path: Path) -> bool:

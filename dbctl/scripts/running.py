@@ -13,6 +13,7 @@ from dbctl.backends.scripts import Statement, sql_text
 from dbctl.errors import ConnectError, DbctlError, OutOfTime, Remedy, UsageError, WorkRefused
 from dbctl.runtime.deadlines import call_after
 from dbctl.runtime.waits import started
+from dbctl.scripts.endings import Ending
 from dbctl.work.progress import report
 
 if TYPE_CHECKING:
@@ -90,14 +91,30 @@ def run_script(
             whole = _with_parameters(backend, driver_connection, script, parameters)
             return list(_each_by_itself(backend, driver_connection, whole))
     _refuse_transactions(backend, script)
-    driver_connection = database.session.connection().connection.driver_connection
+    connection = database.session.connection()
+    driver_connection = connection.connection.driver_connection
     whole = _with_parameters(backend, driver_connection, script, parameters)
-    _tell_of_commits(database, whole)
-    return list(_run(backend, driver_connection, whole, backend.statements(whole.text), whole.text))
+    statements = backend.statements(whole.text)
+    if not statements:
+        return []  # which is an error to some servers
+    told = _tell_of_commits(database, whole)
+
+    def place(number: int) -> str:
+        return whole.place(statements[min(number, len(statements) - 1)].start)
+
+    ending = Ending(backend, connection, place, told=told)
+    done = list(_run(backend, driver_connection, whole, statements, whole.text, ending))
+    ending.conclude(dry_run=database.dry_run)
+    return done
 
 
 def _run(
-    backend: Backend, driver_connection: Any, script: Script, statements: Sequence[Statement], text: str
+    backend: Backend,
+    driver_connection: Any,
+    script: Script,
+    statements: Sequence[Statement],
+    text: str,
+    ending: Ending | None = None,
 ) -> Iterator[Done]:
     done = 0
     bounded = _Bounded(backend, driver_connection)
@@ -106,12 +123,16 @@ def _run(
             if done < len(statements):
                 one = statements[done]
                 yield Done(script.line(one.start), sql_text(one.text), None if rows < 0 else rows)
+            if ending is not None:
+                ending.look(done)
             done += 1
             report(done, len(statements), "statements")
     except Exception as error:
         translated = bounded.error or backend.translate(error)
         if translated is None or isinstance(translated, ConnectError):
             raise
+        if ending is not None:
+            ending.failed(translated, done)
         raise _placed(translated, backend, error, script, statements, done) from error
 
 
@@ -171,7 +192,8 @@ def _each_by_itself(backend: Backend, driver_connection: Any, script: Script) ->
             yield from _run(backend, driver_connection, script, [statement], blank + statement.text)
         except DbctlError:
             if done:
-                _log.warning("%d statements before it are committed and stay", done)
+                before = "1 statement before it is" if done == 1 else f"{done} statements before it are"
+                _log.warning("%s committed, and %s", before, "stays" if done == 1 else "stay")
             raise
 
 
@@ -206,15 +228,20 @@ def _refuse_transactions(backend: Backend, script: Script) -> None:
             )
 
 
-def _tell_of_commits(database: Database, script: Script) -> None:
-    """Tell which statement commits by itself, as DDL does on MySQL; in a dry run it is an error."""
+def _tell_of_commits(database: Database, script: Script) -> bool:
+    """Tell which statement commits by itself, as DDL does on MySQL; in a dry run it is an error.
+
+    Returns:
+        Whether there is one.
+    """
     for statement in database.backend.statements(script.text):
         if word := database.backend.commits_by_itself(statement.text):
             place = script.place(statement.start)
             if database.dry_run:
                 raise WorkRefused(f"{place}: {word} commits by itself, and can't be run dry; nothing was run")
             _log.warning("%s: %s commits by itself: what was done until there stays, whatever comes", place, word)
-            return
+            return True
+    return False
 
 
 def _with_parameters(backend: Backend, driver_connection: Any, script: Script, parameters: Mapping[str, str]) -> Script:

@@ -6,12 +6,15 @@ from functools import cache
 from pathlib import Path
 
 from dbctl.errors import UsageError
-from dbctl.profiles.files import is_file, text_of
+from dbctl.profiles.files import decoded_as, is_file, text_of
 from dbctl.scripts.running import Script
 
 STDIN = "-"
 
 _MODULE = re.compile(r"(?!\d)\w+(?:\.(?!\d)\w+)*")
+
+_NO_FUNCTION = re.compile(r"[\w.]+:([^/\\:]+)")
+"""What names a module, and then something that can't be a name in it."""
 
 
 @cache  # standard input can be read once, and what is run again is the same script
@@ -22,13 +25,17 @@ def script_from(name: str) -> Script:
         name: The file's path, or `-` for standard input.
 
     Raises:
-        UsageError: There is no such file.
+        UsageError: There is no such file, and it names no function.
         ConfigError: It can't be read, or is no text.
     """
     if name == STDIN:
-        return Script("standard input", sys.stdin.read())
+        return Script("standard input", decoded_as(sys.stdin.buffer.read(), "standard input"))
     path = Path(name).expanduser()
     if not is_file(path):
+        if path.suffix != ".sql" and (found := _NO_FUNCTION.fullmatch(name)):
+            raise UsageError(
+                f"{name}: there is no such file, and {found[1]} is no function's name", "write package.module:function"
+            )
         function = f"name a function as {name}:FUNCTION" if _MODULE.fullmatch(name) and path.suffix != ".sql" else ""
         raise UsageError(f"{name}: there is no such file, and no function is named", function)
     return Script(name, text_of(path))

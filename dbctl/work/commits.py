@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from dbctl.backends.base import Backend
     from dbctl.work.deadlines import Deadline
+    from dbctl.work.own_commits import OwnCommits
 
 _PAUSE = 0.1
 """Seconds between two questions what became of a COMMIT."""
@@ -53,6 +54,7 @@ class Ending:
         writes: Whether the unit means to write; a strict one that does not can't.
         before_commit: Called when all is ready to be committed; what it raises rolls all back.
         deadline: By when the COMMIT has to be answered, or the connection is cut.
+        commits: What hears of the unit's own commits.
     """
 
     session: Session
@@ -62,6 +64,7 @@ class Ending:
     writes: bool = True
     before_commit: Callable[[], None] | None = None
     deadline: Deadline | None = None
+    commits: OwnCommits | None = None
 
     def conclude(self) -> None:
         """Load what is missing, commit, and close; in a dry run, roll back.
@@ -86,7 +89,13 @@ class Ending:
         if type(translated) is WorkRefused:
             translated = self._doom() or translated
         try:
-            self.session.rollback()
+            own = translated is None and isinstance(error, Exception) and not isinstance(error, DbctlError)
+            if self.commits is not None and own and self.session.in_transaction():
+                self.commits.recall(self.session.connection(), self.backend)
+            if self.commits is not None and self.commits.places:
+                self.session.close()  # its transaction may be another's by now: SQLAlchemy would warn of that
+            else:
+                self.session.rollback()
         except Exception as failure:
             # Without a connection there is nothing to roll back with: the server does it by itself.
             error.add_note(f"the rollback failed too: {failure}")
@@ -111,6 +120,8 @@ class Ending:
         connection = self.session.connection()
         if error := doom_of(connection, self.backend):
             raise error
+        if self.commits is not None:
+            self.commits.look(connection, self.backend)
         if self.backend.has_ended(connection):
             raise PendingRollbackError("the transaction has ended")
 

@@ -59,6 +59,10 @@ class OwnFunction:
             return self._drawn(iter(result)) if _is_lazy(result) else result
         return None
 
+    def has_raised(self, error: BaseException) -> bool:
+        """Tell whether it is the function that has raised an error, and not what shows its result."""
+        return error is self._raised
+
     def telling(self, work: Callable[[], T]) -> Callable[[], T]:
         """Return work that calls the function as work that tells its errors in dbctl's way, with file and line.
 

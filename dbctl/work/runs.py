@@ -124,6 +124,7 @@ def perform(
             strict=True,
             before_commit=partial(commits.conclude, before_commit) if commits else before_commit,
             deadline=supervisor.deadline,
+            commits=commits,
         )
 
 

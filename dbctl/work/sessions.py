@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dbctl.backends.base import Backend
     from dbctl.work.deadlines import Deadline
+    from dbctl.work.own_commits import OwnCommits
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,6 +47,7 @@ def unit_of_work(
     strict: bool = False,
     before_commit: Callable[[], None] | None = None,
     deadline: Deadline | None = None,
+    commits: OwnCommits | None = None,
 ) -> Iterator[Database]:
     """Run the block in one session and one transaction, and commit it whole or roll it back whole.
 
@@ -58,12 +60,13 @@ def unit_of_work(
             two round trips.
         before_commit: Called when all is ready to be committed; what it raises rolls all back.
         deadline: By when the COMMIT has to be answered; all before it is ended in time by whoever supervises the unit.
+        commits: What hears of the commits of the block's own.
     """
     backend = connector.backend
     session = Session(_begun(connector.engine, backend, writes), expire_on_commit=False)
     if strict:
-        _be_strict(session, backend, writes)
-    ending = Ending(session, backend, dry_run, strict, writes, before_commit, deadline)
+        _be_strict(session, backend, writes, commits)
+    ending = Ending(session, backend, dry_run, strict, writes, before_commit, deadline, commits)
     try:
         yield Database(session, backend, backend.profile, dry_run)
         ending.conclude()
@@ -84,6 +87,7 @@ async def async_unit_of_work(
     strict: bool = False,
     before_commit: Callable[[], None] | None = None,
     deadline: Deadline | None = None,
+    commits: OwnCommits | None = None,
 ) -> AsyncIterator[AsyncDatabase]:
     """Run the block in one async session and one transaction; the parameters are those of `unit_of_work`."""
     from sqlmodel.ext.asyncio.session import AsyncSession
@@ -91,8 +95,8 @@ async def async_unit_of_work(
     backend = connector.backend
     session = AsyncSession(_begun(connector.engine, backend, writes), expire_on_commit=False)
     if strict:
-        _be_strict(session.sync_session, backend, writes)
-    ending = Ending(session.sync_session, backend, dry_run, strict, writes, before_commit, deadline)
+        _be_strict(session.sync_session, backend, writes, commits)
+    ending = Ending(session.sync_session, backend, dry_run, strict, writes, before_commit, deadline, commits)
     try:
         yield AsyncDatabase(session, backend, backend.profile, dry_run)
         await session.run_sync(lambda _: ending.conclude())
@@ -147,9 +151,11 @@ def _begun(engine: AnyEngine, backend: Backend, writes: bool) -> AnyEngine:
     return engine.execution_options(**{WRITES: True})
 
 
-def _be_strict(session: Session, backend: Backend, writes: bool) -> None:
+def _be_strict(session: Session, backend: Backend, writes: bool, commits: OwnCommits | None) -> None:
     """Have each of the session's transactions begin strictly; nothing is connected before its first statement."""
 
     @event.listens_for(session, "after_begin")
     def begin(_session: Session, _transaction: Any, connection: Connection) -> None:
         backend.begin_strictly(connection, writes=writes)
+        if commits is not None:
+            commits.begun(connection, backend)

@@ -183,3 +183,15 @@ def test_it_is_ended_where_the_lock_is_lost(dbctl: Dbctl, postgres_database: Tes
     assert process.returncode == 4, err.decode()
     assert b"dbctl: error: " in err
     assert b"lock" in err
+
+
+def test_what_is_there_and_can_not_be_run_is_told_apart_from_what_is_not_there(dbctl: Dbctl) -> None:
+    (dbctl.cwd / "nightly.sh").write_text("exit 0\n", encoding="utf-8")
+    for name, code, reason in (
+        ("./nightly.sh", 126, "./nightly.sh can't be run: it is not executable"),
+        ("/", 126, "/ can't be run: it is a directory"),
+        ("./nowhere.sh", 127, "there is no program ./nowhere.sh"),
+    ):
+        result = dbctl("exec", "--url", "sqlite:///x.db", "--", name)
+        assert result.code == code, str(result)
+        assert f"dbctl: error: {reason}" in result.err

@@ -1,5 +1,7 @@
 """`dbctl run package.module:function`: a service's own function in a unit of work, on every database."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.services.running import Service, fleet_database, line_of, lite, service
@@ -76,6 +78,63 @@ def test_one_that_passes_over_the_refusal_commits_nothing(service: Service, term
     assert result.code == 1, str(result)
     assert "commits by itself, which is refused here" in result.err
     assert service.ships == set()
+
+
+@pytest.mark.parametrize("term", ["--dry-run", "--strict"])
+def test_a_commit_on_the_drivers_own_connection_is_told_truthfully(service: Service, term: str) -> None:
+    result = service.dbctl("run", "fleet.seed:commit_below", term)
+    assert result.code == 1, str(result)
+    assert "the function has ended the transaction past its session: what was committed by that stays" in result.err
+    assert "rolled back, nothing is committed" not in result.err
+    assert service.ships == {"Below"}
+
+
+def test_what_stays_of_that_is_told_where_it_fails_later(service: Service) -> None:
+    result = service.dbctl("run", "fleet.seed:commit_below", "--failing")
+    assert result.code == 1, str(result)
+    assert "dbctl: what was committed at the driver's own connection stays\n" in result.err
+    assert "dbctl: error: LookupError: no wind" in result.err
+    assert service.ships == {"Below"}
+
+
+ENDING = {
+    "SET autocommit = 1": ["SET autocommit = 1"],
+    "PREPARE": ["PREPARE s FROM 'COMMIT'", "EXECUTE s"],
+    "a comment that is run": ["/*!40000 COMMIT */"],
+    "a procedure": ["CALL commits()"],
+}
+
+
+@pytest.fixture
+def commits(service: Service) -> Iterator[Service]:
+    """The service on a MySQL or MariaDB that has a procedure which commits."""
+    if service.database.dialect != "mysql":
+        pytest.skip("what commits unseen is MySQL's and MariaDB's")
+    service.database.execute("CREATE PROCEDURE commits() COMMIT")
+    yield service
+    service.database.execute("DROP PROCEDURE commits")
+
+
+@pytest.mark.parametrize("what", ENDING)
+@pytest.mark.parametrize("term", ["", "--dry-run", "--strict"])
+def test_a_statement_that_ends_the_transaction_unseen_is_told(commits: Service, what: str, term: str) -> None:
+    service = commits
+    said = [word for statement in ENDING[what] for word in ("--statement", statement)]
+    result = service.dbctl("run", "fleet.seed:run_sql", *said, *filter(None, [term]))
+    assert result.code == bool(term), str(result)
+    place = line_of("seed", "exec_driver_sql(one)")
+    assert f"{place} has ended the transaction past its session: what was committed by that stays" in result.err
+    assert service.ships == ({"Before"} if term else {"Before", "After"})
+
+
+def test_what_a_connection_has_committed_is_told_and_nothing_else(service: Service) -> None:
+    result = service.dbctl("run", "fleet.seed:commit_connection_and_fail")
+    assert result.code == 1, str(result)
+    commits, stays, error = result.talk.splitlines()
+    assert " commits by itself" in commits
+    assert stays.endswith(" stays")
+    assert error.startswith("dbctl: error: LookupError: no wind")
+    assert service.ships == {"Kept"}
 
 
 def test_what_stays_of_one_that_fails_later_is_told(service: Service) -> None:

@@ -77,6 +77,9 @@ def test_a_required_option_is_asked_for(lite: Service) -> None:
         ("fleet.seed:NUMBER", 2, "fleet.seed:NUMBER: it is no function, but of the type int"),
         ("fleet.nowhere:add", 3, "fleet.nowhere:add: there is no module fleet.nowhere in "),
         ("fleet.seed:late", 3, "fleet.seed:late: its parameter session is no option: it is a Session"),
+        ("fleet.seed:with_set", 3, "fleet.seed:with_set: its parameter numbers is annotated with a set"),
+        ("fleet.seed:with_more", 3, "fleet.seed:with_more: its parameter *names can't be an option"),
+        ("fleet.seed:bare", 3, "fleet.seed:bare: its first parameter session has no annotation"),
         ("fleet.seed:odd", 3, "fleet.seed:odd: its parameter what is annotated with "),
     ],
 )
@@ -95,6 +98,39 @@ def test_a_module_that_can_not_be_imported_is_told_with_its_line(lite: Service) 
     assert result.err == (
         "dbctl: error: broken:main: broken can't be imported: RuntimeError: not now (broken.py, line 2)\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        ("mixed", "the result's rows have different columns, which only JSON can show"),
+        ("unspeakable", "what it returned can't be shown: LookupError: no words ("),
+    ],
+)
+def test_a_result_that_can_not_be_shown_says_that_the_work_is_done(lite: Service, function: str, reason: str) -> None:
+    result = lite.dbctl("run", f"fleet.seed:{function}")
+    assert result.code == 10, str(result)
+    assert f"dbctl: error: {reason}" in result.err
+    assert "the work is done: do not run it again" in result.err
+    assert result.talk.count("\n") == 1
+    assert lite.ships == {function.capitalize()}
+
+
+def test_a_result_that_can_not_be_shown_of_what_is_rolled_back_is_no_such_thing(lite: Service) -> None:
+    result = lite.dbctl("run", "fleet.seed:unspeakable", "--dry-run")
+    assert result.code == 1, str(result)
+    assert "what it returned can't be shown: LookupError: no words (" in result.err
+    assert "the work is done" not in result.err
+    assert lite.ships == set()
+
+
+def test_callable_objects_and_partial_functions_are_run(lite: Service) -> None:
+    lite.dbctl.ok("run", "fleet.seed:counting", "--name", "Object")
+    lite.dbctl.ok("run", "fleet.seed:partly", "--tons", "3")
+    assert lite.ships == {"Object", "Part0", "Part1"}
+    help = lite.dbctl.ok("run", "fleet.seed:counting", "--help").out
+    assert "Add a ship by an object." in help
+    assert "Add ships." in lite.dbctl.ok("run", "fleet.seed:partly", "--help").out
 
 
 def test_its_logging_and_what_it_prints_is_talk(lite: Service) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,7 @@ def test_what_no_transaction_takes_is_told_and_done_without_one(
     result = found.dbctl("run", "script.sql", "--no-transaction")
     assert result.code == 1, str(result)
     before = ALONE[kind].count(";") + 1
-    assert f"dbctl: {before} statements before it are committed and stay\n" in result.err
+    assert f"dbctl: {before} statements before it are committed, and stay\n" in result.err
     assert f"dbctl: error: script.sql, line {before + 1}, column " in result.err
     assert found.ships == {"a"}
 
@@ -203,6 +204,90 @@ def test_ddl_that_commits_by_itself_can_not_be_run_dry(service: Service) -> None
     else:
         assert result.code == 0, str(result)
     assert service.ships == set()
+
+
+INSERT = "INSERT INTO ship (name, tons) VALUES"
+ENDING = {
+    "SET autocommit": "SET autocommit = 1;",
+    "SET with more": "SET @a = 1, autocommit = 1;",
+    "PREPARE": "PREPARE s FROM 'COMMIT'; EXECUTE s;",
+    "a comment that is run": "/*!40000 COMMIT */;",
+    "a procedure": "CALL commits();",
+}
+
+
+@pytest.fixture
+def commits(service: Service) -> Iterator[Service]:
+    """The service on a MySQL or MariaDB that has a procedure which commits."""
+    if service.database.dialect != "mysql":
+        pytest.skip("what commits unseen is MySQL's and MariaDB's")
+    service.database.execute("CREATE PROCEDURE commits() COMMIT")
+    yield service
+    service.database.execute("DROP PROCEDURE commits")
+
+
+@pytest.mark.parametrize("what", ENDING)
+def test_a_statement_that_ends_the_transaction_unseen_is_told_by_its_place(commits: Service, what: str) -> None:
+    service = commits
+    said = "the transaction was ended: what was done until there is committed and stays"
+    script(service, f"{INSERT} ('a', 1);\n{ENDING[what]}\nSELECT 1;\n")
+    result = service.dbctl.ok("run", "script.sql")
+    assert "dbctl: script.sql, line 2, column " in result.err
+    assert said in result.err
+    service.database.execute("DELETE FROM ship")
+    result = service.dbctl("run", "script.sql", "--dry-run")
+    assert result.code == 1, str(result)
+    assert "dbctl: error: script.sql, line 2, column " in result.err
+    assert f"{said}, which a dry run can't undo" in result.err
+    assert "nothing is committed" not in result.err
+    assert service.ships == {"a"}
+    service.database.execute("DELETE FROM ship")
+    script(service, f"{INSERT} ('a', 1);\n{ENDING[what]}\nSELEKT;\n")
+    result = service.dbctl("run", "script.sql")
+    assert result.code == 1, str(result)
+    assert said in result.err
+    assert "dbctl: error: script.sql, line 3, column 1: " in result.err
+    assert service.ships == {"a"}
+
+
+def test_one_that_ends_it_and_fails_is_told_too(service: Service) -> None:
+    if service.database.dialect != "mysql":
+        pytest.skip("procedures that commit are MySQL's and MariaDB's here")
+    service.database.execute(f"CREATE PROCEDURE fails() BEGIN {INSERT} ('p', 1); COMMIT; {INSERT} ('p', 1); END")
+    script(service, "CALL fails();\n")
+    result = service.dbctl("run", "script.sql")
+    assert result.code == 1, str(result)
+    assert "script.sql, line 1, column 1: the transaction was ended: what was done until there is comm" in result.err
+    assert service.ships == {"p"}
+    service.database.execute("DROP PROCEDURE fails")
+
+
+def test_what_ends_no_transaction_is_not_told(service: Service) -> None:
+    script(service, f"SELECT 1;\n{INSERT} ('a', 1);\nSAVEPOINT own;\n{INSERT} ('b', 1);\nROLLBACK TO own;\n")
+    assert service.dbctl.ok("run", "script.sql").talk == ""
+    assert service.ships == {"a"}
+
+
+def test_a_script_of_nothing_is_nothing_to_do(service: Service) -> None:
+    script(service, "-- nothing\n\n")
+    result = service.dbctl.ok("run", "script.sql")
+    assert (result.out, result.talk) == ("", "")
+
+
+def test_standard_input_that_is_no_text_is_told_as_a_file_is(lite: Service) -> None:
+    (lite.dbctl.cwd / "latin.sql").write_bytes(b"SELECT '\xe9';")
+    for name in ("latin.sql", "-"):
+        with lite.dbctl.spawn("run", name) as process:
+            _, err = process.communicate(b"SELECT '\xe9';", 30)
+        called = "standard input" if name == "-" else name
+        assert process.returncode == 3, err.decode()
+        assert f"dbctl: error: {called}: not UTF-8 text: " in err.decode()
+
+
+def test_a_name_that_no_function_can_have_is_told(lite: Service) -> None:
+    result = lite.dbctl("run", "seeds:a-b")
+    assert result.code == 2
+    assert "seeds:a-b: there is no such file, and a-b is no function's name" in result.err
 
 
 @pytest.mark.parametrize("name", ["nowhere.sql", "fleet.seed"])

@@ -8,14 +8,23 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.origins import note_origin
 from dbctl.backends.scripts import Scripts, Statement
 from dbctl.profiles import Profile
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 _SET_OPTION = 0x1B
 """COM_SET_OPTION, https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_set_option.html"""
+
+_MARK = "dbctl_unit"
+"""The savepoint that a marked transaction begins with: START TRANSACTION would forbid SET TRANSACTION after it."""
+
+_NO_SAVEPOINT = 1305
+"""ER_SP_DOES_NOT_EXIST, which is said of a savepoint too."""
 
 _SEVERAL, _ONE = 0, 1
 """MYSQL_OPTION_MULTI_STATEMENTS_ON and _OFF."""
@@ -29,6 +38,7 @@ class MySQLScripts(Scripts):
         r"--(?=\s|\Z)[^\n]*|#[^\n]*|/\*(?:.|\n)*?(?:\*/|\Z)"
         r"|'(?:[^'\\]|\\(?:.|\n)|'')*(?:'|\Z)|\"(?:[^\"\\]|\\(?:.|\n)|\"\")*(?:\"|\Z)|`(?:[^`]|``)*(?:`|\Z)"
     )
+    executed_comments = ("/*!", "/*M!")
     compound = r"CREATE\b.*\b(?:FUNCTION|PROCEDURE|TRIGGER|EVENT|PACKAGE)\b"
     client_words = r"\\\S+|DELIMITER\b|SOURCE\b(?!\s*[=:])"
 
@@ -64,6 +74,25 @@ class MySQLScripts(Scripts):
             found = re.search(rf"(?<!\w){re.escape(named[1])}(?!\w)", text)
             return statement.start + (found.start() if found else 0)
         return statement.start
+
+    def mark(self, connection: Connection) -> None:
+        """Begin it with a savepoint, which is gone with its transaction.
+
+        https://dev.mysql.com/doc/refman/8.4/en/savepoint.html
+        """
+        connection.exec_driver_sql(f"SAVEPOINT {_MARK}")
+
+    def lasts(self, connection: Connection, mark: object) -> bool:
+        """Look whether the savepoint is still there."""
+        from sqlalchemy.exc import DBAPIError
+
+        try:
+            connection.exec_driver_sql(f"RELEASE SAVEPOINT {_MARK}")
+        except DBAPIError as error:
+            if error.orig is None or error.orig.args[:1] != (_NO_SAVEPOINT,):
+                raise
+            return False
+        return True
 
     def let_commit(self, driver_connection: Any) -> None:
         """Have each statement on a connection committed by itself."""

@@ -10,11 +10,14 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.origins import note_origin
 from dbctl.backends.scripts import Scripts, Statement
 from dbctl.profiles import Profile
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _COPY_IN, _COPY_OUT, _BAD, _FATAL = 4, 3, 5, 7
 """Of ExecStatusType (https://www.postgresql.org/docs/current/libpq-exec.html)."""
@@ -84,6 +87,18 @@ class PostgreSQLScripts(Scripts):
 
     def begin_statement(self, *, writes: bool) -> str | None:
         """Return the statement that bounds a transaction's statements."""
+        raise NotImplementedError
+
+    def mark(self, connection: Connection) -> object:
+        """Ask when it began, which is the same, to the microsecond, in all of a transaction."""
+        return connection.exec_driver_sql("SELECT CAST(now() AS text)").scalar()
+
+    def lasts(self, connection: Connection, mark: object) -> bool:
+        """Ask again; in a transaction that has failed nothing can be asked."""
+        return self.has_ended(connection) or self.mark(connection) == mark
+
+    def has_ended(self, connection: Connection) -> bool:
+        """Tell whether an error has ended the transaction."""
         raise NotImplementedError
 
     def failed_offset(self, error: BaseException, statement: Statement) -> int:

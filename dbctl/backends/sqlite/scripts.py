@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.scripts import Scripts, Statement
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 class SQLiteScripts(Scripts):
@@ -43,6 +46,12 @@ class SQLiteScripts(Scripts):
             cursor.execute(statement.text)
             yield len(cursor.fetchall()) if cursor.description else cursor.rowcount
             cursor.close()
+
+    def lasts(self, connection: Connection, mark: object) -> bool:
+        """Ask the connection, which knows whether it was told to commit or to roll back."""
+        driver_connection: Any = connection.connection.driver_connection
+        found = getattr(driver_connection, "_conn", driver_connection)  # aiosqlite has the driver's own in it
+        return bool(found.begun)
 
     def failed_offset(self, error: BaseException, statement: Statement) -> int:
         """Find the token that SQLite's message names, which has no place by itself."""

@@ -231,10 +231,10 @@ def _declared(function: Callable[..., Any]) -> Any:
 
 
 def _returned(function: Callable[..., Any]) -> Any:
-    """Return the annotation of what a function returns; None where it has names that only type checkers have."""
+    """Return the annotation of what a function returns; None where only type checkers can read it."""
     try:
         return get_type_hints(function).get("return")
-    except NameError:
+    except (NameError, TypeError, AttributeError, SyntaxError):
         return None
 
 

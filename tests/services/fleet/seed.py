@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -243,3 +244,76 @@ def odd(session: Session, what: Ship | int = 1) -> None:
 
 
 NUMBER = 5
+
+
+class Counting:
+    """A callable object."""
+
+    def __call__(self, session: Session, name: str = "Counted") -> None:
+        """Add a ship by an object."""
+        session.add(Ship(name=name))
+
+
+counting = Counting()
+partly = partial(add, name="Part", count=2)
+
+
+def commit_below(session: Session, failing: bool = False) -> None:
+    """Commit on the driver's own connection, and perhaps fail."""
+    session.add(Ship(name="Below"))
+    session.flush()
+    connection = session.connection().connection.dbapi_connection
+    assert connection is not None
+    connection.commit()
+    if failing:
+        raise LookupError("no wind")
+
+
+def run_sql(session: Session, statement: list[str]) -> None:
+    """Add a ship, run statements, and add another."""
+    session.add(Ship(name="Before"))
+    session.flush()
+    for one in statement:
+        session.connection().exec_driver_sql(one)
+    session.add(Ship(name="After"))
+
+
+def commit_connection_and_fail(connection: Connection) -> None:
+    """Commit a connection, and fail."""
+    connection.execute(text("INSERT INTO ship (name, tons) VALUES ('Kept', 1)"))
+    connection.commit()
+    raise LookupError("no wind")
+
+
+def mixed(session: Session) -> list[Any]:
+    """Add a ship, and return what no table can show."""
+    session.add(Ship(name="Mixed"))
+    return [1, {"a": 2}]
+
+
+class Unspeakable:
+    """An object that can't be shown."""
+
+    def __str__(self) -> str:
+        """Fail."""
+        raise LookupError("no words")
+
+    __repr__ = __str__
+
+
+def unspeakable(session: Session) -> Any:
+    """Add a ship, and return what can't be shown."""
+    session.add(Ship(name="Unspeakable"))
+    return Unspeakable()
+
+
+def with_set(session: Session, numbers: set[int]) -> None:
+    """Ask for a set."""
+
+
+def with_more(session: Session, *names: str, **more: str) -> None:
+    """Ask for any number."""
+
+
+def bare(session) -> None:  # type: ignore[no-untyped-def]
+    """Do not say what it needs."""
