@@ -34,7 +34,7 @@ def drop_tables(
     app_dir: AppDir = None,
     in_batches: Annotated[
         bool,
-        typer.Option("--in-batches", help="Commit after each hundred tables, where all are too many for one."),
+        typer.Option("--in-batches", help="Commit after each hundred statements, where all are too many."),
     ] = False,
 ) -> Sequence[tables.TableState | tables.Ddl]:
     """Drop the tables, with all that is in them.

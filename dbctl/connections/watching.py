@@ -52,6 +52,9 @@ class Watcher(Protocol):
     def check(self) -> None:
         """Raise what ends the work, where it was ended."""
 
+    def check_commit(self) -> None:
+        """Raise what ends the work, or says that what it commits would not be under its lock any more."""
+
     def keep(self, tell: Callable[[], str] | None) -> None:
         """Take note of what tells what the work has committed by now, should it be ended and not answer."""
 
@@ -73,6 +76,12 @@ def raise_if_ended() -> None:
     """Raise what ends the work where whoever watches has ended it: nothing is to begin that can't be rolled back."""
     if watcher := _watcher.get():
         watcher.check()
+
+
+def may_commit() -> None:
+    """Raise where whoever watches lets nothing more be committed; a unit of work within another asks before it ends."""
+    if watcher := _watcher.get():
+        watcher.check_commit()
 
 
 @contextmanager

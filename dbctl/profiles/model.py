@@ -150,7 +150,7 @@ class Profile(_Table):
         """Where it leads, in short: `app@db.example.com:5432/shop`, or a file's path."""
         if self.in_memory:
             return "a database in memory"
-        if self.host is None:
+        if self.host is None or "unix_socket" in self.query:  # a socket file, which goes before the host
             return self.shown_url if self.query or self.database is None else self.database
         address = show_url("", self.user, False, self.host, self.port, self.database, {})
         return address.removeprefix("://")

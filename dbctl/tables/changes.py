@@ -18,7 +18,7 @@ from dbctl.results import PlainText
 from dbctl.tables.catalog import Catalog, Gap, in_order
 from dbctl.tables.dropping import drop, drop_in_batches, droppable
 from dbctl.tables.refusals import models_at_work, refuse_long_names
-from dbctl.tables.remains import telling_what_stays
+from dbctl.tables.remains import telling_of_batches, telling_what_stays
 from dbctl.tables.statements import heard, refuse_what_does_not_compile, telling_of_ddl
 from dbctl.work.database import Database
 
@@ -94,11 +94,16 @@ def drop_existing(database: Database, metadata: Iterable[MetaData], *, in_batche
     metadata = list(metadata)
     if in_batches:
         connector: Connector[Any] = Connector(database.session.get_bind(), database.backend)
-        for each in metadata:
-            gone += drop_in_batches(connector, each)
+        dropped: list[str] = []
+        with telling_of_batches(dropped):
+            for each in metadata:
+                gone += drop_in_batches(connector, each, dropped)
     else:
         connection = database.session.connection()
-        with database.backend.ddl_lock(connection):
+        with (
+            database.backend.ddl_lock(connection),
+            telling_what_stays(connection, database.backend, "dropped"),
+        ):
             for each in metadata:
                 gone += drop(connection, database.backend, each)
     tables = [table for each in metadata for table in in_order(each)]

@@ -10,9 +10,9 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.relations import TABLE
+from dbctl.connections.watching import may_commit
 from dbctl.tables.catalog import Catalog, in_order, referred_table
 from dbctl.tables.refusals import models_at_work
-from dbctl.tables.remains import telling_of_batches, telling_what_stays
 from dbctl.tables.statements import telling_of_ddl
 from dbctl.work.progress import report
 
@@ -34,11 +34,10 @@ def drop(connection: Connection, backend: Backend, metadata: MetaData) -> Sequen
         Which were there.
 
     Raises:
-        WorkRefused: The database refused it. Where it commits DDL by itself `left` names what is gone.
+        WorkRefused: The database refused it.
     """
     with (
         droppable(connection, backend, metadata) as tables,
-        telling_what_stays(connection, backend, "dropped"),
         telling_of_ddl(connection, backend, drops=True),
         models_at_work(tables, connection.dialect),
     ):
@@ -47,52 +46,55 @@ def drop(connection: Connection, backend: Backend, metadata: MetaData) -> Sequen
     return tables
 
 
-def drop_in_batches(connector: Connector[Engine], metadata: MetaData) -> Sequence[Table]:
-    """Drop those tables of a metadata that are there, a hundred at a time, each batch in a unit of work of its own.
+def drop_in_batches(connector: Connector[Engine], metadata: MetaData, dropped: list[str]) -> Sequence[Table]:
+    """Drop those tables of a metadata that are there by a hundred statements at a time, each in a unit of work.
 
     What the models' listeners run is run as SQL between the statements; they can't ask the database.
 
     Args:
         connector: Where.
         metadata: The tables.
+        dropped: Where the names of those are put down that are gone for good.
 
     Returns:
         Which were there.
 
     Raises:
-        DbctlError: A batch failed; `left` names what those before it have dropped.
+        DbctlError: A batch failed.
     """
     from sqlalchemy import create_mock_engine
-    from sqlalchemy.schema import DropTable
 
     from dbctl.work.sessions import unit_of_work
 
     backend = connector.backend
     statements: list[Any] = []
-    dropped: list[str] = []
     with ExitStack() as stack:
         with unit_of_work(connector, writes=False) as unit:
             connection = unit.session.connection()
             tables = stack.enter_context(droppable(connection, backend, metadata))
             stack.enter_context(models_at_work(tables, connection.dialect))
-        stack.enter_context(telling_of_batches(dropped))
         mock = create_mock_engine(backend.url(), lambda statement, *_, **__: statements.append(statement))
         metadata.drop_all(mock, tables=tables, checkfirst=False)
         for first in range(0, len(statements), _BATCH):
             report(first, len(statements), "statements")
             batch = statements[first : first + _BATCH]
-            with unit_of_work(connector, strict=True) as unit:
-                _run(unit, batch)
-            dropped += [str(each.element) for each in batch if isinstance(each, DropTable)]
+            gone: list[str] = []
+            with unit_of_work(connector, strict=True, before_commit=may_commit) as unit:
+                _run(unit, batch, gone if backend.transactional_ddl else dropped)
+            dropped += gone
     return tables
 
 
-def _run(unit: Database, statements: Iterable[Any]) -> None:
+def _run(unit: Database, statements: Iterable[Any], dropped: list[str]) -> None:
+    from sqlalchemy.schema import DropTable
+
     connection = unit.session.connection()
     with unit.backend.ddl_lock(connection), telling_of_ddl(connection, unit.backend, drops=True):
         unit.backend.before_drops(connection)
         for statement in statements:
             connection.execute(statement)
+            if isinstance(statement, DropTable):
+                dropped.append(str(statement.element))
 
 
 @contextmanager

@@ -142,7 +142,9 @@ class Supervisor:
             if interrupts and not self._committing:
                 raise KeyboardInterrupt from error  # Python's own is lost where psycopg2 has just called into it
             if self.deadline and self._ended.is_set() and not self._committing:
-                raise self.deadline.error() from error
+                late = self.deadline.error()
+                late.left = getattr(error, "left", "")
+                raise late from error
             raise
         finally:
             over.set()
@@ -177,6 +179,12 @@ class Supervisor:
         """Raise what ends the work, where it was ended from outside."""
         if self._ended.is_set():
             raise Ended
+
+    def check_commit(self) -> None:
+        """Raise what ends the work, or that the lock is lost under which it commits."""
+        self.check()
+        if self.guard:
+            self.guard()
 
     def end_queries(self) -> None:
         """Have the servers end what the work runs; what they answer is the work's to hear."""

@@ -11,14 +11,46 @@ from sqlalchemy import text
 from dbctl.backends import backend_of
 from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine
-from dbctl.errors import OutOfTime, WorkRefused
+from dbctl.errors import ConfigError, OutOfTime, WorkRefused
 from dbctl.sample import Hero, SampleModel
 from dbctl.work.sessions import async_unit_of_work, unit_of_work
+from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
-from tests.harness.profile import engine_of, one_unit, profile_of
+from tests.harness.profile import engine_of, one_unit, profile_at, profile_of
 from tests.servers.server import Server
 
+NO_DATABASE = "dbctl: error: --url: no database is named; name it, as in mysql://…/DATABASE"
 HOSTILE = "🦸 Ünï\x1b[31m\0 'quoted' % :name"
+
+
+@pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
+def test_work_on_no_database_is_told_to_name_one(dbctl: Dbctl, database: TestDatabase) -> None:
+    url = database.url.rpartition("/")[0]
+    dbctl.ok("--url", url, "ping")
+    for line in ("init-tables", "init-tables --check", "init-tables --dry-run", "drop-tables"):
+        result = dbctl("--url", url, *line.split())
+        assert (result.code, result.talk.splitlines()[-1]) == (3, NO_DATABASE), str(result)
+    result = dbctl("--url", url, "heroes", "list")
+    assert (result.code, "No database selected" in result.err) == (4, True), str(result)
+
+
+def test_a_user_without_a_name_is_told_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pymysql.connections.DEFAULT_USER", None)  # as where the system knows no name for the uid
+    with pytest.raises(ConfigError, match=r"user: none is named"):
+        backend_of(profile_at("mysql://127.0.0.1/d")).connect_args()
+
+
+def test_a_password_that_is_given_twice_is_refused(dbctl: Dbctl) -> None:
+    result = dbctl("--url", "mysql://u:one@127.0.0.1:1/d?passwd=two", "ping")
+    assert (result.code, "query.passwd: the password is given twice" in result.err) == (3, True), str(result)
+
+
+def test_a_socket_file_that_is_not_there_is_named(dbctl: Dbctl) -> None:
+    result = dbctl("--url", "mysql://u@localhost/d?unix_socket=/nowhere/s.sock", "ping")
+    assert result.code == 4
+    assert result.err.startswith("dbctl: error: --url: connection failed: ")
+    assert "nowhere%2Fs.sock" in result.err
+    assert "No such file or directory" in result.err
 
 
 @pytest.mark.parametrize(("mode", "looks_at_the_name"), [("verify-ca", False), ("verify-full", True)])

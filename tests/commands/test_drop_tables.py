@@ -60,6 +60,21 @@ def test_a_table_that_others_refer_to_stays_or_what_is_gone_is_said(quick: Dbctl
         assert tables(database) == {*SAMPLE, "fan"}
 
 
+@pytest.mark.parametrize("database", ["mysql", "mariadb"], indirect=True)
+def test_what_is_gone_of_another_metadata_is_said_too(quick: Dbctl, database: TestDatabase) -> None:
+    (quick.cwd / "models.py").write_text(
+        "import sqlalchemy as sa\nfirst, second = sa.MetaData(), sa.MetaData()\n"
+        "for name, metadata in (('alpha', first), ('beta', second)):\n"
+        "    sa.Table(name, metadata, sa.Column('id', sa.Integer, primary_key=True))\n"
+    )
+    quick.ok("init-tables", "--models", "models")
+    database.execute("CREATE TABLE fan (id INTEGER, beta INTEGER NOT NULL, FOREIGN KEY (beta) REFERENCES beta (id))")
+    for args in ((), ("--in-batches",)):
+        result = quick("drop-tables", "--models", "models", *args)
+        assert (result.code, "is gone: alpha; " in result.talk) == (1, True), str(result)
+        quick.ok("init-tables", "--models", "models")
+
+
 def test_a_protected_profile_asks_for_its_name(dbctl: Dbctl) -> None:
     (dbctl.cwd / "profiles.toml").write_text('default = "p"\n[profiles.p]\nurl = "sqlite:///p.db"\nprotected = true\n')
     dbctl.ok("init-tables", "--confirm", "p")

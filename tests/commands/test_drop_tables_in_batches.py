@@ -2,10 +2,12 @@
 
 import pytest
 
+from dbctl.errors import ConnectError
 from dbctl.tables import dropping
 from tests.commands.test_init_tables_dialects import models, tables
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import forked
 
 MODELS = ("--models", "models")
 CHAIN = {
@@ -50,6 +52,33 @@ def test_what_went_before_a_batch_that_fails_is_named(quick: Dbctl, database: Te
     database.execute("DROP TABLE fan")
     quick.ok("drop-tables", *MODELS, "--in-batches")
     assert tables(database) == set()
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("database", ["mysql", "mariadb"], indirect=True)
+def test_what_a_batch_that_fails_has_dropped_by_itself_is_named_too(quick: Dbctl, database: TestDatabase) -> None:
+    models(quick.cwd, **{name: CHAIN[name] for name in ("alpha", "beta")})
+    quick.ok("init-tables", *MODELS)
+    database.execute("CREATE TABLE fan (id INTEGER, alpha INTEGER NOT NULL, FOREIGN KEY (alpha) REFERENCES alpha (id))")
+    result = quick("drop-tables", *MODELS, "--in-batches")
+    assert (result.code, "; what was dropped in batches is gone: beta; " in result.talk) == (1, True), str(result)
+    assert tables(database) == {"alpha", "fan"}
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_no_batch_is_dropped_after_the_lock_was_lost(
+    dbctl: Dbctl, server_database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(_lock: object) -> None:
+        raise ConnectError("the lock was lost", "lock")
+
+    monkeypatch.setattr("dbctl.work.locks._SessionLock.check", check)
+    quick = forked(dbctl, server_database)
+    models(quick.cwd, alpha="")
+    quick.ok("init-tables", *MODELS)
+    result = quick("drop-tables", *MODELS, "--in-batches", "--lock", "nightly")
+    assert (result.code, "the lock was lost" in result.talk) == (4, True), str(result)
+    assert tables(server_database) == (set() if server_database.dialect == "mysql" else {"alpha"})
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from dbctl.backends.mysql.scripts import MySQLScripts
 from dbctl.backends.tls import ssl_context
 from dbctl.errors import ConfigError
 from dbctl.profiles.query import as_list
+from dbctl.profiles.secrets import SOURCES
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -108,7 +109,14 @@ class MySQL(MySQLErrors, MySQLLocks, MySQLDefinitions, MySQLScripts, MySQLProgra
             where = origins.get(key, self.profile.called)
             yield f"{where}: host: MySQL's drivers take one, and there are several; name one, or a proxy before them"
             return
+        if "passwd" in self.profile.query and any(getattr(self.profile, source) is not None for source in SOURCES):
+            where = self.profile.origins.get("query", self.profile.called)
+            yield f"{where}: query.passwd: the password is given twice; take one away"
         yield from super().problems()
+
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """Return none where a socket file is named, which goes before the host."""
+        return [] if "unix_socket" in self.profile.query else super().addresses()
 
     @cached_property
     def password(self) -> str | None:
