@@ -54,6 +54,7 @@ class Remedy(StrEnum):
     BEGIN_ALEMBIC = 'name it with alembic = "PATH" in the profile file, or begin'
     MERGE_HEADS = "name one, or heads for all of them, or merge them"
     LIST_REVISIONS = "list those that there are"
+    NO_LOCK = "where nobody else migrates it meanwhile, run it without one"
     STAMP = "run it with the release that has it, or say where the database is"
 
 

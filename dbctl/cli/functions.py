@@ -24,7 +24,16 @@ from dbctl.work.effects import effects_of
 _TARGET = re.compile(r"(?!\d)[\w.]+:(?!\d)[\w.]+")
 _STDIN = Path("/dev/stdin")
 
-_PROMISED = ("Session", "AsyncSession", "Connection", "Engine", "Profile", "Database")
+_PROMISED = (
+    "Session",
+    "AsyncSession",
+    "Connection",
+    "AsyncConnection",
+    "Engine",
+    "AsyncEngine",
+    "Profile",
+    "Database",
+)
 
 
 def function_named(command: Any, context: Any, words: Sequence[str]) -> tuple[str, Any, list[str]] | None:
@@ -216,12 +225,13 @@ def _globals(function: Any) -> dict[str, Any]:
 
 def _promised() -> dict[str, Any]:
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
     from sqlmodel import Session
 
     from dbctl import Database, Profile
 
-    return dict(zip(_PROMISED, (Session, AsyncSession, Connection, Engine, Profile, Database), strict=True))
+    kinds = (Session, AsyncSession, Connection, AsyncConnection, Engine, AsyncEngine, Profile, Database)
+    return {one.__name__: one for one in kinds}
 
 
 def _opener(needed: Any) -> Opener | None:

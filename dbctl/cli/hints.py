@@ -32,6 +32,7 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.BEGIN_ALEMBIC: " with: dbctl migrate init alembic",
     Remedy.MERGE_HEADS: " with: dbctl migrate merge heads",
     Remedy.LIST_REVISIONS: " with: dbctl migrate history",
+    Remedy.NO_LOCK: " with --no-lock",
     Remedy.STAMP: " with: dbctl migrate stamp --purge REVISION",
     Remedy.RESUME: _RESUME,
     Remedy.RUN_THE_REST: _RESUME,

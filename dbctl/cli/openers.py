@@ -164,6 +164,28 @@ def _on_connector(choose: Callable[[Any], Sequence[Any]], terms: Collection[str]
     return Opener(prepare, terms, ("confirm",))
 
 
+def _on_async_engine(call: Call) -> Work:
+    profile = call.profile()
+    _tell_of_memory(profile)
+
+    def work() -> Any:
+        from dbctl.work import runs
+        from dbctl.work.loops import opened_by_loop
+
+        opened = opened_by_loop(profile, call.missing)
+        with opened as (connector, _), runs.locked(connector, runs.Terms(), call.supervisor):
+            return call.on(connector.engine)
+
+    return work
+
+
+def _async_connection(database: Any) -> Any:
+    from dbctl.work.loops import loop_here
+
+    with loop_here() as loop:
+        return loop.run(database.session.connection())
+
+
 def _in_turn(call: Call) -> Work:
     profile = call.profile()
 
@@ -207,7 +229,9 @@ def _on_migrations(call: Call) -> Work:
 
         require_alembic()
         terms = call.terms
-        migrations = Migrations(profile, call.missing, terms.dry_run, terms.retries, call.supervisor)
+        migrations = Migrations(
+            profile, call.missing, terms.dry_run, terms.retries, call.supervisor, has_lock=not terms.no_lock
+        )
         with migrations, migrations.backend.translating():
             result = call.on(migrations)
         if terms.dry_run:
@@ -253,11 +277,15 @@ OPENERS: Mapping[str, Opener] = {
     "dbctl.profiles.discovery.Profiles": Opener(_on_profiles),
     "dbctl.profiles.writing.ProfileFile": Opener(_on_file, to_write=("dry_run",)),
     "dbctl.migrations.access.Migrations": Opener(
-        _on_migrations, ("timeout", "deadline"), ("lock_timeout", "lock_wait", "retries", "dry_run", "confirm")
+        _on_migrations,
+        ("timeout", "deadline"),
+        ("lock_timeout", "lock_wait", "no_lock", "retries", "dry_run", "confirm"),
     ),
     "dbctl.manual.Manual": Opener(_on_manual, profiles=False, hushed=False),
     "sqlmodel.ext.asyncio.session.AsyncSession": _in_unit_of_work(lambda database: database.session, by_loop=True),
     "sqlalchemy.ext.asyncio.session.AsyncSession": _in_unit_of_work(lambda database: database.session, by_loop=True),
+    "sqlalchemy.ext.asyncio.engine.AsyncConnection": _in_unit_of_work(_async_connection, by_loop=True),
+    "sqlalchemy.ext.asyncio.engine.AsyncEngine": Opener(_on_async_engine, _BOUNDS, ("confirm",)),
 }
 
 NOTHING = _on_connector(lambda connector: [], _WITHOUT_CONNECTION)

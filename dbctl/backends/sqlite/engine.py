@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 import string
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -199,8 +198,9 @@ class SQLite(SQLiteErrors, SQLiteDefinitions, SQLiteScripts, Backend):
                 Remedy.CREATE_DATABASE,
             )
 
-    def _pretend(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
-        return sqlite3.connect(":memory:", factory=kwargs["factory"]) if _is_missing(args, kwargs) else None
+    def _pretend(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> None:
+        if _is_missing(args, kwargs):
+            args[0] = ":memory:"
 
     def _set_deadline(self, connection: Connection, *_statement: Any) -> None:
         import time
