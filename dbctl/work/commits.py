@@ -73,15 +73,27 @@ class Ending:
             OutOfTime: The COMMIT was not answered by the deadline, and all is rolled back.
             OutcomeUnknown: The connection was lost during COMMIT, and the server can't be asked.
         """
+        if not self.dry_run:
+            self.commit()
+            self.session.close()
+            return
         self._refuse_doomed()
         _complete(self.session)
-        if not self.dry_run:
-            self._commit()
-        elif self.backend.check_deferred:
+        if self.backend.check_deferred:
             self.session.connection().exec_driver_sql(self.backend.check_deferred)
-        if self.dry_run:
-            self.session.expunge_all()  # a rollback would empty the objects, which are to be shown
+        self.session.expunge_all()  # a rollback would empty the objects, which are to be shown
         self.session.close()
+
+    def commit(self) -> None:
+        """Load what is missing and commit; the session stays open, with its objects.
+
+        Raises:
+            OutOfTime: The COMMIT was not answered by the deadline, and all is rolled back.
+            OutcomeUnknown: The connection was lost during COMMIT, and the server can't be asked.
+        """
+        self._refuse_doomed()
+        _complete(self.session)
+        self._commit()
 
     def abandon(self, error: BaseException) -> DbctlError | None:
         """Roll back, and return dbctl's error for this one, or None where it is none of the database's."""
