@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ def ask(names: dict[str, Any], desk: Desk, *, idle_timeout: float | None = None)
         Exited: It was left with another exit code than 0.
         Terminated: SIGTERM came.
     """
+    _Shell.desk = desk  # a process has one such shell, and that makes its prompt already when it is made
     shell: Any = _Shell.instance(config=_config(), user_ns=names)
     shell.sit_at(desk)
     with watched(desk, limit=idle_timeout):  # while it asks, it puts by itself above the prompt what is said
@@ -60,7 +62,8 @@ class _Label(Prompts):
     def in_prompt_tokens(self) -> Any:
         """Return what stands before what is typed."""
         number = str(self.shell.execution_count)
-        begun = label(self.shell.desk)
+        shell: Any = self.shell
+        begun = label(shell.desk)
         return [(Token.Prompt, f"{begun} ["), (Token.PromptNum, number), (Token.Prompt, "]: ")]
 
     def out_prompt_tokens(self) -> Any:
@@ -101,7 +104,7 @@ class _Shell(TerminalInteractiveShell):
 
     def sit_at(self, desk: Desk) -> None:
         """Work on a desk."""
-        self.desk, self.values = desk, []
+        self.values = []
         self.autoawait = desk.runner is not None
         if desk.runner is not None:
             self.loop_runner = desk.awaited
@@ -123,8 +126,9 @@ class _Shell(TerminalInteractiveShell):
                 value = eval(code_obj, self.user_global_ns, self.user_ns)
                 if async_:
                     await value
-        except (Exception, KeyboardInterrupt, SystemExit, Terminated) as error:
-            self.failure = error
+        except (Exception, CancelledError, KeyboardInterrupt, SystemExit, Terminated) as error:
+            # An interrupt cancels what an event loop runs.
+            self.failure = KeyboardInterrupt() if isinstance(error, CancelledError) else error
             if result is not None:
                 result.error_in_exec = error
             return True
@@ -161,4 +165,5 @@ class _Shell(TerminalInteractiveShell):
         elif isinstance(error, KeyboardInterrupt):
             print("KeyboardInterrupt", file=sys.stderr)
         else:
-            self.showtraceback((type(error), error, error.__traceback__))
+            scripts.with_own_lines(error)
+            self.showtraceback((type(error), error, error.__traceback__), tb_offset=0)

@@ -66,9 +66,7 @@ class Ledger:
 
     def told(self) -> str:
         """Return what a rollback would undo, in words: `2 new Hero, 1 statement that wrote`; "" for nothing known."""
-        objects = {**self._objects}
-        for state, word in self._waiting():
-            objects.setdefault(state, word)
+        objects = self._with_waiting()
         counts = Counter((word, state.class_.__name__) for state, word in objects.items())
         words = [f"{count} {word} {name}" for (word, name), count in counts.items()]
         if self._statements:
@@ -81,6 +79,16 @@ class Ledger:
         yield from ((inspect(one), _NEW) for one in list(session.new))
         yield from ((inspect(one), _CHANGED) for one in list(session.dirty) if session.is_modified(one))
         yield from ((inspect(one), _DELETED) for one in list(session.deleted))
+
+    def _with_waiting(self) -> dict[Any, str]:
+        """Return what was done to each object, once all is written: one that is new and then changed is new."""
+        objects = {**self._objects}
+        for state, word in self._waiting():
+            if objects.get(state) != _NEW:
+                objects[state] = word
+            elif word == _DELETED:
+                del objects[state]
+        return objects
 
     def _hear_session(self, session: Session) -> None:
         listens = event.listens_for
@@ -96,11 +104,7 @@ class Ledger:
         @listens(session, "after_flush")
         def after_flush(*_flush: Any) -> None:
             self._flushing = False
-            for state, word in self._waiting():
-                if self._objects.get(state) != _NEW:
-                    self._objects[state] = word
-                elif word == _DELETED:
-                    del self._objects[state]
+            self._objects = self._with_waiting()
 
         @listens(session, "after_transaction_create")
         def create(_session: Session, transaction: Any) -> None:
@@ -115,9 +119,9 @@ class Ledger:
 
         @listens(session, "after_transaction_end")
         def end(_session: Session, transaction: Any) -> None:
-            self._savepoints.pop(transaction, None)
             if transaction.parent is None:
                 self.connection = None
+                self._savepoints.clear()
                 self._forget()
 
     def _hear_engine(self, engine: Engine) -> None:

@@ -19,7 +19,6 @@ from dbctl.console.history import history_file, is_kept
 from dbctl.console.idle import watched
 from dbctl.console.showing import MOST, shown
 from dbctl.errors import DbctlError
-from dbctl.runtime.waits import typed_line
 from dbctl.work.shapes import is_model
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def run_startup(names: dict[str, Any]) -> None:
     except OSError as error:
         _log.warning("PYTHONSTARTUP: %s can't be read: %s", path, error.strerror)
     except Exception as error:
-        scripts.show_traceback(error, path)
+        scripts.show_traceback(error)
 
 
 def ask(names: dict[str, Any], desk: Desk, *, idle_timeout: float | None = None) -> None:
@@ -83,18 +82,21 @@ class _Prompt(code.InteractiveConsole):
         super().__init__(names, _NAME)
         self._names, self._desk = names, desk
         self._values: list[Any] = []
-        self._asked = ""
+        self._asks = False
         if desk.runner:
             self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
     def raw_input(self, prompt: str = "") -> str:
         """Ask for a line."""
-        begun = label(self._desk)
-        self._asked = "." * len(begun) + "... " if self.buffer else f"{begun}>>> "
+        self._asks = True
         try:
-            return input(self._asked) if sys.stdin.isatty() else typed_line()
+            return input(self._mark())
         finally:
-            self._asked = ""
+            self._asks = False
+
+    def _mark(self) -> str:
+        begun = label(self._desk)
+        return "." * len(begun) + "... " if self.buffer else f"{begun}>>> "
 
     def push(self, line: str, *more: Any, **how: Any) -> bool:
         """Take a line, and run what is complete with it."""
@@ -122,7 +124,7 @@ class _Prompt(code.InteractiveConsole):
             if known is not None:
                 say_error(known)
             else:
-                scripts.show_traceback(error, _NAME)
+                scripts.show_traceback(error)
 
     def show(self, value: Any) -> None:
         """Show the value of an expression; in an event loop, only when that is done: to show one may be to load it."""
@@ -136,12 +138,12 @@ class _Prompt(code.InteractiveConsole):
 
     def aside(self, say: Callable[[], None]) -> None:
         """Say something while the prompt waits, and put it on the screen again below that."""
-        if not self._asked or not sys.stdin.isatty():
+        if not self._asks:
             say()
             return
         self.write("\n")
         say()
-        sys.stdout.write(self._asked + _typed())
+        sys.stdout.write(self._mark() + _typed())
         sys.stdout.flush()
 
     def _show(self, value: Any) -> None:

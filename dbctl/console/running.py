@@ -6,7 +6,6 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from dbctl.console import prompt
@@ -98,8 +97,8 @@ def _greet(desk: Desk, own: dict[str, Any], models: dict[str, type]) -> None:
 
 def _prompt() -> Any:
     """Return what asks: IPython where that is installed, else Python's own."""
-    if find_spec("IPython") is None:
+    try:
+        from dbctl.console import ipython
+    except ImportError:
         return prompt.ask
-    from dbctl.console import ipython
-
     return ipython.ask

@@ -7,6 +7,7 @@ import inspect
 import linecache
 import sys
 import traceback
+from collections.abc import Iterator
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ from dbctl.errors import DbctlError, Exited
 
 if TYPE_CHECKING:
     from dbctl.console.sessions import Desk
+
+_INTERNAL = frozenset({"dbctl", "sqlalchemy", "sqlmodel", "contextlib", "asyncio", "ast"})
+"""The packages whose lines say nothing of what is wrong with the code that was typed."""
 
 FAILED = 1
 """The exit code of code that has raised an error of Python's own, which is shown as Python shows it."""
@@ -54,7 +58,7 @@ def run_script(source: str, name: str, names: dict[str, Any], desk: Desk) -> Non
     except Exception as error:
         known = desk.settled(error)
         if known is None:
-            show_traceback(error, name)
+            show_traceback(error)
             raise Exited(FAILED) from None
         if line := line_of(error, name):
             known.message += f" ({name.strip('<>')}, line {line})"
@@ -87,14 +91,38 @@ def line_of(error: BaseException, name: str) -> int | None:
     return None
 
 
-def show_traceback(error: BaseException, name: str) -> None:
-    """Show an error as Python does, from the first of the script's own lines on."""
+def show_traceback(error: BaseException) -> None:
+    """Show an error as Python does, but for the lines of what the code is run by, and of what it calls."""
     if sys.stderr is not None:
-        traceback.print_exception(type(error), error, _from(error.__traceback__, name))
+        traceback.print_exception(with_own_lines(error))
 
 
-def _from(trace: TracebackType | None, name: str) -> TracebackType | None:
-    """Return the part of a traceback that begins in a script; nothing where it never came there, as of bad syntax."""
-    while trace is not None and trace.tb_frame.f_code.co_filename != name:
+def with_own_lines(error: BaseException) -> BaseException:
+    """Return an error whose traceback begins with the first line that is not dbctl's own.
+
+    Where SQLAlchemy has raised it, it ends with the line that has called that, and tells nothing of what led to it
+    in there.
+    """
+    frames = list(_frames(error.__traceback__))
+    own = [index for index, frame in enumerate(frames) if not _is_within(frame, _INTERNAL)]
+    if not own:
+        return error.with_traceback(None)  # as of bad syntax
+    last = len(frames)
+    if _is_within(frames[-1], _INTERNAL):
+        last = own[-1] + 1
+        error.__cause__ = None
+        error.__suppress_context__ = True
+    shown: TracebackType | None = None
+    for frame in reversed(frames[own[0] : last]):
+        shown = TracebackType(shown, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return error.with_traceback(shown)
+
+
+def _frames(trace: TracebackType | None) -> Iterator[TracebackType]:
+    while trace is not None:
+        yield trace
         trace = trace.tb_next
-    return trace
+
+
+def _is_within(frame: TracebackType, packages: frozenset[str]) -> bool:
+    return str(frame.tb_frame.f_globals.get("__name__", "")).partition(".")[0] in packages

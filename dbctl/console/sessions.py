@@ -156,22 +156,30 @@ class Desk:
         """Return dbctl's error for what was raised by code that was run, and roll back where that needs it.
 
         None is for Python's own error. An error of the database's, or an interrupt, ends the transaction where it came
-        from a statement in it; what it has undone is told.
+        from a statement in it; what that has undone is told, by the error where there is one.
         """
         known = error if isinstance(error, DbctlError) else refused_by_sqlalchemy(error)
         fatal = isinstance(error, ConnectError | OutOfTime | Contention) or isinstance(error.__cause__, DBAPIError)
         if self.ledger.unfinished or not self._sync.is_active or (known is not None and fatal):
-            self.roll_back()
+            undone = self._rolled_back()
+            if undone and known is not None:
+                known.message += f"; rolled back: {undone}"
+            elif undone:
+                _log.warning("rolled back: %s", undone)
         return known
 
     def roll_back(self) -> None:
         """Roll back what is not committed, and say what that has undone."""
+        if undone := self._rolled_back():
+            _log.warning("rolled back: %s", undone)
+
+    def _rolled_back(self) -> str:
+        """Roll back, and return what that has undone."""
         with self.turn:
             undone = self.ledger.told()
             self.on_session(_discard)
             self.ledger.unfinished = False
-        if undone:
-            _log.warning("rolled back: %s", undone)
+        return undone
 
     def close(self) -> None:
         """Roll back what is not committed, and say what was."""

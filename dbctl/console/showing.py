@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +36,14 @@ def shown(value: Any, desk: Desk, most: int | None = None) -> bool:
         return value.rowcount >= 0 and show(_counted(value.rowcount))
     if isinstance(value, Result | ScalarResult | MappingResult):
         items, more = _drawn(value, most)
-        records = _records(items, desk)
-        return show(records if items or not isinstance(value, Result) else Rows([*value.keys()], [])) and _tell(more)
+        if not items:
+            return _tell("no rows") if not isinstance(value, Result) else show(Rows([*value.keys()], []))
+        return show(_records(items, desk)) and _tell(more)
     if _is_record(value):
         return show(presentable(_loaded(value, desk)))
     if isinstance(value, list | tuple | set | frozenset) and value and all(map(_is_record, value)):
         shown = list(islice(value, most))
-        more = f"the first {len(shown)} of {len(value)}" if len(shown) < len(value) else ""
+        more = f"the first {len(shown)} of {len(value)} rows are shown" if len(shown) < len(value) else ""
         return show(_records(shown, desk)) and _tell(more)
     return False
 
@@ -55,17 +57,16 @@ def _drawn(result: Any, most: int | None) -> tuple[list[Any], str]:
     if most is None:
         return list(result), ""
     items = list(islice(result, most + 1))
-    return items[:most], f"the first {most}" if len(items) > most else ""
+    return items[:most], f"the first {most} rows are shown" if len(items) > most else ""
 
 
 def _records(items: Sequence[Any], desk: Desk) -> Any:
-    presented = presentable([_loaded(item, desk) for item in items])
-    return presented if presented else None
+    return presentable([_loaded(item, desk) for item in items])
 
 
 def _tell(part: str) -> bool:
     if part:
-        _log.info("%s rows are shown", part)
+        _log.info("%s", part)
     return True
 
 
@@ -82,6 +83,9 @@ def _loaded(value: Any, desk: Desk) -> Any:
             continue
         expired = getattr(state, "expired_attributes", None)
         if expired and state.persistent:
-            names = [*expired]
-            desk.on_session(lambda session, each=each, names=names: session.refresh(each, names))
+            desk.on_session(partial(_refresh, each, [*expired]))
     return value
+
+
+def _refresh(item: Any, names: Sequence[str], session: Any) -> None:
+    session.refresh(item, names)
