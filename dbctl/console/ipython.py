@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.displayhook import DisplayHook
+from IPython.core.history import HistoryManager
 from IPython.terminal.interactiveshell import TerminalInteractiveShell
 from IPython.terminal.ipapp import load_default_config
 from IPython.terminal.prompts import Prompts
@@ -23,6 +24,8 @@ from dbctl.work.signals import Terminated
 
 if TYPE_CHECKING:
     from dbctl.console.sessions import Desk
+
+_NOT_KEPT = "# it spoke of a secret"
 
 _log = logging.getLogger("dbctl")
 
@@ -93,6 +96,16 @@ class _Display(DisplayHook):
         self.fill_exec_result(result)
 
 
+class _History(HistoryManager):
+    """A history without secrets."""
+
+    def store_inputs(self, line_num: int, source: str, source_raw: str | None = None) -> None:
+        """Keep what was typed, or that it is not kept."""
+        if not is_kept(source):
+            source = source_raw = _NOT_KEPT
+        super().store_inputs(line_num, source, source_raw)
+
+
 class _Shell(TerminalInteractiveShell):
     displayhook_class = _Display
     desk: Any = None
@@ -109,11 +122,17 @@ class _Shell(TerminalInteractiveShell):
         if desk.runner is not None:
             self.loop_runner = desk.awaited
 
+    def init_history(self) -> None:
+        """Make the history."""
+        history: Any = _History(shell=self, parent=self)
+        self.history_manager = history
+        self.configurables.append(history)
+
     def run_cell(self, raw_cell: str, store_history: bool = False, *more: Any, **how: Any) -> Any:
         """Run what was typed, show its values, and tell what has failed."""
         self.failure = None
         self.values.clear()
-        result = super().run_cell(raw_cell, store_history and is_kept(raw_cell), *more, **how)
+        result = super().run_cell(raw_cell, store_history, *more, **how)
         self._attempt(self._show_values)
         if self.failure is not None:
             self._tell(self.failure)
