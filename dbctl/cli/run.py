@@ -100,7 +100,7 @@ def _run(
                 with (
                     ProgressDrawing(quiet=said.quiet, no_color=said.no_color) as drawing,
                     reported_to(drawing),
-                    shown_by(lambda result: Renderer(replace(heard, no_pager=True), function).show(result)),
+                    shown_by(lambda result: Renderer(replace(said, quiet=False, no_pager=True), function).show(result)),
                 ):
                     result = work() if effects.owns_terminal else supervisor.run(work, terms.deadline)
             except DbctlError as error:

@@ -37,8 +37,8 @@ def console(
 
     Examples:
         $ dbctl console
-        $ dbctl -p prod console -c "session.get(Hero, 1)"
-        $ dbctl -p prod console --write --confirm prod < mend.py
+        $ dbctl console --async --models app.models
+        $ cat mend.py | dbctl -p prod console --write --confirm prod
     """
     from dbctl.console.running import Settings, run_console
 

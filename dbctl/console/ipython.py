@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from asyncio import CancelledError
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -182,7 +183,7 @@ class _Shell(TerminalInteractiveShell):
         if known is not None:
             say_error(known)
         elif isinstance(error, KeyboardInterrupt):
-            print("KeyboardInterrupt", file=sys.stderr)
+            traceback.print_exception(error.with_traceback(None))
         else:
             scripts.with_own_lines(error)
             self.showtraceback((type(error), error, error.__traceback__), tb_offset=0)

@@ -90,7 +90,7 @@ class _Prompt(code.InteractiveConsole):
         """Ask for a line."""
         self._asks = True
         try:
-            return input(self._mark())
+            return super().raw_input(self._mark())
         finally:
             self._asks = False
 
@@ -143,12 +143,11 @@ class _Prompt(code.InteractiveConsole):
             return
         self.write("\n")
         say()
-        sys.stdout.write(self._mark() + _typed())
-        sys.stdout.flush()
+        self.write(self._mark() + _typed())
 
     def _show(self, value: Any) -> None:
         if not shown(value, self._desk, MOST):
-            print(repr(value))
+            sys.__displayhook__(value)
 
 
 class _Completer(rlcompleter.Completer):

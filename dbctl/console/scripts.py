@@ -51,7 +51,7 @@ def run_script(source: str, name: str, names: dict[str, Any], desk: Desk) -> Non
         with desk.running():
             value = _value_of(source, name, names, desk)
             if value is not None and not shown(value, desk):
-                print(repr(value))
+                sys.__displayhook__(value)
     except SystemExit as error:
         if error.code not in (None, 0):
             raise exited(error) from None

@@ -56,9 +56,6 @@ class CountedSession(Session):
         Raises:
             DbctlError: It can't be committed, and all is rolled back; or nobody knows what became of it.
         """
-        if self._concluding:  # it is the ending below that commits
-            super().commit()
-            return
         kept = ""
 
         def before_commit() -> None:
@@ -69,7 +66,9 @@ class CountedSession(Session):
 
         self._concluding = True
         try:
-            Ending(self, self.backend, strict=True, writes=self.writes, before_commit=before_commit).commit()
+            ending = Ending(self, self.backend, strict=True, writes=self.writes, before_commit=before_commit)
+            ending.by = super().commit
+            ending.keep()
         finally:
             self._concluding = False
             self.supervisor.pause(0)

@@ -55,6 +55,7 @@ class Ending:
         before_commit: Called when all is ready to be committed; what it raises rolls all back.
         deadline: By when the COMMIT has to be answered, or the connection is cut.
         commits: What hears of the unit's own commits.
+        by: What commits the session; its own method unless given.
     """
 
     session: Session
@@ -65,6 +66,7 @@ class Ending:
     before_commit: Callable[[], None] | None = None
     deadline: Deadline | None = None
     commits: OwnCommits | None = None
+    by: Callable[[], None] | None = None
 
     def conclude(self) -> None:
         """Load what is missing, commit, and close; in a dry run, roll back.
@@ -74,7 +76,7 @@ class Ending:
             OutcomeUnknown: The connection was lost during COMMIT, and the server can't be asked.
         """
         if not self.dry_run:
-            self.commit()
+            self.keep()
             self.session.close()
             return
         self._refuse_doomed()
@@ -84,7 +86,7 @@ class Ending:
         self.session.expunge_all()  # a rollback would empty the objects, which are to be shown
         self.session.close()
 
-    def commit(self) -> None:
+    def keep(self) -> None:
         """Load what is missing and commit; the session stays open, with its objects.
 
         Raises:
@@ -148,7 +150,7 @@ class Ending:
         began = time.monotonic()
         try:
             with self._in_time():
-                self.session.commit()
+                (self.by or self.session.commit)()
         except Exception as error:
             failure = self.backend.translate(error, committing=True)
             if not isinstance(failure, ConnectError):

@@ -1,4 +1,4 @@
-"""Signals in `dbctl console`: Ctrl-C ends a statement, at the server too, and no more; SIGTERM ends all, rolled back."""
+"""Signals in `dbctl console`: Ctrl-C ends a statement, at the server too; SIGTERM ends all, rolled back."""
 
 import os
 import re
