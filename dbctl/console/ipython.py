@@ -183,7 +183,7 @@ class _Shell(TerminalInteractiveShell):
         if known is not None:
             say_error(known)
         elif isinstance(error, KeyboardInterrupt):
-            traceback.print_exception(error.with_traceback(None))
+            traceback.print_exception(error.with_traceback(None), chain=False)
         else:
             scripts.with_own_lines(error)
             self.showtraceback((type(error), error, error.__traceback__), tb_offset=0)

@@ -135,7 +135,7 @@ class Desk:
             self.ledger.unfinished = False
             try:
                 signals = (signal.SIGINT, signal.SIGTERM)
-                with self._supervisor.within(None, signals), self.backend.translating():
+                with _heard_here(), self._supervisor.within(None, signals), self.backend.translating():
                     yield
             finally:
                 self.last = time.monotonic()
@@ -231,6 +231,21 @@ def _begin_strictly(session: Session, engine: Engine, backend: Backend, read_onl
         @event.listens_for(session, "after_begin")
         def begin(_session: Session, _transaction: Any, connection: Connection) -> None:
             backend.begin_strictly(connection, writes=True)
+
+
+@contextmanager
+def _heard_here() -> Iterator[None]:
+    """Let signals wake who waits for them in the block, and not the event loop of a prompt, which is not running."""
+    import asyncio
+
+    if asyncio._get_running_loop() is not None:
+        yield
+        return
+    before = signal.set_wakeup_fd(-1)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
 
 
 def _discard(session: CountedSession) -> None:
