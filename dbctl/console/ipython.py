@@ -134,8 +134,10 @@ class _Shell(TerminalInteractiveShell):
         self.failure = None
         self.values.clear()
         result = super().run_cell(raw_cell, store_history, *more, **how)
-        self._attempt(self._show_values)
+        if self.failure is None and self.values:
+            self._attempt(self._show_values)
         if self.failure is not None:
+            result.error_in_exec = self.failure  # not before: of one that it knows it writes all to its history first
             self._tell(self.failure)
         return result
 
@@ -149,8 +151,6 @@ class _Shell(TerminalInteractiveShell):
         except (Exception, CancelledError, KeyboardInterrupt, SystemExit, Terminated) as error:
             # An interrupt cancels what an event loop runs.
             self.failure = KeyboardInterrupt() if isinstance(error, CancelledError) else error
-            if result is not None:
-                result.error_in_exec = error
             return True
         return False
 
