@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.faults.watching import within
 from tests.harness.forked import Forked
 from tests.services.running import Service, fleet_database, lite, service
 
@@ -178,8 +179,15 @@ def test_the_profiles_limits_hold(lite: Service) -> None:
 
 
 def test_it_is_run_under_a_lock(lite: Service) -> None:
-    nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'pass']); commit()"
-    lite.dbctl.ok("console", "--lock", "nightly", "-c", nested)
+    with lite.dbctl.popen("console", "--lock", "nightly") as holder:
+        assert holder.stdin
+        second = ("console", "--lock", "nightly", "--lock-wait", "0", "-c", "1")
+        assert within(20, lambda: lite.dbctl(*second).code == 7)
+        holder.stdin.write(f"{ADD}\ncommit()\n")
+        holder.stdin.close()
+        assert holder.wait(20) == 0
+    assert lite.ships == {"Argo"}
+    lite.dbctl.ok(*second)
 
 
 @pytest.mark.parametrize(
