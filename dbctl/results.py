@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from itertools import count, starmap
 from typing import Any, Generic, TypeVar
@@ -67,6 +69,27 @@ class Rows(Generic[T]):
     def drawn(self) -> Rows[T]:
         """Return the same rows with all values drawn."""
         return Rows(self.columns, list(self.values), self._make)
+
+
+_shower: ContextVar[Callable[[Any], object] | None] = ContextVar("dbctl_shower", default=None)
+
+
+@contextmanager
+def shown_by(shower: Callable[[Any], object]) -> Iterator[None]:
+    """Have what is shown in the block before it ends handed to somebody who knows how: a record, several, or Rows."""
+    token = _shower.set(shower)
+    try:
+        yield
+    finally:
+        _shower.reset(token)
+
+
+def show(result: Any) -> bool:
+    """Show a result at once, as a prompt does, and tell whether there is somebody who does."""
+    shower = _shower.get()
+    if shower is not None:
+        shower(result)
+    return shower is not None
 
 
 def is_drawn(result: object) -> bool:

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from copy import copy
 from inspect import Parameter, Signature
 from types import ModuleType
@@ -128,7 +128,24 @@ def _callback(
         raise typer.Exit(run(function, opener, arguments, said, taken, effects, own=own))
 
     taken = Terms.parameters({*opener.terms_of(effects), *terms}, effects.retries)
-    return with_signature(call, [*options, *taken, *Globals.parameters()])
+    return with_signature(call, [*options, *taken, *_without_names_of(options)])
+
+
+def _without_names_of(options: Sequence[Parameter]) -> Iterator[Parameter]:
+    """Yield the global options, without those short names that a command's own options have."""
+    own = {name for each in options for info in _infos(each) for name in info.param_decls or ()}
+    for each in Globals.parameters():
+        (info,) = _infos(each)
+        if own.isdisjoint(info.param_decls or ()):
+            yield each
+            continue
+        renamed = copy(info)
+        renamed.param_decls = tuple(name for name in info.param_decls or () if name not in own)
+        yield each.replace(annotation=Annotated[each.annotation.__origin__, renamed])
+
+
+def _infos(parameter: Parameter) -> list[OptionInfo]:
+    return [info for info in getattr(parameter.annotation, "__metadata__", ()) if isinstance(info, OptionInfo)]
 
 
 def with_name(name: str, annotation: Any) -> Any:

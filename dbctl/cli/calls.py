@@ -82,7 +82,8 @@ class Call:
         if self.effects.writes:
             origin = profiles.choice().origin
             _log.info("%s: %s%s", profile.called, profile.place, f" ({origin})" if origin else "")
-            if profile.protected and not self.terms.dry_run:
+            spared = self.terms.dry_run or self.effects.spares_protected(self.arguments)
+            if profile.protected and not spared:
                 confirm(profile, self.terms.confirm, lambda: self._loss(profile))
         return profile
 

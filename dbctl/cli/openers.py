@@ -42,12 +42,14 @@ class Opener:
         terms: The terms that such a command takes as options.
         to_write: Those that it takes besides where it writes.
         profiles: Whether it has to do with profiles.
+        supervised: Those of them that bind only what is supervised.
         hushed: Whether `--quiet` leaves its result out; what is only asked for to be read it does not.
     """
 
     prepare: Callable[[Call], Work]
     terms: Collection[str] = ()
     to_write: Collection[str] = ()
+    supervised: Collection[str] = ()
     profiles: bool = True
     hushed: bool = True
 
@@ -61,7 +63,8 @@ class Opener:
 
     def terms_of(self, effects: Effects) -> Collection[str]:
         """Return the terms that a command with these effects takes."""
-        return {*self.terms, *(self.to_write if effects.writes else ())}
+        taken = {*self.terms, *(self.to_write if effects.writes else ())}
+        return taken - {*self.supervised} if effects.owns_terminal else taken
 
 
 def known_opener(needed: Any) -> Opener | None:
@@ -154,14 +157,20 @@ def _on_connector(choose: Callable[[Any], Sequence[Any]], terms: Collection[str]
 
         def work() -> Any:
             from dbctl.connections.connector import opened
+            from dbctl.connections.watching import watched_by
             from dbctl.work import runs
 
-            with opened(profile, call.missing) as connector, runs.locked(connector, runs.Terms(), call.supervisor):
+            # What owns the terminal asks the supervisor too, whether the lock is still held.
+            with (
+                opened(profile, call.missing) as connector,
+                runs.locked(connector, runs.Terms(), call.supervisor),
+                watched_by(call.supervisor),
+            ):
                 return call.on(*choose(connector))
 
         return work
 
-    return Opener(prepare, terms, ("confirm",))
+    return Opener(prepare, terms, ("confirm",), supervised=("deadline",))
 
 
 def _on_async_engine(call: Call) -> Work:

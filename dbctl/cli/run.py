@@ -19,7 +19,7 @@ from dbctl.cli.prompts import restore_terminal
 from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
 from dbctl.errors import DbctlError, FunctionFailed, LockHeld, ResultLost
-from dbctl.results import drawn
+from dbctl.results import drawn, shown_by
 from dbctl.runtime.foreign import outlives
 from dbctl.runtime.foreign_errors import described, place_of, stand_in
 from dbctl.work.effects import Effects
@@ -97,7 +97,11 @@ def _run(
             if isinstance(called, OwnFunction):
                 work = called.telling(work)
             try:
-                with ProgressDrawing(quiet=said.quiet, no_color=said.no_color) as drawing, reported_to(drawing):
+                with (
+                    ProgressDrawing(quiet=said.quiet, no_color=said.no_color) as drawing,
+                    reported_to(drawing),
+                    shown_by(lambda result: Renderer(replace(said, quiet=False, no_pager=True), function).show(result)),
+                ):
                     result = work() if effects.owns_terminal else supervisor.run(work, terms.deadline)
             except DbctlError as error:
                 renderer.show(error.result)

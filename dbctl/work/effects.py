@@ -27,6 +27,7 @@ class Effects:
         retries: How often it is run again unless that is said.
         names_function: Its first argument may name a service's own function (`package.module:function`), which is then
             the command in its place.
+        reads_protected_unless: The option without which it only reads a protected profile, which is not confirmed then.
         passes_words_on: It hands the rest of the line to another program's own parser, from the first word on.
     """
 
@@ -40,11 +41,16 @@ class Effects:
     loses: Callable[..., str] | None = None
     retries: int = 3
     names_function: bool = False
+    reads_protected_unless: str | None = None
     passes_words_on: bool = False
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
         return replace(self, writes=False) if self.unless and arguments.get(self.unless) else self
+
+    def spares_protected(self, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether it only reads a protected profile when it is run with these arguments."""
+        return self.reads_protected_unless is not None and not arguments.get(self.reads_protected_unless)
 
 
 def writes(
@@ -54,6 +60,7 @@ def writes(
     repeatable: bool = False,
     loses: Callable[..., str] | None = None,
     retries: int = Effects.retries,
+    reads_protected_unless: str | None = None,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Mark a command function as one that writes: `@writes()`.
 
@@ -63,8 +70,17 @@ def writes(
         repeatable: Whether it may be run again where other transactions got in its way.
         loses: Says what is lost by it, for the question that a protected profile asks; as in `Effects`.
         retries: How often it is run again unless that is said.
+        reads_protected_unless: The name of its option without which it only reads a protected profile.
     """
-    return _mark(writes=True, creates=creates, unless=unless, repeatable=repeatable, loses=loses, retries=retries)
+    return _mark(
+        writes=True,
+        creates=creates,
+        unless=unless,
+        repeatable=repeatable,
+        loses=loses,
+        retries=retries,
+        reads_protected_unless=reads_protected_unless,
+    )
 
 
 def owns_terminal(function: CommandFunction) -> CommandFunction:
