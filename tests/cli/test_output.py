@@ -103,7 +103,7 @@ def test_every_result_has_its_fields_promised() -> None:
 def test_migrations_have_the_fields_that_scripts_were_promised(on_sample: Dbctl) -> None:
     Service.make(on_sample.cwd, "generic", "shop")
     for line, fields in MIGRATING.items():
-        rows = on_sample(*line.split(), "--json").json
+        rows = on_sample("--json", *line.split()).json
         assert {tuple(row) for row in rows} == {tuple(fields)}, line
 
 
