@@ -135,7 +135,7 @@ def _performed(
     watching = commits if call.own else None
     result = runs.perform(
         connector,
-        lambda database: call.on(choose(database)),
+        lambda database: call.on(choose(_asking(call, database))),
         terms,
         call.supervisor,
         call.repeatable,
@@ -145,6 +145,12 @@ def _performed(
     if terms.dry_run:
         _log.info("dry run: all of it is rolled back, nothing is committed")
     return result
+
+
+def _asking(call: Call, database: Any) -> Any:
+    if not call.effects.asks:
+        return database
+    return replace(database, agree=lambda what: call.agree(database.profile, what))
 
 
 def _on_connector(choose: Callable[[Any], Sequence[Any]], terms: Collection[str] = _BOUNDS) -> Opener:

@@ -85,7 +85,9 @@ def _run(
             def show(result: Any) -> Any:
                 """Show what is only read as it comes; of what writes nothing is shown before all is committed."""
                 if effects.writes:
-                    return drawn(result)
+                    whole = drawn(result)
+                    renderer.refuse(whole)
+                    return whole
                 with _telling_own(called):
                     return deliver(presentable(result) if own else result, renderer, supervisor)
 

@@ -16,6 +16,7 @@ from dbctl.backends.postgresql.errors import PostgreSQLErrors
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, addresses_of, option_problems, places
 from dbctl.backends.postgresql.programs import PostgreSQLPrograms
+from dbctl.backends.postgresql.queries import PostgreSQLQueries
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
 from dbctl.backends.postgresql.scripts import PostgreSQLScripts
 from dbctl.backends.tls import system_ca
@@ -47,6 +48,7 @@ class PostgreSQL(
     PostgreSQLRelations,
     PostgreSQLDefinitions,
     PostgreSQLScripts,
+    PostgreSQLQueries,
     PostgreSQLErrors,
     PostgreSQLLocks,
     PostgreSQLPrograms,

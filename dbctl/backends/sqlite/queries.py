@@ -1,0 +1,21 @@
+"""Single statements on SQLite: https://www.sqlite.org/eqp.html."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbctl.backends.queries import Queries
+from dbctl.errors import Unsupported
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class SQLiteQueries(Queries):
+    """How SQLite runs single statements."""
+
+    def explaining(self, connection: Connection, *, analyze: bool) -> str:
+        """Ask for the plan; bare EXPLAIN would list the program's instructions."""
+        if analyze:
+            raise Unsupported("SQLite measures no statement: it explains the plan alone")
+        return "EXPLAIN QUERY PLAN "
