@@ -19,7 +19,6 @@ from dbctl.backends.options import DriverOptions
 from dbctl.backends.programs import Programs
 from dbctl.backends.queries import Queries
 from dbctl.backends.relations import Relations
-from dbctl.backends.scripts import Scripts
 from dbctl.errors import ConfigError, Unsupported
 from dbctl.profiles import Profile, password_of
 
@@ -49,7 +48,7 @@ class Missing(Enum):
     PRETEND = "work on an empty database in memory"
 
 
-class Backend(DriverOptions, Relations, Definitions, Migrating, Scripts, Queries, Programs, Diagnosis, Locks):
+class Backend(DriverOptions, Relations, Definitions, Migrating, Queries, Programs, Diagnosis, Locks):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 
     drivers: ClassVar[Sequence[str]]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.scripts import Statement
+from dbctl.backends.scripts import Scripts, Statement
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-class Queries:
+class Queries(Scripts):
     """The part of a backend that runs single statements; each database's own way is an override."""
 
     def can_stream(self, statement: str) -> bool:
@@ -23,6 +23,19 @@ class Queries:
     def as_they_are(self, connection: Connection) -> Iterator[None]:
         """Have a connection's driver lose nothing of a value, and keep what the server says, within the block."""
         yield
+
+    @contextmanager
+    def kept_from_writing(self, connection: Connection) -> Iterator[None]:
+        """Have also what would begin after a transaction that reads only refuse to write, within the block."""
+        yield
+
+    def is_read_only(self, connection: Connection) -> bool:
+        """Tell whether a connection is still in the transaction that was begun to read alone."""
+        return self.in_transaction(connection.connection.driver_connection)
+
+    def in_transaction(self, driver_connection: Any) -> bool:
+        """Tell whether a driver's connection is in a transaction."""
+        raise NotImplementedError
 
     def said(self, connection: Connection) -> Sequence[str]:
         """Return the notices and warnings of the statement that is done, each as the server words it.
@@ -47,7 +60,3 @@ class Queries:
     def sent_offset(self, error: BaseException, text: str) -> int:
         """Return where in a statement that was sent by itself it failed, in characters, as far as the error tells."""
         return self.failed_offset(error, Statement(0, text))
-
-    def failed_offset(self, error: BaseException, statement: Statement) -> int:
-        """Return where in a script a statement failed."""
-        raise NotImplementedError

@@ -220,13 +220,15 @@ class _Looking:
     def each(self) -> Generator[Result, None, None]:
         """Run each statement when the rows of the one before are drawn, and roll back at the end."""
         query = self.query
-        with query.backend.as_they_are(query.connection):
+        with query.backend.as_they_are(query.connection), query.backend.kept_from_writing(query.connection):
             for statement in query.statements:
                 result = query.execute(statement, stream=True)
                 if result.returns_rows:
                     values = self._limited(query.rows_of(statement, result))
-                    yield query.result_of(statement, rows=Rows(columns_of(result), values))
-                    values.close()
+                    try:
+                        yield query.result_of(statement, rows=Rows(columns_of(result), values))
+                    finally:
+                        values.close()
                 else:
                     yield query.result_of(statement)
                 if self._is_whole:
@@ -256,9 +258,9 @@ class _Looking:
 
     def _refuse_ended(self, statement: Statement) -> None:
         query = self.query
-        if not query.backend.in_transaction(query.driver_connection):
-            place = query.script.place(statement.start)
-            raise WorkRefused(f"{place}: the transaction was ended, in which nothing can be written")
+        if not query.backend.is_read_only(query.connection):
+            place, text = query.script.place(statement.start), sql_text(statement.text)
+            raise WorkRefused(f"{place}: the transaction reads only, and this ends that: {text}")
 
 
 def columns_of(result: Any) -> list[str]:

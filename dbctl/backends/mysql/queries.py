@@ -5,7 +5,8 @@ https://dev.mysql.com/doc/refman/8.4/en/show-warnings.html, https://mariadb.com/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.queries import Queries
@@ -16,6 +17,21 @@ if TYPE_CHECKING:
 
 class MySQLQueries(Queries):
     """How MySQL and MariaDB run single statements."""
+
+    @contextmanager
+    def kept_from_writing(self, connection: Connection) -> Iterator[None]:
+        """Make the session READ ONLY: DDL ends a transaction that is, and is run after it.
+
+        https://dev.mysql.com/doc/refman/8.4/en/set-transaction.html
+        """
+        from sqlalchemy.exc import DBAPIError
+
+        connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+        try:
+            yield
+        finally:
+            with suppress(DBAPIError):  # the connection is lost, and its session with it
+                connection.exec_driver_sql("SET SESSION TRANSACTION READ WRITE")
 
     def said(self, connection: Connection) -> Sequence[str]:
         """Ask for the warnings of the statement before."""

@@ -31,10 +31,6 @@ class PostgreSQLQueries(Queries):
         code = self.code(statement)
         return bool(_QUERY.match(code)) and not _NO_QUERY.search(code)
 
-    def code(self, script: str) -> str:
-        """Return a script with blanks in the place of comments and of all that is quoted."""
-        raise NotImplementedError
-
     @contextmanager
     def as_they_are(self, connection: Connection) -> Iterator[None]:
         """Take the server's own text of intervals, whose months psycopg2 would make days, and of infinite dates.

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 class SQLiteQueries(Queries):
     """How SQLite runs single statements."""
 
+    def is_read_only(self, connection: Connection) -> bool:
+        """Look also whether a statement has switched off what refuses to write."""
+        return super().is_read_only(connection) and bool(connection.exec_driver_sql("PRAGMA query_only").scalar())
+
     def explaining(self, connection: Connection, *, analyze: bool) -> str:
         """Ask for the plan; bare EXPLAIN would list the program's instructions."""
         if analyze:
