@@ -22,6 +22,9 @@ _log = logging.getLogger(__name__)
 _COUNTED = re.compile(r"[\s(]*(?:INSERT|UPDATE|DELETE|MERGE|REPLACE)\b", re.IGNORECASE)
 """What a statement begins with each of whose rows that it returns is one that it has changed."""
 
+_COUNTS_NONE = re.compile(r"[\s(]*(?:WITH|LOAD|COPY|CALL|EXECUTE|DO)\b", re.IGNORECASE)
+"""What a statement begins with that may have changed no row; of any other the server's 0 says nothing."""
+
 _ONLY_READS = re.compile(
     r"[\s(]*(?:SELECT|VALUES|TABLE|SHOW|EXPLAIN|DESC|DESCRIBE|SET|PRAGMA|ANALYZE)\b", re.IGNORECASE
 )
@@ -130,7 +133,8 @@ class _Changing:
             rows = Rows(columns, self._cut(values))
             self.found += len(values)
         else:
-            changed = result.rowcount if result.rowcount >= 0 else None
+            known = result.rowcount > 0 or (result.rowcount == 0 and (_COUNTED.match(code) or _COUNTS_NONE.match(code)))
+            changed = result.rowcount if known else None
             self.found += changed or 0
         query.tell()
         if changed is None and not _ONLY_READS.match(code) and not query.wanted.explain:

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.mysql.scripts import MySQLScripts
 from dbctl.backends.queries import Queries
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-class MySQLQueries(Queries):
+class MySQLQueries(MySQLScripts, Queries):
     """How MySQL and MariaDB run single statements."""
 
     @contextmanager

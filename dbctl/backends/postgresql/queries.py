@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.postgresql.scripts import PostgreSQLScripts
 from dbctl.backends.queries import Queries
 
 if TYPE_CHECKING:
@@ -19,11 +20,12 @@ _QUERY = re.compile(r"[\s(]*(?:SELECT|VALUES|TABLE|WITH)\b", re.IGNORECASE)
 _NO_QUERY = re.compile(r"\b(?:INTO|UPDATE|DELETE\s+FROM)\b", re.IGNORECASE)
 
 _DATE, _DATES, _TIMESTAMP, _TIMESTAMPS = 1082, 1182, 1114, 1115
+_TIME, _TIMES = 1083, 1183
 _TIMESTAMPTZ, _TIMESTAMPTZS, _INTERVAL, _INTERVALS = 1184, 1185, 1186, 1187
 """OIDs of types and of their arrays (pg_type.dat)."""
 
 
-class PostgreSQLQueries(Queries):
+class PostgreSQLQueries(PostgreSQLScripts, Queries):
     """How PostgreSQL runs single statements."""
 
     def can_stream(self, statement: str) -> bool:
@@ -89,6 +91,7 @@ def _register(driver_connection: Any) -> None:
     readers: Sequence[tuple[int, int, str, Any]] = (
         (_INTERVAL, _INTERVALS, "DBCTL_INTERVAL", text_of),
         (_DATE, _DATES, "DBCTL_DATE", _or_text(psycopg2.PYDATE)),
+        (_TIME, _TIMES, "DBCTL_TIME", _or_text(psycopg2.PYTIME)),
         (_TIMESTAMP, _TIMESTAMPS, "DBCTL_TIMESTAMP", _or_text(psycopg2.PYDATETIME)),
         (_TIMESTAMPTZ, _TIMESTAMPTZS, "DBCTL_TIMESTAMPTZ", _or_text(psycopg2.PYDATETIMETZ)),
     )
@@ -99,10 +102,10 @@ def _register(driver_connection: Any) -> None:
 
 
 def _or_text(read: Any) -> Callable[[str | None, Any], Any]:
-    """Return what reads a date or a time, or leaves it as text where Python has none: infinity, 44 BC, year 10000."""
+    """Return what reads a date or a time, or leaves it as text where Python has none: infinity, 44 BC, 24:00."""
 
     def convert(value: str | None, cursor: Any) -> Any:
-        if value is None or value.endswith(("infinity", "BC")):
+        if value is None or value.endswith(("infinity", "BC")) or value.startswith("24:"):
             return value
         try:
             return read(value, cursor)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbctl.backends.queries import Queries
+from dbctl.backends.sqlite.scripts import SQLiteScripts
 from dbctl.errors import Unsupported
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-class SQLiteQueries(Queries):
+class SQLiteQueries(SQLiteScripts, Queries):
     """How SQLite runs single statements."""
 
     def is_read_only(self, connection: Connection) -> bool:
