@@ -116,6 +116,14 @@ class Results:
         return Results([replace(one, rows=one.rows and one.rows.drawn()) for one in self.values])
 
 
+class Sections:
+    """Base of a dataclass of which one is shown in sections: its plain fields, and a table for each list of records.
+
+    JSON has it as one object. What has one header has a row for each record of the lists: the list's name, the
+    record's `name`, and its `definition`.
+    """
+
+
 def is_drawn(result: object) -> bool:
     """Tell whether a command's result is there as a whole, and not yet to be computed or fetched."""
     return not isinstance(result, Iterator | Rows | Results) or isinstance(getattr(result, "values", None), Sequence)

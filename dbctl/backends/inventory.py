@@ -24,6 +24,7 @@ class Relation:
         data_bytes: What its rows take up, in bytes; None where nobody knows.
         index_bytes: The same of its indexes.
         comment: Its comment.
+        readable: Whether its rows may be read on this connection, as far as that is known.
     """
 
     schema: str | None
@@ -33,6 +34,7 @@ class Relation:
     data_bytes: int | None = None
     index_bytes: int | None = None
     comment: str | None = None
+    readable: bool = True
 
     @property
     def has_rows(self) -> bool:
@@ -91,7 +93,7 @@ class Inventory(Definitions):
         """
         raise NotImplementedError
 
-    def is_counted_soon(self, relation: Relation) -> bool:
+    def is_counted_soon(self, connection: Connection, relation: Relation) -> bool:
         """Tell whether a table is so small that its rows are counted at once."""
         size = relation.data_bytes
         return size is not None and size <= self.counted_below
@@ -124,7 +126,8 @@ class Inventory(Definitions):
             for check in inspector.get_check_constraints(table, schema)
         ]
         found += [
-            PartThere(key["name"] or "", foreign_key_text(key)) for key in inspector.get_foreign_keys(table, schema)
+            PartThere(key["name"] or "", foreign_key_text(key, relation.schema))
+            for key in inspector.get_foreign_keys(table, schema)
         ]
         return found
 
@@ -141,9 +144,11 @@ class Inventory(Definitions):
         return ()
 
 
-def foreign_key_text(key: Any) -> str:
-    """Return a foreign key, as SQLAlchemy reflects it, as SQL says it."""
-    place = ".".join(filter(None, (key["referred_schema"], key["referred_table"])))
+def foreign_key_text(key: Any, schema: str | None) -> str:
+    """Return a foreign key, as SQLAlchemy reflects it, as SQL says it; without the schema that it is in itself."""
+    place = key["referred_table"]
+    if key["referred_schema"] not in {None, schema}:
+        place = f"{key['referred_schema']}.{place}"
     options = "".join(
         f" {word} {value}"
         for word in ("ON DELETE", "ON UPDATE")

@@ -13,6 +13,7 @@ from dbctl.errors import NotFound
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from dbctl.backends.base import Backend
     from dbctl.backends.inventory import Relation
     from dbctl.work.database import Database
 
@@ -54,22 +55,17 @@ def tables_of(
     if not found and (pattern is not None or schema is not None):
         what = f"no table is called {pattern}" if pattern is not None else "there is no table"
         raise NotFound(f"{what}{f' in schema {schema}' if schema is not None else ''}")
-    listed = [_listed(database, connection, each, exact=exact) for each in found]
-    for sentence in backend.unknown(
-        connection,
-        [
-            each
-            for each, one in zip(found, listed, strict=True)
-            if one.estimated or one.rows is None or each.data_bytes is None
-        ],
-    ):
+    listed = [_listed(backend, connection, each, exact=exact) for each in found]
+    for sentence in backend.unknown(connection, found):
         _log.info("%s", sentence)
     if estimated := sum(one.estimated for one in listed):
         _log.info("the rows of %s are estimates", "1 table" if estimated == 1 else f"{estimated} tables")
     return listed
 
 
-def counted(database: Database, connection: Connection, relation: Relation, *, exact: bool) -> tuple[int | None, bool]:
+def counted(
+    backend: Backend, connection: Connection, relation: Relation, *, exact: bool = False
+) -> tuple[int | None, bool]:
     """Return how many rows a relation has, and whether that is an estimate.
 
     A small table is counted; of a large one the server's own estimate is taken unless all is to be exact.
@@ -78,7 +74,7 @@ def counted(database: Database, connection: Connection, relation: Relation, *, e
 
     if not relation.has_rows:
         return None, False
-    if not exact and not database.backend.is_counted_soon(relation):
+    if not relation.readable or not (exact or backend.is_counted_soon(connection, relation)):
         return relation.rows, relation.rows is not None
     place = table(relation.name, schema=relation.schema)
     return connection.scalar(select(func.count()).select_from(place)), False
@@ -100,8 +96,8 @@ def _matches(relation: Relation, pattern: str) -> bool:
     return fnmatchcase(relation.name, pattern) or fnmatchcase(f"{relation.schema}.{relation.name}", pattern)
 
 
-def _listed(database: Database, connection: Connection, relation: Relation, *, exact: bool) -> Listed:
-    rows, estimated = counted(database, connection, relation, exact=exact)
+def _listed(backend: Backend, connection: Connection, relation: Relation, *, exact: bool) -> Listed:
+    rows, estimated = counted(backend, connection, relation, exact=exact)
     return Listed(
         relation.schema,
         relation.name,

@@ -85,7 +85,9 @@ class MySQLInventory(MySQLDefinitions, Inventory):
         found = []
         for name, kind, nullable, default, more, comment, computed in _ask_of(connection, _COLUMNS, relation):
             extra = " ".join(more.replace("DEFAULT_GENERATED", "").split())
-            said = f"{extra.upper()} AS ({computed})" if computed else " ".join(filter(None, [_text(default), extra]))
+            said = (
+                f"{extra.upper()} AS ({computed})" if computed else " ".join(filter(None, [_default(default), extra]))
+            )
             found.append(ColumnThere(name, kind, bool(nullable), said or None, comment))
         return found
 
@@ -145,5 +147,7 @@ def _known(connection: Connection, query: str, relation: Relation) -> Mapping[st
         return {}
 
 
-def _text(value: Any) -> str | None:
-    return value.decode() if isinstance(value, bytes) else value
+def _default(value: Any) -> str | None:
+    """Return a default as text, but not the NULL that MariaDB says is the one of whatever has none."""
+    text = value.decode() if isinstance(value, bytes) else value
+    return None if text == "NULL" else text

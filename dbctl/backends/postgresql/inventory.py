@@ -23,7 +23,8 @@ _KINDS = {
 }
 # A partitioned table has no rows or pages of its own: those of all of its leaves are its.
 _RELATIONS = """
-SELECT n.nspname, c.relname, CAST(c.relkind AS text), s.rows, s.data, s.indexes, obj_description(c.oid, 'pg_class')
+SELECT n.nspname, c.relname, CAST(c.relkind AS text), s.rows, s.data, s.indexes, obj_description(c.oid, 'pg_class'),
+       has_table_privilege(c.oid, 'SELECT')
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN LATERAL (
@@ -94,7 +95,11 @@ class PostgreSQLInventory(PostgreSQLDefinitions, Inventory):
 
     def unknown(self, connection: Connection, relations: Sequence[Relation]) -> Iterable[str]:
         """Say which tables nobody has counted yet."""
-        if never := [each.name for each in relations if each.has_rows and each.rows is None]:
+        unread = [each.name for each in relations if each.has_rows and not each.readable]
+        if unread:
+            yield f"this role may not read, and so not count: {', '.join(unread)}"
+        large = [each for each in relations if each.has_rows and not self.is_counted_soon(connection, each)]
+        if never := [each.name for each in large if each.rows is None]:
             yield f"never analyzed, so that nobody knows the number of rows: {', '.join(never)}"
 
     def columns_there(self, connection: Connection, relation: Relation) -> Sequence[ColumnThere]:

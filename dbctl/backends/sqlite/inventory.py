@@ -41,6 +41,12 @@ class SQLiteInventory(SQLiteDefinitions, Inventory):
             found.append(Relation(schema, name, kind, rows.get(name), data, of_indexes))
         return found
 
+    def is_counted_soon(self, connection: Connection, relation: Relation) -> bool:
+        """Look at the size of the file where that of the table is not known."""
+        return super().is_counted_soon(connection, relation) or (
+            relation.data_bytes is None and _file_size(connection, relation.schema) <= _READ_WHOLE
+        )
+
     def unknown(self, connection: Connection, relations: Sequence[Relation]) -> Iterable[str]:
         """Say why there are no sizes."""
         if any(each.kind == "table" and each.data_bytes is None for each in relations):
@@ -76,7 +82,7 @@ class SQLiteInventory(SQLiteDefinitions, Inventory):
 
         inspector = inspect(connection)
         return [
-            PartThere(key["name"] or "", foreign_key_text(key), table)
+            PartThere(key["name"] or "", foreign_key_text(key, relation.schema), table)
             for table in inspector.get_table_names(relation.schema)
             for key in inspector.get_foreign_keys(table, relation.schema)
             if key["referred_table"].lower() == relation.name.lower()
@@ -111,11 +117,15 @@ def _has_dbstat(connection: Connection) -> bool:
     return connection.exec_driver_sql(query).first() is not None
 
 
-def _sizes(connection: Connection, schema: str | None) -> Mapping[str, int] | None:
+def _file_size(connection: Connection, schema: str | None) -> int:
     prefix = f"{_quoted(schema)}." if schema else ""
     pages = connection.exec_driver_sql(f"PRAGMA {prefix}page_count").scalar() or 0
     size = connection.exec_driver_sql(f"PRAGMA {prefix}page_size").scalar() or 0
-    if pages * size > _READ_WHOLE or not _has_dbstat(connection):
+    return int(pages) * int(size)
+
+
+def _sizes(connection: Connection, schema: str | None) -> Mapping[str, int] | None:
+    if _file_size(connection, schema) > _READ_WHOLE or not _has_dbstat(connection):
         return None
     where = " WHERE schema = ?" if schema else ""
     query = f"SELECT name, sum(pgsize) FROM dbstat{where} GROUP BY name"

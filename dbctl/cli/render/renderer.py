@@ -15,7 +15,7 @@ from dbctl.cli.options import Format, Globals
 from dbctl.cli.report import visible
 from dbctl.cli.streams import ReaderLeft, Stdout, colours, discard_stdout, in_c_locale, on_terminal
 from dbctl.errors import OutputLost
-from dbctl.results import Markdown, PlainText, Results, Single, drawn
+from dbctl.results import Markdown, PlainText, Results, Sections, Single, drawn
 from dbctl.work.signals import Terminated
 
 
@@ -137,6 +137,12 @@ class Renderer:
                 return map(self._text, result)
         if isinstance(result, Results | Single):
             return self._several(result, extra)
+        if isinstance(result, Sections) and self._format is not Format.JSON:
+            from dbctl.cli.render import sections
+
+            if self._format is Format.TABLE:
+                return sections.blocks(result, self._screen, self._function)
+            return self._sheet(sections.rows_of(result), extra)
         return self._sheet(result, extra)
 
     def _several(self, result: Results | Single, extra: dict[str, Any]) -> Iterator[str]:
@@ -177,16 +183,18 @@ class Renderer:
                 return delimited.csv_text(sheet, on_terminal=self._on_terminal)
             case Format.TSV:
                 return delimited.tsv_text(sheet)
-        from dbctl.cli.render.screen import Screen
         from dbctl.cli.render.table import table
 
-        return table(
-            sheet,
-            Screen(
-                shutil.get_terminal_size().columns if self._on_terminal else None,
-                self._on_terminal and colours(),
-                ascii_only=self._ascii_only or in_c_locale(),
-            ),
+        return table(sheet, self._screen)
+
+    @property
+    def _screen(self) -> Any:
+        from dbctl.cli.render.screen import Screen
+
+        return Screen(
+            shutil.get_terminal_size().columns if self._on_terminal else None,
+            self._on_terminal and colours(),
+            ascii_only=self._ascii_only or in_c_locale(),
         )
 
     def _text(self, item: PlainText) -> str:
