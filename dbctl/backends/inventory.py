@@ -44,19 +44,13 @@ class Relation:
 
 @dataclass(frozen=True)
 class ColumnThere:
-    """A column as the database has it: its type in the server's own words, and what else is said of it."""
+    """A column as the database has it: its type in the server's own words; a default may be how it is generated."""
 
     name: str
     type: str
     nullable: bool
     default: str | None = None
     comment: str | None = None
-
-    @property
-    def definition(self) -> str:
-        """The column as it would be declared."""
-        default = f" DEFAULT {self.default}" if self.default is not None else ""
-        return f"{self.type}{'' if self.nullable else ' NOT NULL'}{default}"
 
 
 @dataclass(frozen=True)

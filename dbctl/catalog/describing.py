@@ -140,7 +140,7 @@ def _columns(
     model: Table | None,
     drift: Sequence[Difference] | None,
 ) -> list[ColumnSaid]:
-    differing = {match[1]: one.models for one in drift or () if (match := re.match(r"column (\S+)", one.part))}
+    differing = _differing(drift or ())
     said = []
     for each in backend.columns_there(connection, relation):
         declared: str | None = None
@@ -148,6 +148,16 @@ def _columns(
             declared = differing.get(each.name, "same") if each.name in model.columns else "missing"
         said.append(ColumnSaid(each.name, each.type, each.nullable, each.default, declared, each.comment))
     return said
+
+
+def _differing(drift: Sequence[Difference]) -> dict[str, str]:
+    """Return what the model declares otherwise of columns, by their names."""
+    found: dict[str, list[str]] = {}
+    for each in drift:
+        if match := re.fullmatch(r"column (.+?)(?:, (type|NULL|default|comment|.+))?", each.part):
+            what = "" if match[2] in {None, "type"} else f"{match[2]}: "
+            found.setdefault(match[1], []).append(f"{what}{each.models or 'none'}")
+    return {name: "; ".join(said) for name, said in found.items()}
 
 
 def _parts(found: Sequence[PartThere]) -> list[PartSaid]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dbctl.results import Sections
+
+_GENERATED = re.compile(r"GENERATED\b|AUTO_INCREMENT\b|STORED\b|VIRTUAL\b", re.IGNORECASE)
+"""What a default begins with that is none, and stands in a declaration without that word."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,10 @@ class ColumnSaid:
     @property
     def definition(self) -> str:
         """The column on one line."""
-        default = f" DEFAULT {self.default}" if self.default is not None else ""
-        return f"{self.type}{'' if self.nullable else ' NOT NULL'}{default}"
+        default = self.default or ""
+        if self.default is not None and not _GENERATED.match(self.default):
+            default = f"DEFAULT {self.default}"
+        return " ".join(filter(None, [self.type, "" if self.nullable else "NOT NULL", default]))
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Description(Sections):
     table: str
     kind: str
     rows: int | None
-    estimated: bool
+    estimated: bool | None
     data: str | None
     size_of_indexes: str | None
     comment: str | None

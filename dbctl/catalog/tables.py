@@ -28,7 +28,7 @@ class Listed:
     table: str
     kind: str
     rows: int | None
-    estimated: bool
+    estimated: bool | None
     data: str | None
     indexes: str | None
     data_bytes: int | None = field(metadata={"table": False})
@@ -58,14 +58,14 @@ def tables_of(
     listed = [_listed(backend, connection, each, exact=exact) for each in found]
     for sentence in backend.unknown(connection, found):
         _log.info("%s", sentence)
-    if estimated := sum(one.estimated for one in listed):
+    if estimated := sum(one.estimated is True for one in listed):
         _log.info("the rows of %s are estimates", "1 table" if estimated == 1 else f"{estimated} tables")
     return listed
 
 
 def counted(
     backend: Backend, connection: Connection, relation: Relation, *, exact: bool = False
-) -> tuple[int | None, bool]:
+) -> tuple[int | None, bool | None]:
     """Return how many rows a relation has, and whether that is an estimate.
 
     A small table is counted; of a large one the server's own estimate is taken unless all is to be exact.
@@ -73,9 +73,9 @@ def counted(
     from sqlalchemy import func, select, table
 
     if not relation.has_rows:
-        return None, False
+        return None, None
     if not relation.readable or not (exact or backend.is_counted_soon(connection, relation)):
-        return relation.rows, relation.rows is not None
+        return relation.rows, None if relation.rows is None else True
     place = table(relation.name, schema=relation.schema)
     return connection.scalar(select(func.count()).select_from(place)), False
 

@@ -55,12 +55,18 @@ FROM pg_catalog.pg_attribute a
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = CAST(:oid AS oid) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
+# Of a partitioned table's index, those of all partitions are the size and the reads.
 _INDEXES = """
 SELECT i.relname, pg_get_indexdef(x.indexrelid) || CASE WHEN x.indisvalid THEN '' ELSE ' (not valid)' END,
-       pg_relation_size(x.indexrelid), s.idx_scan
+       CAST(m.size AS bigint), CAST(m.scans AS bigint)
 FROM pg_catalog.pg_index x
 JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
-LEFT JOIN pg_catalog.pg_stat_all_indexes s ON s.indexrelid = x.indexrelid
+CROSS JOIN LATERAL (
+    SELECT sum(pg_relation_size(part.oid)) AS size, sum(pg_stat_get_numscans(part.oid)) AS scans
+    FROM pg_catalog.pg_class part
+    WHERE part.relkind = 'i' AND part.oid IN (
+        SELECT i.oid UNION SELECT relid FROM pg_partition_tree(i.oid) WHERE i.relkind = 'I')
+) m
 WHERE x.indrelid = CAST(:oid AS oid) ORDER BY i.relname
 """
 _CONSTRAINTS = """
