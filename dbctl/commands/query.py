@@ -62,8 +62,7 @@ def query(
     protected profile is asked for then.
 
     Examples:
-        $ dbctl query "SELECT name, age FROM hero ORDER BY name"
-        $ dbctl -p prod query --single "SELECT count(*) FROM hero"
+        $ dbctl -p prod query "SELECT name, age FROM hero ORDER BY name" --json
         $ dbctl query -f overdue.sql --param day=2026-01-31 --expect-none
         $ dbctl -p prod query --write "UPDATE hero SET age = 17 WHERE name = :name" --param name=Spider-Boy
     """

@@ -49,9 +49,7 @@ def test_all_its_parts_are_one_object(family: Dbctl, database: TestDatabase) -> 
     assert (child["referenced_by"], child["drift"]) == ([], None)
     parent = family.ok("describe", "parent", "--json").json
     [reference] = parent["referenced_by"]
-    assert (reference["table"], reference["name"]) == ("child", "" if database.kind == "sqlite" else "of_parent") or (
-        reference["name"] == "of_parent"
-    )
+    assert (reference["table"], reference["name"]) == ("child", "of_parent")
     assert "ON DELETE CASCADE" in reference["definition"]
 
 
@@ -98,7 +96,8 @@ def test_a_difference_from_its_model_stands_by_the_column(database: TestDatabase
         word = "ALTER COLUMN" if database.kind == "postgresql" else "MODIFY COLUMN"
         database.execute(f"ALTER TABLE hero {word} age {kind}")
         hero = dbctl.ok("describe", "hero", "--json").json
-        assert [one["model"] for one in hero["columns"] if one["name"] == "age"] == ["INTEGER"]
+        [declared] = [one["model"] for one in hero["columns"] if one["name"] == "age"]
+        assert declared.startswith("INTEGER")
         assert [one["name"] for one in hero["drift"]] == ["column age, type"]
     team = dbctl.ok("describe", "team", "--json").json
     assert [one["model"] for one in team["columns"]] == ["same", "same", "same", "missing"]

@@ -89,16 +89,16 @@ def _register(driver_connection: Any) -> None:
         return value
 
     readers: Sequence[tuple[int, int, str, Any]] = (
-        (_INTERVAL, _INTERVALS, "DBCTL_INTERVAL", text_of),
-        (_DATE, _DATES, "DBCTL_DATE", _or_text(psycopg2.PYDATE)),
-        (_TIME, _TIMES, "DBCTL_TIME", _or_text(psycopg2.PYTIME)),
-        (_TIMESTAMP, _TIMESTAMPS, "DBCTL_TIMESTAMP", _or_text(psycopg2.PYDATETIME)),
-        (_TIMESTAMPTZ, _TIMESTAMPTZS, "DBCTL_TIMESTAMPTZ", _or_text(psycopg2.PYDATETIMETZ)),
+        (_INTERVAL, _INTERVALS, "dbctl interval", text_of),
+        (_DATE, _DATES, "dbctl date", _or_text(psycopg2.PYDATE)),
+        (_TIME, _TIMES, "dbctl time", _or_text(psycopg2.PYTIME)),
+        (_TIMESTAMP, _TIMESTAMPS, "dbctl timestamp", _or_text(psycopg2.PYDATETIME)),
+        (_TIMESTAMPTZ, _TIMESTAMPTZS, "dbctl timestamptz", _or_text(psycopg2.PYDATETIMETZ)),
     )
     for oid, array, name, read in readers:
         one: Any = psycopg2.new_type((oid,), name, read)
         psycopg2.register_type(one, driver_connection)
-        psycopg2.register_type(psycopg2.new_array_type((array,), f"{name}_ARRAY", one), driver_connection)
+        psycopg2.register_type(psycopg2.new_array_type((array,), f"{name} array", one), driver_connection)
 
 
 def _or_text(read: Any) -> Callable[[str | None, Any], Any]:
