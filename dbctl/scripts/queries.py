@@ -43,19 +43,24 @@ class Wanted:
     explain: bool = False
     analyze: bool = False
 
-    def check(self, found: int, result: object = None) -> None:
+    def check(self, found: int, result: object = None, *, all_counted: bool = True) -> None:
         """Hold a number of rows against the one that is wanted.
+
+        Args:
+            found: How many there are.
+            result: What the error shows.
+            all_counted: Whether there are no more than these.
 
         Raises:
             CheckFailed: It is another one.
         """
-        if self.rows is not None and found != self.rows:
-            least = "more than " if found > self.rows and self.limit is not None else ""
-            number = self.rows if least else found
-            rows = "1 row" if number == 1 and not least else f"{least}{number} rows"
-            raise CheckFailed(
-                f"{rows}, where {self.rows or 'none'} {'was' if self.rows == 1 else 'were'} expected", result
-            )
+        if self.rows is None or found == self.rows:
+            return
+        number = f"more than {self.rows} rows"
+        if all_counted:
+            number = "1 row" if found == 1 else f"{found} rows"
+        expected = f"{self.rows or 'none'} {'was' if self.rows == 1 else 'were'}"
+        raise CheckFailed(f"{number}, where {expected} expected", result)
 
 
 class Query:
@@ -198,10 +203,11 @@ class _Looking:
         self._database = database
         self._found = 0
         self._is_whole = True
+        self._stopped = False
 
     def check(self) -> None:
         """Hold the rows that were found against those that are wanted."""
-        self.query.wanted.check(self._found)
+        self.query.wanted.check(self._found, all_counted=not self._stopped)
 
     def one(self) -> Rows[Any]:
         """Run the only statement at once, and return its rows."""
@@ -251,6 +257,7 @@ class _Looking:
                     shown += 1
                     wanted.cut(wanted.limit)
                 if wanted.rows is None or self._found > wanted.rows:
+                    self._stopped = True
                     return
             self._is_whole = True
         finally:
