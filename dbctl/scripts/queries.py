@@ -6,6 +6,7 @@ Rows come by a server-side cursor, one statement's after the other's; nothing of
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -141,7 +142,7 @@ class Query:
         offset = self.backend.sent_offset(raised, text) - len(self._before)
         place = self.script.place(statement.start + max(0, min(offset, len(statement.text))))
         translated.message = f"{place}: {translated.message}, in: {sql_text(statement.text)}"
-        if translated.hint == Remedy.NO_TRANSACTION:
+        if self.backend.no_transaction and re.search(self.backend.no_transaction, translated.message):
             translated.hint = Remedy.RUN_AS_SCRIPT
         return translated
 

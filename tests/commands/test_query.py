@@ -243,6 +243,14 @@ def test_what_fails_is_told_by_its_place(sample: Sample) -> None:
     assert sample.dbctl.ok("query", "-", stdin="SELECT 1 AS a;\n").out == "a\n1\n"
 
 
+def test_what_needs_no_transaction_is_told_how(sample: Sample) -> None:
+    if sample.database.dialect == "mysql":
+        pytest.skip("nothing has to be run without a transaction")
+    result = sample.dbctl("query", "--write", "VACUUM")
+    assert result.code == 1
+    assert "; run it as a script without a transaction with: dbctl run FILE --no-transaction" in result.err
+
+
 @pytest.mark.parametrize(
     "said",
     [
