@@ -7,7 +7,15 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dbctl.catalog.description import ColumnSaid, Description, DriftSaid, IndexSaid, PartSaid, ReferenceSaid
+from dbctl.catalog.description import (
+    ColumnSaid,
+    Description,
+    DriftSaid,
+    IndexSaid,
+    PartSaid,
+    ReferenceSaid,
+    column_text,
+)
 from dbctl.catalog.tables import counted, size_text
 from dbctl.drift.comparison import differences
 from dbctl.errors import Ambiguous, ConfigError, NotFound
@@ -146,7 +154,8 @@ def _columns(
         declared: str | None = None
         if model is not None and drift is not None:
             declared = differing.get(each.name, "same") if each.name in model.columns else "missing"
-        said.append(ColumnSaid(each.name, each.type, each.nullable, each.default, declared, each.comment))
+        text = column_text(each.type, nullable=each.nullable, default=each.default)
+        said.append(ColumnSaid(each.name, text, declared, each.comment, each.type, each.nullable, each.default))
     return said
 
 

@@ -14,26 +14,27 @@ _GENERATED = re.compile(r"GENERATED\b|AUTO_INCREMENT\b|STORED\b|VIRTUAL\b", re.I
 
 @dataclass(frozen=True)
 class ColumnSaid:
-    """A column: its type and what else is said of it in SQL, and what the model declares where that is another thing.
+    """A column: what is said of it in SQL, and what the model declares where that is another thing.
 
     `model` is "same" where the model declares the same, "missing" where it has no such column, and nothing where no
-    model is known.
+    model is known. `default` may be how it is generated.
     """
 
     name: str
-    type: str
-    nullable: bool
-    default: str | None
+    definition: str
     model: str | None
-    comment: str | None
+    comment: str | None = field(metadata={"across": True})
+    type: str = field(metadata={"table": False})
+    nullable: bool = field(metadata={"table": False})
+    default: str | None = field(metadata={"table": False})
 
-    @property
-    def definition(self) -> str:
-        """The column on one line."""
-        default = self.default or ""
-        if self.default is not None and not _GENERATED.match(self.default):
-            default = f"DEFAULT {self.default}"
-        return " ".join(filter(None, [self.type, "" if self.nullable else "NOT NULL", default]))
+
+def column_text(type_: str, *, nullable: bool, default: str | None) -> str:
+    """Return a column as it is declared, without its name."""
+    said = default or ""
+    if default is not None and not _GENERATED.match(default):
+        said = f"DEFAULT {default}"
+    return " ".join(filter(None, [type_, "" if nullable else "NOT NULL", said]))
 
 
 @dataclass(frozen=True)

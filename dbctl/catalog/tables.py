@@ -33,7 +33,7 @@ class Listed:
     indexes: str | None
     data_bytes: int | None = field(metadata={"table": False})
     index_bytes: int | None = field(metadata={"table": False})
-    comment: str | None = None
+    comment: str | None = field(default=None, metadata={"across": True})
 
 
 def tables_of(

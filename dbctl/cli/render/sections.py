@@ -33,7 +33,9 @@ def blocks(shown: Sections, screen: Screen, function: Callable[..., Any]) -> Ite
     for name, records in _lists(shown):
         yield f"\n{screen.bold(screen.own(heading(name)))}\n"
         hidden = [each.name for each in fields(records[0]) if not each.metadata.get("table", True)]
-        yield from table(replace(sheet_of(records, function, {}, flat=True), for_programs=hidden), screen)
+        across = [each.name for each in fields(records[0]) if "across" in each.metadata]
+        sheet = replace(sheet_of(records, function, {}, flat=True), for_programs=hidden, across=across)
+        yield from table(sheet, screen)
 
 
 def _lists(shown: Sections) -> list[tuple[str, Sequence[Any]]]:
