@@ -46,6 +46,7 @@ class Remedy(StrEnum):
     NAME_APP_DIR = "name the directory that holds it"
     EXCLUDE_MODULE = "leave it out"
     NO_TRANSACTION = "run it without one"
+    RUN_AS_SCRIPT = "run it as a script without a transaction"
     TAKE_OUT_OR_NO_TRANSACTION = "take it out, or run it without one"
     DROP_IN_BATCHES = "raise max_locks_per_transaction, or drop the tables in batches"
     RESUME = "mend what was wrong, and run the rest"
