@@ -35,6 +35,7 @@ ROUNDS = dose(6, 250)
 # What to say behind each command so that it connects; None for one that connects to nothing.
 BEHIND: Mapping[str, Sequence[str] | None] = {
     "describe": ["hero"],
+    "console": None,  # it owns the terminal, and has tests of its own
     "doctor": [""],
     "drift": [""],
     "drop-tables": [""],
