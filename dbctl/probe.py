@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbctl.connections.connector import async_opened, opened
+from dbctl.connections.tunnels import tunnel_port
 from dbctl.errors import ConnectError
 from dbctl.profiles import Profile
 from dbctl.runtime.backoff import Patience
@@ -37,6 +38,13 @@ class Stages:
 
 
 @dataclass(frozen=True)
+class TunnelStages:
+    """The step before the driver's connect where a tunnel leads to the server: the others are the tunnel's affair."""
+
+    tunnel_ms: float
+
+
+@dataclass(frozen=True)
 class PingReport:
     """A database that answers.
 
@@ -55,7 +63,7 @@ class PingReport:
     connect_ms: float
     round_trip_ms: float
     round_trips: Spread | None
-    stages: Stages | None
+    stages: Stages | TunnelStages | None
 
 
 def ping(profile: Profile, count: int = 1, *, stages: bool = False) -> PingReport:
@@ -70,7 +78,7 @@ def ping(profile: Profile, count: int = 1, *, stages: bool = False) -> PingRepor
         ConnectError: It can't be reached; `stage` says which step failed.
     """
     with opened(profile) as connector:
-        steps = _time_stages(connector.backend) if stages else None
+        steps = _time_stages(connector.backend, connector.engine) if stages else None
         connects = time_connects(connector.engine)
         with connector.engine.connect() as connection:
             return _measure(connection, connector.backend, connects, count, steps)
@@ -81,7 +89,7 @@ async def async_ping(profile: Profile, count: int = 1, *, stages: bool = False) 
     import asyncio
 
     async with async_opened(profile) as connector:
-        steps = await asyncio.to_thread(_time_stages, connector.backend) if stages else None
+        steps = await asyncio.to_thread(_time_stages, connector.backend, connector.sync_engine) if stages else None
         connects = time_connects(connector.sync_engine)
         async with connector.engine.connect() as connection:
             return await connection.run_sync(_measure, connector.backend, connects, count, steps)
@@ -112,7 +120,11 @@ def ping_when_up(profile: Profile, seconds: float, attempt: Callable[[Profile], 
         time.sleep(patience.pause_after(failure))
 
 
-def _time_stages(backend: Backend) -> Stages | None:
+def _time_stages(backend: Backend, holder: object) -> Stages | TunnelStages | None:
+    if backend.tunnel:
+        start = time.perf_counter()
+        tunnel_port(backend, id(holder), backend.profile.connect_timeout)
+        return TunnelStages(milliseconds(time.perf_counter() - start))
     addresses = backend.addresses()
     if not addresses:
         return None
@@ -124,7 +136,7 @@ def _time_stages(backend: Backend) -> Stages | None:
 
 
 def _measure(
-    connection: Connection, backend: Backend, connects: list[float], count: int, steps: Stages | None
+    connection: Connection, backend: Backend, connects: list[float], count: int, steps: Stages | TunnelStages | None
 ) -> PingReport:
     from dbctl.connections.response_timeouts import answering
 

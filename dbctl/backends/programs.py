@@ -36,6 +36,15 @@ class Programs:
         """Return what the driver's `connect` is given besides the URL's parts."""
         raise NotImplementedError
 
+    def place_for_programs(self) -> tuple[str, int] | None:
+        """Return the host and the port of the tunnel's beginning, opened until this process ends; None without one.
+
+        Raises:
+            ConnectError: It does not open.
+            ConfigError: Its program can't be run.
+        """
+        raise NotImplementedError
+
     def program_url(self, scheme: str | None = None) -> str:
         """Return the URL for a program, with the password in it.
 
@@ -51,6 +60,9 @@ class Programs:
                 f"--scheme {scheme} is none of {self.title}'s", f"it begins with {', '.join(self.schemes)}"
             )
         url = self.url(scheme)
+        if place := self.place_for_programs():
+            host, port = place
+            url = url.set(host=host, port=port)
         return url.set(query=self.program_query(scheme.partition("+")[2])).render_as_string(hide_password=False)
 
     def program_query(self, driver: str) -> Mapping[str, str]:

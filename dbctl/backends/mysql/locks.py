@@ -98,7 +98,10 @@ class MySQLLocks(Backend):
 
         url = self.url()
         _, place = url.get_dialect()().create_connect_args(url)
-        with pymysql.connect(**dict(place) | self.connect_args() | _BOUNDS) as connection:
+        arguments = dict(place) | self.connect_args() | _BOUNDS
+        if self.tunnel:
+            arguments |= self.rerouted(self.open_tunnel(id(self), self.profile.connect_timeout))
+        with pymysql.connect(**arguments) as connection:
             yield connection
 
     @contextmanager

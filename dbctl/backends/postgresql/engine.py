@@ -124,6 +124,11 @@ class PostgreSQL(
             found = [replace(place, host=address) for place, address in zip(found, direct, strict=False)]
         return [(place.host, place.port) for place in found if not place.is_socket]
 
+    def rerouted(self, port: int, *, asynchronous: bool = False) -> dict[str, Any]:
+        """Leave the host to libpq as it is: it is looked up in no DNS then, and is what it verifies."""
+        place = super().rerouted(port)
+        return place if asynchronous else {"hostaddr": place["host"], "port": str(port)}
+
     def async_connect_args(self) -> dict[str, Any]:
         """Return asyncpg's keywords."""
         return asyncpg.connect_args(self)

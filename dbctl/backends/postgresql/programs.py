@@ -13,6 +13,7 @@ from dbctl.backends.programs import Programs, write_secret
 
 _VARIABLES = {
     "host": "PGHOST",
+    "hostaddr": "PGHOSTADDR",
     "port": "PGPORT",
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "application_name": "PGAPPNAME",
@@ -39,7 +40,7 @@ _VARIABLES = {
 }
 """libpq's keywords, and its variables for them."""
 
-_OTHERS = ("PGHOSTADDR", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE")
+_OTHERS = ("PGUSER", "PGDATABASE", "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE")
 
 _IN_URL = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
@@ -62,6 +63,8 @@ class PostgreSQLPrograms(Programs):
     def client_environment(self, directory: Path) -> Mapping[str, str]:
         """Return libpq's variables; the password is in a file."""
         args = self.connect_args()
+        if place := self.place_for_programs():
+            args["hostaddr"], args["port"] = place
         found = {variable: str(args[name]) for name, variable in _VARIABLES.items() if args.get(name) not in (None, "")}
         named = {"PGUSER": self.profile.user, "PGDATABASE": self.profile.database}
         found |= {name: value for name, value in named.items() if value}
