@@ -132,9 +132,9 @@ class Tunnel:
                     raise TunnelFailed("it has been closed meanwhile")
                 program.wait_until_open(end)
                 return
-            except TunnelFailed as failed:
+            except TunnelFailed:
                 program.end()
-                if not (left and "already in use" in str(failed)):
+                if not (left and program.has_found_port_taken):
                     raise
 
 
@@ -182,6 +182,10 @@ class _Program:
     @property
     def has_ended(self) -> bool:
         return self._child.poll() is not None
+
+    @property
+    def has_found_port_taken(self) -> bool:
+        return any("already in use" in line for line in self.lines)
 
     def wait_until_open(self, end: float) -> None:
         look = _LOOK

@@ -1,5 +1,6 @@
 """A tunnel lasts as long as it is needed, whatever becomes of it or of dbctl, and not longer."""
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -8,11 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 import dbctl
+from dbctl.backends import backend_of
 from dbctl.errors import ConnectError
 from dbctl.profiles import Profile
 from tests.faults.watching import within
@@ -21,6 +24,11 @@ from tests.harness.database import TestDatabase
 from tests.harness.profile import one_unit, profile_of
 from tests.servers.bastion import Bastion, is_gone, tunnels_of
 
+ASK = """
+import os, sqlalchemy
+with sqlalchemy.create_engine(os.environ["DATABASE_URL"]).connect() as connection:
+    print(connection.scalar(sqlalchemy.text("SELECT 42")))
+"""
 SLEEP = {"postgresql": "SELECT pg_sleep(30)", "mysql": "SELECT SLEEP(30)"}
 
 
@@ -61,23 +69,30 @@ def test_a_tunnel_that_dies_is_a_lost_connection_and_the_next_one_opens_another(
     assert tunnel() != first
 
 
-async def test_the_same_is_told_by_the_async_driver(profile: Profile) -> None:
-    async with dbctl.async_session(profile) as session:
-        await session.execute(text("SELECT 1"))
-        statement = SLEEP[session.get_bind().dialect.name]
-    threading.Timer(0.5, os.kill, (tunnel(), signal.SIGKILL)).start()
-    with pytest.raises(ConnectError, match="tunnel failed: ssh was ended by SIGKILL"):
+def test_the_same_is_told_by_the_async_driver(profile: Profile) -> None:
+    async def ask(statement: str) -> Any:
         async with dbctl.async_session(profile) as session:
-            await session.execute(text(statement))
-    await dbctl.async_dispose()
+            connection = await session.connection()
+            return (await connection.execute(text(statement))).scalar_one()
+
+    async def lose() -> None:
+        assert await ask("SELECT 42") == 42
+        threading.Timer(0.5, os.kill, (tunnel(), signal.SIGKILL)).start()
+        with pytest.raises(ConnectError, match="the connection was lost: tunnel failed: ssh was ended by SIGKILL"):
+            await ask(SLEEP[backend_of(profile).async_driver.partition("+")[0]])
+        assert await ask("SELECT 42") == 42
+        await dbctl.async_dispose()
+
+    asyncio.run(lose())
 
 
 def test_a_bastion_that_throws_one_out_is_told_with_what_ssh_says(profile: Profile, bastion: Bastion) -> None:
-    threading.Timer(0.7, bastion.throw_out).start()
-    with pytest.raises(ConnectError, match=r"tunnel failed: ssh has ended with exit code 255: .*closed") as caught:
-        with dbctl.session(profile) as session:
-            session.execute(text(SLEEP[session.get_bind().dialect.name]))
-    assert caught.value.message.startswith(f"profile {profile.name}: the connection was lost: ")
+    with dbctl.session(profile) as session:
+        session.execute(text("SELECT 1"))
+    threading.Timer(0.5, bastion.throw_out).start()
+    lost = r"the connection was lost: tunnel failed: ssh has ended with exit code 255: .*closed"
+    with pytest.raises(ConnectError, match=lost), dbctl.session(profile) as session:
+        session.execute(text(SLEEP[session.get_bind().dialect.name]))
 
 
 def test_profiles_of_one_database_share_a_tunnel_until_the_last_of_them_is_done(profile: Profile) -> None:
@@ -155,6 +170,7 @@ one_database = pytest.mark.parametrize("shared_server_database", ["postgresql"],
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_however_dbctl_ends_its_ssh_ends_too(behind: Dbctl, number: signal.Signals) -> None:
     with behind.spawn("exec", "--quiet", "--", "sh", "-c", "echo up; exec sleep 60") as run:
+        assert run.stdout
         assert run.stdout.readline() == b"up\n"
         (ssh,) = tunnels_of(run.pid)
         run.send_signal(number)
@@ -188,6 +204,7 @@ def test_a_bastion_that_is_not_up_yet_is_waited_for(behind: Dbctl, bastion: Bast
     bastion.stop()
     with behind.spawn("ping", "--wait", "60", "--json") as run:
         try:
+            assert run.stderr
             assert b"Connection refused; waiting" in run.stderr.readline()
         finally:
             bastion.start()
@@ -199,14 +216,13 @@ def test_all_that_connects_goes_through_it(behind: Dbctl, shared_server_database
     assert behind.ok("ping", "--driver", "async").code == 0
     assert behind.ok("pool-stats", "--json").code == 0
     assert behind.ok("init-tables", "--lock", "tables").code == 0
-    tls = [row for row in behind("doctor", "--json").json["findings"] if row["check"] == "tls"]
-    assert tls
+    (tls,) = [row["measured"] for row in behind("doctor", "--json").json if row["check"] == "tls"]
+    assert tls.endswith("(ssl.mode = verify-full)")
 
 
 def test_a_program_connects_through_it(behind: Dbctl, shared_server_database: TestDatabase) -> None:
     driver = {"postgresql": "postgresql+psycopg2", "mysql": "mysql+pymysql"}[shared_server_database.dialect]
-    ask = "import os, sqlalchemy as s; print(s.create_engine(os.environ['DATABASE_URL']).connect().scalar(s.text('SELECT 42')))"
-    result = behind.ok("exec", "--quiet", "--scheme", driver, "--", sys.executable, "-c", ask)
+    result = behind.ok("exec", "--quiet", "--scheme", driver, "--", sys.executable, "-c", ASK)
     assert result.out == "42\n"
 
 
