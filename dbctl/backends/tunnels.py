@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.errors import ConfigError, ConnectError
@@ -84,6 +85,18 @@ class Tunnelled:
             asynchronous: Whether they are the async driver's.
         """
         return {"host": LOOPBACK, "port": port}
+
+    @contextmanager
+    def through_tunnel(self) -> Iterator[dict[str, Any]]:
+        """Open the tunnel for the block, and return the sync driver's keywords for it; nothing without a tunnel."""
+        if (tunnel := self.tunnel) is None:
+            yield {}
+            return
+        holder = object()
+        try:
+            yield self.rerouted(self.open_tunnel(holder, self.profile.connect_timeout))
+        finally:
+            tunnel.release(holder)
 
     def tunnel_problems(self) -> Iterator[str]:
         """Yield a line where there is not one host that a tunnel could lead to."""

@@ -25,6 +25,6 @@ def dying_with_parent() -> Callable[[], object] | None:
     def die_with_it() -> None:
         libc.prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
         if os.getppid() != parent:  # which was killed before
-            os._exit(1)
+            os.kill(os.getpid(), signal.SIGKILL)
 
     return die_with_it

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 import dbctl
 from dbctl.backends import backend_of
-from dbctl.errors import ConnectError
+from dbctl.errors import ConnectError, OutOfTime
 from dbctl.profiles import Profile
 from tests.faults.watching import within
 from tests.harness.cli import Dbctl
@@ -151,6 +151,29 @@ def test_a_fork_opens_its_own_and_leaves_its_parents_alone(profile: Profile) -> 
         assert tunnel() == parents
 
 
+@pytest.mark.parametrize("driver", ["sync", "async"])
+def test_what_takes_too_long_is_ended_at_the_server_through_it(profile: Profile, driver: str) -> None:
+    """PostgreSQL and MariaDB do so by themselves; MySQL is told on a second connection."""
+    bounded = profile.model_copy(update={"statement_timeout": 0.5})
+    statement = SLEEP[backend_of(profile).async_driver.partition("+")[0]]
+
+    def ask() -> None:
+        with dbctl.session(bounded) as session:
+            session.execute(text(statement))
+
+    async def ask_async() -> None:
+        try:
+            async with dbctl.async_session(bounded) as session:
+                await (await session.connection()).execute(text(statement))
+        finally:
+            await dbctl.async_dispose()
+
+    begun = time.monotonic()
+    with pytest.raises(OutOfTime):
+        ask() if driver == "sync" else asyncio.run(ask_async())
+    assert time.monotonic() - begun < 10
+
+
 # --- the ends of a process --------------------------------------------------------------------------------------------
 
 
@@ -216,6 +239,7 @@ def test_all_that_connects_goes_through_it(behind: Dbctl, shared_server_database
     assert behind.ok("ping", "--driver", "async").code == 0
     assert behind.ok("pool-stats", "--json").code == 0
     assert behind.ok("init-tables", "--lock", "tables").code == 0
+    assert behind.ok("drop-tables", "--yes").code == 0
     (tls,) = [row["measured"] for row in behind("doctor", "--json").json if row["check"] == "tls"]
     assert tls.endswith("(ssl.mode = verify-full)")
 

@@ -162,3 +162,31 @@ def test_a_port_that_another_process_has_taken_is_not_taken_for_the_tunnel(
         with pytest.raises(BlockingIOError):
             taken.accept()
     assert len(offered) == 2
+
+
+@pytest.mark.usefixtures("ssh")
+@pytest.mark.parametrize("shared_server_database", ["postgresql"], indirect=True)
+def test_a_password_file_is_searched_for_the_databases_own_place(
+    shared_server_database: TestDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: Look
+) -> None:
+    server = shared_server_database.server
+    assert server
+    written = server.app_password.replace("\\", "\\\\").replace(":", "\\:")
+    path = tmp_path / "pgpass"
+    path.touch(0o600)
+    others = f"127.0.0.1:*:*:*:wrong\nlocalhost:1:*:*:wrong\n#localhost:*:*:*:wrong\n\nlocalhost:{server.port}:*\n"
+    path.write_text(f"{others}localhost:{server.port}:*:{server.app_user}:{written}\n", encoding="utf-8")
+    monkeypatch.setenv("PGPASSFILE", str(path))
+    unnamed = behind(shared_server_database, password=None)
+    assert look(unnamed).encrypted
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="others can read"):
+        look(unnamed)
+
+
+@pytest.mark.usefixtures("ssh")
+@pytest.mark.parametrize("mode", ["prefer", "disable", "require"])
+def test_other_modes_of_tls_go_through_it_too(shared_server_database: TestDatabase, look: Look, mode: str) -> None:
+    assert look(behind(shared_server_database, **{"ssl.mode": mode})).encrypted is (mode != "disable")
+    with pytest.raises(ConnectError, match=REFUSED):
+        look(behind(shared_server_database, **{"ssl.mode": mode, "port": 1}))

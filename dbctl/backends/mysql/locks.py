@@ -98,10 +98,10 @@ class MySQLLocks(Backend):
 
         url = self.url()
         _, place = url.get_dialect()().create_connect_args(url)
-        arguments = dict(place) | self.connect_args() | _BOUNDS
-        if self.tunnel:
-            arguments |= self.rerouted(self.open_tunnel(id(self), self.profile.connect_timeout))
-        with pymysql.connect(**arguments) as connection:
+        with (
+            self.through_tunnel() as rerouted,
+            pymysql.connect(**dict(place) | self.connect_args() | _BOUNDS | rerouted) as connection,
+        ):
             yield connection
 
     @contextmanager
