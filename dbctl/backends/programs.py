@@ -59,11 +59,11 @@ class Programs:
             raise UsageError(
                 f"--scheme {scheme} is none of {self.title}'s", f"it begins with {', '.join(self.schemes)}"
             )
-        url = self.url(scheme)
+        url, query = self.url(scheme), self.program_query(scheme.partition("+")[2])
         if place := self.place_for_programs():
-            host, port = place
-            url = url.set(host=host, port=port)
-        return url.set(query=self.program_query(scheme.partition("+")[2])).render_as_string(hide_password=False)
+            # Who is told the address by itself finds the name to verify where it was.
+            url = url.set(host=url.host if "hostaddr" in query else place[0], port=place[1])
+        return url.set(query=query).render_as_string(hide_password=False)
 
     def program_query(self, driver: str) -> Mapping[str, str]:
         """Return what a URL for a program says of TLS, in a driver's words.

@@ -1,4 +1,7 @@
-"""The way to a database that can't be reached from here: the tunnel that its profile names, and where it begins."""
+"""The way to a database that can't be reached from here: the tunnel that its profile names, and where it begins.
+
+What runs programs is imported where there is a tunnel, so that nobody else waits for it.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.errors import ConfigError, ConnectError
 from dbctl.runtime.listeners import LOOPBACK
-from dbctl.runtime.tunnels import PORT, Tunnel, TunnelFailed, tunnel_by
 
 if TYPE_CHECKING:
     from dbctl.profiles import Profile
+    from dbctl.runtime.tunnels import Tunnel
 
 # https://man.openbsd.org/ssh and ssh_config. Nothing is asked, for nobody may be there. A connection that is shared
 # would keep the forward when this ssh has ended, and go to the background. At the level INFO it says why a forward
@@ -42,6 +45,8 @@ class Tunnelled:
         """This process's tunnel to the server, open or not; None where the profile has none."""
         if not self.profile.tunnel or not self.addresses():
             return None
+        from dbctl.runtime.tunnels import tunnel_by
+
         return tunnel_by(list(self._words()))
 
     def open_tunnel(self, holder: Hashable, seconds: float) -> int:
@@ -55,6 +60,8 @@ class Tunnelled:
             ConnectError: It does not open.
             ConfigError: Its program can't be run.
         """
+        from dbctl.runtime.tunnels import TunnelFailed
+
         called, (program, *_) = self.profile.called, self._words()
         assert self.tunnel is not None, "who has none does not open it"
         try:
@@ -127,4 +134,4 @@ class Tunnelled:
         yield from _SSH
         for option in _OPTIONS:
             yield from ("-o", option)
-        yield from ("-L", f"{LOOPBACK}:{PORT}:{f'[{host}]' if ':' in host else host}:{port}", str(tunnel.ssh))
+        yield from ("-L", f"{LOOPBACK}:{{port}}:{f'[{host}]' if ':' in host else host}:{port}", str(tunnel.ssh))

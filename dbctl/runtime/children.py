@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -20,6 +19,8 @@ def dying_with_parent() -> Callable[[], object] | None:
     """
     if not sys.platform.startswith("linux"):
         return None
+    import ctypes
+
     libc, parent = ctypes.CDLL(None), os.getpid()
 
     def die_with_it() -> None:

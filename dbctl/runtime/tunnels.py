@@ -29,13 +29,16 @@ _PORTS = 5
 _LOOK, _LONGEST_LOOK = 0.01, 0.1
 """Seconds between two looks whether a new tunnel is open."""
 
-_TO_END = 1.0
+_TO_END = 0.5
 """Seconds that a tunnel has to end by itself when it is told to."""
 
 _TO_SPEAK = 0.15
 """Seconds that a tunnel has to say why what went through it failed: it may be heard a little later than that."""
 
 _LINES = 50
+"""Of what it has said last."""
+
+_CLOSED = "it has been closed meanwhile"
 
 
 class TunnelFailed(Exception):
@@ -72,9 +75,9 @@ class Tunnel:
         with self._opening:
             if self._program is None or self._program.has_ended:
                 self._open(time.monotonic() + seconds)
-            if self._program is None:
-                raise TunnelFailed("it has been closed meanwhile")
-            return self._program.port
+            if (program := self._program) is None:
+                raise TunnelFailed(_CLOSED)
+            return program.port
 
     def hold(self, holder: Hashable) -> None:
         """Keep it open for one more holder."""
@@ -87,16 +90,20 @@ class Tunnel:
             return  # it is the parent's
         with self._changing:
             self._holders.discard(holder)
-            if self._holders:
-                return
-        self.end()
+            program = self._taken() if not self._holders else None
+        if program:
+            program.end()
 
     def end(self) -> None:
         """End it, whoever holds it."""
         with self._changing:
-            program, self._program = self._program, None
+            program = self._taken()
         if program:
             program.end()
+
+    def _taken(self) -> _Program | None:
+        program, self._program = self._program, None
+        return program
 
     @property
     def heard(self) -> int:
@@ -129,7 +136,7 @@ class Tunnel:
                 wanted = bool(self._holders)
             try:
                 if not wanted:
-                    raise TunnelFailed("it has been closed meanwhile")
+                    raise TunnelFailed(_CLOSED)
                 program.wait_until_open(end)
                 return
             except TunnelFailed:
@@ -210,11 +217,12 @@ class _Program:
     def end(self) -> None:
         """End it and all that it has started, at the latest by force."""
         for number in (signal.SIGTERM, signal.SIGKILL):
+            if self.has_ended:
+                return
             with suppress(ProcessLookupError, PermissionError):  # it has ended; it has another user
                 os.killpg(self._child.pid, number)
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(_TO_END)
-                return
 
 
 def _printable(line: bytes) -> str:

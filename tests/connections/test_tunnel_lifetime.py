@@ -250,6 +250,18 @@ def test_a_program_connects_through_it(behind: Dbctl, shared_server_database: Te
     assert result.out == "42\n"
 
 
+CLIENTS = {
+    "postgresql": ['psql -At -c "SELECT 42"', 'psql "$DATABASE_URL" -At -c "SELECT 42"'],
+    "mariadb": ['mariadb -N -e "SELECT 42"'],
+    "mysql": ['mysql -N -e "SELECT 42"'],
+}
+
+
+def test_the_databases_own_client_connects_through_it(behind: Dbctl, shared_server_database: TestDatabase) -> None:
+    for line in CLIENTS[shared_server_database.kind]:
+        assert behind.ok("exec", "--quiet", "--", "sh", "-c", line).out == "42\n"
+
+
 def test_plaintext_is_not_said_to_stay_on_this_machine(behind: Dbctl) -> None:
     path = behind.cwd / "profiles.toml"
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -58,7 +58,10 @@ class PostgreSQLPrograms(Programs):
             return {"ssl": ssl.mode} if driver == "asyncpg" else {}
         args = self.connect_args()
         files = {"sslrootcert": ssl.ca, "sslcert": ssl.cert, "sslkey": ssl.key}
-        return {name: str(args[name]) for name in _IN_URL if name == "sslmode" or files[name]}
+        query = {name: str(args[name]) for name in _IN_URL if name == "sslmode" or files[name]}
+        # Others than libpq know no address beside the name; they could not verify it through a tunnel either.
+        place = self.place_for_programs() if ssl.mode == "verify-full" else None
+        return query | ({"hostaddr": place[0]} if place else {})
 
     def client_environment(self, directory: Path) -> Mapping[str, str]:
         """Return libpq's variables; the password is in a file."""
