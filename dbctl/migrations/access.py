@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
-from dbctl.connections.watching import tell_watchers_of_tasks
 from dbctl.errors import ConfigError, LockHeld
 from dbctl.profiles import Profile
 from dbctl.runtime.distribution import how_to_install, missing_module
-from dbctl.work.locks import advisory_lock
 from dbctl.work.supervision import Supervisor
 
 if TYPE_CHECKING:
@@ -94,6 +92,7 @@ class Migrations:
     def async_engine(self) -> AsyncEngine:
         """Return a new engine of the profile by its async driver, for the event loop that is about to use it."""
         from dbctl.connections.engines import async_engine_on
+        from dbctl.connections.watching import tell_watchers_of_tasks
 
         engine = async_engine_on(self.backend, self.missing)
         self.backend.prepare_migrations(engine.sync_engine)
@@ -108,6 +107,8 @@ class Migrations:
 
     def is_under_way(self) -> bool:
         """Tell whether another run holds the lock."""
+        from dbctl.work.locks import advisory_lock
+
         try:
             with advisory_lock(LOCK, self.profile):
                 return False
@@ -120,6 +121,8 @@ class Migrations:
 
         Nobody else is there where the database is in memory, nor where it is not there yet, and is only looked at.
         """
+        from dbctl.work.locks import advisory_lock
+
         names = [] if self.profile.in_memory or self.missing is Missing.PRETEND else [LOCK, self.profile.lock]
         pause = self.supervisor.pause
         with ExitStack() as stack:

@@ -52,10 +52,6 @@ _one_at_a_time = threading.Lock()
 """alembic keeps its context in a module."""
 
 
-class Elsewhere(ConfigError):
-    """An env.py leads to another database than the profile's."""
-
-
 @dataclass
 class Environment:
     """A service's alembic, and the running of its env.py.
@@ -208,7 +204,7 @@ class Environment:
                 connection.rollback()
         theirs = without_secrets(connection.engine.url.render_as_string(hide_password=True))
         profile = self.migrations.profile
-        raise Elsewhere(
+        raise ConfigError(
             f"{self.env} leads to {theirs}, and {profile.called} to {profile.shown_url}: nothing was run\n"
             + "\n".join(["let it take the connection that it is given, before it makes one:", *_THREE_LINES])
         )

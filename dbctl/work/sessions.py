@@ -155,7 +155,9 @@ def _be_strict(session: Session, backend: Backend, writes: bool, commits: OwnCom
     """Have each of the session's transactions begin strictly; nothing is connected before its first statement."""
 
     @event.listens_for(session, "after_begin")
-    def begin(_session: Session, _transaction: Any, connection: Connection) -> None:
+    def begin(_session: Session, transaction: Any, connection: Connection) -> None:
+        if transaction.nested:  # a savepoint, in one that has begun
+            return
         backend.begin_strictly(connection, writes=writes)
         if commits is not None:
             commits.begun(connection, backend)

@@ -18,6 +18,7 @@ from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked, Run, forked
 from tests.harness.result import Result
 from tests.harness.soak import dose
+from tests.migrations.service import Service
 
 SOON = 1.5
 """Seconds: the second that it may take, and what a busy machine adds."""
@@ -34,6 +35,7 @@ ROUNDS = dose(6, 250)
 # What to say behind each command so that it connects; None for one that connects to nothing.
 BEHIND: Mapping[str, Sequence[str] | None] = {
     "doctor": [""],
+    "drift": [""],
     "drop-tables": [""],
     "exec": ["--lock nightly -- true"],
     "help": None,
@@ -43,6 +45,12 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "heroes show": ["1"],
     "heroes update": ["1 --age 3"],
     "init-tables": ["", "--check"],
+    "migrate alembic": ["revision --autogenerate -m a"],
+    "migrate check": [""],
+    "migrate current": [""],
+    "migrate downgrade": ["base"],
+    "migrate stamp": ["head"],
+    "migrate upgrade": [""],
     "ping": ["", "--driver async", "--wait 30", "--all"],
     "pool-stats": ["", "--driver async"],
     "profiles add": None,
@@ -147,6 +155,7 @@ def test_a_signal_ends_a_connect_that_nobody_answers(
     quick: Forked, silent: int, scheme: str, number: int, code: int
 ) -> None:
     with_profile(quick, scheme, silent)
+    Service.make(quick.cwd, "generic", "shop")
     for first in range(0, len(CONNECTING), AT_ONCE):
         for result in signalled(quick, CONNECTING[first : first + AT_ONCE], number):
             assert (result.code, result.out) == (code, ""), str(result)

@@ -48,8 +48,9 @@ class PostgresServer(Server):
     user = "postgres"
     app_password = "p@ss/w%rd:ü"  # hostile to whoever writes it into a URL without quoting
 
-    def __init__(self, authority: Authority | None) -> None:
-        """Plan a server, with TLS if there is an authority."""
+    def __init__(self, authority: Authority | None, **settings: str) -> None:
+        """Plan a server, with TLS if there is an authority, and with settings of its own."""
+        self._settings = settings
         self._programs = programs(
             ["initdb", "postgres"], [*newest("usr/lib/postgresql/*/bin"), *_versions(), *search_path()]
         )
@@ -69,7 +70,7 @@ class PostgresServer(Server):
         self.password = (self.directory / "password").read_text()
         self.body.give("data/pg_hba.conf", _HBA.encode())
         # In the file, not in the command: there ALTER SYSTEM could not change them, for a test that wants to.
-        settings = {"port": str(self.port)} | _SETTINGS | (_TLS if self.authority else {})
+        settings = {"port": str(self.port)} | _SETTINGS | (_TLS if self.authority else {}) | self._settings
         written = (self._data / "postgresql.conf").read_text() + "".join(f"{n} = '{v}'\n" for n, v in settings.items())
         self.body.give("data/postgresql.conf", written.encode())
 

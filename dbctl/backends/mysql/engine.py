@@ -52,14 +52,8 @@ class MySQL(MySQLErrors, MySQLLocks, MySQLDefinitions, MySQLScripts, MySQLProgra
     sync_driver = "mysql+pymysql"
     async_driver = "mysql+asyncmy"
     other_drivers = (
-        *(
-            "mysql+aiomysql",
-            "mysql+mysqldb",
-            "mysql+mysqlconnector",
-            "mysql+cymysql",
-            "mysql+mariadbconnector",
-            "mysql2",
-        ),
+        *("mysql2", "mysql+aiomysql", "mysql+mysqldb"),
+        *("mysql+mysqlconnector", "mysql+cymysql", "mysql+mariadbconnector"),
         *("mariadb+aiomysql", "mariadb+mysqldb", "mariadb+mysqlconnector", "mariadb+mariadbconnector"),
     )
     default_port = 3306
