@@ -203,7 +203,7 @@ def test_however_dbctl_ends_its_ssh_ends_too(behind: Dbctl, number: signal.Signa
 
 @one_database
 def test_ctrl_c_leaves_the_tunnel_to_who_rolls_back_through_it(behind: Dbctl) -> None:
-    program = "trap 'psql -Atc \"SELECT 40 + 2\"; exit 3' INT; echo up; while :; do sleep 0.2; done"
+    program = "trap 'psql -Atc \"SELECT 40 + 2\"; exit 3' INT; sleep 1; echo up; while :; do sleep 0.2; done"
     result = behind.tty("exec", "--quiet", "--", "sh", "-c", program, keys=[("up", "\x03")])
     assert "42" in result.out
     assert result.code == 3
