@@ -30,18 +30,13 @@ if TYPE_CHECKING:
 class Stages:
     """The steps that a driver does not tell apart, measured on a socket of dbctl's own before the driver connects.
 
-    The driver then does them once more: its connect is all of name resolution, TCP, TLS, login and database.
+    The driver then does them once more: its connect is all of name resolution, TCP, TLS, login and database. Where a
+    tunnel leads to the server, it is the one that does them, and how long it takes to open is what is measured.
     """
 
-    name_resolution_ms: float
-    tcp_ms: float
-
-
-@dataclass(frozen=True)
-class TunnelStages:
-    """The step before the driver's connect where a tunnel leads to the server: the others are the tunnel's affair."""
-
-    tunnel_ms: float
+    name_resolution_ms: float | None
+    tcp_ms: float | None
+    tunnel_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,7 @@ class PingReport:
     connect_ms: float
     round_trip_ms: float
     round_trips: Spread | None
-    stages: Stages | TunnelStages | None
+    stages: Stages | None
 
 
 def ping(profile: Profile, count: int = 1, *, stages: bool = False) -> PingReport:
@@ -120,11 +115,11 @@ def ping_when_up(profile: Profile, seconds: float, attempt: Callable[[Profile], 
         time.sleep(patience.pause_after(failure))
 
 
-def _time_stages(backend: Backend, holder: object) -> Stages | TunnelStages | None:
+def _time_stages(backend: Backend, holder: object) -> Stages | None:
     if backend.tunnel:
         start = time.perf_counter()
         tunnel_port(backend, id(holder), backend.profile.connect_timeout)
-        return TunnelStages(milliseconds(time.perf_counter() - start))
+        return Stages(None, None, milliseconds(time.perf_counter() - start))
     addresses = backend.addresses()
     if not addresses:
         return None
@@ -136,7 +131,7 @@ def _time_stages(backend: Backend, holder: object) -> Stages | TunnelStages | No
 
 
 def _measure(
-    connection: Connection, backend: Backend, connects: list[float], count: int, steps: Stages | TunnelStages | None
+    connection: Connection, backend: Backend, connects: list[float], count: int, steps: Stages | None
 ) -> PingReport:
     from dbctl.connections.response_timeouts import answering
 

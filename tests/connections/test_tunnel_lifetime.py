@@ -235,7 +235,15 @@ def test_a_bastion_that_is_not_up_yet_is_waited_for(behind: Dbctl, bastion: Bast
 
 
 def test_all_that_connects_goes_through_it(behind: Dbctl, shared_server_database: TestDatabase) -> None:
-    assert behind.ok("ping", "--stages", "--json").json["stages"]["tunnel_ms"] > 0
+    stages = behind.ok("ping", "--stages", "--json").json["stages"]
+    assert stages.pop("tunnel_ms") > 0
+    assert stages == {"name_resolution_ms": None, "tcp_ms": None}
+    path = behind.cwd / "profiles.toml"
+    direct = shared_server_database.toml.replace(f"[profiles.{shared_server_database.profile}", "[profiles.direct")
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n{direct}", encoding="utf-8")
+    each = behind.ok("ping", "--all", "--stages", "--output", "tsv").out
+    assert "stages.tunnel_ms" in each.splitlines()[0]
+    path.write_text(path.read_text(encoding="utf-8").replace(direct, ""), encoding="utf-8")
     assert behind.ok("ping", "--driver", "async").code == 0
     assert behind.ok("pool-stats", "--json").code == 0
     assert behind.ok("init-tables", "--lock", "tables").code == 0
