@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.errors import ConfigError, ConnectError
+from dbctl.profiles.urls import MASK
 from dbctl.runtime.listeners import LOOPBACK
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class Tunnelled:
         return self._tunnel_error(told) if told else None
 
     def _tunnel_error(self, told: str) -> ConnectError:
+        if password := vars(self).get("password"):  # asked for already; a command may have been told it
+            told = told.replace(password, MASK)
         transient = not any(words in told for words in _WILL_NOT_HEAL)
         hint = f"try it by itself: ssh {self.profile.tunnel.ssh}" if self.profile.tunnel.ssh and not transient else ""
         return ConnectError(f"{self.profile.called}: tunnel failed: {told}", "tunnel", hint, transient=transient)

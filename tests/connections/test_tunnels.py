@@ -137,6 +137,13 @@ def test_what_a_command_says_last_is_told_without_what_a_terminal_would_obey(
 
 
 @pytest.mark.parametrize("shared_server_database", ["postgresql"], indirect=True)
+def test_the_password_is_not_told_though_a_command_tells_it(shared_server_database: TestDatabase, look: Look) -> None:
+    tunnel = {"tunnel.command": ["sh", "-c", "echo the password is canary-pw >&2; exit 3 # {port}"]}
+    with pytest.raises(ConnectError, match=r"the password is \*+$"):
+        look(profile_of(shared_server_database, {"password": "canary-pw", **tunnel}))
+
+
+@pytest.mark.parametrize("shared_server_database", ["postgresql"], indirect=True)
 def test_a_tunnel_that_never_opens_is_given_up_in_time(shared_server_database: TestDatabase, look: Look) -> None:
     profile = profile_of(shared_server_database, {"tunnel.command": ["sleep", "60{port}"], "connect_timeout": 1})
     with pytest.raises(ConnectError, match="tunnel failed: sleep has not opened it in time") as caught:
