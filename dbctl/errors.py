@@ -46,6 +46,7 @@ class Remedy(StrEnum):
     NAME_APP_DIR = "name the directory that holds it"
     EXCLUDE_MODULE = "leave it out"
     NO_TRANSACTION = "run it without one"
+    RUN_AS_SCRIPT = "run it as a script without a transaction"
     TAKE_OUT_OR_NO_TRANSACTION = "take it out, or run it without one"
     DROP_IN_BATCHES = "raise max_locks_per_transaction, or drop the tables in batches"
     RESUME = "mend what was wrong, and run the rest"
@@ -54,6 +55,7 @@ class Remedy(StrEnum):
     BEGIN_ALEMBIC = 'name it with alembic = "PATH" in the profile file, or begin'
     MERGE_HEADS = "name one, or heads for all of them, or merge them"
     LIST_REVISIONS = "list those that there are"
+    NO_LOCK = "where nobody else migrates it meanwhile, run it without one"
     STAMP = "run it with the release that has it, or say where the database is"
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.base import Missing
 from dbctl.connections.connector import async_opened, opened
-from dbctl.connections.tunnels import tunnel_port
 from dbctl.errors import ConnectError
 from dbctl.profiles import Profile
 from dbctl.runtime.backoff import Patience
@@ -61,29 +61,32 @@ class PingReport:
     stages: Stages | None
 
 
-def ping(profile: Profile, count: int = 1, *, stages: bool = False) -> PingReport:
+def ping(profile: Profile, count: int = 1, *, stages: bool = False, missing: Missing = Missing.REFUSE) -> PingReport:
     """Connect as the profile says, and measure round trips of `SELECT 1`.
 
     Args:
         profile: Where to. Its `connect_timeout` bounds connecting, and each question after it.
         count: How many round trips are measured, 1 or more.
         stages: Whether name resolution and TCP are measured too, with a connection of their own.
+        missing: What connecting does where the database is a file that is not there.
 
     Raises:
         ConnectError: It can't be reached; `stage` says which step failed.
     """
-    with opened(profile) as connector:
+    with opened(profile, missing) as connector:
         steps = _time_stages(connector.backend, connector.engine) if stages else None
         connects = time_connects(connector.engine)
         with connector.engine.connect() as connection:
             return _measure(connection, connector.backend, connects, count, steps)
 
 
-async def async_ping(profile: Profile, count: int = 1, *, stages: bool = False) -> PingReport:
+async def async_ping(
+    profile: Profile, count: int = 1, *, stages: bool = False, missing: Missing = Missing.REFUSE
+) -> PingReport:
     """Do what `ping` does through the profile's async engine."""
     import asyncio
 
-    async with async_opened(profile) as connector:
+    async with async_opened(profile, missing) as connector:
         steps = await asyncio.to_thread(_time_stages, connector.backend, connector.sync_engine) if stages else None
         connects = time_connects(connector.sync_engine)
         async with connector.engine.connect() as connection:
@@ -117,6 +120,8 @@ def ping_when_up(profile: Profile, seconds: float, attempt: Callable[[Profile], 
 
 def _time_stages(backend: Backend, holder: object) -> Stages | None:
     if backend.tunnel:
+        from dbctl.connections.tunnels import tunnel_port
+
         start = time.perf_counter()
         tunnel_port(backend, id(holder), backend.profile.connect_timeout)
         return Stages(None, None, milliseconds(time.perf_counter() - start))

@@ -31,6 +31,7 @@ SLOW = [
     "sample/test_*_races.py",
     "sample/commands/test_serve.py",
     "servers/test_*.py",
+    "services/test_start.py",
 ]
 """What takes many seconds: without it there is an answer in a fraction of the time."""
 

@@ -4,10 +4,13 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from dbctl.runtime.distribution import NAME, how_to_install, missing_module
 
@@ -67,3 +70,26 @@ def test_what_is_missing_is_named_where_the_error_does_not(monkeypatch: pytest.M
     assert missing_module(ImportError("no", name="it"), "sys") == "it"
     monkeypatch.setitem(sys.modules, "greenlet", None)
     assert missing_module(ImportError("no"), "greenlet") == "greenlet"
+
+
+def needed(texts: Iterable[str]) -> set[str]:
+    """Return what is installed for requirements, by what each of them that is there says that it requires itself."""
+    found: set[str] = set()
+    left = [(text, "") for text in texts]
+    while left:
+        text, extra = left.pop()
+        one = Requirement(text)
+        name = canonicalize_name(one.name)
+        if name in found or (one.marker and not one.marker.evaluate({"extra": extra})):
+            continue
+        found.add(name)
+        left += [(each, extra) for each in metadata.requires(name) or () for extra in one.extras or [""]]
+    return found
+
+
+def test_the_extra_migrate_brings_alembic_and_nothing_heavy() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    usual, extra = project["dependencies"], project["optional-dependencies"]["migrate"]
+    brought = needed([*usual, *extra]) - needed(usual)
+    assert "alembic" in brought
+    assert brought <= {"alembic", "mako", "markupsafe", "typing-extensions"}

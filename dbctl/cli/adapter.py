@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from copy import copy
 from inspect import Parameter, Signature
 from types import ModuleType
@@ -15,7 +15,8 @@ from dbctl.cli import streams
 from dbctl.cli.docstrings import Description
 from dbctl.cli.exits import ExitCode
 from dbctl.cli.metavars import metavar_of
-from dbctl.cli.openers import NOTHING, Opener, opener_for
+from dbctl.cli.openers import NOTHING, opener_for
+from dbctl.cli.opening import Opener
 from dbctl.cli.options import Globals, Terms
 from dbctl.cli.parser import Subcommand
 from dbctl.errors import ConfigError
@@ -128,7 +129,24 @@ def _callback(
         raise typer.Exit(run(function, opener, arguments, said, taken, effects, own=own))
 
     taken = Terms.parameters({*opener.terms_of(effects), *terms}, effects.retries)
-    return with_signature(call, [*options, *taken, *Globals.parameters()])
+    return with_signature(call, [*options, *taken, *_without_names_of(options)])
+
+
+def _without_names_of(options: Sequence[Parameter]) -> Iterator[Parameter]:
+    """Yield the global options, without those short names that a command's own options have."""
+    own = {name for each in options for info in _infos(each) for name in info.param_decls or ()}
+    for each in Globals.parameters():
+        (info,) = _infos(each)
+        if own.isdisjoint(info.param_decls or ()):
+            yield each
+            continue
+        renamed = copy(info)
+        renamed.param_decls = tuple(name for name in info.param_decls or () if name not in own)
+        yield each.replace(annotation=Annotated[each.annotation.__origin__, renamed])
+
+
+def _infos(parameter: Parameter) -> list[OptionInfo]:
+    return [info for info in getattr(parameter.annotation, "__metadata__", ()) if isinstance(info, OptionInfo)]
 
 
 def with_name(name: str, annotation: Any) -> Any:

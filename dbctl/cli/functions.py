@@ -13,7 +13,8 @@ from typing import Any, get_type_hints
 from dbctl.cli.adapter import subcommand
 from dbctl.cli.docstrings import parameters_in
 from dbctl.cli.line import CONFIG_OPTIONS, value_named
-from dbctl.cli.openers import LOCKED_PROFILE, NOTHING, Opener, known_opener
+from dbctl.cli.openers import LOCKED_PROFILE, NOTHING, known_opener
+from dbctl.cli.opening import Opener
 from dbctl.cli.options import Globals, Terms
 from dbctl.cli.parameters import option, refuse_unknown, value_kind
 from dbctl.errors import ConfigError, UsageError
@@ -24,7 +25,16 @@ from dbctl.work.effects import effects_of
 _TARGET = re.compile(r"(?!\d)[\w.]+:(?!\d)[\w.]+")
 _STDIN = Path("/dev/stdin")
 
-_PROMISED = ("Session", "AsyncSession", "Connection", "Engine", "Profile", "Database")
+_PROMISED = (
+    "Session",
+    "AsyncSession",
+    "Connection",
+    "AsyncConnection",
+    "Engine",
+    "AsyncEngine",
+    "Profile",
+    "Database",
+)
 
 
 def function_named(command: Any, context: Any, words: Sequence[str]) -> tuple[str, Any, list[str]] | None:
@@ -216,12 +226,13 @@ def _globals(function: Any) -> dict[str, Any]:
 
 def _promised() -> dict[str, Any]:
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
     from sqlmodel import Session
 
     from dbctl import Database, Profile
 
-    return dict(zip(_PROMISED, (Session, AsyncSession, Connection, Engine, Profile, Database), strict=True))
+    kinds = (Session, AsyncSession, Connection, AsyncConnection, Engine, AsyncEngine, Profile, Database)
+    return {one.__name__: one for one in kinds}
 
 
 def _opener(needed: Any) -> Opener | None:

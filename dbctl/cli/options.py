@@ -225,6 +225,9 @@ class Terms:
         str | None, _term("--lock", metavar="NAME", help="Keep out other runs with a lock of this name.")
     ] = None
     lock_wait: Annotated[float | None, _seconds("--lock-wait", "How long to wait for another run's lock.", 0)] = None
+    no_lock: Annotated[
+        bool, _term("--no-lock", help="Take no lock, where none can be had; no other run may be at it meanwhile.")
+    ] = False
     skip_locked: Annotated[
         bool, _term("--skip-locked", help="Do nothing, with exit code 0, where another run holds the lock.")
     ] = False

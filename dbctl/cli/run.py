@@ -12,14 +12,14 @@ from dbctl.cli import report
 from dbctl.cli.calls import Call
 from dbctl.cli.delivery import deliver
 from dbctl.cli.exits import ExitCode, exit_code
-from dbctl.cli.openers import Opener
+from dbctl.cli.opening import Opener
 from dbctl.cli.options import Globals, Terms
 from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.prompts import restore_terminal
 from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
 from dbctl.errors import DbctlError, FunctionFailed, LockHeld, ResultLost
-from dbctl.results import drawn
+from dbctl.results import drawn, shown_by
 from dbctl.runtime.foreign import outlives
 from dbctl.runtime.foreign_errors import described, place_of, stand_in
 from dbctl.work.effects import Effects
@@ -85,7 +85,9 @@ def _run(
             def show(result: Any) -> Any:
                 """Show what is only read as it comes; of what writes nothing is shown before all is committed."""
                 if effects.writes:
-                    return drawn(result)
+                    whole = drawn(result)
+                    renderer.refuse(whole)
+                    return whole
                 with _telling_own(called):
                     return deliver(presentable(result) if own else result, renderer, supervisor)
 
@@ -97,7 +99,11 @@ def _run(
             if isinstance(called, OwnFunction):
                 work = called.telling(work)
             try:
-                with ProgressDrawing(quiet=said.quiet, no_color=said.no_color) as drawing, reported_to(drawing):
+                with (
+                    ProgressDrawing(quiet=said.quiet, no_color=said.no_color) as drawing,
+                    reported_to(drawing),
+                    shown_by(lambda result: Renderer(replace(said, quiet=False, no_pager=True), function).show(result)),
+                ):
                     result = work() if effects.owns_terminal else supervisor.run(work, terms.deadline)
             except DbctlError as error:
                 renderer.show(error.result)

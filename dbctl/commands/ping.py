@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dbctl import fleet, probe
+from dbctl.backends.base import Missing
 from dbctl.connections.drivers import Driver, run_by
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profile, Profiles
@@ -46,7 +47,7 @@ def ping(
 
     With --wait it is tried again while the server is on its way: refused, reset, starting up, full, silent, or its name
     not known yet. A wrong password, an unknown database or a refused certificate ends it at once, with exit code 4; the
-    end of the time with 5.
+    end of the time with 5. A file of SQLite is waited for by nobody: what writes first makes it.
 
     Examples:
         $ dbctl ping
@@ -54,8 +55,10 @@ def ping(
         $ dbctl ping --all --json
     """
 
+    missing = Missing.REFUSE if wait is None else Missing.PRETEND
+
     def attempt(profile: Profile, count: int = count) -> probe.PingReport:
-        return run_by(driver, probe.ping, probe.async_ping, profile, count, stages=stages)
+        return run_by(driver, probe.ping, probe.async_ping, profile, count, stages=stages, missing=missing)
 
     def ping_one(name: str | None) -> probe.PingReport:
         profile = profiles.select(name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
-from dbctl.errors import ConfigError, LockHeld
+from dbctl.errors import ConfigError, LockHeld, Remedy, WorkRefused
 from dbctl.profiles import Profile
 from dbctl.runtime.distribution import how_to_install, missing_module
 from dbctl.work.supervision import Supervisor
@@ -56,6 +56,7 @@ class Migrations:
         dry_run: Roll back at the end also where all went well.
         retries: How often a revision may be run again that waited too long for a lock.
         supervisor: Who may end the work, and is asked before each commit.
+        has_lock: Whether a lock keeps other runs out; else whoever starts this one does.
     """
 
     profile: Profile
@@ -63,6 +64,7 @@ class Migrations:
     dry_run: bool = False
     retries: int = RETRIES
     supervisor: Supervisor = field(default_factory=Supervisor)
+    has_lock: bool = field(default=True, kw_only=True)
 
     dialects: list[Any] = field(default_factory=list, init=False)
     """Those of the engines made here, each of which is its engine's alone."""
@@ -114,23 +116,34 @@ class Migrations:
                 return False
         except LockHeld:
             return True
+        except WorkRefused:
+            return False  # no lock can be had here, so that nobody holds it
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other run out for the block, on all machines; what is committed is committed under the lock.
 
         Nobody else is there where the database is in memory, nor where it is not there yet, and is only looked at.
+
+        Raises:
+            LockHeld: Another run has held it for too long.
+            WorkRefused: None can be had here that would exclude anybody.
         """
         from dbctl.work.locks import advisory_lock
 
-        names = [] if self.profile.in_memory or self.missing is Missing.PRETEND else [LOCK, self.profile.lock]
+        alone = not self.has_lock or self.profile.in_memory or self.missing is Missing.PRETEND
+        names = [] if alone else [LOCK, self.profile.lock]
         pause = self.supervisor.pause
         with ExitStack() as stack:
-            held = [
-                stack.enter_context(advisory_lock(name, self.profile, wait=self.lock_wait, sleep=pause))
-                for name in dict.fromkeys(names)
-                if name is not None
-            ]
+            try:
+                held = [
+                    stack.enter_context(advisory_lock(name, self.profile, wait=self.lock_wait, sleep=pause))
+                    for name in dict.fromkeys(names)
+                    if name is not None
+                ]
+            except WorkRefused as error:
+                told = "; ".join(filter(None, [error.message, error.hint]))
+                raise WorkRefused(told, Remedy.NO_LOCK) from error
 
             def check() -> None:
                 for one in held:

@@ -118,6 +118,9 @@ class _Change:
                 raise
             self._forget_halves()
         applied = [one for steps in self._steps for one in steps.applied]
+        if self._stamps and not applied:  # it was there already, or has forgotten where it was
+            applied = [Applied(("" if purge else ", ".join(self._before)) or "base", "stamped", 0.0)]
+            _log.info("stamp %s stamped: 0.00 s", applied[0].revision)
         if not applied and not self._locked:
             _log.info("nothing to do: the database is at %s", ", ".join(self._before) or "base")
         return self._sql if self._migrations.dry_run else applied

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,25 @@ def sql_of(migrations: Migrations, name: str, target: str, x: Sequence[str] = ()
     def steps(heads: tuple[str, ...], _context: MigrationContext) -> Any:
         return compute(environment.scripts, heads)
 
-    environment.run(steps, starting_rev=start or None, destination_rev=end)
+    with _single_percents() as spelled:
+        environment.run(steps, spelled, starting_rev=start or None, destination_rev=end)
     environment.refuse_idle()
     return [Sql(buffer.getvalue())]
+
+
+@contextmanager
+def _single_percents() -> Iterator[Callable[[MigrationContext], None]]:
+    """Yield what has a context spell a `%` as it is written: nobody takes it for a driver's parameter here."""
+    doubling: list[Any] = []
+
+    def spell(context: MigrationContext) -> None:
+        preparer: Any = context.dialect.identifier_preparer
+        if preparer._double_percents:
+            preparer._double_percents = False
+            doubling.append(preparer)
+
+    try:
+        yield spell
+    finally:
+        for preparer in doubling:
+            preparer._double_percents = True

@@ -108,6 +108,8 @@ class Steps:
             began = time.monotonic()
             self._run(step, run, arguments)
             seconds = time.monotonic() - began
+            if any(one.revision == name for one in self.applied):
+                return  # a stamp takes each of several heads to the same place
             self.applied.append(Applied(name, description, round(seconds, 3)))
             _log.info("%s %s %s: %.2f s", _direction(step), name, description, seconds)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.machinery import PathFinder
@@ -48,7 +48,12 @@ class Source:
             return False
 
 
-def import_all(names: Sequence[str], app_dir: str, exclude: Sequence[str] = ()) -> list[ModuleType]:
+def import_all(
+    names: Sequence[str],
+    app_dir: str,
+    exclude: Sequence[str] = (),
+    failed: Callable[[ConfigError], object] | None = None,
+) -> list[ModuleType]:
     """Import modules by name, from a directory that is put first on the path.
 
     A package is taken whole: with those of its modules that define tables, or by `app.*` with all of them.
@@ -57,6 +62,7 @@ def import_all(names: Sequence[str], app_dir: str, exclude: Sequence[str] = ()) 
         names: The modules' names.
         app_dir: The directory.
         exclude: Modules and packages of a package that are left alone, as names or patterns (`app.legacy`, `*.tests`).
+        failed: Called with the error of a module in a package that can't be imported, which is left out then.
 
     Raises:
         ConfigError: There is no such directory or module, or one can't be imported.
@@ -71,7 +77,12 @@ def import_all(names: Sequence[str], app_dir: str, exclude: Sequence[str] = ()) 
             raise ConfigError(f"models: {name}: {package} is no package", f"name it {package}")
         for source in _within(package, _folders(modules[package]), exclude):
             if (everything and source.path is not None) or source.defines_tables():
-                modules[source.name] = imported(source.name, app_dir, "models", Remedy.EXCLUDE_MODULE)
+                try:
+                    modules[source.name] = imported(source.name, app_dir, "models", Remedy.EXCLUDE_MODULE)
+                except ConfigError as error:
+                    if failed is None:
+                        raise
+                    failed(error)
     return list(modules.values())
 
 

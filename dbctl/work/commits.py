@@ -55,6 +55,7 @@ class Ending:
         before_commit: Called when all is ready to be committed; what it raises rolls all back.
         deadline: By when the COMMIT has to be answered, or the connection is cut.
         commits: What hears of the unit's own commits.
+        by: What commits the session; its own method unless given.
     """
 
     session: Session
@@ -65,6 +66,7 @@ class Ending:
     before_commit: Callable[[], None] | None = None
     deadline: Deadline | None = None
     commits: OwnCommits | None = None
+    by: Callable[[], None] | None = None
 
     def conclude(self) -> None:
         """Load what is missing, commit, and close; in a dry run, roll back.
@@ -73,15 +75,27 @@ class Ending:
             OutOfTime: The COMMIT was not answered by the deadline, and all is rolled back.
             OutcomeUnknown: The connection was lost during COMMIT, and the server can't be asked.
         """
+        if not self.dry_run:
+            self.keep()
+            self.session.close()
+            return
         self._refuse_doomed()
         _complete(self.session)
-        if not self.dry_run:
-            self._commit()
-        elif self.backend.check_deferred:
+        if self.backend.check_deferred:
             self.session.connection().exec_driver_sql(self.backend.check_deferred)
-        if self.dry_run:
-            self.session.expunge_all()  # a rollback would empty the objects, which are to be shown
+        self.session.expunge_all()  # a rollback would empty the objects, which are to be shown
         self.session.close()
+
+    def keep(self) -> None:
+        """Load what is missing and commit; the session stays open, with its objects.
+
+        Raises:
+            OutOfTime: The COMMIT was not answered by the deadline, and all is rolled back.
+            OutcomeUnknown: The connection was lost during COMMIT, and the server can't be asked.
+        """
+        self._refuse_doomed()
+        _complete(self.session)
+        self._commit()
 
     def abandon(self, error: BaseException) -> DbctlError | None:
         """Roll back, and return dbctl's error for this one, or None where it is none of the database's."""
@@ -136,7 +150,7 @@ class Ending:
         began = time.monotonic()
         try:
             with self._in_time():
-                self.session.commit()
+                (self.by or self.session.commit)()
         except Exception as error:
             failure = self.backend.translate(error, committing=True)
             if not isinstance(failure, ConnectError):

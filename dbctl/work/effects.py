@@ -17,6 +17,8 @@ class Effects:
         writes: It means to write; it gets `--dry-run`, and a transaction that may write.
         creates: Connecting for it may create the database where that is a file.
         unless: The option with which it only looks.
+        only_with: The option without which it only looks.
+        asks: Where the profile is protected it asks by itself, by `Database.agree`, when it knows what it would commit.
         repeatable: It may be run again, in a new transaction, where other transactions got in its way: all that it does
             is in the database, and is rolled back before that. What only reads may always.
         owns_terminal: It sees to signals itself: a server, an editor, a shell.
@@ -27,12 +29,15 @@ class Effects:
         retries: How often it is run again unless that is said.
         names_function: Its first argument may name a service's own function (`package.module:function`), which is then
             the command in its place.
+        reads_protected_unless: The option without which it only reads a protected profile, which is not confirmed then.
         passes_words_on: It hands the rest of the line to another program's own parser, from the first word on.
     """
 
     writes: bool = False
     creates: bool = False
     unless: str | None = None
+    only_with: str | None = None
+    asks: bool = False
     repeatable: bool = True
     owns_terminal: bool = False
     partial: bool = False
@@ -40,31 +45,53 @@ class Effects:
     loses: Callable[..., str] | None = None
     retries: int = 3
     names_function: bool = False
+    reads_protected_unless: str | None = None
     passes_words_on: bool = False
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
-        return replace(self, writes=False) if self.unless and arguments.get(self.unless) else self
+        looks = (self.unless and arguments.get(self.unless)) or (self.only_with and not arguments.get(self.only_with))
+        return replace(self, writes=False) if looks else self
+
+    def spares_protected(self, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether it only reads a protected profile when it is run with these arguments."""
+        return self.reads_protected_unless is not None and not arguments.get(self.reads_protected_unless)
 
 
 def writes(
     *,
     creates: bool = False,
     unless: str | None = None,
+    only_with: str | None = None,
+    asks: bool = False,
     repeatable: bool = False,
     loses: Callable[..., str] | None = None,
     retries: int = Effects.retries,
+    reads_protected_unless: str | None = None,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Mark a command function as one that writes: `@writes()`.
 
     Args:
         creates: Connecting for it may create the database where that is a file.
         unless: The name of its option with which it only looks.
+        only_with: The name of its option without which it only looks.
+        asks: Whether it asks by itself where the profile is protected, as in `Effects`.
         repeatable: Whether it may be run again where other transactions got in its way.
         loses: Says what is lost by it, for the question that a protected profile asks; as in `Effects`.
         retries: How often it is run again unless that is said.
+        reads_protected_unless: The name of its option without which it only reads a protected profile.
     """
-    return _mark(writes=True, creates=creates, unless=unless, repeatable=repeatable, loses=loses, retries=retries)
+    return _mark(
+        writes=True,
+        creates=creates,
+        unless=unless,
+        only_with=only_with,
+        asks=asks,
+        repeatable=repeatable,
+        loses=loses,
+        retries=retries,
+        reads_protected_unless=reads_protected_unless,
+    )
 
 
 def owns_terminal(function: CommandFunction) -> CommandFunction:

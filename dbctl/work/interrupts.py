@@ -1,4 +1,4 @@
-"""Hearing SIGINT while the main thread waits inside of a driver's C code.
+"""Hearing SIGINT, or SIGTERM, while the main thread waits inside of a driver's C code.
 
 Python runs a signal's handler, which raises KeyboardInterrupt, between two of the main thread's steps: a thread that
 waits in libpq or in SQLite takes none. But what Python has in C writes each signal's number to a descriptor at once,
@@ -11,19 +11,20 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 
 @contextmanager
-def on_interrupt(act: Callable[[], object]) -> Iterator[None]:
+def on_interrupt(act: Callable[[int], object], numbers: Collection[int] = (signal.SIGINT,)) -> Iterator[None]:
     """Have something called, in another thread, whenever SIGINT comes during the block.
 
     So it is in the main thread, where SIGINT raises KeyboardInterrupt, and where nobody else, such as an event loop,
     has taken what Python writes the signals to; elsewhere the block is run as it is.
 
     Args:
-        act: What to call; it must not wait.
+        act: What to call, with the signal's number; it must not wait.
+        numbers: The signals that are heard; what Python has no handler for is not.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -38,11 +39,12 @@ def on_interrupt(act: Callable[[], object]) -> Iterator[None]:
         signal.set_wakeup_fd(before)
         yield
         return
-    ear.acts.append(act)
+    heard = (frozenset(numbers), act)
+    ear.acts.append(heard)
     try:
         yield
     finally:
-        ear.acts.remove(act)
+        ear.acts.remove(heard)
         signal.set_wakeup_fd(before)
 
 
@@ -50,7 +52,7 @@ class _Ear:
     """The thread that hears, which starts with the first block."""
 
     def __init__(self) -> None:
-        self.acts: list[Callable[[], object]] = []
+        self.acts: list[tuple[Collection[int], Callable[[int], object]]] = []
         self._ends: tuple[socket.socket, socket.socket] | None = None
 
     def descriptor(self) -> int:
@@ -63,9 +65,10 @@ class _Ear:
 
     def _hear(self, signals: socket.socket) -> None:
         while heard := signals.recv(64):
-            if signal.SIGINT in heard:
-                for act in list(self.acts):
-                    act()
+            for number in heard:
+                for numbers, act in list(self.acts):
+                    if number in numbers:
+                        act(number)
 
 
 def _begin_anew() -> None:

@@ -8,9 +8,10 @@ nothing of it can be committed any more, whatever the thread still does.
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -82,8 +83,8 @@ class Supervisor:
                 return future.result()
             assert self.deadline is not None, "without one the wait has no end"
             reason: BaseException = self.deadline.error()
-        except (KeyboardInterrupt, Terminated) as signal:
-            reason = signal
+        except (KeyboardInterrupt, Terminated) as ending:
+            reason = ending
         try:
             if not self._end():
                 self._cancel(lambda seconds: is_done(future, seconds))
@@ -109,7 +110,7 @@ class Supervisor:
         return future.result()
 
     @contextmanager
-    def within(self, deadline: float | None) -> Iterator[None]:
+    def within(self, deadline: float | None, heard: Collection[int] = (signal.SIGINT,)) -> Iterator[None]:
         """End the block, which is run in the caller's own thread, when its time is over.
 
         What a server runs for it is ended at once; what it computes by itself goes on, and can't be committed. SIGINT
@@ -117,18 +118,21 @@ class Supervisor:
 
         Args:
             deadline: Seconds, or None for as long as it takes.
+            heard: The signals that do so; SIGTERM among them where its handler raises `Terminated`.
 
         Raises:
             OutOfTime: The deadline is over; all is rolled back.
         """
         over = threading.Event()
         interrupts: list[Future[None]] = []
+        reasons: list[type[BaseException]] = []
 
         def end() -> None:
             if not over.wait(deadline) and not self._end():
                 self._end_or_cut(over)
 
-        def interrupt() -> None:
+        def interrupt(number: int) -> None:
+            reasons.append(KeyboardInterrupt if number == signal.SIGINT else Terminated)
             first = not interrupts
             interrupts.append(started(lambda: self._interrupt(over, first=first)))
 
@@ -136,11 +140,11 @@ class Supervisor:
             self.deadline = Deadline(deadline)
             threading.Thread(target=end, name="dbctl-deadline", daemon=True).start()
         try:
-            with watched_by(self), on_interrupt(interrupt):
+            with watched_by(self), on_interrupt(interrupt, heard):
                 yield
         except (Ended, DbctlError) as error:
             if interrupts and not self._committing:
-                raise KeyboardInterrupt from error  # Python's own is lost where psycopg2 has just called into it
+                raise reasons[0] from error  # Python's own is lost where psycopg2 has just called into it
             if self.deadline and self._ended.is_set() and not self._committing:
                 late = self.deadline.error()
                 late.left = getattr(error, "left", "")

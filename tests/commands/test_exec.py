@@ -10,6 +10,7 @@ import pytest
 
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.servers.system import UNSTABLE
 
 WRITE_DOWN = """
 import json, os, sys
@@ -44,10 +45,12 @@ def test_a_program_finds_the_connection_in_a_url(
     assert on_database.ok("exec", *said, "--", sys.executable, "-c", CONNECT).out == "42\n"
 
 
+# Oracle's own, where it could be had; this machine's may be MariaDB's by another name.
+MYSQL = next((str(one) for one in [UNSTABLE / "usr" / "bin" / "mysql"] if one.exists()), "mysql")
 CLIENTS = {
     "postgresql": ["psql", "-At", "-c", "SELECT current_database(), ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"],
     "mariadb": ["mariadb", "-N", "-e", "SELECT database(); SHOW STATUS LIKE 'Ssl_version'"],
-    "mysql": ["mysql", "-N", "-e", "SELECT database(); SHOW STATUS LIKE 'Ssl_version'"],
+    "mysql": [MYSQL, "-N", "-e", "SELECT database(); SHOW STATUS LIKE 'Ssl_version'"],
 }
 
 

@@ -159,8 +159,17 @@ def test_tls_that_is_required_and_not_offered_is_told_at_once(dbctl: Dbctl) -> N
     assert "profile x: TLS failed: " in result.err
 
 
-def test_a_file_that_is_not_there_is_not_waited_for(dbctl: Dbctl) -> None:
-    assert on_profiles(dbctl, '[profiles.x]\nurl = "sqlite:///no.db"\n')("ping", "-p", "x", "--wait", "300").code == 4
+@DRIVERS
+def test_a_file_that_the_first_to_write_makes_is_not_waited_for(dbctl: Dbctl, driver: str) -> None:
+    run = on_profiles(dbctl, '[profiles.x]\nurl = "sqlite:///no.db"\n')
+    assert run.ok("ping", "-p", "x", "--wait", "300", "--driver", driver, "--json").json["server"] == "SQLite"
+    assert not (dbctl.cwd / "no.db").exists()
+    assert run("ping", "-p", "x", "--driver", driver).code == 4
+
+
+def test_a_directory_that_is_not_there_is_not_waited_for(dbctl: Dbctl) -> None:
+    run = on_profiles(dbctl, '[profiles.x]\nurl = "sqlite:///no/no.db"\n')
+    assert run("ping", "-p", "x", "--wait", "300").code == 4
 
 
 # --- the end of the time ----------------------------------------------------------------------------------------------

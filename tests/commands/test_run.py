@@ -52,6 +52,18 @@ def test_async_functions_are_run_by_the_async_driver(service: Service) -> None:
     ]
 
 
+def test_an_async_connection_is_in_the_unit_of_work_and_an_engine_is_not(service: Service) -> None:
+    assert service.dbctl.ok("run", "fleet.aio:on_a_connection", "--dry-run", "--json").json["value"] == 1
+    assert service.ships == set()
+    refused = service.dbctl("run", "fleet.aio:on_a_connection", "--commits", "--strict")
+    assert refused.code == 1
+    assert f"{line_of('aio', 'await connection.commit()')} commits by itself" in refused.err
+    assert service.ships == set()
+    assert service.dbctl.ok("run", "fleet.aio:on_an_engine", "--json").json == {"value": "Engine"}
+    assert service.dbctl.ok("run", "fleet.aio:on_a_connection", "--json").json == {"value": 2}
+    assert service.ships == {"Engine", "Linked"}
+
+
 @pytest.mark.parametrize("function", ["fleet.seed:commit", "fleet.aio:commit"])
 def test_one_that_commits_by_itself_is_told_by_its_line(service: Service, function: str) -> None:
     result = service.dbctl.ok("run", function, "--quiet")

@@ -108,6 +108,29 @@ def test_a_stamp_says_where_the_database_is_and_runs_nothing(
     assert database.execute("SELECT version_num FROM alembic_version") == []
 
 
+def test_a_stamp_shows_once_where_the_database_is(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    made = service()
+    made.add("c1", "a1", "pass", doc="another branch")
+
+    def shown(*words: str) -> list[str]:
+        result = on_database.ok("migrate", "stamp", *words, "--json")
+        told = [line for line in result.err.splitlines() if line.startswith("dbctl: stamp ")]
+        rows = [row["revision"] for row in result.json]
+        assert len(told) == len(rows), result.err
+        return rows
+
+    assert sorted(shown("heads")) == ["a3", "c1"]
+    assert shown("base") == ["base"]
+    assert database.execute("SELECT version_num FROM alembic_version") == []
+    shown("heads")
+    assert shown("--purge", "base") == ["base"]
+    assert database.execute("SELECT version_num FROM alembic_version") == []
+    shown("a2")
+    assert shown("a2") == ["a2"]
+
+
 def test_a_revision_without_a_script_is_told_and_can_be_stamped_away(
     on_database: Dbctl, database: TestDatabase, service: MakeService
 ) -> None:

@@ -1,5 +1,7 @@
 """`--dry-run` and `--sql`: what would be run, and nothing stays of it."""
 
+import pytest
+
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.migrations.conftest import MakeService
@@ -42,6 +44,17 @@ def test_a_dry_run_shows_a_percent_sign_as_it_is_written(on_database: Dbctl, ser
     body += "op.execute(sa.table('runs', sa.column('revision', sa.String)).insert().values(revision='5 %'))"
     made.add("a4", "a3", body)
     shown = on_database.ok("migrate", "upgrade", "--dry-run").out
+    assert "LIKE 'b%';" in shown
+    assert "VALUES ('5 %');" in shown
+
+
+@pytest.mark.parametrize("env", ["generic", "async"])
+def test_sql_shows_a_percent_sign_as_it_is_written(env: str, on_database: Dbctl, service: MakeService) -> None:
+    made = service(env)
+    body = "op.execute(\"UPDATE runs SET revision = 'x' WHERE revision LIKE 'b%'\")\n"
+    body += "op.execute(sa.table('runs', sa.column('revision', sa.String)).insert().values(revision='5 %'))"
+    made.add("a4", "a3", body)
+    shown = on_database.ok("migrate", "upgrade", "--sql").out
     assert "LIKE 'b%';" in shown
     assert "VALUES ('5 %');" in shown
 

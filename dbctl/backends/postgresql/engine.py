@@ -12,14 +12,14 @@ from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg, audit
-from dbctl.backends.postgresql.definitions import PostgreSQLDefinitions
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
+from dbctl.backends.postgresql.inventory import PostgreSQLInventory
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, addresses_of, option_problems, places
 from dbctl.backends.postgresql.passfile import password_in_file
 from dbctl.backends.postgresql.programs import PostgreSQLPrograms
+from dbctl.backends.postgresql.queries import PostgreSQLQueries
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
-from dbctl.backends.postgresql.scripts import PostgreSQLScripts
 from dbctl.backends.tls import system_ca
 from dbctl.errors import ConfigError
 from dbctl.profiles.tls import VERIFYING
@@ -47,8 +47,8 @@ _TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 class PostgreSQL(
     PostgreSQLRelations,
-    PostgreSQLDefinitions,
-    PostgreSQLScripts,
+    PostgreSQLInventory,
+    PostgreSQLQueries,
     PostgreSQLErrors,
     PostgreSQLLocks,
     PostgreSQLPrograms,

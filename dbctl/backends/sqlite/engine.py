@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 import string
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +15,10 @@ from dbctl.backends.audit import Facts
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.sqlite import audit
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
-from dbctl.backends.sqlite.definitions import SQLiteDefinitions
 from dbctl.backends.sqlite.errors import SQLiteErrors
+from dbctl.backends.sqlite.inventory import SQLiteInventory
 from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
-from dbctl.backends.sqlite.scripts import SQLiteScripts
+from dbctl.backends.sqlite.queries import SQLiteQueries
 from dbctl.errors import ConnectError, Remedy, WorkRefused
 from dbctl.profiles.files import absolute
 from dbctl.profiles.query import as_list
@@ -78,7 +77,7 @@ def _missing_directory(path: str) -> str | None:
     return None if os.path.isdir(directory) else str(directory)
 
 
-class SQLite(SQLiteErrors, SQLiteDefinitions, SQLiteScripts, Backend):
+class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, Backend):
     """SQLite, in a file or in memory."""
 
     title = "SQLite"
@@ -199,8 +198,9 @@ class SQLite(SQLiteErrors, SQLiteDefinitions, SQLiteScripts, Backend):
                 Remedy.CREATE_DATABASE,
             )
 
-    def _pretend(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
-        return sqlite3.connect(":memory:", factory=kwargs["factory"]) if _is_missing(args, kwargs) else None
+    def _pretend(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> None:
+        if _is_missing(args, kwargs):
+            args[0] = ":memory:"
 
     def _set_deadline(self, connection: Connection, *_statement: Any) -> None:
         import time

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from sqlmodel import Session, select
+from sqlmodel import Session, func, insert, select
 
 from .models import Ship
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 
 async def add(session: AsyncSession, name: str = "Aeolus") -> Ship:
@@ -41,6 +41,22 @@ async def names(session: AsyncSession) -> AsyncIterator[str]:
     for ship in (await session.execute(select(Ship).order_by(Ship.name))).scalars():
         print("talk")
         yield ship.name
+
+
+async def on_a_connection(connection: AsyncConnection, commits: bool = False) -> int:
+    """Add a ship, and count them."""
+    await connection.execute(insert(Ship).values(name="Linked", tons=1))
+    if commits:
+        await connection.commit()
+    return (await connection.execute(select(func.count()).select_from(Ship))).scalar_one()
+
+
+async def on_an_engine(engine: AsyncEngine) -> str:
+    """Use two connections of an engine, each with a transaction of its own."""
+    async with engine.begin() as one:
+        await one.execute(insert(Ship).values(name="Engine", tons=1))
+    async with engine.connect() as another:
+        return (await another.execute(select(Ship.name))).scalar_one()
 
 
 async def on_a_session(session: Session) -> str:
