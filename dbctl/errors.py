@@ -97,7 +97,7 @@ class ConnectError(DbctlError):
 
     Args:
         message: What is wrong.
-        stage: The step that failed: "name resolution", "TCP", "TLS", "login", "database" or "SELECT 1".
+        stage: The step that failed: "tunnel", "name resolution", "TCP", "TLS", "login", "database" or "SELECT 1".
         hint: What to do about it.
         transient: Whether it may heal by itself, as where the server is about to start.
     """
