@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbctl.backends.base import Missing
 from dbctl.connections.connector import async_opened, opened
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from dbctl.backends.base import Backend
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,13 @@ async def async_ping(
             return await connection.run_sync(_measure, connector.backend, connects, count, steps)
 
 
-def ping_when_up(profile: Profile, seconds: float, attempt: Callable[[Profile], PingReport]) -> PingReport:
-    """Ping until it succeeds, with growing pauses.
+def when_up(profile: Profile, seconds: float, attempt: Callable[[Profile], T]) -> T:
+    """Try until a database answers, with growing pauses, and return what the try does.
 
     Args:
         profile: Where to.
         seconds: How long it may take in all, the try under way included.
-        attempt: Pings once, by a profile with less time to connect where little is left.
+        attempt: Tries once, by a profile with less time to connect where little is left.
 
     Raises:
         ConnectError: It fails in a way that no waiting heals.

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.audit import Facts, ServerUsage
+from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis
 from dbctl.backends.inventory import Inventory
 from dbctl.backends.locks import Locks
@@ -49,7 +50,9 @@ class Missing(Enum):
     PRETEND = "work on an empty database in memory"
 
 
-class Backend(Tunnelled, DriverOptions, Relations, Inventory, Migrating, Queries, Programs, Diagnosis, Locks):
+class Backend(
+    Tunnelled, DriverOptions, Relations, Inventory, Migrating, Queries, Programs, Databases, Diagnosis, Locks
+):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 
     drivers: ClassVar[Sequence[str]]

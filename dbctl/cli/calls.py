@@ -45,6 +45,8 @@ class Call:
     deliver: Callable[[Any], Any]
     repeatable: Callable[[], bool]
     own: bool = False
+    chosen: Profile | None = None
+    """The profile, where it is chosen and confirmed already."""
 
     def on(self, *needed: Any) -> Any:
         """Call the function on what it needs."""
@@ -75,6 +77,8 @@ class Call:
         """
         from dbctl.cli.prompts import can_ask, confirm
 
+        if self.chosen is not None:
+            return self.chosen
         profiles = self.profiles()
         profile = profiles.select()
         if self.terms.skip_locked and profile.lock is None:
@@ -82,7 +86,10 @@ class Call:
         if self.effects.writes:
             origin = profiles.choice().origin
             _log.info("%s: %s%s", profile.called, profile.place, f" ({origin})" if origin else "")
-            if self._is_asked(profile) and not (self.effects.asks and self.terms.confirm is None and can_ask()):
+            if self.effects.asks_for:
+                word = self.effects.asks_for(profile, **self.arguments)
+                confirm(profile, self.terms.confirm, lambda: self._loss(profile), word=word)
+            elif self._is_asked(profile) and not (self.effects.asks and self.terms.confirm is None and can_ask()):
                 confirm(profile, self.terms.confirm, lambda: self._loss(profile))
         return profile
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from dbctl.cli.adapter import subcommand
+from dbctl.cli.calls import Call
 from dbctl.cli.docstrings import parameters_in
 from dbctl.cli.line import CONFIG_OPTIONS, value_named
 from dbctl.cli.openers import LOCKED_PROFILE, NOTHING, known_opener
@@ -19,8 +20,10 @@ from dbctl.cli.options import Globals, Terms
 from dbctl.cli.parameters import option, refuse_unknown, value_kind
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles.words import nearest
+from dbctl.results import drawn
 from dbctl.tables.options import AppDir
 from dbctl.work.effects import effects_of
+from dbctl.work.functions import OwnFunction
 
 _TARGET = re.compile(r"(?!\d)[\w.]+:(?!\d)[\w.]+")
 _STDIN = Path("/dev/stdin")
@@ -59,6 +62,39 @@ def function_named(command: Any, context: Any, words: Sequence[str]) -> tuple[st
     found = _command(target, _app_dir(context, words))
     found.page = command.page
     return target, found, [*words[:index], *words[index + 1 :]]
+
+
+def calling(target: str, call: Call) -> Callable[[], Any]:
+    """Return what calls a service's own function as the command `run` does, on a profile that is chosen already.
+
+    Args:
+        target: The function, `package.module:function`.
+        call: The call of the command for which it is called.
+
+    Raises:
+        ConfigError: Its module can't be imported, or it needs an option.
+        UsageError: There is no such function.
+    """
+    assert call.chosen is not None, "the profile is chosen"
+    found = _function(target, call.chosen.app_dir or ".")
+    parameters = _signature(found, target)
+    function = _plain(found)
+    opener, needs_first = _needed(parameters, _hints(function, target))
+    for one in parameters[1:] if needs_first else parameters:
+        if one.default is one.empty and one.kind not in {one.VAR_KEYWORD, one.VAR_POSITIONAL}:
+            raise ConfigError(f"{target}: its parameter {one.name} has no default, and nobody is asked for it")
+    own = OwnFunction(function)
+    effects = replace(effects_of(function), writes=True, repeatable=True, retries=0)
+    terms = replace(call.terms, retries=0)
+    return own.telling(
+        opener.prepare(replace(call, function=own, arguments={}, terms=terms, effects=effects, deliver=drawn, own=True))
+    )
+
+
+def _needed(parameters: Sequence[Parameter], hints: Mapping[str, Any]) -> tuple[Opener, bool]:
+    """Return how what a function's first parameter asks for is opened, and whether it asks for anything."""
+    opener = _opener(hints.get(parameters[0].name)) if parameters else None
+    return (NOTHING, False) if opener is None else (opener, True)
 
 
 def _values(command: Any, words: Sequence[str]) -> Iterator[int]:
@@ -105,11 +141,8 @@ def _command(target: str, app_dir: str) -> Any:
     function = _plain(found)
     hints = _hints(function, target)
     _refuse(target, parameters, hints)
-    needed = hints.get(parameters[0].name) if parameters else None
-    opener = _opener(needed)
-    if opener is None:
-        opener = NOTHING
-    else:
+    opener, needs_first = _needed(parameters, hints)
+    if needs_first:
         parameters.pop(0)
     for one in parameters:
         if known_opener(hints.get(one.name)) is not None:

@@ -64,6 +64,10 @@ OPENERS: Mapping[str, Opener] = {
         ("timeout", "deadline"),
         ("lock_timeout", "lock_wait", "no_lock", "retries", "dry_run", "confirm"),
     ),
+    "dbctl.setup.Undertaking": Opener(
+        opening.on_undertaking, ("timeout", "deadline"), ("lock_timeout", "lock_wait", "confirm")
+    ),
+    "dbctl.databases.places.Place": Opener(opening.on_place, ("deadline",), ("confirm",)),
     "dbctl.manual.Manual": Opener(opening.on_manual, profiles=False, hushed=False),
     "sqlmodel.ext.asyncio.session.AsyncSession": in_unit_of_work(lambda database: database.session, by_loop=True),
     "sqlalchemy.ext.asyncio.session.AsyncSession": in_unit_of_work(lambda database: database.session, by_loop=True),

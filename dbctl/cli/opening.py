@@ -116,6 +116,9 @@ def _performed(
 
 
 def _asking(call: Call, database: Any) -> Any:
+    from dbctl.cli.prompts import ask_new_password
+
+    database = replace(database, ask=ask_new_password)
     if not call.effects.asks:
         return database
     return replace(database, agree=lambda what: call.agree(database.profile, what))
@@ -224,6 +227,35 @@ def on_migrations(call: Call) -> Work:
         if terms.dry_run:
             _log.info("dry run: all of it is rolled back, nothing is committed")
         return result
+
+    return work
+
+
+def on_place(call: Call) -> Work:
+    """Hand over the place of a database that may not be there."""
+    profile = call.profile()
+
+    def work() -> Any:
+        from dbctl.databases.places import Place
+
+        return call.on(Place(profile, call.supervisor.pause))
+
+    return work
+
+
+def on_undertaking(call: Call) -> Work:
+    """Hand over the database that is to be set up, and what finds a service's own functions for it."""
+    profile = call.profile()
+
+    def function(target: str) -> Work:
+        from dbctl.cli.functions import calling
+
+        return calling(target, replace(call, chosen=profile))
+
+    def work() -> Any:
+        from dbctl.setup import Undertaking
+
+        return call.on(Undertaking(profile, call.supervisor, function))
 
     return work
 

@@ -21,21 +21,52 @@ def ask_password(profile: str) -> str:
     Raises:
         UsageError: There is no terminal to ask on.
     """
-    from getpass import getpass
-
     from dbctl.profiles.model import called
 
     if not can_ask():
         raise UsageError("--ask-password: there is no terminal to ask on", "name a source, such as password_env")
     with _asking:  # one profile at a time
-        _as_it_was.append(termios.tcgetattr(sys.stdin))
         try:
-            return getpass(f"Password of {called(profile)}: ", stream=sys.stderr)
+            return _unseen(f"Password of {called(profile)}: ")
         except EOFError:
-            sys.stderr.write("\n")  # Ctrl-D leaves the cursor behind the question
             raise UsageError("--ask-password: no password was typed") from None
-        finally:
-            restore_terminal()
+
+
+def ask_new_password(whose: str) -> str:
+    """Ask twice for a password that is to be, without showing what is typed.
+
+    Args:
+        whose: Whose it is to be.
+
+    Raises:
+        UsageError: There is no terminal to ask on, or what was typed differs.
+    """
+    if not can_ask():
+        raise UsageError(
+            f"{whose}: there is no password, and no terminal to ask on", "name --password-env or --password-file"
+        )
+    with _asking:
+        try:
+            typed = _unseen(f"Password of the new {whose}: ")
+            again = _unseen("Once more: ")
+        except EOFError:
+            raise UsageError(f"{whose}: no password was typed") from None
+    if typed != again:
+        raise UsageError(f"{whose}: the two passwords that were typed differ", "try again")
+    return typed
+
+
+def _unseen(question: str) -> str:
+    from getpass import getpass
+
+    _as_it_was.append(termios.tcgetattr(sys.stdin))
+    try:
+        return getpass(question, stream=sys.stderr)
+    except EOFError:
+        sys.stderr.write("\n")  # Ctrl-D leaves the cursor behind the question
+        raise
+    finally:
+        restore_terminal()
 
 
 def restore_terminal() -> None:
@@ -49,7 +80,11 @@ _as_it_was: list[Any] = []
 
 
 def confirm(
-    profile: Profile, said: str | None, loss: Callable[[], str] = lambda: "", check: Callable[[], None] = lambda: None
+    profile: Profile,
+    said: str | None,
+    loss: Callable[[], str] = lambda: "",
+    check: Callable[[], None] = lambda: None,
+    word: str | None = None,
 ) -> None:
     """Have the name of a protected profile said, or typed, before something is written there.
 
@@ -58,13 +93,16 @@ def confirm(
         said: The name that was said with --confirm.
         loss: Returns what would be lost, as a sentence without its end, or nothing; called where a person is asked.
         check: Called now and then while the answer is waited for; what it raises ends that.
+        word: What has to be said instead, whether the profile is protected or not.
 
     Raises:
         ConfirmationNeeded: It was not.
     """
+    wanted = word or profile.name
     if said is None and can_ask():
         what = loss() or f"{profile.shown_url} is protected"
-        sys.stderr.write(f"{what}. Type its profile's name, {profile.name}, to go on: ")
+        asked = word or f"its profile's name, {wanted},"
+        sys.stderr.write(f"{what}. Type {asked} to go on: ")
         sys.stderr.flush()
         line = typed_line(check)
         if not line.endswith("\n"):
@@ -73,9 +111,10 @@ def confirm(
         typed, left = "what was typed", "nothing is changed"
     else:
         typed, left = f"--confirm={said}", "nothing was connected to"
-    if said != profile.name:
-        wrong = f": {typed} is not its name" if said else ""
-        raise ConfirmationNeeded(f"{profile.called} is protected{wrong}; {left}", f"say --confirm={profile.name}")
+    if said != wanted:
+        wrong = f": {typed} is not {'that' if word else 'its name'}" if said else ""
+        why = f": all data would be lost, and {word} is not confirmed" if word else " is protected"
+        raise ConfirmationNeeded(f"{profile.called}{why}{wrong}; {left}", f"say --confirm={wanted}")
 
 
 def can_ask() -> bool:

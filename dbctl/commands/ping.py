@@ -64,7 +64,7 @@ def ping(
         profile = profiles.select(name)
         if wait is None:
             return attempt(profile)
-        report = probe.ping_when_up(profile, wait, partial(attempt, count=1))
+        report = probe.when_up(profile, wait, partial(attempt, count=1))
         return report if count == 1 else attempt(profile)
 
     if several := _several(profiles, names or [], every=every):

@@ -50,19 +50,30 @@ def locate(profile: Profile) -> Location:
     Raises:
         ConfigError: There is nothing of the kind.
     """
-    if profile.alembic is not None:
-        return _named(Path(profile.alembic), f"{profile.origins.get('alembic', profile.called)}: alembic")
-    if variable := os.environ.get("ALEMBIC_CONFIG"):
-        return _named(Path(variable), "ALEMBIC_CONFIG")
-    places = [Path(), *([Path(profile.app_dir)] if profile.app_dir else [])]
-    for place in places:
-        if found := _in_directory(place):
-            return found
-    where = " and ".join(dict.fromkeys(map(str, places)))
+    if found := located(profile):
+        return found
+    where = " and ".join(dict.fromkeys(map(str, _places(profile))))
     raise ConfigError(
         f"alembic: there is no {INI}, and no [tool.alembic] in a {TOML}, in {where}",
         Remedy.BEGIN_ALEMBIC,
     )
+
+
+def located(profile: Profile) -> Location | None:
+    """Return what `locate` does, or None where there is nothing of the kind.
+
+    Raises:
+        ConfigError: It is named, and is not there.
+    """
+    if profile.alembic is not None:
+        return _named(Path(profile.alembic), f"{profile.origins.get('alembic', profile.called)}: alembic")
+    if variable := os.environ.get("ALEMBIC_CONFIG"):
+        return _named(Path(variable), "ALEMBIC_CONFIG")
+    return next(filter(None, map(_in_directory, _places(profile))), None)
+
+
+def _places(profile: Profile) -> list[Path]:
+    return [Path(), *([Path(profile.app_dir)] if profile.app_dir else [])]
 
 
 def _named(path: Path, origin: str) -> Location:

@@ -211,6 +211,8 @@ class Profiles:
             yield Layer({"models": list(SAMPLE.models)}, BUILT_IN_MODELS)
         if self.document.exclude:
             yield Layer({"exclude": self.document.exclude}, str(self.path))
+        if self.document.seed is not None:
+            yield Layer({"seed": self.document.seed}, str(self.path))
         places = {"app_dir": self.document.app_dir, "alembic": self.document.alembic}
         if said := {key: place for key, place in places.items() if place is not None}:
             assert self.path is not None, "it comes from a file"

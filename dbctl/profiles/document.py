@@ -28,6 +28,7 @@ class Document:
     exclude: list[str] = field(default_factory=list)
     app_dir: str | None = None
     alembic: str | None = None
+    seed: str | None = None
     sample: bool = True
     commands: list[str] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)
@@ -76,6 +77,7 @@ _ALLOWED: Mapping[str, tuple[type, str]] = {
     "exclude": (list, 'a list of module names or patterns, such as ["app.legacy", "*.tests"]'),
     "app_dir": (str, 'a directory\'s path, such as "src"'),
     "alembic": (str, 'a path, such as "backend/alembic.ini"'),
+    "seed": (str, 'a module and a function in it, such as "app.seed:main"'),
     "sample": (bool, "true, or false, which takes the sample's commands and tables away"),
     "commands": (list, 'a list of packages of command modules, such as ["app.admin"]'),
     "defaults": (dict, "a table"),

@@ -133,6 +133,11 @@ class Profile(_Table):
     alembic: str | None = Field(
         None, description="the path of an alembic.ini, of a pyproject.toml, or of the directory with the env.py"
     )
+    seed: str | None = Field(
+        None,
+        pattern=r"^[^\W\d][\w.]*:[^\W\d][\w.]*$",
+        description='a module and a function in it, such as "app.seed:main"',
+    )
     pool: Pool = Field(default_factory=Pool, description="a table")
     ssl: Ssl = Field(default_factory=Ssl, description="a table")
     tunnel: Tunnel = Field(default_factory=Tunnel, description="a table")

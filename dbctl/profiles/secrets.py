@@ -37,7 +37,19 @@ def password_of(profile: Profile) -> str | None:
 
 
 def _from_environment(profile: Profile) -> str:
-    variable = str(profile.password_env)
+    return from_environment(str(profile.password_env))
+
+
+def _from_file(profile: Profile) -> str:
+    return from_file(str(profile.password_file))
+
+
+def from_environment(variable: str) -> str:
+    """Return the password in an environment variable.
+
+    Raises:
+        ConfigError: It is not set, or no text.
+    """
     try:
         os.environ[variable].encode()
     except KeyError:
@@ -47,8 +59,13 @@ def _from_environment(profile: Profile) -> str:
     return os.environ[variable]
 
 
-def _from_file(profile: Profile) -> str:
-    path = Path(str(profile.password_file))
+def from_file(name: str) -> str:
+    """Return the password that is the first line of a file.
+
+    Raises:
+        ConfigError: There is none, or others may read the file.
+    """
+    path = Path(name)
     try:
         content = content_of(path)
         problem = exposed(path)

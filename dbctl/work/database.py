@@ -6,12 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dbctl.errors import UsageError
+
 if TYPE_CHECKING:
     from sqlmodel import Session
 
     from dbctl.backends.base import Backend
     from dbctl.profiles import Profile
     from dbctl.work.deadlines import Deadline
+
+
+def _nobody(whose: str) -> str:
+    raise UsageError(f"{whose}: there is no password, and nobody to ask for one", "name its source")
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,8 @@ class Database:
         dry_run: Whether the unit of work will be rolled back at its end.
         agree: Called with what is about to be committed, as the beginning of a sentence; raises ConfirmationNeeded
             where whoever runs the work says no to that.
+        ask: Asks whoever runs the work for a new password, and returns it; called with whose it is to be. Raises
+            UsageError where there is nobody to ask.
     """
 
     session: Session
@@ -32,6 +40,7 @@ class Database:
     profile: Profile
     dry_run: bool = False
     agree: Callable[[str], None] = lambda _what: None
+    ask: Callable[[str], str] = _nobody
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.cursors import marking
 from dbctl.backends.mysql import audit
+from dbctl.backends.mysql.databases import MySQLDatabases
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
 from dbctl.backends.mysql.greeting import offers_tls
 from dbctl.backends.mysql.inventory import MySQLInventory
@@ -43,7 +44,7 @@ def _prefers_tls() -> bool:
     return tuple(pymysql.VERSION[:2]) >= (1, 2)
 
 
-class MySQL(MySQLErrors, MySQLLocks, MySQLInventory, MySQLQueries, MySQLPrograms, Backend):
+class MySQL(MySQLErrors, MySQLLocks, MySQLInventory, MySQLQueries, MySQLPrograms, MySQLDatabases, Backend):
     """MySQL and MariaDB."""
 
     title = "MySQL"

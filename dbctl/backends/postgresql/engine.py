@@ -12,6 +12,7 @@ from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg, audit
+from dbctl.backends.postgresql.databases import PostgreSQLDatabases
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
 from dbctl.backends.postgresql.inventory import PostgreSQLInventory
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
@@ -52,6 +53,7 @@ class PostgreSQL(
     PostgreSQLErrors,
     PostgreSQLLocks,
     PostgreSQLPrograms,
+    PostgreSQLDatabases,
     Backend,
 ):
     """PostgreSQL."""

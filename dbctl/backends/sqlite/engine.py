@@ -15,6 +15,7 @@ from dbctl.backends.audit import Facts
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.sqlite import audit
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
+from dbctl.backends.sqlite.databases import SQLiteDatabases
 from dbctl.backends.sqlite.errors import SQLiteErrors
 from dbctl.backends.sqlite.inventory import SQLiteInventory
 from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
@@ -77,7 +78,7 @@ def _missing_directory(path: str) -> str | None:
     return None if os.path.isdir(directory) else str(directory)
 
 
-class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, Backend):
+class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteDatabases, Backend):
     """SQLite, in a file or in memory."""
 
     title = "SQLite"

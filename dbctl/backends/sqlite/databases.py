@@ -1,0 +1,21 @@
+"""SQLite's databases, which are files, and who has one open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dbctl.backends.base import Backend
+from dbctl.errors import WorkRefused
+from dbctl.profiles.files import absolute
+
+
+class SQLiteDatabases(Backend):
+    """Where the file is."""
+
+    def database_file(self) -> Path | None:
+        """Return the file that the profile names."""
+        database = self.profile.database
+        if self.profile.in_memory or not database or database.startswith("file:"):
+            place = database or "a database in memory"
+            raise WorkRefused(f"{place} is no file's path: it is neither created nor dropped", "name a file")
+        return absolute(database)

@@ -1,0 +1,1 @@
+"""A profile's database as such: whether it is there, created, dropped; and the roles that work in it."""

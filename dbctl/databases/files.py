@@ -1,0 +1,86 @@
+"""Databases that are files: made, and taken away with what SQLite keeps beside them.
+
+https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dbctl.backends import backend_of
+from dbctl.backends.base import Missing
+from dbctl.connections.connector import opened
+from dbctl.errors import WorkRefused
+
+if TYPE_CHECKING:
+    from dbctl.profiles import Profile
+
+_BESIDE = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a database's file: https://sqlite.org/tempfiles.html."""
+
+
+def create(profile: Profile) -> str:
+    """Create a profile's file, empty as SQLite itself makes it, and return its state.
+
+    Raises:
+        ConnectError: There is no directory for it, or nothing can be made there.
+    """
+    with opened(profile, Missing.CREATE) as connector, connector.engine.connect():
+        return "created"
+
+
+def drop(profile: Profile) -> str:
+    """Take a profile's file away, with what is beside it, and return its state.
+
+    Raises:
+        WorkRefused: Another process has it open, or is in a transaction; or the system refuses it.
+    """
+    file = backend_of(profile).database_file()
+    assert file is not None, "its database is a file"
+    if not file.exists():
+        return "missing"
+    if users := list(_processes_with(file)):
+        raise WorkRefused(f"{profile.called}: others have {file.name} open: {', '.join(users)}", "end them first")
+    _refuse_locked(profile)
+    try:
+        for one in (file, *(file.with_name(file.name + end) for end in _BESIDE)):
+            one.unlink(missing_ok=True)
+    except OSError as error:
+        raise WorkRefused(f"{profile.called}: {file} can't be removed: {error.strerror}") from error
+    return "dropped"
+
+
+def _refuse_locked(profile: Profile) -> None:
+    """Refuse a file that another process is at work in: one on another machine or in a container is seen by this alone.
+
+    To leave the write-ahead log is to be alone with the file; where there is none, an exclusive lock is.
+    """
+    patience = profile.model_copy(update={"lock_timeout": profile.lock_timeout or 1.0})
+    with opened(patience, Missing.REFUSE) as connector, connector.engine.connect() as connection:
+        driver_connection = connection.connection.driver_connection
+        assert driver_connection is not None, "it is connected"
+        connection.rollback()
+        if driver_connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+            connection.exec_driver_sql("ROLLBACK")
+            driver_connection.execute("PRAGMA journal_mode = DELETE")
+        driver_connection.execute("BEGIN EXCLUSIVE")
+        driver_connection.execute("ROLLBACK")
+
+
+def _processes_with(file: Path) -> Iterator[str]:
+    """Yield the processes, of those that this user may look at, that have a file open; none where there is no /proc."""
+    found = os.stat(file)
+    for process in Path("/proc").glob("[0-9]*"):
+        if process.name == str(os.getpid()):
+            continue
+        with suppress(OSError):  # it is another user's, or has just ended
+            for descriptor in (process / "fd").iterdir():
+                with suppress(OSError):
+                    one = descriptor.stat()
+                    if (one.st_dev, one.st_ino) == (found.st_dev, found.st_ino):
+                        yield f"process {process.name} ({(process / 'comm').read_text().strip()})"
+                        break
