@@ -38,7 +38,7 @@ class Remedy(StrEnum):
     CREATE_MISSING = "create them"
     CREATE_WITH_SCHEMAS = "create them, and their schemas"
     CREATE_DATABASE = "create it"
-    CREATE_ON_SERVER = "create it there"
+    CREATE_ON_SERVER = "create the database"
     NAME_MAINTENANCE = "name a database that this role may connect to"
     NAME_DATABASE = "name one"
     END_SESSIONS = "end them"

@@ -53,8 +53,6 @@ class Databases:
     """The codes of the errors that say that a database that was to be created is there."""
     database_missing: ClassVar[Collection[Any]] = ()
     """The codes of the errors that say that a database that was to be dropped is not there."""
-    rights_missing: ClassVar[Collection[Any]] = ()
-    """The codes of the errors that say that the role may not."""
     session_missing: ClassVar[Collection[Any]] = ()
     """The codes of the errors that say that a session that was to be ended has ended by itself."""
     template_busy: ClassVar[Collection[Any]] = ()

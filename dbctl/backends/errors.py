@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -80,6 +80,8 @@ class Diagnosis:
     """Whether any error, outside of a savepoint, leaves a transaction that can only be rolled back."""
     column_patterns: ClassVar[Sequence[str]] = ()
     """Regular expressions whose one group is what the database calls the columns, or the key, of a constraint."""
+    rights_missing: ClassVar[Collection[Any]] = ()
+    """The codes of the errors that say that the role may not."""
     no_password: ClassVar[str] = ""
     """The words by which the database, or the driver, says that a login lacked its password."""
     profile: Profile
@@ -163,6 +165,8 @@ class Diagnosis:
             stage = "connection"  # to a socket file
         message = f"{self.profile.called}: {stage} failed: {text}"
         hint = doubt_of(self.profile) if stage == "login" and not transient else ""
+        if stage == "database" and not transient and self.profile.database:
+            hint = "" if self.error_code(error) in self.rights_missing else Remedy.CREATE_ON_SERVER
         if self.no_password and self.no_password in text:
             hint = Remedy.GIVE_PASSWORD
         return ConnectError(message, stage, hint, transient=transient)

@@ -100,7 +100,8 @@ def confirm(
     """
     wanted = word or profile.name
     if said is None and can_ask():
-        what = loss() or f"{profile.shown_url} is protected"
+        usual = f"All data in {word} would be lost" if word else f"{profile.shown_url} is protected"
+        what = loss() or usual
         asked = word or f"its profile's name, {wanted},"
         sys.stderr.write(f"{what}. Type {asked} to go on: ")
         sys.stderr.flush()

@@ -25,7 +25,6 @@ class MySQLDatabases(MySQLRoles):
     wishes = ("encoding", "collation")
     database_exists = (1007,)
     database_missing = (1008,)
-    rights_missing = (1044, 1227)
     session_missing = (1094,)
 
     def has_database(self, connection: Connection, name: str) -> bool:

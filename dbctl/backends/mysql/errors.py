@@ -63,6 +63,7 @@ class MySQLErrors(Diagnosis):
     """How PyMySQL's and asyncmy's errors are read."""
 
     meanings = MEANINGS
+    rights_missing = (1044, 1227)
     no_password = "(using password: NO)"
     column_patterns = (r"(?:[Cc]olumn|Field) '([^']+)'", r"for key '(?:\w+\.)?([^']+)'", r"FOREIGN KEY \(`(.+?)`\) REF")
 

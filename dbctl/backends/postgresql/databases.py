@@ -31,7 +31,6 @@ class PostgreSQLDatabases(PostgreSQLRoles):
     # duplicate_database; and where another run is about to commit its own, unique_violation of the catalog's index
     database_exists = ("42P04", "23505")
     database_missing = ("3D000",)
-    rights_missing = ("42501",)
     template_busy = ("55006",)
 
     def refuse_pooler(self, connection: Connection) -> None:

@@ -66,6 +66,7 @@ class PostgreSQLErrors(Diagnosis):
     """How psycopg2's and asyncpg's errors are read."""
 
     meanings = MEANINGS
+    rights_missing = ("42501",)
     fails_whole = True
     no_password = "no password supplied"
     column_patterns = (r'column "([^"]+)"', r"Key \(([^)]*)\)=")

@@ -36,10 +36,10 @@ ORDER BY 1
 
 # What roles have been promised of tables and sequences to come, by whoever makes them.
 _PROMISED = """
-SELECT DISTINCT nspname, defaclobjtype, rolname, acl.privilege_type
+SELECT nspname, defaclobjtype, rolname, string_agg(DISTINCT acl.privilege_type, ', ')
 FROM pg_default_acl JOIN pg_namespace n ON n.oid = defaclnamespace, aclexplode(defaclacl) acl
 JOIN pg_roles r ON r.oid = acl.grantee
-WHERE defaclobjtype IN ('r', 'S') AND acl.grantee <> defaclrole ORDER BY 1, 2, 3, 4
+WHERE defaclobjtype IN ('r', 'S') AND acl.grantee <> defaclrole GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
 # Who owns tables, and whether whoever asks may hand membership on. Up to PostgreSQL 15 a role may do that for itself,
@@ -63,8 +63,10 @@ SELECT rolsuper OR EXISTS (
 ) FROM pg_roles WHERE rolname = current_user
 """
 
-_TABLES = {Purpose.READONLY: "SELECT", Purpose.APP: "SELECT, INSERT, UPDATE, DELETE"}
-_SEQUENCES = {Purpose.READONLY: "SELECT", Purpose.APP: "USAGE, SELECT, UPDATE"}
+_SCHEMA = {Purpose.READONLY: "USAGE", Purpose.APP: "USAGE", Purpose.MIGRATOR: "USAGE, CREATE"}
+_TABLES = {Purpose.READONLY: "SELECT", Purpose.APP: "SELECT, INSERT, UPDATE, DELETE", Purpose.MIGRATOR: "ALL"}
+_SEQUENCES = {Purpose.READONLY: "SELECT", Purpose.APP: "USAGE, SELECT, UPDATE", Purpose.MIGRATOR: "ALL"}
+_OBJECTS = {"r": "TABLES", "S": "SEQUENCES"}
 
 
 class PostgreSQLRoles(Backend):
@@ -109,10 +111,7 @@ class PostgreSQLRoles(Backend):
         return grants
 
     def _in_schema(self, connection: Connection, schema: str, role: str, purpose: Purpose) -> Iterator[str]:
-        if purpose is Purpose.MIGRATOR:
-            yield f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}"
-            return
-        yield f"GRANT USAGE ON SCHEMA {schema} TO {role}"
+        yield f"GRANT {_SCHEMA[purpose]} ON SCHEMA {schema} TO {role}"
         yield f"GRANT {_TABLES[purpose]} ON ALL TABLES IN SCHEMA {schema} TO {role}"
         yield f"GRANT {_SEQUENCES[purpose]} ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"
         for creator, mine, _ in connection.exec_driver_sql(_CREATORS):
@@ -132,10 +131,9 @@ class PostgreSQLRoles(Backend):
         joins = promised and not connection.exec_driver_sql(_IS_MEMBER, {"name": name}).scalar()
         if joins:
             yield f"GRANT {role} TO CURRENT_USER"
-        for schema, kind, grantee, privilege in promised:
-            objects = "TABLES" if kind == "r" else "SEQUENCES"
+        for schema, kind, grantee, privileges in promised:
             promise = f"ALTER DEFAULT PRIVILEGES FOR ROLE {role} IN SCHEMA {self.identifier(schema)}"
-            yield f"{promise} GRANT {privilege} ON {objects} TO {self.identifier(grantee)}"
+            yield f"{promise} GRANT {privileges} ON {_OBJECTS[kind]} TO {self.identifier(grantee)}"
         if joins:
             yield f"REVOKE {role} FROM CURRENT_USER"
         for owner, may in connection.exec_driver_sql(_OWNERS, {"name": name}):
@@ -146,7 +144,8 @@ class PostgreSQLRoles(Backend):
         """Name the owners whose tables it can't alter, and the creators whose tables to come it can't see."""
         if purpose is Purpose.MIGRATOR:
             owners = connection.exec_driver_sql(_OWNERS, {"name": name})
-            return [f"it can't alter the tables that {owner} owns" for owner, may in owners if not may]
+            hint = f"give them to it with ALTER TABLE … OWNER TO {self.identifier(name)}"
+            return [f"it can't alter the tables that {owner} owns: {hint}" for owner, may in owners if not may]
         creators = connection.exec_driver_sql(_CREATORS)
         return [
             f"of tables that {creator} will make it sees none: {creator} has to grant them, or to create this role"
