@@ -24,13 +24,21 @@ _BESIDE = ("-wal", "-shm", "-journal")
 
 
 def create(profile: Profile) -> str:
-    """Create a profile's file, empty as SQLite itself makes it, and return its state.
+    """Create a profile's file, empty as SQLite itself makes it, and return its state: of several runs one creates it.
 
     Raises:
         ConnectError: There is no directory for it, or nothing can be made there.
     """
-    with opened(profile, Missing.CREATE) as connector, connector.engine.connect():
-        return "created"
+    file = backend_of(profile).database_file()
+    assert file is not None, "its database is a file"
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666))
+    except FileExistsError:
+        return "exists"
+    except OSError:  # SQLite, and who prepares it, say better why
+        with opened(profile, Missing.CREATE) as connector, connector.engine.connect():
+            pass
+    return "created"
 
 
 def drop(profile: Profile) -> str:

@@ -24,8 +24,14 @@ LOAD = ["concurrency", "duration_s", "checkouts", "checkout", "connections_opene
         "overflow_used", "timeouts"]  # fmt: skip
 USAGE = ["in_use", "in_use_by_user", "limit", "headroom"]
 
+SETTING_UP = ["step", "state", "seconds"]
+
 # Scripts read these names: whoever changes one breaks them.
 FIELDS = {
+    "create-database": ["database", "state"],
+    "drop-database --confirm dev.db": ["database", "state"],
+    "reset --confirm dev.db": SETTING_UP,
+    "setup": SETTING_UP,
     "describe hero": [
         *("schema", "table", "kind", "rows", "estimated", "data", "size_of_indexes", "comment", "data_bytes"),
         *("index_bytes", "columns", "indexes", "constraints", "referenced_by", "triggers", "partitions", "drift"),
@@ -78,6 +84,8 @@ SEVERAL = (
     "profiles path",
     "profiles import",
     "query",
+    "reset",
+    "setup",
     "tables",
 )
 # These need a service: one with an alembic, and what a function of it returns is its own.
@@ -91,6 +99,7 @@ MIGRATING = {
     "migrate alembic history": ["text"],
 }
 A_SERVICES_OWN = {("run",)}
+ON_SERVERS = {("create-role",)}  # SQLite has none; its own tests say what it returns
 LISTS = [line for line in FIELDS if "list" in line or line.startswith(SEVERAL)]
 # What a row is written as when there is none.
 EMPTY = {"heroes list": HERO, "teams list": TEAM, "transfers list": TRANSFER}
@@ -107,7 +116,7 @@ def test_json_has_the_fields_that_scripts_were_promised(line: str, on_sample: Db
 def test_every_result_has_its_fields_promised() -> None:
     lines = [tuple(line.split()) for line in [*FIELDS, *MIGRATING]]
     lacking = {words for words in WITH_RESULT if not any(line[: len(words)] == words for line in lines)}
-    assert lacking == A_SERVICES_OWN
+    assert lacking == A_SERVICES_OWN | ON_SERVERS
 
 
 def test_migrations_have_the_fields_that_scripts_were_promised(on_sample: Dbctl) -> None:

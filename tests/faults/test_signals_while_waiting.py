@@ -36,8 +36,11 @@ ROUNDS = dose(6, 250)
 BEHIND: Mapping[str, Sequence[str] | None] = {
     "describe": ["hero"],
     "console": None,  # it owns the terminal, and has tests of its own
+    "create-database": [""],
+    "create-role": ["r --for app --password-env HOME"],
     "doctor": [""],
     "drift": [""],
+    "drop-database": ["--confirm app"],
     "drop-tables": [""],
     "exec": ["--lock nightly -- true"],
     "help": None,
@@ -66,8 +69,10 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "profiles set": None,
     "profiles show": None,
     "query": ["SELECT", "--write SELECT", "--single SELECT"],
+    "reset": ["--confirm app"],
     "run": ["- --param a=b"],
     "serve": None,  # until somebody asks it for something
+    "setup": ["", "--wait 0"],
     "tables": [""],
     "teams add": ["A"],
     "teams list": [""],
