@@ -66,6 +66,17 @@ class Databases:
         """
         return None
 
+    beside: ClassVar[Sequence[str]] = ()
+    """The ends of the names of what the database keeps beside its file."""
+
+    def be_alone(self, driver_connection: Any) -> None:
+        """Do nothing where no other process is at work in the file; else the driver's own error says so.
+
+        Args:
+            driver_connection: The sync driver's, in no transaction.
+        """
+        raise Unsupported(f"{self.title} has no file")
+
     def identifier(self, name: str) -> str:
         """Return a name as an identifier in SQL."""
         raise Unsupported(f"{self.title} has no server")

@@ -60,6 +60,7 @@ class Watcher(Protocol):
 
 
 _watcher: ContextVar[Watcher | None] = ContextVar("dbctl_watcher", default=None)
+_telling: ContextVar[Callable[[], str] | None] = ContextVar("dbctl_telling", default=None)
 
 
 def is_ended() -> bool:
@@ -86,16 +87,25 @@ def may_commit() -> None:
 
 @contextmanager
 def told_if_ended(tell: Callable[[], str]) -> Iterator[None]:
-    """Have whoever watches the block know what tells, as a sentence part or "", what it has committed by now."""
-    watcher = _watcher.get()
+    """Have whoever watches the block know what tells, as a sentence part or "", what it has committed by now.
+
+    Within another such block what that one tells comes first.
+    """
+    watcher, outer = _watcher.get(), _telling.get()
     if watcher is None:
         yield
         return
-    watcher.keep(tell)
+
+    def tell_all() -> str:
+        return "; ".join(filter(None, [outer and outer(), tell()]))
+
+    token = _telling.set(tell_all)
+    watcher.keep(tell_all)
     try:
         yield
     finally:
-        watcher.keep(None)
+        _telling.reset(token)
+        watcher.keep(outer)
 
 
 @contextmanager

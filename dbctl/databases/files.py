@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,8 @@ from dbctl.errors import WorkRefused
 if TYPE_CHECKING:
     from dbctl.profiles import Profile
 
-_BESIDE = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside a database's file: https://sqlite.org/tempfiles.html."""
+_TO_BE_ALONE = 1.0
+"""Seconds for which a lock of another process is waited for, unless the profile says."""
 
 
 def create(profile: Profile) -> str:
@@ -47,7 +47,8 @@ def drop(profile: Profile) -> str:
     Raises:
         WorkRefused: Another process has it open, or is in a transaction; or the system refuses it.
     """
-    file = backend_of(profile).database_file()
+    backend = backend_of(profile)
+    file = backend.database_file()
     assert file is not None, "its database is a file"
     if not file.exists():
         return "missing"
@@ -55,7 +56,7 @@ def drop(profile: Profile) -> str:
         raise WorkRefused(f"{profile.called}: others have {file.name} open: {', '.join(users)}", "end them first")
     _refuse_locked(profile)
     try:
-        for one in (file, *(file.with_name(file.name + end) for end in _BESIDE)):
+        for one in (file, *(file.with_name(file.name + end) for end in backend.beside)):
             one.unlink(missing_ok=True)
     except OSError as error:
         raise WorkRefused(f"{profile.called}: {file} can't be removed: {error.strerror}") from error
@@ -63,20 +64,10 @@ def drop(profile: Profile) -> str:
 
 
 def _refuse_locked(profile: Profile) -> None:
-    """Refuse a file that another process is at work in: one on another machine or in a container is seen by this alone.
-
-    To leave the write-ahead log is to be alone with the file; where there is none, an exclusive lock is.
-    """
-    patience = profile.model_copy(update={"lock_timeout": profile.lock_timeout or 1.0})
-    with opened(patience, Missing.REFUSE) as connector, connector.engine.connect() as connection:
-        driver_connection = connection.connection.driver_connection
-        assert driver_connection is not None, "it is connected"
-        connection.rollback()
-        if driver_connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
-            connection.exec_driver_sql("ROLLBACK")
-            driver_connection.execute("PRAGMA journal_mode = DELETE")
-        driver_connection.execute("BEGIN EXCLUSIVE")
-        driver_connection.execute("ROLLBACK")
+    """Refuse a file that another process is at work in: one elsewhere, as in a container, is seen by this alone."""
+    patience = profile.model_copy(update={"lock_timeout": profile.lock_timeout or _TO_BE_ALONE})
+    with opened(patience, Missing.REFUSE) as connector, closing(connector.engine.raw_connection()) as connection:
+        connector.backend.be_alone(connection.driver_connection)
 
 
 def _processes_with(file: Path) -> Iterator[str]:

@@ -108,7 +108,7 @@ def postgres_place(postgres: Server, dbctl: Dbctl) -> Iterator[Place]:
 
 
 def _made(kind: Kind, dbctl: Dbctl, fixture: Callable[[str], Server]) -> Iterator[Place]:
-    name = f"shop-%_{uuid.uuid4().hex[:8]}"
+    name = f"shop-_{uuid.uuid4().hex[:8]}"
     if kind == "sqlite":
         found = Place(Forked(cwd=dbctl.cwd, home=dbctl.home), kind, f"{name}.db", None)
         found.toml.write_text(f'default = "admin"\n[profiles.admin]\n{found.where}', encoding="utf-8")

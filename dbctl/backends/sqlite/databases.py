@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from dbctl.backends.base import Backend
 from dbctl.errors import WorkRefused
@@ -10,7 +11,15 @@ from dbctl.profiles.files import absolute
 
 
 class SQLiteDatabases(Backend):
-    """Where the file is."""
+    """Where the file is, and whether others use it."""
+
+    beside = ("-wal", "-shm", "-journal")  # https://sqlite.org/tempfiles.html
+
+    def be_alone(self, driver_connection: Any) -> None:
+        """Leave the write-ahead log, which only who is alone can do; then take the exclusive lock for a moment."""
+        driver_connection.execute("PRAGMA journal_mode = DELETE")
+        driver_connection.execute("BEGIN EXCLUSIVE")
+        driver_connection.execute("ROLLBACK")
 
     def database_file(self) -> Path | None:
         """Return the file that the profile names."""
