@@ -117,8 +117,10 @@ def _performed(
 
 def _asking(call: Call, database: Any) -> Any:
     from dbctl.cli.prompts import ask_new_password
+    from dbctl.work.database import Database
 
-    database = replace(database, ask=ask_new_password)
+    if isinstance(database, Database):  # and not that of the async driver
+        database = replace(database, ask=ask_new_password)
     if not call.effects.asks:
         return database
     return replace(database, agree=lambda what: call.agree(database.profile, what))
