@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dbctl.backends.errors import refused_by_sqlalchemy
 from dbctl.connections.connector import async_opened
-from dbctl.connections.watching import current_watcher
+from dbctl.connections.watching import current_watcher, end_with_tasks
 from dbctl.console.ledger import Ledger
 from dbctl.errors import ConnectError, Contention, DbctlError, OutOfTime
 from dbctl.work.commits import Ending
@@ -210,6 +210,7 @@ def opened_on(connector: Connector[Engine], *, read_only: bool, by_loop: bool = 
             opening = async_opened(connector.profile)
             by_async = runner.run(opening.__aenter__())
             held.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
+            end_with_tasks(by_async.sync_engine, by_async.backend)
             session: Any = AsyncCountedSession(by_async.engine, expire_on_commit=False)
             desk = Desk(session, by_async.engine, by_async.backend, read_only=read_only, runner=runner)
         else:
