@@ -46,6 +46,7 @@ class Remedy(StrEnum):
     NAME_APP_DIR = "name the directory that holds it"
     EXCLUDE_MODULE = "leave it out"
     NO_TRANSACTION = "run it without one"
+    RUN_AS_SCRIPT = "run it as a script without a transaction"
     TAKE_OUT_OR_NO_TRANSACTION = "take it out, or run it without one"
     DROP_IN_BATCHES = "raise max_locks_per_transaction, or drop the tables in batches"
     RESUME = "mend what was wrong, and run the rest"
@@ -96,7 +97,7 @@ class ConnectError(DbctlError):
 
     Args:
         message: What is wrong.
-        stage: The step that failed: "name resolution", "TCP", "TLS", "login", "database" or "SELECT 1".
+        stage: The step that failed: "tunnel", "name resolution", "TCP", "TLS", "login", "database" or "SELECT 1".
         hint: What to do about it.
         transient: Whether it may heal by itself, as where the server is about to start.
     """

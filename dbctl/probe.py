@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 class Stages:
     """The steps that a driver does not tell apart, measured on a socket of dbctl's own before the driver connects.
 
-    The driver then does them once more: its connect is all of name resolution, TCP, TLS, login and database.
+    The driver then does them once more: its connect is all of name resolution, TCP, TLS, login and database. Where a
+    tunnel leads to the server, it is the one that does them, and how long it takes to open is what is measured.
     """
 
-    name_resolution_ms: float
-    tcp_ms: float
+    name_resolution_ms: float | None
+    tcp_ms: float | None
+    tunnel_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def ping(profile: Profile, count: int = 1, *, stages: bool = False, missing: Mis
         ConnectError: It can't be reached; `stage` says which step failed.
     """
     with opened(profile, missing) as connector:
-        steps = _time_stages(connector.backend) if stages else None
+        steps = _time_stages(connector.backend, connector.engine) if stages else None
         connects = time_connects(connector.engine)
         with connector.engine.connect() as connection:
             return _measure(connection, connector.backend, connects, count, steps)
@@ -85,7 +87,7 @@ async def async_ping(
     import asyncio
 
     async with async_opened(profile, missing) as connector:
-        steps = await asyncio.to_thread(_time_stages, connector.backend) if stages else None
+        steps = await asyncio.to_thread(_time_stages, connector.backend, connector.sync_engine) if stages else None
         connects = time_connects(connector.sync_engine)
         async with connector.engine.connect() as connection:
             return await connection.run_sync(_measure, connector.backend, connects, count, steps)
@@ -116,7 +118,13 @@ def ping_when_up(profile: Profile, seconds: float, attempt: Callable[[Profile], 
         time.sleep(patience.pause_after(failure))
 
 
-def _time_stages(backend: Backend) -> Stages | None:
+def _time_stages(backend: Backend, holder: object) -> Stages | None:
+    if backend.tunnel:
+        from dbctl.connections.tunnels import tunnel_port
+
+        start = time.perf_counter()
+        tunnel_port(backend, id(holder), backend.profile.connect_timeout)
+        return Stages(None, None, milliseconds(time.perf_counter() - start))
     addresses = backend.addresses()
     if not addresses:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import signal
@@ -10,12 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbctl.errors import Exited, OutOfTime
+from dbctl.runtime.children import dying_with_parent
 from dbctl.runtime.waits import started
 from dbctl.work.database import Turn
 from dbctl.work.signals import hear_signals
@@ -36,9 +36,6 @@ _TO_END = 10.0
 
 _NOT_FOUND, _NOT_RUN = 127, 126
 """What shells exit with where a program is not there, or can't be run."""
-
-_SET_DEATH_SIGNAL = 1
-"""PR_SET_PDEATHSIG (https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html)."""
 
 
 def run_program(turn: Turn, words: Sequence[str], *, scheme: str | None = None) -> None:
@@ -64,8 +61,7 @@ def run_program(turn: Turn, words: Sequence[str], *, scheme: str | None = None) 
     with tempfile.TemporaryDirectory(prefix="dbctl-") as directory:
         environment = environment_of(turn.backend, Path(directory), scheme=scheme)
         try:
-            # It makes one system call, and takes no lock that another thread could hold.
-            dying = _dying_with_parent()
+            dying = dying_with_parent()  # it is not to run on without its lock
             child = subprocess.Popen(words, executable=program, env=environment, preexec_fn=dying)  # noqa: PLW1509
         except OSError as error:
             raise Exited(_NOT_RUN, f"{words[0]} can't be run: {error.strerror}") from error
@@ -145,11 +141,3 @@ def _on_own_terminal() -> bool:
         return os.tcgetpgrp(sys.__stdin__.fileno()) == os.getpgrp()  # type: ignore[union-attr]
     except (AttributeError, OSError, ValueError):
         return False
-
-
-def _dying_with_parent() -> Callable[[], object] | None:
-    """Return what lets the program be ended when this process is killed: it is not to run on without its lock."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None)
-    return lambda: libc.prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import count, starmap
 from typing import Any, Generic, TypeVar
 
@@ -46,16 +46,22 @@ class Rows(Generic[T]):
         columns: The columns' names. One that is there again gets a number, so that no format loses a value.
         values: The rows: each has a value for each column. They may come as they are drawn.
         make: Makes what iterating yields of a row's values.
+        conclude: Called when all is shown, where it comes as it is drawn; what it raises is the command's error.
     """
 
     def __init__(
-        self, columns: Sequence[str], values: Iterable[Sequence[Any]], make: Callable[..., T] | None = None
+        self,
+        columns: Sequence[str],
+        values: Iterable[Sequence[Any]],
+        make: Callable[..., T] | None = None,
+        conclude: Callable[[], None] = lambda: None,
     ) -> None:
         self.columns = told_apart(columns)
         self.values = values
         self.declared = make is not None
         """Whether the rows are of a declared kind."""
         self._make = make
+        self.conclude = conclude
 
     @classmethod
     def of(cls, kind: Callable[..., T], values: Iterable[Sequence[Any]]) -> Rows[T]:
@@ -69,6 +75,55 @@ class Rows(Generic[T]):
     def drawn(self) -> Rows[T]:
         """Return the same rows with all values drawn."""
         return Rows(self.columns, list(self.values), self._make)
+
+
+@dataclass(frozen=True)
+class Single:
+    """One value, shown bare: without a name, and as it is."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one of several statements gave.
+
+    Args:
+        line: The line that it begins in, from 1.
+        statement: Its beginning.
+        changed: How many rows it changed; None where it changes none, or does not count them.
+        rows: Its rows; None where it returns none.
+    """
+
+    line: int
+    statement: str
+    changed: int | None = None
+    rows: Rows[Any] | None = None
+
+
+class Results:
+    """What several statements gave, one after the other.
+
+    Args:
+        values: The results. They may come as they are drawn: the rows of one have to be drawn before the next.
+        conclude: Called when all is shown, where it comes as it is drawn; what it raises is the command's error.
+    """
+
+    def __init__(self, values: Iterable[Result], conclude: Callable[[], None] = lambda: None) -> None:
+        self.values = values
+        self.conclude = conclude
+
+    def drawn(self) -> Results:
+        """Return the same results with all rows drawn."""
+        return Results([replace(one, rows=one.rows and one.rows.drawn()) for one in self.values])
+
+
+class Sections:
+    """Base of a dataclass of which one is shown in sections: its plain fields, and a table for each list of records.
+
+    JSON has it as one object. What has one header has a row for each record of the lists: the list's name, the
+    record's `name`, and its `definition`.
+    """
 
 
 _shower: ContextVar[Callable[[Any], object] | None] = ContextVar("dbctl_shower", default=None)
@@ -94,12 +149,12 @@ def show(result: Any) -> bool:
 
 def is_drawn(result: object) -> bool:
     """Tell whether a command's result is there as a whole, and not yet to be computed or fetched."""
-    return not isinstance(result, Iterator | Rows) or isinstance(getattr(result, "values", None), Sequence)
+    return not isinstance(result, Iterator | Rows | Results) or isinstance(getattr(result, "values", None), Sequence)
 
 
 def drawn(result: Any) -> Any:
     """Return a command's result with all of it computed and fetched."""
-    if isinstance(result, Rows):
+    if isinstance(result, Rows | Results):
         return result.drawn()
     return list(result) if isinstance(result, Iterator) else result
 

@@ -15,6 +15,7 @@ from tests.harness.forked import Forked
 from tests.harness.shared import make_shared
 from tests.marks import marks_of
 from tests.servers.authority import Authority
+from tests.servers.bastion import Bastion
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.mysql import MySQLServer
 from tests.servers.named import named
@@ -90,6 +91,19 @@ def mariadb(authority: Authority) -> Iterator[Server]:
 def mysql(authority: Authority) -> Iterator[Server]:
     """A MySQL server with TLS."""
     yield from _running(MySQLServer, authority)
+
+
+@pytest.fixture(scope="session")
+def bastion() -> Iterator[Bastion]:
+    """An sshd that lets in whoever has its key."""
+    try:
+        made = Bastion()
+    except ServerMissing as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"bastion: {missing}", pytrace=False)
+        pytest.skip(f"bastion: {missing}")
+    with made:
+        yield made
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ SLOW = [
     "commands/test_main_job.py",
     "commands/test_ping_wait.py",
     "connections/test_silence.py",
+    "connections/test_tunnel_lifetime.py",
     "drift/test_drift.py",
     "faults/test_bank*.py",
     "faults/test_cuts.py",

@@ -74,6 +74,7 @@ class Way(Enum):
 
     SOCKET_FILE = "a socket file"
     LOOPBACK = "this machine"
+    TUNNEL = "a tunnel"
     NETWORK = "the network"
 
 

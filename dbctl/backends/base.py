@@ -11,14 +11,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.audit import Facts, ServerUsage
-from dbctl.backends.definitions import Definitions
 from dbctl.backends.errors import Diagnosis
+from dbctl.backends.inventory import Inventory
 from dbctl.backends.locks import Locks
 from dbctl.backends.migrating import Migrating
 from dbctl.backends.options import DriverOptions
 from dbctl.backends.programs import Programs
+from dbctl.backends.queries import Queries
 from dbctl.backends.relations import Relations
-from dbctl.backends.scripts import Scripts
+from dbctl.backends.tunnels import Tunnelled
 from dbctl.errors import ConfigError, Unsupported
 from dbctl.profiles import Profile, password_of
 
@@ -48,7 +49,7 @@ class Missing(Enum):
     PRETEND = "work on an empty database in memory"
 
 
-class Backend(DriverOptions, Relations, Definitions, Migrating, Scripts, Programs, Diagnosis, Locks):
+class Backend(Tunnelled, DriverOptions, Relations, Inventory, Migrating, Queries, Programs, Diagnosis, Locks):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 
     drivers: ClassVar[Sequence[str]]
@@ -70,7 +71,7 @@ class Backend(DriverOptions, Relations, Definitions, Migrating, Scripts, Program
         if self.needs_host and not (profile.host or {"host", "hostaddr", "unix_socket"} & set(profile.query)):
             where = profile.origins.get("driver", profile.called)
             raise ConfigError(f"{where}: host: there is none", f"{self.title} needs a host to connect to")
-        if found := "\n".join(self.problems()):
+        if found := "\n".join([*self.problems(), *(self.tunnel_problems() if self.needs_host else ())]):
             raise ConfigError(found)
 
     # --- engine ---

@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl.backends.origins import LOCK_WAIT, SILENCE, are_one_database, attempt_under_way, origin_of, profile_of_pool
+from dbctl.backends.origins import (
+    LOCK_WAIT,
+    SILENCE,
+    are_one_database,
+    attempt_under_way,
+    heard_before,
+    origin_of,
+    profile_of_pool,
+)
 from dbctl.errors import (
     Conflict,
     ConnectError,
@@ -80,6 +88,14 @@ class Diagnosis:
         """Return the hosts and ports that the driver tries, in its order; none where it is no matter of TCP."""
         raise NotImplementedError
 
+    def tunnel_trouble(self, heard: int | None) -> ConnectError | None:
+        """Return the error that says why the tunnel is at fault for a connection that failed, or None where it is not.
+
+        Args:
+            heard: How many lines it had said before one connected; None where the connection was there.
+        """
+        raise NotImplementedError
+
     def first_silence(self, sock: socket.socket) -> str:
         """Name the step at which a server is silent that has accepted a connection."""
         return "login"
@@ -108,7 +124,11 @@ class Diagnosis:
         if meaning is not None and meaning.stage:
             return meaning.stage
         step = network.failed_step(error)
-        return network.silent_step(self.addresses(), self.first_silence) if step == "silence" else step
+        return self.silent_step() if step == "silence" else step
+
+    def silent_step(self) -> str:
+        """Name the step at which the server gives no answer; behind a tunnel nobody knows whose silence it is."""
+        return "connection" if self.profile.tunnel else network.silent_step(self.addresses(), self.first_silence)
 
     async def opening(self, connecting: Awaitable[Any]) -> Any:
         """Await an async driver's connect, and translate what it raises that is none of the driver's own errors.
@@ -134,8 +154,11 @@ class Diagnosis:
         stage = "SELECT 1" if silence else self.failed_stage(error)
         addresses = self.addresses()
         told = silence or network.reason_of(error, addresses, self.profile.place) or self.error_text(error)
-        text = told or f"no answer within {self.profile.connect_timeout:g} s"
+        through = " through the tunnel" if self.profile.tunnel else ""
+        text = told or f"no answer within {self.profile.connect_timeout:g} s{through}"
         transient = bool(silence) or self.is_transient(error, stage)
+        if (transient or stage in {"TCP", "TLS"}) and (failed := self.tunnel_trouble(heard_before(error))):
+            return failed
         if stage == "TCP" and not addresses:
             stage = "connection"  # to a socket file
         message = f"{self.profile.called}: {stage} failed: {text}"
@@ -147,6 +170,8 @@ class Diagnosis:
     def lost_error(self, error: BaseException) -> ConnectError:
         """Return the error that says that a connection was lost at work, or its server silent for too long."""
         text = getattr(error, SILENCE, None) or self.error_text(error)
+        if failed := self.tunnel_trouble(None):
+            text = failed.message.removeprefix(f"{self.profile.called}: ")
         message = f"{self.profile.called}: the connection was lost: {text}"
         return ConnectError(message, transient=self._is_transient(error))
 

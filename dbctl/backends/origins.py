@@ -24,6 +24,9 @@ _ORIGIN = "dbctl_origin"
 SILENCE = "dbctl_silence"
 """The attribute of a driver's error that says for how long its server was silent."""
 
+HEARD = "dbctl_heard"
+"""The attribute of an error of connecting that says how many lines the tunnel had said before."""
+
 LOCK_WAIT = "dbctl_lock_wait"
 """The attribute of a driver's error that says in which time a lock was not had, and who held it where that is known."""
 
@@ -66,6 +69,8 @@ class Attempt:
         self.seconds = seconds
         self.connection: Any = None
         """The driver's own connection, when it is there."""
+        self.heard = 0
+        """How many lines the tunnel that it goes through had said before it began."""
         self._end = time.monotonic() + seconds
 
     @property
@@ -95,9 +100,18 @@ def note_origin(
         connecting = connecting or (connection is not None and connection is attempt.connection)
         if connecting and attempt.connection is not None and not attempt.left:
             vars(error).setdefault(SILENCE, f"no answer within {attempt.seconds:g} s")
+    if attempt is not None and attempt.profile is profile and connecting:
+        vars(error).setdefault(HEARD, attempt.heard)
     known = origin_of(error)
     if known is None or (connecting and are_one_database(known.profile, profile)):
         vars(error)[_ORIGIN] = Origin(profile, connecting, lost)
+
+
+def heard_before(error: BaseException) -> int | None:
+    """Return how many lines the tunnel had said before a connect that failed; None where it was none."""
+    attempt = attempt_under_way.get()
+    found: int | None = vars(error).get(HEARD, attempt.heard if attempt else None)
+    return found
 
 
 def origin_of(error: BaseException) -> Origin | None:

@@ -36,6 +36,15 @@ class Programs:
         """Return what the driver's `connect` is given besides the URL's parts."""
         raise NotImplementedError
 
+    def place_for_programs(self) -> tuple[str, int] | None:
+        """Return the host and the port of the tunnel's beginning, opened until this process ends; None without one.
+
+        Raises:
+            ConnectError: It does not open.
+            ConfigError: Its program can't be run.
+        """
+        raise NotImplementedError
+
     def program_url(self, scheme: str | None = None) -> str:
         """Return the URL for a program, with the password in it.
 
@@ -50,8 +59,11 @@ class Programs:
             raise UsageError(
                 f"--scheme {scheme} is none of {self.title}'s", f"it begins with {', '.join(self.schemes)}"
             )
-        url = self.url(scheme)
-        return url.set(query=self.program_query(scheme.partition("+")[2])).render_as_string(hide_password=False)
+        url, query = self.url(scheme), self.program_query(scheme.partition("+")[2])
+        if place := self.place_for_programs():
+            # Who is told the address by itself finds the name to verify where it was.
+            url = url.set(host=url.host if "hostaddr" in query else place[0], port=place[1])
+        return url.set(query=query).render_as_string(hide_password=False)
 
     def program_query(self, driver: str) -> Mapping[str, str]:
         """Return what a URL for a program says of TLS, in a driver's words.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import ConfigError
 from dbctl.profiles import Profile
@@ -42,6 +42,25 @@ def ssl_context(profile: Profile) -> ssl.SSLContext:
         context.check_hostname = False
     if settings.mode not in VERIFYING:
         context.verify_mode = ssl.CERT_NONE
+    if profile.tunnel and profile.host:
+        context = _looking_for(profile.host, context)
+    return context
+
+
+def _looking_for(host: str, context: ssl.SSLContext) -> ssl.SSLContext:
+    """Have a context look for the server's own name, though its connections are to the beginning of a tunnel."""
+    import ssl
+
+    class Context(ssl.SSLContext):
+        """Takes no other name."""
+
+        def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+            return super().wrap_socket(*args, **kwargs | {"server_hostname": host})
+
+        def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+            return super().wrap_bio(*args, **kwargs | {"server_hostname": host})
+
+    context.__class__ = Context
     return context
 
 

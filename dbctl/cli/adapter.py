@@ -15,7 +15,8 @@ from dbctl.cli import streams
 from dbctl.cli.docstrings import Description
 from dbctl.cli.exits import ExitCode
 from dbctl.cli.metavars import metavar_of
-from dbctl.cli.openers import NOTHING, Opener, opener_for
+from dbctl.cli.openers import NOTHING, opener_for
+from dbctl.cli.opening import Opener
 from dbctl.cli.options import Globals, Terms
 from dbctl.cli.parser import Subcommand
 from dbctl.errors import ConfigError

@@ -73,7 +73,7 @@ class Call:
 
         Where it is to be written it has been said which one that is, and one that is protected has been confirmed.
         """
-        from dbctl.cli.prompts import confirm
+        from dbctl.cli.prompts import can_ask, confirm
 
         profiles = self.profiles()
         profile = profiles.select()
@@ -82,10 +82,33 @@ class Call:
         if self.effects.writes:
             origin = profiles.choice().origin
             _log.info("%s: %s%s", profile.called, profile.place, f" ({origin})" if origin else "")
-            spared = self.terms.dry_run or self.effects.spares_protected(self.arguments)
-            if profile.protected and not spared:
+            if self._is_asked(profile) and not (self.effects.asks and self.terms.confirm is None and can_ask()):
                 confirm(profile, self.terms.confirm, lambda: self._loss(profile))
         return profile
+
+    def agree(self, profile: Profile, what: str) -> None:
+        """Ask, where the profile is protected and was not confirmed, whether what was done may be committed.
+
+        Args:
+            profile: The profile.
+            what: What was done, as the beginning of a sentence.
+
+        Raises:
+            ConfirmationNeeded: It may not.
+        """
+        from dbctl.cli.prompts import confirm
+
+        if self._is_asked(profile) and self.terms.confirm is None:
+            said = f"{what} in {self._place_of(profile)}, and not committed; what it locks stays locked meanwhile"
+            confirm(profile, None, lambda: said, self.supervisor.check)
+
+    def _is_asked(self, profile: Profile) -> bool:
+        spared = self.terms.dry_run or self.effects.spares_protected(self.arguments)
+        return profile.protected and not spared
+
+    @staticmethod
+    def _place_of(profile: Profile) -> str:
+        return f"{profile.database or 'memory'}{f' on {profile.host}' if profile.host else ''}"
 
     def _loss(self, profile: Profile) -> str:
         """Return what the command takes away, as a sentence without its end; nothing where it does not say."""
@@ -102,8 +125,7 @@ class Call:
                 )
 
         name = self.function.__name__.rstrip("_").replace("_", "-")
-        where = f" on {profile.host}" if profile.host else ""
-        return f"{name} {self.supervisor.run(look)} in {profile.database or 'memory'}{where}"
+        return f"{name} {self.supervisor.run(look)} in {self._place_of(profile)}"
 
     @property
     def missing(self) -> Missing:

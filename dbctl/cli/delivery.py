@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from dbctl.cli.render.renderer import Renderer
 from dbctl.cli.streams import ReaderLeft, reader_left
-from dbctl.results import is_drawn
+from dbctl.results import Results, Rows, is_drawn
 
 _LOOK = 0.2
 """Seconds between two looks at who reads, and between two cancels: one that comes between two fetches ends neither."""
@@ -51,6 +51,8 @@ def deliver(result: Any, renderer: Renderer, work: Supervised) -> Any:
             if left.is_set() and not isinstance(error, ReaderLeft):
                 raise ReaderLeft from error  # the query was ended for that
             raise
+    if isinstance(result, Rows | Results):
+        result.conclude()
     return None
 
 

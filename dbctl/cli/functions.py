@@ -13,7 +13,8 @@ from typing import Any, get_type_hints
 from dbctl.cli.adapter import subcommand
 from dbctl.cli.docstrings import parameters_in
 from dbctl.cli.line import CONFIG_OPTIONS, value_named
-from dbctl.cli.openers import LOCKED_PROFILE, NOTHING, Opener, known_opener
+from dbctl.cli.openers import LOCKED_PROFILE, NOTHING, known_opener
+from dbctl.cli.opening import Opener
 from dbctl.cli.options import Globals, Terms
 from dbctl.cli.parameters import option, refuse_unknown, value_kind
 from dbctl.errors import ConfigError, UsageError

@@ -26,6 +26,7 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.NAME_APP_DIR: " with app_dir or --app-dir",
     Remedy.EXCLUDE_MODULE: " with exclude or --exclude",
     Remedy.NO_TRANSACTION: " with --no-transaction",
+    Remedy.RUN_AS_SCRIPT: " with: dbctl run FILE --no-transaction",
     Remedy.TAKE_OUT_OR_NO_TRANSACTION: " with --no-transaction",
     Remedy.DROP_IN_BATCHES: " with --in-batches",
     Remedy.MIGRATE: " with: dbctl migrate upgrade; or create them all the same with --force",

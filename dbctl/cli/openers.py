@@ -6,65 +6,13 @@ comes of it is supervised.
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from dbctl.cli.calls import Call
-from dbctl.errors import ConfigError, UsageError
-from dbctl.work.effects import Effects
-
-if TYPE_CHECKING:
-    from dbctl.connections.connector import Connector
-    from dbctl.profiles import Profile
-    from dbctl.work.own_commits import OwnCommits
-
-Work = Callable[[], Any]
-
-_log = logging.getLogger(__name__)
-
-_TESTING = "testing preset"
-"""The origin of what that preset says."""
-
-_WITHOUT_CONNECTION = ("deadline", "lock", "lock_wait", "skip_locked")
-_BOUNDS = ("timeout", "lock_timeout", "deadline", "isolation", "lock", "lock_wait", "skip_locked")
-
-
-@dataclass(frozen=True)
-class Opener:
-    """How what a first parameter asks for is opened.
-
-    Args:
-        prepare: Returns the work that opens it and calls the function on it.
-        terms: The terms that such a command takes as options.
-        to_write: Those that it takes besides where it writes.
-        profiles: Whether it has to do with profiles.
-        supervised: Those of them that bind only what is supervised.
-        hushed: Whether `--quiet` leaves its result out; what is only asked for to be read it does not.
-    """
-
-    prepare: Callable[[Call], Work]
-    terms: Collection[str] = ()
-    to_write: Collection[str] = ()
-    supervised: Collection[str] = ()
-    profiles: bool = True
-    hushed: bool = True
-
-    def load(self) -> None:
-        """Import and build what profiles are made of, while no signal can raise in it: pydantic would crash."""
-        if self.profiles:
-            import dbctl.profiles.layers  # noqa: F401
-            from dbctl.profiles.model import Profile
-
-            Profile.model_rebuild()
-
-    def terms_of(self, effects: Effects) -> Collection[str]:
-        """Return the terms that a command with these effects takes."""
-        taken = {*self.terms, *(self.to_write if effects.writes else ())}
-        return taken - {*self.supervised} if effects.owns_terminal else taken
+from dbctl.cli import opening
+from dbctl.cli.opening import BOUNDS, WITHOUT_CONNECTION, Opener, in_unit_of_work, on_connector
+from dbctl.errors import ConfigError
 
 
 def known_opener(needed: Any) -> Opener | None:
@@ -99,206 +47,32 @@ def opener_for(needed: Any, name: str) -> Opener:
     return opener
 
 
-def _in_unit_of_work(choose: Callable[[Any], Any], *, by_loop: bool = False) -> Opener:
-    def prepare(call: Call) -> Work:
-        profile = call.profile()
-        _tell_of_memory(profile)
-
-        def work() -> Any:
-            from dbctl.connections.connector import opened
-            from dbctl.work.loops import opened_by_loop
-            from dbctl.work.own_commits import OwnCommits
-
-            commits = OwnCommits(refuse=call.terms.dry_run or call.terms.strict, writes=call.effects.writes)
-            try:
-                if by_loop:
-                    with opened_by_loop(profile, call.missing) as (connector, unit):
-                        return _performed(call, connector, choose, commits=commits, unit=unit)
-                with opened(profile, call.missing) as connector:
-                    return _performed(call, connector, choose, commits=commits)
-            except Exception:
-                commits.tell_what_stays()
-                raise
-
-        return work
-
-    return Opener(prepare, (*_BOUNDS, "retries"), ("dry_run", "confirm"))
-
-
-def _performed(
-    call: Call, connector: Connector[Any], choose: Callable[[Any], Any], *, commits: OwnCommits, **how: Any
-) -> Any:
-    from dbctl.work import runs
-
-    terms = runs.Terms(
-        writes=call.effects.writes,
-        dry_run=call.terms.dry_run,
-        retries=call.terms.retries if call.effects.repeatable or not call.effects.writes else 0,
-    )
-    watching = commits if call.own else None
-    result = runs.perform(
-        connector,
-        lambda database: call.on(choose(database)),
-        terms,
-        call.supervisor,
-        call.repeatable,
-        commits=watching,
-        **how,
-    )
-    if terms.dry_run:
-        _log.info("dry run: all of it is rolled back, nothing is committed")
-    return result
-
-
-def _on_connector(choose: Callable[[Any], Sequence[Any]], terms: Collection[str] = _BOUNDS) -> Opener:
-    def prepare(call: Call) -> Work:
-        profile = call.profile()
-        _tell_of_memory(profile)
-
-        def work() -> Any:
-            from dbctl.connections.connector import opened
-            from dbctl.connections.watching import watched_by
-            from dbctl.work import runs
-
-            # What owns the terminal asks the supervisor too, whether the lock is still held.
-            with (
-                opened(profile, call.missing) as connector,
-                runs.locked(connector, runs.Terms(), call.supervisor),
-                watched_by(call.supervisor),
-            ):
-                return call.on(*choose(connector))
-
-        return work
-
-    return Opener(prepare, terms, ("confirm",), supervised=("deadline",))
-
-
-def _on_async_engine(call: Call) -> Work:
-    profile = call.profile()
-    _tell_of_memory(profile)
-
-    def work() -> Any:
-        from dbctl.work import runs
-        from dbctl.work.loops import opened_by_loop
-
-        opened = opened_by_loop(profile, call.missing)
-        with opened as (connector, _), runs.locked(connector, runs.Terms(), call.supervisor):
-            return call.on(connector.engine)
-
-    return work
-
-
-def _async_connection(database: Any) -> Any:
-    from dbctl.work.loops import loop_here
-
-    with loop_here() as loop:
-        return loop.run(database.session.connection())
-
-
-def _in_turn(call: Call) -> Work:
-    profile = call.profile()
-
-    def work() -> Any:
-        from contextlib import ExitStack
-
-        from dbctl.connections.connector import opened
-        from dbctl.work import runs
-        from dbctl.work.database import Turn
-
-        with opened(profile) as connector, ExitStack() as held:
-            # Only this may wait for a server: what follows sees to signals itself.
-            lock = runs.locked(connector, runs.Terms(), call.supervisor)
-            call.supervisor.run(lambda: held.enter_context(lock), call.terms.deadline)
-            return call.on(Turn(connector.backend, call.supervisor.guard, call.supervisor.deadline))
-
-    return work
-
-
-def _tell_of_memory(profile: Profile) -> None:
-    """Say that a database is in memory, lest what is done in it be taken for done."""
-    if profile.in_memory:
-        origin = profile.origins.get("database", profile.origins.get("driver", "the profile"))
-        passed = (
-            ", by which DATABASE_URL is not looked at" if origin == _TESTING and "DATABASE_URL" in os.environ else ""
-        )
-        _log.info("the database is in memory (%s%s): it begins empty, and is gone at the end", origin, passed)
-
-
-def _on_profile(call: Call) -> Work:
-    profile = call.profile()
-    return lambda: call.on(profile)
-
-
-def _on_migrations(call: Call) -> Work:
-    profile = call.profile()
-    _tell_of_memory(profile)
-
-    def work() -> Any:
-        from dbctl.migrations.access import Migrations, require_alembic
-
-        require_alembic()
-        terms = call.terms
-        migrations = Migrations(
-            profile, call.missing, terms.dry_run, terms.retries, call.supervisor, has_lock=not terms.no_lock
-        )
-        with migrations, migrations.backend.translating():
-            result = call.on(migrations)
-        if terms.dry_run:
-            _log.info("dry run: all of it is rolled back, nothing is committed")
-        return result
-
-    return work
-
-
-def _on_profiles(call: Call) -> Work:
-    profiles = replace(call.profiles(), named=tuple(call.said.profile or ()))
-    return lambda: call.on(profiles)
-
-
-def _on_file(call: Call) -> Work:
-    from dbctl.profiles.writing import ProfileFile  # only those commands that change the file need it
-
-    if call.said.url is not None or call.said.profile:
-        raise UsageError(
-            "--url and --profile choose where to connect, and this command changes the profile file alone",
-            "name the profile as an argument",
-        )
-    file = ProfileFile.found(call.said.config, dry_run=call.terms.dry_run)
-    return lambda: call.on(file)
-
-
-def _on_manual(call: Call) -> Work:
-    from dbctl.cli.manual import manual
-
-    return lambda: call.on(manual(call.said.config))
-
-
 # By name, since to import the types themselves would be to load SQLAlchemy for a command's help.
 OPENERS: Mapping[str, Opener] = {
-    "dbctl.work.database.Database": _in_unit_of_work(lambda database: database),
-    "sqlmodel.orm.session.Session": _in_unit_of_work(lambda database: database.session),
-    "sqlalchemy.orm.session.Session": _in_unit_of_work(lambda database: database.session),
-    "sqlalchemy.engine.base.Connection": _in_unit_of_work(lambda database: database.session.connection()),
-    "dbctl.connections.connector.Connector": _on_connector(lambda connector: [connector]),
-    "sqlalchemy.engine.base.Engine": _on_connector(lambda connector: [connector.engine]),
-    "dbctl.profiles.model.Profile": Opener(_on_profile),
-    "dbctl.work.database.Turn": Opener(_in_turn, _WITHOUT_CONNECTION, ("confirm",)),
-    "dbctl.profiles.discovery.Profiles": Opener(_on_profiles),
-    "dbctl.profiles.writing.ProfileFile": Opener(_on_file, to_write=("dry_run",)),
+    "dbctl.work.database.Database": in_unit_of_work(lambda database: database),
+    "sqlmodel.orm.session.Session": in_unit_of_work(lambda database: database.session),
+    "sqlalchemy.orm.session.Session": in_unit_of_work(lambda database: database.session),
+    "sqlalchemy.engine.base.Connection": in_unit_of_work(lambda database: database.session.connection()),
+    "dbctl.connections.connector.Connector": on_connector(lambda connector: [connector]),
+    "sqlalchemy.engine.base.Engine": on_connector(lambda connector: [connector.engine]),
+    "dbctl.profiles.model.Profile": Opener(opening.on_profile),
+    "dbctl.work.database.Turn": Opener(opening.in_turn, WITHOUT_CONNECTION, ("confirm",)),
+    "dbctl.profiles.discovery.Profiles": Opener(opening.on_profiles),
+    "dbctl.profiles.writing.ProfileFile": Opener(opening.on_file, to_write=("dry_run",)),
     "dbctl.migrations.access.Migrations": Opener(
-        _on_migrations,
+        opening.on_migrations,
         ("timeout", "deadline"),
         ("lock_timeout", "lock_wait", "no_lock", "retries", "dry_run", "confirm"),
     ),
-    "dbctl.manual.Manual": Opener(_on_manual, profiles=False, hushed=False),
-    "sqlmodel.ext.asyncio.session.AsyncSession": _in_unit_of_work(lambda database: database.session, by_loop=True),
-    "sqlalchemy.ext.asyncio.session.AsyncSession": _in_unit_of_work(lambda database: database.session, by_loop=True),
-    "sqlalchemy.ext.asyncio.engine.AsyncConnection": _in_unit_of_work(_async_connection, by_loop=True),
-    "sqlalchemy.ext.asyncio.engine.AsyncEngine": Opener(_on_async_engine, _BOUNDS, ("confirm",)),
+    "dbctl.manual.Manual": Opener(opening.on_manual, profiles=False, hushed=False),
+    "sqlmodel.ext.asyncio.session.AsyncSession": in_unit_of_work(lambda database: database.session, by_loop=True),
+    "sqlalchemy.ext.asyncio.session.AsyncSession": in_unit_of_work(lambda database: database.session, by_loop=True),
+    "sqlalchemy.ext.asyncio.engine.AsyncConnection": in_unit_of_work(opening.async_connection, by_loop=True),
+    "sqlalchemy.ext.asyncio.engine.AsyncEngine": Opener(opening.on_async_engine, BOUNDS, ("confirm",)),
 }
 
-NOTHING = _on_connector(lambda connector: [], _WITHOUT_CONNECTION)
+NOTHING = on_connector(lambda connector: [], WITHOUT_CONNECTION)
 """How a function without such a parameter is called: locked and confirmed all the same."""
 
-LOCKED_PROFILE = _on_connector(lambda connector: [connector.profile])
+LOCKED_PROFILE = on_connector(lambda connector: [connector.profile])
 """How a service's own function that asks for a profile is called: it connects by itself, and the lock is held."""

@@ -25,7 +25,7 @@ def ask_password(profile: str) -> str:
 
     from dbctl.profiles.model import called
 
-    if not _at_terminal():
+    if not can_ask():
         raise UsageError("--ask-password: there is no terminal to ask on", "name a source, such as password_env")
     with _asking:  # one profile at a time
         _as_it_was.append(termios.tcgetattr(sys.stdin))
@@ -48,22 +48,25 @@ _asking = threading.Lock()
 _as_it_was: list[Any] = []
 
 
-def confirm(profile: Profile, said: str | None, loss: Callable[[], str] = lambda: "") -> None:
+def confirm(
+    profile: Profile, said: str | None, loss: Callable[[], str] = lambda: "", check: Callable[[], None] = lambda: None
+) -> None:
     """Have the name of a protected profile said, or typed, before something is written there.
 
     Args:
         profile: The profile.
         said: The name that was said with --confirm.
         loss: Returns what would be lost, as a sentence without its end, or nothing; called where a person is asked.
+        check: Called now and then while the answer is waited for; what it raises ends that.
 
     Raises:
         ConfirmationNeeded: It was not.
     """
-    if said is None and _at_terminal():
+    if said is None and can_ask():
         what = loss() or f"{profile.shown_url} is protected"
         sys.stderr.write(f"{what}. Type its profile's name, {profile.name}, to go on: ")
         sys.stderr.flush()
-        line = typed_line()
+        line = typed_line(check)
         if not line.endswith("\n"):
             sys.stderr.write("\n")  # Ctrl-D leaves the cursor behind the question
         said = line.strip()
@@ -75,5 +78,6 @@ def confirm(profile: Profile, said: str | None, loss: Callable[[], str] = lambda
         raise ConfirmationNeeded(f"{profile.called} is protected{wrong}; {left}", f"say --confirm={profile.name}")
 
 
-def _at_terminal() -> bool:
+def can_ask() -> bool:
+    """Tell whether there is somebody at a terminal who can be asked."""
     return sys.stdin is not None and sys.stderr is not None and sys.stdin.isatty() and sys.stderr.isatty()

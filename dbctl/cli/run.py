@@ -12,7 +12,7 @@ from dbctl.cli import report
 from dbctl.cli.calls import Call
 from dbctl.cli.delivery import deliver
 from dbctl.cli.exits import ExitCode, exit_code
-from dbctl.cli.openers import Opener
+from dbctl.cli.opening import Opener
 from dbctl.cli.options import Globals, Terms
 from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.prompts import restore_terminal
@@ -85,7 +85,9 @@ def _run(
             def show(result: Any) -> Any:
                 """Show what is only read as it comes; of what writes nothing is shown before all is committed."""
                 if effects.writes:
-                    return drawn(result)
+                    whole = drawn(result)
+                    renderer.refuse(whole)
+                    return whole
                 with _telling_own(called):
                     return deliver(presentable(result) if own else result, renderer, supervisor)
 

@@ -1,11 +1,11 @@
 """`dbctl run`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from dbctl.errors import UsageError
+from dbctl.scripts.parameters import parameters_of
 from dbctl.scripts.running import Done, run_script
 from dbctl.scripts.sources import script_from
 from dbctl.tables.options import AppDir
@@ -45,17 +45,5 @@ def run(
         $ dbctl run app.seed:users --dry-run
         $ dbctl -p prod run fix.sql --param id=42 --verbose
     """
-    done = run_script(database, script_from(target), _parameters(param or ()), transaction=not no_transaction)
+    done = run_script(database, script_from(target), parameters_of(param or ()), transaction=not no_transaction)
     return done if verbose else None
-
-
-def _parameters(said: Sequence[str]) -> Mapping[str, str]:
-    found: dict[str, str] = {}
-    for word in said:
-        name, equals, value = word.partition("=")
-        if not equals or not name.isidentifier():
-            raise UsageError(f"--param {word} is no parameter", "write NAME=VALUE")
-        if name in found:
-            raise UsageError(f"--param {name} is given twice", "give it once")
-        found[name] = value
-    return found

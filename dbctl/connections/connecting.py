@@ -13,6 +13,7 @@ from sqlalchemy import event
 
 from dbctl.backends.origins import Attempt, attempt_under_way, note_origin
 from dbctl.connections.response_timeouts import listeners_after, time_limit
+from dbctl.connections.tunnels import tunnel_port
 from dbctl.runtime.deadlines import connect_until, time_to_connect
 from dbctl.runtime.waits import result_of, started
 
@@ -36,6 +37,10 @@ def bound_connecting(engine: Engine, backend: Backend) -> None:
         attempt_under_way.set(attempt)
         try:
             # SQLAlchemy calls no listener after one that has connected.
+            if backend.tunnel:
+                port = tunnel_port(backend, id(engine), attempt.left, asynchronous=dialect.is_async)
+                attempt.heard = backend.tunnel.heard
+                kwargs = kwargs | backend.rerouted(port, asynchronous=dialect.is_async)
             later = (each(dialect, record, args, kwargs) for each in listeners_after(connect, dialect, "do_connect"))
             made = next((connection for connection in later if connection is not None), None)
             connection = made or _connect(dialect, args, kwargs, attempt)

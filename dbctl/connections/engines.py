@@ -20,6 +20,7 @@ from dbctl.connections.fetching import bound_fetches
 from dbctl.connections.lock_waits import watch_lock_waits
 from dbctl.connections.refused_values import note_places
 from dbctl.connections.response_timeouts import bound_closing, bound_pings, bound_resets, bound_statements
+from dbctl.connections.tunnels import hold_tunnel
 from dbctl.connections.watching import tell_watchers
 from dbctl.errors import ConfigError, ConnectError
 from dbctl.profiles.tls import ENCRYPTING
@@ -104,6 +105,7 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     if backend.needs_host and backend.profile.ssl.mode in ENCRYPTING:
         _refuse_plaintext(engine, backend)
     if backend.needs_host:
+        hold_tunnel(engine, backend)
         bound_connecting(engine, backend)
         bound_pings(engine, backend)
         bound_statements(engine, backend)

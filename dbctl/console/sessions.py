@@ -226,11 +226,14 @@ def _begin_strictly(session: Session, engine: Engine, backend: Backend, read_onl
 
         @event.listens_for(engine, "begin")
         def begin_reading(connection: Connection) -> None:
+            backend.keep_from_writing(connection)
             backend.begin_strictly(connection, writes=False)
     else:
 
         @event.listens_for(session, "after_begin")
-        def begin(_session: Session, _transaction: Any, connection: Connection) -> None:
+        def begin(_session: Session, transaction: Any, connection: Connection) -> None:
+            if transaction.nested:
+                return
             backend.begin_strictly(connection, writes=True)
 
 

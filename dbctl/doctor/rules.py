@@ -94,7 +94,7 @@ def _pre_ping(profile: Profile, facts: Facts) -> Iterator[Finding]:
 def _tls(profile: Profile, facts: Facts) -> Iterator[Finding]:
     if facts.way is None:
         return
-    mode, near = profile.ssl.mode, facts.way is not Way.NETWORK
+    mode, near = profile.ssl.mode, facts.way in {Way.SOCKET_FILE, Way.LOOPBACK}
     fix = 'ssl.mode = "verify-full", and ssl.ca where the authority is your own'
     if facts.tls is None:
         if facts.way is Way.SOCKET_FILE:
@@ -102,6 +102,8 @@ def _tls(profile: Profile, facts: Facts) -> Iterator[Finding]:
             return
         level = Level.NOTE if near else Level.ERROR if profile.environment == "production" else Level.WARNING
         why = "It does not leave this machine." if near else "Whoever is on the way can read the data, and change them."
+        if facts.way is Way.TUNNEL:
+            level, why = Level.WARNING, f"It is in plaintext again behind the tunnel's far end. {why}"
         yield Finding(level, "tls", f"plaintext to {facts.way.value} (ssl.mode = {mode})", why, fix)
         return
     if facts.tls in _OLD_TLS:
@@ -112,7 +114,8 @@ def _tls(profile: Profile, facts: Facts) -> Iterator[Finding]:
     else:
         measured = f"{facts.tls}, the server's certificate is not verified (ssl.mode = {mode})"
         why = "Whoever is on the way can answer in the server's place."
-        yield Finding(Level.NOTE if near else Level.WARNING, "tls", measured, why, fix)
+        level = Level.NOTE if near or facts.way is Way.TUNNEL else Level.WARNING
+        yield Finding(level, "tls", measured, why, fix)
 
 
 def _certificate(_profile: Profile, facts: Facts) -> Iterator[Finding]:

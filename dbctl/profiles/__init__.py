@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dbctl.profiles.discovery import Profiles, select
-    from dbctl.profiles.model import Pool, Profile, Ssl
+    from dbctl.profiles.model import Pool, Profile, Ssl, Tunnel
     from dbctl.profiles.secrets import password_of
 
 _HOMES = {
@@ -17,11 +17,12 @@ _HOMES = {
     "Profile": "dbctl.profiles.model",
     "Profiles": "dbctl.profiles.discovery",
     "Ssl": "dbctl.profiles.model",
+    "Tunnel": "dbctl.profiles.model",
     "password_of": "dbctl.profiles.secrets",
     "select": "dbctl.profiles.discovery",
 }
 
-__all__ = ["Pool", "Profile", "Profiles", "Ssl", "password_of", "select"]
+__all__ = ["Pool", "Profile", "Profiles", "Ssl", "Tunnel", "password_of", "select"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,15 +15,16 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from dbctl.errors import ConfigError
-from dbctl.profiles.model import Pool, Profile, Ssl, called
+from dbctl.profiles.model import Pool, Profile, Ssl, Tunnel, called
 from dbctl.profiles.query import with_keys_for_options
 from dbctl.profiles.references import completed, placed
 from dbctl.profiles.secrets import SOURCES
 from dbctl.profiles.tls import tls_problems
+from dbctl.profiles.tunnels import TUNNELS, tunnel_problems
 from dbctl.profiles.urls import is_secret, split_url
 from dbctl.profiles.words import nearest
 
-_TABLES: Mapping[str, type[BaseModel]] = {"pool": Pool, "ssl": Ssl}
+_TABLES: Mapping[str, type[BaseModel]] = {"pool": Pool, "ssl": Ssl, "tunnel": Tunnel}
 _LOCATION = ("driver", "host", "port", "user", "database", "query", "password")
 _VARIABLE = re.compile(r"\$(\$?)\{(\w+)\}")
 _FILE_KEYS = [key for key in ("url", *Profile.model_fields) if key not in {"name", "password", "query"}]
@@ -132,7 +133,7 @@ def build(name: str, layers: Iterable[Layer], environ: Mapping[str, str] | None 
     except ValidationError as error:
         lines = [_describe(name, found, merged, origins) for found in error.errors(include_url=False)]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
-    if problems := list(tls_problems(profile)):
+    if problems := [*tls_problems(profile), *tunnel_problems(profile)]:
         raise ConfigError("\n".join(problems))
     return profile
 
@@ -222,12 +223,14 @@ def _refuse_two_sources(values: Mapping[str, Any], origin: str) -> None:
 
 
 def _replaced_by(values: Mapping[str, Any]) -> set[str]:
-    """Return the keys of lower layers that these values do away with: another place, another password's source."""
+    """Return the keys of lower layers that these values do away with: another place, password's source, tunnel."""
     replaced: set[str] = set()
     if "driver" in values:
         replaced |= set(_LOCATION)
     if any(source in values for source in SOURCES):
         replaced |= set(SOURCES)
+    if any(key in values for key in TUNNELS):
+        replaced |= set(TUNNELS)
     return replaced
 
 

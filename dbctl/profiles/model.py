@@ -78,6 +78,20 @@ class Ssl(_Table):
     key: str | None = Field(None, description="the path of a PEM file with the client's private key")
 
 
+class Tunnel(_Table):
+    """The program that leads to a database's host that can't be reached from here; false where there is none."""
+
+    ssh: str | None = Field(None, min_length=1, description='where ssh logs in, such as "user@bastion"')
+    command: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description='a program and its arguments, with "{port}" where the port that it is to open stands',
+    )
+
+    def __bool__(self) -> bool:
+        return self.ssh is not None or self.command is not None
+
+
 class Profile(_Table):
     """One connection profile, complete and checked.
 
@@ -121,6 +135,7 @@ class Profile(_Table):
     )
     pool: Pool = Field(default_factory=Pool, description="a table")
     ssl: Ssl = Field(default_factory=Ssl, description="a table")
+    tunnel: Tunnel = Field(default_factory=Tunnel, description="a table")
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
 

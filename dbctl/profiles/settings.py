@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dbctl.errors import ConfigError, UsageError
-from dbctl.profiles.model import Pool, Profile, Ssl
+from dbctl.profiles.model import Pool, Profile, Ssl, Tunnel
 from dbctl.profiles.urls import is_secret, split_url
 
 _URL = re.compile(r"[A-Za-z][\w+.-]*://.*", re.DOTALL)
@@ -68,7 +68,7 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _takes_text(key: str) -> bool:
     table, _, leaf = key.rpartition(".")
-    tables: Mapping[str, type[BaseModel]] = {"": Profile, "pool": Pool, "ssl": Ssl}
+    tables: Mapping[str, type[BaseModel]] = {"": Profile, "pool": Pool, "ssl": Ssl, "tunnel": Tunnel}
     fields = tables.get(table, Profile).model_fields
     return table == "query" or (leaf in fields and fields[leaf].annotation in {str, str | None})
 

@@ -89,11 +89,14 @@ def result_of(future: Future[T], seconds: float | None = None) -> T:
     return future.result()
 
 
-def typed_line() -> str:
+def typed_line(check: Callable[[], None] = lambda: None) -> str:
     """Wait for a line on standard input, and return it with its end; "" where there is no more. A signal is heard soon.
 
     `input` and `readline` would leave one until a key is pressed that comes just before they wait, as in `is_done`.
+
+    Args:
+        check: Called now and then meanwhile; what it raises ends the wait.
     """
     while not select.select([sys.stdin], [], [], _LISTEN)[0]:
-        pass
+        check()
     return sys.stdin.readline()

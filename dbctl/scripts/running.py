@@ -10,10 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.scripts import Statement, sql_text
-from dbctl.errors import ConnectError, DbctlError, OutOfTime, Remedy, UsageError, WorkRefused
+from dbctl.errors import ConnectError, DbctlError, OutOfTime, UsageError
 from dbctl.runtime.deadlines import call_after
 from dbctl.runtime.waits import started
 from dbctl.scripts.endings import Ending
+from dbctl.scripts.preparing import (
+    Script,
+    placed,
+    refuse_client_words,
+    refuse_transactions,
+    tell_of_commits,
+    with_parameters,
+)
 from dbctl.work.progress import report
 
 if TYPE_CHECKING:
@@ -21,8 +29,6 @@ if TYPE_CHECKING:
     from dbctl.work.database import Database
 
 _log = logging.getLogger(__name__)
-
-_TRANSACTION = r"(?:BEGIN|START\s+TRANSACTION|COMMIT|ROLLBACK(?!\s+(?:WORK\s+)?TO\b)|ABORT|END)\b"
 
 
 _SLACK = 0.3
@@ -44,28 +50,6 @@ class Done:
     rows: int | None
 
 
-@dataclass(frozen=True)
-class Script:
-    """A script, and where it came from.
-
-    Args:
-        name: What messages call it.
-        text: What is in it.
-    """
-
-    name: str
-    text: str
-
-    def place(self, offset: int) -> str:
-        """Return the line and the column of a place in it, both from 1."""
-        before = self.text[:offset]
-        return f"{self.name}, line {before.count(chr(10)) + 1}, column {offset - before.rfind(chr(10))}"
-
-    def line(self, offset: int) -> int:
-        """Return the line of a place in it, from 1."""
-        return self.text.count("\n", 0, offset) + 1
-
-
 def run_script(
     database: Database, script: Script, parameters: Mapping[str, str], *, transaction: bool = True
 ) -> Sequence[Done]:
@@ -83,21 +67,21 @@ def run_script(
         WorkRefused: A statement failed; the message says where it stands.
     """
     backend = database.backend
-    _refuse_client_words(backend, script)
+    refuse_client_words(backend, script)
     if not transaction:
         if database.dry_run:
             raise UsageError("a dry run rolls all back, and without a transaction nothing can be", "say one of them")
         with _by_itself(database) as driver_connection:
-            whole = _with_parameters(backend, driver_connection, script, parameters)
+            whole = with_parameters(backend, driver_connection, script, parameters)
             return list(_each_by_itself(backend, driver_connection, whole))
-    _refuse_transactions(backend, script)
+    refuse_transactions(backend, script)
     connection = database.session.connection()
     driver_connection = connection.connection.driver_connection
-    whole = _with_parameters(backend, driver_connection, script, parameters)
+    whole = with_parameters(backend, driver_connection, script, parameters)
     statements = backend.statements(whole.text)
     if not statements:
         return []  # which is an error to some servers
-    told = _tell_of_commits(database, whole)
+    told = tell_of_commits(database, whole)
 
     def place(number: int) -> str:
         return whole.place(statements[min(number, len(statements) - 1)].start)
@@ -133,7 +117,7 @@ def _run(
             raise
         if ending is not None:
             ending.failed(translated, done)
-        raise _placed(translated, backend, error, script, statements, done) from error
+        raise placed(translated, backend, error, script, statements, done) from error
 
 
 class _Bounded:
@@ -161,29 +145,6 @@ class _Bounded:
         started(self._cancel)
 
 
-def _placed(
-    error: DbctlError,
-    backend: Backend,
-    raised: BaseException,
-    script: Script,
-    statements: Sequence[Statement],
-    done: int,
-) -> DbctlError:
-    """Return an error with the place that it tells, or else with that of the statement after those that are done.
-
-    A server may read all of a script before it runs any of it.
-    """
-    if done >= len(statements):
-        error.message = f"{script.name}: {error.message}"
-        return error
-    offset = min(backend.failed_offset(raised, statements[done]), len(script.text))
-    failed = next((one for one in reversed(statements) if one.start <= offset), statements[done])
-    error.message = f"{script.place(offset)}: {error.message}, in: {sql_text(failed.text)}"
-    if backend.no_transaction and re.search(backend.no_transaction, error.message):
-        error.hint = Remedy.NO_TRANSACTION
-    return error
-
-
 def _each_by_itself(backend: Backend, driver_connection: Any, script: Script) -> Iterator[Done]:
     for done, statement in enumerate(backend.statements(script.text)):
         blank = re.sub(r"[^\n]", " ", script.text[: statement.start])
@@ -207,59 +168,3 @@ def _by_itself(database: Database) -> Iterator[Any]:
         yield connection.driver_connection
     finally:
         connection.invalidate()  # it is no more as the pool's others are
-
-
-def _refuse_client_words(backend: Backend, script: Script) -> None:
-    code = backend.code(script.text)
-    if found := re.search(rf"^[ \t]*(?P<word>{backend.client_words})", code, re.MULTILINE | re.IGNORECASE):
-        word = sql_text(found["word"])
-        raise UsageError(
-            f"{script.place(found.start('word'))}: {word} is a client's own word, which no server knows",
-            "take it out, or run the script with that client",
-        )
-
-
-def _refuse_transactions(backend: Backend, script: Script) -> None:
-    for statement in backend.statements(script.text):
-        if found := re.match(_TRANSACTION, statement.text, re.IGNORECASE):
-            raise UsageError(
-                f"{script.place(statement.start)}: {found[0].upper()}: the script is one transaction already",
-                Remedy.TAKE_OUT_OR_NO_TRANSACTION,
-            )
-
-
-def _tell_of_commits(database: Database, script: Script) -> bool:
-    """Tell which statement commits by itself, as DDL does on MySQL; in a dry run it is an error.
-
-    Returns:
-        Whether there is one.
-    """
-    for statement in database.backend.statements(script.text):
-        if word := database.backend.commits_by_itself(statement.text):
-            place = script.place(statement.start)
-            if database.dry_run:
-                raise WorkRefused(f"{place}: {word} commits by itself, and can't be run dry; nothing was run")
-            _log.warning("%s: %s commits by itself: what was done until there stays, whatever comes", place, word)
-            return True
-    return False
-
-
-def _with_parameters(backend: Backend, driver_connection: Any, script: Script, parameters: Mapping[str, str]) -> Script:
-    """Return the script with the values of parameters, as literals, in their place."""
-    if not parameters:
-        return script
-    names = "|".join(map(re.escape, parameters))
-    used: set[str] = set()
-
-    def value(match: re.Match[str]) -> str:
-        if match["name"] is None:
-            return match[0]
-        used.add(match["name"])
-        return backend.literal(driver_connection, parameters[match["name"]])
-
-    text = re.sub(rf"(?P<quoted>{backend.quoted})|(?<![:\w]):(?P<name>{names})\b(?!:)", value, script.text)
-    if unused := [name for name in parameters if name not in used]:
-        raise UsageError(
-            f"{script.name}: there is no :{unused[0]} in it", "leave the parameter out, or correct its name"
-        )
-    return Script(script.name, text)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dbctl.errors import UsageError
 from dbctl.profiles.files import decoded_as, is_file, text_of
-from dbctl.scripts.running import Script
+from dbctl.scripts.preparing import Script
 
 STDIN = "-"
 
@@ -29,7 +29,7 @@ def script_from(name: str) -> Script:
         ConfigError: It can't be read, or is no text.
     """
     if name == STDIN:
-        return Script("standard input", decoded_as(sys.stdin.buffer.read(), "standard input"))
+        return script_in(name)
     path = Path(name).expanduser()
     if not is_file(path):
         if path.suffix != ".sql" and (found := _NO_FUNCTION.fullmatch(name)):
@@ -38,4 +38,23 @@ def script_from(name: str) -> Script:
             )
         function = f"name a function as {name}:FUNCTION" if _MODULE.fullmatch(name) and path.suffix != ".sql" else ""
         raise UsageError(f"{name}: there is no such file, and no function is named", function)
+    return Script(name, text_of(path))
+
+
+@cache
+def script_in(name: str) -> Script:
+    """Read a script, where it is clear that it is one.
+
+    Args:
+        name: The file's path, or `-` for standard input.
+
+    Raises:
+        UsageError: There is no such file.
+        ConfigError: It can't be read, or is no text.
+    """
+    if name == STDIN:
+        return Script("standard input", decoded_as(sys.stdin.buffer.read(), "standard input"))
+    path = Path(name).expanduser()
+    if not is_file(path):
+        raise UsageError(f"{name}: there is no such file")
     return Script(name, text_of(path))

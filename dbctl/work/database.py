@@ -23,12 +23,15 @@ class Database:
         backend: What differs between databases.
         profile: Where the session is connected to.
         dry_run: Whether the unit of work will be rolled back at its end.
+        agree: Called with what is about to be committed, as the beginning of a sentence; raises ConfirmationNeeded
+            where whoever runs the work says no to that.
     """
 
     session: Session
     backend: Backend
     profile: Profile
     dry_run: bool = False
+    agree: Callable[[str], None] = lambda _what: None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ class Effects:
         writes: It means to write; it gets `--dry-run`, and a transaction that may write.
         creates: Connecting for it may create the database where that is a file.
         unless: The option with which it only looks.
+        only_with: The option without which it only looks.
+        asks: Where the profile is protected it asks by itself, by `Database.agree`, when it knows what it would commit.
         repeatable: It may be run again, in a new transaction, where other transactions got in its way: all that it does
             is in the database, and is rolled back before that. What only reads may always.
         owns_terminal: It sees to signals itself: a server, an editor, a shell.
@@ -34,6 +36,8 @@ class Effects:
     writes: bool = False
     creates: bool = False
     unless: str | None = None
+    only_with: str | None = None
+    asks: bool = False
     repeatable: bool = True
     owns_terminal: bool = False
     partial: bool = False
@@ -46,7 +50,8 @@ class Effects:
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
-        return replace(self, writes=False) if self.unless and arguments.get(self.unless) else self
+        looks = (self.unless and arguments.get(self.unless)) or (self.only_with and not arguments.get(self.only_with))
+        return replace(self, writes=False) if looks else self
 
     def spares_protected(self, arguments: Mapping[str, Any]) -> bool:
         """Tell whether it only reads a protected profile when it is run with these arguments."""
@@ -57,6 +62,8 @@ def writes(
     *,
     creates: bool = False,
     unless: str | None = None,
+    only_with: str | None = None,
+    asks: bool = False,
     repeatable: bool = False,
     loses: Callable[..., str] | None = None,
     retries: int = Effects.retries,
@@ -67,6 +74,8 @@ def writes(
     Args:
         creates: Connecting for it may create the database where that is a file.
         unless: The name of its option with which it only looks.
+        only_with: The name of its option without which it only looks.
+        asks: Whether it asks by itself where the profile is protected, as in `Effects`.
         repeatable: Whether it may be run again where other transactions got in its way.
         loses: Says what is lost by it, for the question that a protected profile asks; as in `Effects`.
         retries: How often it is run again unless that is said.
@@ -76,6 +85,8 @@ def writes(
         writes=True,
         creates=creates,
         unless=unless,
+        only_with=only_with,
+        asks=asks,
         repeatable=repeatable,
         loses=loses,
         retries=retries,

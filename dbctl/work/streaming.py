@@ -14,7 +14,7 @@ from dbctl.results import Rows
 if TYPE_CHECKING:
     from sqlmodel import Session
 
-_MOST = 5000
+MOST_BUFFERED = 5000
 """Rows of a batch, at most."""
 
 _QUICK, _SLOW = 0.05, 0.5
@@ -39,22 +39,28 @@ def stream(session: Session | Connection, query: Any) -> Iterator[Sequence[Any]]
     Raises:
         SQLAlchemyError: The server refused it, or the connection was lost; also between two rows.
     """
-    yield from _fetched(*_run(session, query))
+    yield from fetched(*_run(session, query))
 
 
 def stream_rows(session: Session | Connection, query: Any) -> Rows[tuple[Any, ...]]:
     """Run a query at once, and return its rows, with the columns that it has, as they are drawn; else as `stream`."""
     connection, result = _run(session, query)
-    return Rows(list(result.keys()), _fetched(connection, result))
+    return Rows(list(result.keys()), fetched(connection, result))
 
 
 def _run(session: Session | Connection, query: Any) -> tuple[Connection, Any]:
     connection = session if isinstance(session, Connection) else session.connection()
-    streaming = connection.execution_options(stream_results=True, max_row_buffer=_MOST)
+    streaming = connection.execution_options(stream_results=True, max_row_buffer=MOST_BUFFERED)
     return connection, streaming.execute(query)
 
 
-def _fetched(connection: Connection, result: Any) -> Iterator[Sequence[Any]]:
+def fetched(connection: Connection, result: Any) -> Iterator[Sequence[Any]]:
+    """Yield a result's rows as they are fetched, in batches that grow while they come quickly; close it at the end.
+
+    Args:
+        connection: The connection that the result is of.
+        result: The result, whose statement has run.
+    """
     size = 1
     try:
         while True:
@@ -66,7 +72,7 @@ def _fetched(connection: Connection, result: Any) -> Iterator[Sequence[Any]]:
             took = time.monotonic() - began
             yield from rows
             if took < _QUICK:
-                size = min(size * 10, _MOST)
+                size = min(size * 10, MOST_BUFFERED)
             elif took > _SLOW:
                 size = max(size // 2, 1)
     finally:

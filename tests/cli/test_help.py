@@ -10,6 +10,7 @@ import typer
 
 from dbctl.cli.options import GLOBAL_PANEL
 from dbctl.cli.root import make_root
+from dbctl.results import Results
 from dbctl.work.effects import effects_of
 from tests.cli.commands import COMMANDS, GROUPS, WITH_RESULT, function
 from tests.harness.cli import Dbctl
@@ -86,6 +87,8 @@ def test_every_result_is_of_frozen_records(words: Sequence[str]) -> None:
     kinds = [kind for kind in returned(get_type_hints(function(words))["return"]) if kind is not type(None)]
     assert kinds
     for kind in kinds:
+        if kind in {Any, Results}:  # columns that are known when it runs
+            continue
         assert is_dataclass(kind)
         assert vars(kind)["__dataclass_params__"].frozen
 

@@ -34,6 +34,8 @@ ROUNDS = dose(6, 250)
 
 # What to say behind each command so that it connects; None for one that connects to nothing.
 BEHIND: Mapping[str, Sequence[str] | None] = {
+    "describe": ["hero"],
+    "console": None,  # it owns the terminal, and has tests of its own
     "doctor": [""],
     "drift": [""],
     "drop-tables": [""],
@@ -63,8 +65,10 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "profiles remove": None,
     "profiles set": None,
     "profiles show": None,
+    "query": ["SELECT", "--write SELECT", "--single SELECT"],
     "run": ["- --param a=b"],
     "serve": None,  # until somebody asks it for something
+    "tables": [""],
     "teams add": ["A"],
     "teams list": [""],
     "teams remove": ["1"],

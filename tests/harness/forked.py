@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any, BinaryIO, NoReturn
 
 from sqlalchemy.orm import configure_mappers
 
+import dbctl
 from dbctl.cli.main import main
 from dbctl.profiles import Profiles
 from tests.harness.cli import Dbctl
@@ -31,19 +33,13 @@ Entry = Callable[[Sequence[str]], object]
 
 def _import_all() -> None:
     """Do once what every run would do for itself."""
-    for name in (
-        "psycopg2",
-        "pymysql",
-        "rich.table",
-        "dbctl.cli.app",
-        "dbctl.cli.run",
-        "dbctl.pool.load",
-        "dbctl.tables.changes",
-        "dbctl.migrations.changes",
-    ):
+    for name in ("psycopg2", "pymysql", "rich.table", "csv", "ctypes"):
         import_module(name)
     for name in ("mysql.pymysql", "postgresql.psycopg2", "sqlite.pysqlite"):
         import_module(f"sqlalchemy.dialects.{name}")
+    for module in walk_packages(dbctl.__path__, "dbctl."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
     configure_mappers()
     Profiles(environ={}).select()
 

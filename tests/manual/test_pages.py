@@ -53,11 +53,12 @@ def test_every_exit_code_is_on_its_page_with_its_meaning() -> None:
 
 
 def test_every_profile_key_is_in_the_table() -> None:
-    from dbctl.profiles import Pool, Profile, Ssl
+    from dbctl.profiles import Pool, Profile, Ssl, Tunnel
 
-    inner = {"name", "password", "query", "pool", "ssl"}
+    inner = {"name", "password", "query", "pool", "ssl", "tunnel"}
     keys = [key for key in Profile.model_fields if key not in inner]
     keys += [f"pool.{key}" for key in Pool.model_fields] + [f"ssl.{key}" for key in Ssl.model_fields]
+    keys += [f"tunnel.{key}" for key in Tunnel.model_fields]
     table = text_of("profiles").partition("| key | meaning")[2].partition("\n\n")[0]
     assert [key for key in keys if f"`{key}`" not in table] == []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dbctl.backends import backend_of
-from dbctl.profiles import Pool, Profile, Profiles, Ssl
+from dbctl.profiles import Pool, Profile, Profiles, Ssl, Tunnel
 from tests.harness.cli import Dbctl
 
 EXAMPLE = Path(__file__).parents[2] / "profiles.example.toml"
@@ -26,9 +26,10 @@ KEYS = {
     "default",
     "models",
     "url",
-    *(set(Profile.model_fields) - {"name", "query", "password", "pool", "ssl"}),
+    *(set(Profile.model_fields) - {"name", "query", "password", "pool", "ssl", "tunnel"}),
     *Pool.model_fields,
     *Ssl.model_fields,
+    *Tunnel.model_fields,
 }
 
 

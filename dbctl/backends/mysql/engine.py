@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,13 @@ from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.cursors import marking
 from dbctl.backends.mysql import audit
-from dbctl.backends.mysql.definitions import MySQLDefinitions
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
 from dbctl.backends.mysql.greeting import offers_tls
+from dbctl.backends.mysql.inventory import MySQLInventory
 from dbctl.backends.mysql.locks import MySQLLocks
 from dbctl.backends.mysql.options import OPTIONS
 from dbctl.backends.mysql.programs import MySQLPrograms
-from dbctl.backends.mysql.scripts import MySQLScripts
+from dbctl.backends.mysql.queries import MySQLQueries
 from dbctl.backends.tls import ssl_context
 from dbctl.errors import ConfigError
 from dbctl.profiles.query import as_list
@@ -44,7 +43,7 @@ def _prefers_tls() -> bool:
     return tuple(pymysql.VERSION[:2]) >= (1, 2)
 
 
-class MySQL(MySQLErrors, MySQLLocks, MySQLDefinitions, MySQLScripts, MySQLPrograms, Backend):
+class MySQL(MySQLErrors, MySQLLocks, MySQLInventory, MySQLQueries, MySQLPrograms, Backend):
     """MySQL and MariaDB."""
 
     title = "MySQL"
@@ -193,30 +192,6 @@ class MySQL(MySQLErrors, MySQLLocks, MySQLDefinitions, MySQLScripts, MySQLProgra
         elif timeout:
             bounds["max_execution_time"] = str(round(timeout * 1000) + _BACKSTOP)
         return bounds
-
-    def server_title(self, connection: Connection) -> str:
-        """Tell MariaDB from MySQL."""
-        dialect: Any = connection.dialect
-        return "MariaDB" if dialect.is_mariadb else self.title
-
-    def relations(self, connection: Connection, schema: str | None) -> Mapping[str, str]:
-        """Look in the profile's database, which has to be named for that."""
-        if schema is None and connection.dialect.default_schema_name is None:
-            raise ConfigError(f"{self.profile.called}: no database is named", "name it, as in mysql://…/DATABASE")
-        return super().relations(connection, schema)
-
-    def name_folder(self, connection: Connection) -> Callable[[str], str]:
-        """Fold to lower case where the server does.
-
-        https://dev.mysql.com/doc/refman/8.4/en/identifier-case-sensitivity.html
-        """
-        return str.lower if connection.exec_driver_sql("SELECT @@lower_case_table_names").scalar() else str
-
-    def failed_line(self, error: BaseException, statement: str) -> int | None:
-        """Read it from the message, at whose end it stands; the server counts from the first that is not empty."""
-        found = re.search(r" at line (\d+)$", str(error.args[-1] if error.args else ""))
-        begin = statement[: len(statement) - len(statement.lstrip())]
-        return int(found[1]) + begin.count("\n") if found else None
 
     def in_transaction(self, driver_connection: Any) -> bool:
         """Look at the flag that comes with each answer: after DDL, which commits, it is off.

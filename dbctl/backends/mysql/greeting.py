@@ -1,5 +1,7 @@
 """What a MySQL server says first, before anybody logs in."""
 
+import errno
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +25,8 @@ async def offers_tls(kwargs: Mapping[str, Any]) -> bool:
     try:
         length = int.from_bytes((await reader.readexactly(4))[:3], "little")
         greeting = await reader.readexactly(length)
+    except asyncio.IncompleteReadError as error:
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from error
     finally:
         writer.close()
     version_end = greeting.index(b"\0", 1)

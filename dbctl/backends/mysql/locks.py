@@ -98,7 +98,10 @@ class MySQLLocks(Backend):
 
         url = self.url()
         _, place = url.get_dialect()().create_connect_args(url)
-        with pymysql.connect(**dict(place) | self.connect_args() | _BOUNDS) as connection:
+        with (
+            self.through_tunnel() as rerouted,
+            pymysql.connect(**dict(place) | self.connect_args() | _BOUNDS | rerouted) as connection,
+        ):
             yield connection
 
     @contextmanager

@@ -48,9 +48,10 @@ class MySQLPrograms(Programs):
         """Return the variables; what has to be secret is in the option file that one of them leads to."""
         profile = self.profile
         write_secret(directory / "my.cnf", "".join(f"{line}\n" for line in self._option_file()))
+        host, port = self.place_for_programs() or (profile.host, profile.port)
         found = {
-            "MYSQL_HOST": profile.host,
-            "MYSQL_TCP_PORT": str(profile.port) if profile.port else None,
+            "MYSQL_HOST": host,
+            "MYSQL_TCP_PORT": str(port) if port else None,
             "MYSQL_UNIX_PORT": self._socket(),
         }
         return {name: value for name, value in found.items() if value} | {"MYSQL_HOME": str(directory)}
@@ -58,11 +59,12 @@ class MySQLPrograms(Programs):
     def _option_file(self) -> Iterator[str]:
         profile, ssl = self.profile, self.profile.ssl
         socket = self._socket()
+        host, port = self.place_for_programs() or (profile.host, profile.port)
         yield from _group(
             "client",
             {
-                "host": profile.host,
-                "port": profile.port,
+                "host": host,
+                "port": port,
                 "protocol": "SOCKET" if socket else "TCP",  # which a host that is called localhost would not be
                 "socket": socket,
                 "user": profile.user,

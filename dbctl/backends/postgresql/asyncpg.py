@@ -72,7 +72,7 @@ def _options(backend: Backend) -> dict[str, Any]:
         told["direct_tls"] = True
     known = {*inspect.signature(asyncpg.connect).parameters, "prepared_statement_cache_size"}
     lacking = [key for key in profile.query if key in ONLY_LIBPQ] + [key for key in told if key not in known]
-    if addresses_of(profile) and profile.ssl.mode == "verify-full" and profile.host:
+    if addresses_of(profile) and profile.ssl.mode == "verify-full" and profile.host and not profile.tunnel:
         lacking.append("hostaddr")  # asyncpg verifies what it connects to
     if lacking:
         where = profile.origins.get("query", profile.called)

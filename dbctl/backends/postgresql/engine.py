@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg, audit
-from dbctl.backends.postgresql.definitions import PostgreSQLDefinitions
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
+from dbctl.backends.postgresql.inventory import PostgreSQLInventory
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, addresses_of, option_problems, places
+from dbctl.backends.postgresql.passfile import password_in_file
 from dbctl.backends.postgresql.programs import PostgreSQLPrograms
+from dbctl.backends.postgresql.queries import PostgreSQLQueries
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
-from dbctl.backends.postgresql.scripts import PostgreSQLScripts
 from dbctl.backends.tls import system_ca
 from dbctl.errors import ConfigError
 from dbctl.profiles.tls import VERIFYING
@@ -45,8 +47,8 @@ _TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 class PostgreSQL(
     PostgreSQLRelations,
-    PostgreSQLDefinitions,
-    PostgreSQLScripts,
+    PostgreSQLInventory,
+    PostgreSQLQueries,
     PostgreSQLErrors,
     PostgreSQLLocks,
     PostgreSQLPrograms,
@@ -123,6 +125,17 @@ class PostgreSQL(
         if direct := addresses_of(self.profile):
             found = [replace(place, host=address) for place, address in zip(found, direct, strict=False)]
         return [(place.host, place.port) for place in found if not place.is_socket]
+
+    @cached_property
+    def password(self) -> str | None:
+        """The profile's password; behind a tunnel also that of a file which libpq would not find it in."""
+        found = super().password
+        return password_in_file(self.profile, self.addresses()[0][1]) if self.tunnel and found is None else found
+
+    def rerouted(self, port: int, *, asynchronous: bool = False) -> dict[str, Any]:
+        """Leave the host to libpq as it is: it is looked up in no DNS then, and is what it verifies."""
+        place = super().rerouted(port)
+        return place if asynchronous else {"hostaddr": place["host"], "port": str(port)}
 
     def async_connect_args(self) -> dict[str, Any]:
         """Return asyncpg's keywords."""

@@ -21,7 +21,6 @@ from dbctl.errors import (
     OutOfTime,
     WorkRefused,
 )
-from dbctl.runtime import network
 
 if TYPE_CHECKING:
     import socket
@@ -123,7 +122,7 @@ class PostgreSQLErrors(Diagnosis):
             meaning = self.meaning(error)
             return (meaning and meaning.stage) or "login"
         if libpq.is_silence(str(error)):
-            return network.silent_step(self.addresses(), self.first_silence)
+            return self.silent_step()
         return libpq.stage(str(error)) or super().failed_stage(error)
 
     def is_transient(self, error: BaseException, stage: str) -> bool:

@@ -32,13 +32,13 @@ async def connect_to_one(backend: Backend, kwargs: Mapping[str, Any]) -> Any:
 
     Args:
         backend: The backend, bound to the profile.
-        kwargs: asyncpg's keywords but for the host and the port.
+        kwargs: asyncpg's keywords; the host and the port count where they are those of a tunnel.
 
     Raises:
         ConnectError: None did; it is the last one's error. A login that a host refuses ends it.
     """
     failure: ConnectError | None = None
-    for place, wanted in _tries(backend.profile):
+    for place, wanted in _tries(backend.profile, kwargs):
         try:
             return await _open(backend, {**kwargs, "host": place.host, "port": place.port}, wanted)
         except ConnectError as error:
@@ -49,10 +49,12 @@ async def connect_to_one(backend: Backend, kwargs: Mapping[str, Any]) -> Any:
     raise failure
 
 
-def _tries(profile: Profile) -> Iterator[tuple[Place, str]]:
+def _tries(profile: Profile, kwargs: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     """Yield where to connect, one after the other, and what the server has to be there."""
     found = places(profile)
-    if direct := addresses_of(profile):
+    if profile.tunnel:
+        found = [Place(kwargs["host"], kwargs["port"])]
+    elif direct := addresses_of(profile):
         found = [replace(place, host=address) for place, address in zip(found, direct, strict=False)]
     if profile.query.get("load_balance_hosts") == "random":
         random.shuffle(found)
@@ -67,7 +69,8 @@ async def _open(backend: Backend, kwargs: dict[str, Any], wanted: str) -> Any:
     try:
         return await backend.opening(asyncpg.connect(**kwargs, target_session_attrs=wanted))
     except asyncpg.TargetServerAttributeNotMatched as error:
-        message = f"{backend.profile.called}: connection failed: {kwargs['host']} is not {wanted}"
+        host = backend.profile.host if backend.profile.tunnel else kwargs["host"]
+        message = f"{backend.profile.called}: connection failed: {host} is not {wanted}"
         raise ConnectError(message, transient=True) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise backend.connect_error(error) from error

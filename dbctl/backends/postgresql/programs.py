@@ -13,6 +13,7 @@ from dbctl.backends.programs import Programs, write_secret
 
 _VARIABLES = {
     "host": "PGHOST",
+    "hostaddr": "PGHOSTADDR",
     "port": "PGPORT",
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "application_name": "PGAPPNAME",
@@ -39,7 +40,7 @@ _VARIABLES = {
 }
 """libpq's keywords, and its variables for them."""
 
-_OTHERS = ("PGHOSTADDR", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE")
+_OTHERS = ("PGUSER", "PGDATABASE", "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE")
 
 _IN_URL = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
@@ -57,11 +58,16 @@ class PostgreSQLPrograms(Programs):
             return {"ssl": ssl.mode} if driver == "asyncpg" else {}
         args = self.connect_args()
         files = {"sslrootcert": ssl.ca, "sslcert": ssl.cert, "sslkey": ssl.key}
-        return {name: str(args[name]) for name in _IN_URL if name == "sslmode" or files[name]}
+        query = {name: str(args[name]) for name in _IN_URL if name == "sslmode" or files[name]}
+        # Others than libpq know no address beside the name; they could not verify it through a tunnel either.
+        place = self.place_for_programs() if ssl.mode == "verify-full" else None
+        return query | ({"hostaddr": place[0]} if place else {})
 
     def client_environment(self, directory: Path) -> Mapping[str, str]:
         """Return libpq's variables; the password is in a file."""
         args = self.connect_args()
+        if place := self.place_for_programs():
+            args["hostaddr"], args["port"] = place
         found = {variable: str(args[name]) for name, variable in _VARIABLES.items() if args.get(name) not in (None, "")}
         named = {"PGUSER": self.profile.user, "PGDATABASE": self.profile.database}
         found |= {name: value for name, value in named.items() if value}

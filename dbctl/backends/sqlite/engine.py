@@ -15,10 +15,10 @@ from dbctl.backends.audit import Facts
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.sqlite import audit
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
-from dbctl.backends.sqlite.definitions import SQLiteDefinitions
 from dbctl.backends.sqlite.errors import SQLiteErrors
+from dbctl.backends.sqlite.inventory import SQLiteInventory
 from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
-from dbctl.backends.sqlite.scripts import SQLiteScripts
+from dbctl.backends.sqlite.queries import SQLiteQueries
 from dbctl.errors import ConnectError, Remedy, WorkRefused
 from dbctl.profiles.files import absolute
 from dbctl.profiles.query import as_list
@@ -77,7 +77,7 @@ def _missing_directory(path: str) -> str | None:
     return None if os.path.isdir(directory) else str(directory)
 
 
-class SQLite(SQLiteErrors, SQLiteDefinitions, SQLiteScripts, Backend):
+class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, Backend):
     """SQLite, in a file or in memory."""
 
     title = "SQLite"

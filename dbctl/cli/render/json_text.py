@@ -15,18 +15,24 @@ from dbctl.cli.render.values import jsonable
 _CONTROLS = re.compile("[\x7f-\x9f]")
 
 
-def array(sheet: Sheet, *, ascii_only: bool) -> Iterator[str]:
-    """Write an array of objects, or one object where the result is a single record."""
-    depth = 0 if sheet.single else 1
-    writer = _Writer(ascii_only, depth)
+def array(sheet: Sheet, *, ascii_only: bool, within: int = 0) -> Iterator[str]:
+    """Write an array of objects, or one object where the result is a single record.
+
+    Args:
+        sheet: The result.
+        ascii_only: Whether all else is to be escaped.
+        within: How deep what holds it is indented; then no line's end follows.
+    """
+    writer = _Writer(ascii_only, within if sheet.single else within + 1)
     before = "" if sheet.single else "[\n"
     for batch in sheet.batches:
         yield before + ",\n".join(writer.objects(batch))
         before = ",\n"
+    end = "" if within else "\n"
     if sheet.single:
-        yield "\n"
+        yield end
     else:
-        yield "[]\n" if before == "[\n" else "\n]\n"
+        yield f"[]{end}" if before == "[\n" else f"\n{'  ' * within}]{end}"
 
 
 def lines(sheet: Sheet, *, ascii_only: bool) -> Iterator[str]:
@@ -34,6 +40,11 @@ def lines(sheet: Sheet, *, ascii_only: bool) -> Iterator[str]:
     writer = _Writer(ascii_only)
     for batch in sheet.batches:
         yield "\n".join(writer.objects(batch)) + "\n"
+
+
+def value_text(value: Any, *, ascii_only: bool) -> str:
+    """Return one value as JSON, on one line."""
+    return _Writer(ascii_only).value(value)
 
 
 class _Writer:
@@ -75,6 +86,10 @@ class _Writer:
         if "\x7f" in (joined := "".join(encoded)) or not joined.isascii():
             return list(map(_harmless, encoded))
         return encoded
+
+    def value(self, value: Any) -> str:
+        """Return a value as JSON that no terminal obeys."""
+        return _harmless(self._value(value))
 
     def _value(self, value: Any) -> str:
         if value is None:

@@ -15,7 +15,7 @@ from dbctl.cli.options import Format, Globals
 from dbctl.cli.report import visible
 from dbctl.cli.streams import ReaderLeft, Stdout, colours, discard_stdout, in_c_locale, on_terminal
 from dbctl.errors import OutputLost
-from dbctl.results import Markdown, PlainText
+from dbctl.results import Markdown, PlainText, Results, Sections, Single, drawn
 from dbctl.work.signals import Terminated
 
 
@@ -77,7 +77,8 @@ class Renderer:
             OutputLost: It can't be written.
         """
         if self._silent:
-            deque(result if isinstance(result, Iterable) else (), maxlen=0)
+            drained = drawn(result) if isinstance(result, Results) else result
+            deque(drained if isinstance(drained, Iterable) else (), maxlen=0)
             return
         last = "\n"
         self._open(pause)
@@ -126,8 +127,7 @@ class Renderer:
         return descriptor if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
 
     def _pieces(self, result: Any, extra: dict[str, Any]) -> Iterator[str]:
-        from dbctl.cli.render import delimited, json_text
-        from dbctl.cli.render.sheets import is_text, sheet_of
+        from dbctl.cli.render.sheets import is_text
 
         if self._format in {Format.TABLE, Format.TSV} and isinstance(result, list | tuple | Iterator):
             items = iter(result)
@@ -135,27 +135,66 @@ class Renderer:
             result = () if first is None else chain([first], items)
             if is_text(first):
                 return map(self._text, result)
+        if isinstance(result, Results | Single):
+            return self._several(result, extra)
+        if isinstance(result, Sections) and self._format is not Format.JSON:
+            from dbctl.cli.render import sections
+
+            if self._format is Format.TABLE:
+                return sections.blocks(result, self._screen, self._function)
+            return self._sheet(sections.rows_of(result), extra)
+        return self._sheet(result, extra)
+
+    def _several(self, result: Results | Single, extra: dict[str, Any]) -> Iterator[str]:
+        from dbctl.cli.render import several
+
+        if isinstance(result, Single):
+            return several.bare(result, self._format, on_terminal=self._on_terminal)
+        if self._format is Format.JSON:
+            return several.array(result, extra, ascii_only=self._ascii_only)
+        return several.blocks(result, self._format, lambda rows: self._sheet(rows, extra), extra)
+
+    def refuse(self, result: Any) -> None:
+        """Refuse a result that its format can't show, while there is still time to.
+
+        Raises:
+            UsageError: It is several results with rows, and the format has one header.
+        """
+        if isinstance(result, Results) and self._format in {Format.CSV, Format.TSV} and not self._silent:
+            from dbctl.cli.render import several
+
+            several.refuse_more_than_one(result, self._format)
+
+    @property
+    def _ascii_only(self) -> bool:
+        return sys.stdout.encoding.lower() != "utf-8"
+
+    def _sheet(self, result: Any, extra: dict[str, Any]) -> Iterator[str]:
+        from dbctl.cli.render import delimited, json_text
+        from dbctl.cli.render.sheets import sheet_of
+
         sheet = sheet_of(result, self._function, extra, flat=self._format not in {Format.JSON, Format.JSONL})
-        ascii_only = sys.stdout.encoding.lower() != "utf-8"
         match self._format:
             case Format.JSON:
-                return json_text.array(sheet, ascii_only=ascii_only)
+                return json_text.array(sheet, ascii_only=self._ascii_only)
             case Format.JSONL:
-                return json_text.lines(sheet, ascii_only=ascii_only)
+                return json_text.lines(sheet, ascii_only=self._ascii_only)
             case Format.CSV:
                 return delimited.csv_text(sheet, on_terminal=self._on_terminal)
             case Format.TSV:
                 return delimited.tsv_text(sheet)
-        from dbctl.cli.render.screen import Screen
         from dbctl.cli.render.table import table
 
-        return table(
-            sheet,
-            Screen(
-                shutil.get_terminal_size().columns if self._on_terminal else None,
-                self._on_terminal and colours(),
-                ascii_only=ascii_only or in_c_locale(),
-            ),
+        return table(sheet, self._screen)
+
+    @property
+    def _screen(self) -> Any:
+        from dbctl.cli.render.screen import Screen
+
+        return Screen(
+            shutil.get_terminal_size().columns if self._on_terminal else None,
+            self._on_terminal and colours(),
+            ascii_only=self._ascii_only or in_c_locale(),
         )
 
     def _text(self, item: PlainText) -> str:
