@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import traceback
 from asyncio import CancelledError
@@ -122,6 +123,29 @@ class _Shell(TerminalInteractiveShell):
         self.autoawait = desk.runner is not None
         if desk.runner is not None:
             self.loop_runner = desk.awaited
+
+    def prompt_for_code(self) -> Any:
+        """Ask; SIGTERM ends that as Ctrl-D does: what a handler raises amid a callback an event loop would swallow."""
+        app: Any = self.pt_app and self.pt_app.app
+        heard: list[int] = []
+
+        def leave() -> None:
+            if app.is_running and not app.is_done:
+                app.exit(exception=EOFError())
+
+        def hear(number: int, _frame: Any) -> None:
+            if app.loop is None:
+                raise Terminated
+            heard.append(number)
+            app.loop.call_soon_threadsafe(leave)
+
+        before = signal.signal(signal.SIGTERM, hear)
+        try:
+            return super().prompt_for_code()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            if heard:
+                raise Terminated
 
     def init_history(self) -> None:
         """Make the history."""

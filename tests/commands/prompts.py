@@ -1,13 +1,12 @@
 """Both prompts of `dbctl console` on a terminal: IPython's, and Python's own where IPython is not installed."""
 
 import importlib
-import io
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -88,22 +87,8 @@ class Prompt:
             yield Typist(self, terminal)
 
 
-class _Tty(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@cache
-def _import_ipython() -> None:
-    """Import it once for all forks, as if on a terminal: it looks then whether it is on one."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("stdin", "stdout", "stderr"):
-            patch.setattr(sys, name, _Tty())
-        importlib.import_module("dbctl.console.ipython")
-
-
 @pytest.fixture(params=["python", "ipython"])
-def prompt(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Prompt:
+def prompt(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prompt:
     """Each kind in turn."""
     for name in ("dbctl.console.running", "aiosqlite"):
         importlib.import_module(name)
@@ -111,10 +96,11 @@ def prompt(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> P
         monkeypatch.setitem(sys.modules, "dbctl.console.ipython", None)  # as where it can't be imported
         monkeypatch.delattr(dbctl.console, "ipython", raising=False)
         return Prompt(numbered=False, end=">>> ")
-    try:
-        _import_ipython()
-    except ImportError:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip("IPython is not installed")
-    return Prompt(numbered=True, end="]: ")
+    if os.environ.get("CI") != "true":
+        pytest.importorskip("IPython")
+    importlib.import_module("dbctl.console.ipython")
+    # Which looks when it is imported, by the tests here, whether it is on a terminal.
+    settings = tmp_path / "ipython" / "profile_default" / "ipython_config.py"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("c.TerminalInteractiveShell.simple_prompt = False\n", encoding="utf-8")
+    return Prompt(numbered=True, end="]: ", env=_ENV | {"IPYTHONDIR": str(tmp_path / "ipython")})
