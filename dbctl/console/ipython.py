@@ -10,6 +10,7 @@ from asyncio import CancelledError
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.autocall import ExitAutocall
 from IPython.core.displayhook import DisplayHook
 from IPython.core.history import HistoryManager
 from IPython.terminal.interactiveshell import TerminalInteractiveShell
@@ -98,6 +99,14 @@ class _Display(DisplayHook):
         self.fill_exec_result(result)
 
 
+class _Exit(ExitAutocall):
+    """Leaves the prompt, with an exit code as Python's own `exit` does, and without being called as IPython's."""
+
+    def __call__(self, code: Any = None) -> None:
+        """Leave it."""
+        raise SystemExit(code)
+
+
 class _History(HistoryManager):
     """A history without secrets."""
 
@@ -146,6 +155,13 @@ class _Shell(TerminalInteractiveShell):
             signal.signal(signal.SIGTERM, before)
             if heard:
                 raise Terminated
+
+    def init_user_ns(self) -> None:
+        """Make the names that are IPython's own."""
+        super().init_user_ns()
+        leave = _Exit(self)
+        for names in (self.user_ns, self.user_ns_hidden):
+            names.update(exit=leave, quit=leave)
 
     def init_history(self) -> None:
         """Make the history."""

@@ -118,6 +118,7 @@ class Desk:
         if (around := current_watcher()) is not None:
             self._sync.may_commit = around.check_commit
         _begin_strictly(self._sync, sync_engine, backend, read_only)
+        _hear_commits(self._sync)
 
     @property
     def profile(self) -> Profile:
@@ -235,6 +236,23 @@ def _begin_strictly(session: Session, engine: Engine, backend: Backend, read_onl
             if transaction.nested:
                 return
             backend.begin_strictly(connection, writes=True)
+
+
+def _hear_commits(session: CountedSession) -> None:
+    """Ask for the lock, and tell what is kept, also where a block such as `with session.begin()` commits at its end."""
+
+    def is_by_block() -> bool:
+        return not session._concluding and not session.in_nested_transaction()
+
+    @event.listens_for(session, "before_commit")
+    def ask(_session: Session) -> None:
+        if is_by_block():
+            session.may_commit()
+
+    @event.listens_for(session, "after_commit")
+    def tell(_session: Session) -> None:
+        if is_by_block() and (kept := session.ledger.told()):
+            _log.info("committed: %s", kept)
 
 
 @contextmanager

@@ -221,6 +221,25 @@ def test_functions_of_a_script_see_its_names(lite: Service) -> None:
     assert lite.dbctl.ok("console", "-c", "-", stdin="1 + 1").out == "2\n"
 
 
+def test_a_block_that_commits_at_its_end_tells_so_and_a_savepoint_does_not(lite: Service) -> None:
+    script = f"with session.begin():\n    with session.begin_nested():\n        {ADD}\n"
+    assert lite.dbctl.ok("console", stdin=script).talk.count("dbctl: committed: 1 new Ship\n") == 1
+    assert lite.ships == {"Argo"}
+
+
+def test_a_script_is_utf_8_whatever_the_locale(lite: Service) -> None:
+    dbctl = lite.dbctl.with_env(LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    script = lite.dbctl.cwd / "script.py"
+    script.write_bytes("\ufeffprint(len('Ümlaut'))\n".encode())
+    with script.open("rb") as file, dbctl.spawn("console", stdin=file) as process:
+        assert process.communicate()[0] in {b"6\n", "6\n"}
+    script.write_bytes(b"'\xff'\n")
+    with script.open("rb") as file, dbctl.spawn("console", stdin=file) as process:
+        said = process.communicate()[1]
+    assert process.returncode == 2
+    assert b"standard input is no script: invalid start byte at byte 1" in said
+
+
 def test_data_is_never_taken_for_markup(lite: Service) -> None:
     code = "session.add(Ship(name='[red]\\x1b[31mx')); session.flush(); session.exec(select(Ship.name))"
     assert "[red]\\x1b[31mx" in lite.dbctl.ok("console", "--output", "table", "-c", code).out
