@@ -40,7 +40,8 @@ def ask(names: dict[str, Any], desk: Desk, *, idle_timeout: float | None = None)
         Exited: It was left with another exit code than 0.
         Terminated: SIGTERM came.
     """
-    _Shell.desk = desk  # a process has one such shell, and that makes its prompt already when it is made
+    # A process has one such shell, and that makes its prompt already when it is made.
+    _Shell.desk, _Shell.own = desk, {**names}
     shell: Any = _Shell.instance(config=_config(), user_ns=names)
     shell.sit_at(desk)
     with watched(desk, limit=idle_timeout):  # while it asks, it puts by itself above the prompt what is said
@@ -120,6 +121,8 @@ class _History(HistoryManager):
 class _Shell(TerminalInteractiveShell):
     displayhook_class = _Display
     desk: Any = None
+    own: dict[str, Any] = {}
+    """The console's names."""
     values: list[Any] = []
     failure: BaseException | None = None
     """What the code that runs has raised."""
@@ -157,8 +160,9 @@ class _Shell(TerminalInteractiveShell):
                 raise Terminated
 
     def init_user_ns(self) -> None:
-        """Make the names that are IPython's own."""
+        """Make the names that are there before anything is typed, and again after %reset."""
         super().init_user_ns()
+        self.user_ns.update(self.own)
         leave = _Exit(self)
         for names in (self.user_ns, self.user_ns_hidden):
             names.update(exit=leave, quit=leave)

@@ -1,5 +1,7 @@
 """`dbctl console` at a terminal: what is typed is run, what fails ends nothing, what is not committed is told."""
 
+import pytest
+
 from tests.commands.prompts import Prompt, prompt
 from tests.services.running import Service, lite
 
@@ -96,3 +98,9 @@ def test_ctrl_c_at_the_prompt_ends_only_the_line(lite: Service, prompt: Prompt) 
         typist.terminal.press("print(len(session.new) + 41)\r")
         typist.sees("42\n")
         typist.leaves()
+
+
+@pytest.mark.parametrize("prompt", ["ipython"], indirect=True)
+def test_reset_leaves_the_consoles_own_names(lite: Service, prompt: Prompt) -> None:
+    result = prompt.typed(lite.dbctl, ["mine = 1", "%reset -f", "print(Ship is type(Ship()), 'mine' in globals())"])
+    assert "True False" in result.plain
