@@ -86,9 +86,8 @@ def calling(target: str, call: Call) -> Callable[[], Any]:
     own = OwnFunction(function)
     effects = replace(effects_of(function), writes=True, repeatable=True, retries=0)
     terms = replace(call.terms, retries=0)
-    return own.telling(
-        opener.prepare(replace(call, function=own, arguments={}, terms=terms, effects=effects, deliver=drawn, own=True))
-    )
+    its = replace(call, function=own, arguments={}, terms=terms, effects=effects, deliver=drawn, own=True)
+    return own.telling(opener.prepare(its))
 
 
 def _needed(parameters: Sequence[Parameter], hints: Mapping[str, Any]) -> tuple[Opener, bool]:
