@@ -1,0 +1,75 @@
+"""Which metadata locks of MySQL's keep which others waiting.
+
+performance_schema tells who has which lock and who wants one, and not for whom it waits; that follows from the kinds.
+https://dev.mysql.com/doc/refman/8.4/en/metadata-locking.html, and the tables in the server's sql/mdl.cc.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+_EXCLUSIVE = {"EXCLUSIVE"}
+_NO_READ_WRITE = {"SHARED_NO_READ_WRITE", *_EXCLUSIVE}
+_WRITERS = {"SHARED_WRITE", "SHARED_WRITE_LOW_PRIO"}
+_ALL = {
+    *("SHARED", "SHARED_HIGH_PRIO", "SHARED_READ", "SHARED_UPGRADABLE", "SHARED_READ_ONLY", "SHARED_NO_WRITE"),
+    *("INTENTION_EXCLUSIVE", *_WRITERS, *_NO_READ_WRITE),
+}
+
+_HELD: Mapping[str, set[str]] = {
+    "INTENTION_EXCLUSIVE": {"SHARED", *_EXCLUSIVE},
+    "SHARED": {"INTENTION_EXCLUSIVE", *_EXCLUSIVE},
+    "SHARED_HIGH_PRIO": _EXCLUSIVE,
+    "SHARED_READ": _NO_READ_WRITE,
+    "SHARED_WRITE": {"SHARED_READ_ONLY", "SHARED_NO_WRITE", *_NO_READ_WRITE},
+    "SHARED_WRITE_LOW_PRIO": {"SHARED_READ_ONLY", "SHARED_NO_WRITE", *_NO_READ_WRITE},
+    "SHARED_UPGRADABLE": {"SHARED_UPGRADABLE", "SHARED_NO_WRITE", *_NO_READ_WRITE},
+    "SHARED_READ_ONLY": {*_WRITERS, *_NO_READ_WRITE},
+    "SHARED_NO_WRITE": {*_WRITERS, "SHARED_UPGRADABLE", "SHARED_NO_WRITE", *_NO_READ_WRITE},
+    "SHARED_NO_READ_WRITE": _ALL - {"SHARED", "SHARED_HIGH_PRIO", "INTENTION_EXCLUSIVE"},
+    "EXCLUSIVE": _ALL,
+}
+"""By which locks that others have each kind is kept waiting."""
+
+_WANTED: Mapping[str, set[str]] = {
+    "INTENTION_EXCLUSIVE": {"SHARED", *_EXCLUSIVE},
+    "SHARED": _EXCLUSIVE,
+    "SHARED_READ": _NO_READ_WRITE,
+    "SHARED_WRITE": {"SHARED_NO_WRITE", *_NO_READ_WRITE},
+    "SHARED_WRITE_LOW_PRIO": {"SHARED_READ_ONLY", "SHARED_NO_WRITE", *_NO_READ_WRITE},
+    "SHARED_UPGRADABLE": _EXCLUSIVE,
+    "SHARED_READ_ONLY": {"SHARED_WRITE", *_NO_READ_WRITE},
+    "SHARED_NO_WRITE": _EXCLUSIVE,
+    "SHARED_NO_READ_WRITE": _EXCLUSIVE,
+}
+"""By which locks that others wait for already: so a SELECT waits behind an ALTER that waits."""
+
+
+@dataclass(frozen=True)
+class MetadataLock:
+    """A lock that a session has on something, or waits for."""
+
+    place: tuple[str | None, ...]
+    kind: str
+    granted: bool
+    session: int
+
+
+def blockers_by_metadata(locks: Iterable[MetadataLock]) -> dict[int, list[int]]:
+    """Return for each session that waits for a lock who keeps it waiting."""
+    found: dict[int, list[int]] = {}
+    by_place = defaultdict(list)
+    for lock in locks:
+        by_place[lock.place].append(lock)
+    for there in by_place.values():
+        for wanted in there:
+            if not wanted.granted:
+                blocking = [lock.session for lock in there if lock.session != wanted.session and _blocks(lock, wanted)]
+                found.setdefault(wanted.session, []).extend(dict.fromkeys(blocking))
+    return found
+
+
+def _blocks(lock: MetadataLock, wanted: MetadataLock) -> bool:
+    return lock.kind in (_HELD if lock.granted else _WANTED).get(wanted.kind, ())
