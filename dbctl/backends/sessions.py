@@ -98,6 +98,10 @@ class Sessions:
         """Ask for all sessions; what the user may not see is said in words."""
         raise Unsupported(f"{self.title} does not tell of its sessions")
 
+    def is_gone(self, error: BaseException) -> bool:
+        """Tell whether the driver's error says that there is no such session to end any more."""
+        return False
+
     def refuse_ending(self) -> None:
         """Do nothing where sessions can be ended.
 

@@ -118,7 +118,11 @@ def _performed(
 def _asking(call: Call, database: Any) -> Any:
     if not call.effects.asks:
         return database
-    return replace(database, agree=lambda what: call.agree(database.profile, what))
+    return replace(
+        database,
+        agree=lambda what: call.agree(database.profile, what),
+        consent=lambda what, by_rule=False: call.consent(database.profile, what, by_rule=by_rule),
+    )
 
 
 def on_connector(choose: Callable[[Any], Sequence[Any]], terms: Collection[str] = BOUNDS) -> Opener:

@@ -49,7 +49,12 @@ _as_it_was: list[Any] = []
 
 
 def confirm(
-    profile: Profile, said: str | None, loss: Callable[[], str] = lambda: "", check: Callable[[], None] = lambda: None
+    profile: Profile,
+    said: str | None,
+    loss: Callable[[], str] = lambda: "",
+    check: Callable[[], None] = lambda: None,
+    *,
+    called: str | None = None,
 ) -> None:
     """Have the name of a protected profile said, or typed, before something is written there.
 
@@ -58,6 +63,7 @@ def confirm(
         said: The name that was said with --confirm.
         loss: Returns what would be lost, as a sentence without its end, or nothing; called where a person is asked.
         check: Called now and then while the answer is waited for; what it raises ends that.
+        called: What has to be confirmed, as a sentence without its end, where it is not that the profile is protected.
 
     Raises:
         ConfirmationNeeded: It was not.
@@ -72,10 +78,11 @@ def confirm(
         said = line.strip()
         typed, left = "what was typed", "nothing is changed"
     else:
-        typed, left = f"--confirm={said}", "nothing was connected to"
+        typed, left = f"--confirm={said}", "nothing is changed" if called else "nothing was connected to"
     if said != profile.name:
         wrong = f": {typed} is not its name" if said else ""
-        raise ConfirmationNeeded(f"{profile.called} is protected{wrong}; {left}", f"say --confirm={profile.name}")
+        what = f"{called}, which has to be confirmed" if called else f"{profile.called} is protected"
+        raise ConfirmationNeeded(f"{what}{wrong}; {left}", f"say --confirm={profile.name}")
 
 
 def can_ask() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from dbctl.backends.base import Backend
     from dbctl.profiles import Profile
     from dbctl.work.deadlines import Deadline
+
+
+class Consent(Protocol):
+    """What is asked before something is done for good."""
+
+    def __call__(self, what: str, *, by_rule: bool = False) -> None:
+        """Do nothing where it is agreed to."""
+
+
+def _agreed(what: str, *, by_rule: bool = False) -> None:
+    """Agree: a program that calls this has its own way of asking."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +36,9 @@ class Database:
         dry_run: Whether the unit of work will be rolled back at its end.
         agree: Called with what is about to be committed, as the beginning of a sentence; raises ConfirmationNeeded
             where whoever runs the work says no to that.
+        consent: Called before what can't be rolled back is done, with what that is, as a verb and its object; raises
+            the same. It is asked for on a protected profile, and with `by_rule` on each: nobody has named what a rule
+            has chosen.
     """
 
     session: Session
@@ -32,6 +46,7 @@ class Database:
     profile: Profile
     dry_run: bool = False
     agree: Callable[[str], None] = lambda _what: None
+    consent: Consent = _agreed
 
 
 @dataclass(frozen=True)

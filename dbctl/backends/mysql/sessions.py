@@ -57,6 +57,7 @@ _METADATA_WAIT = re.compile(r"Waiting for .*metadata lock|User lock|Waiting for 
 _OWN_USERS = {"system user", "event_scheduler", "root", "mysql.session", "mysql.sys", "mariadb.sys"}
 """Users of the server's own, and the one that is its superuser where nobody tells who is."""
 _PREPARED = "prepared"
+_NO_SUCH_THREAD = 1094
 
 
 @dataclass
@@ -93,6 +94,10 @@ class MySQLSessions(Backend):
     def end_session(self, connection: Connection, session: SessionThere, *, terminate: bool) -> None:
         """Kill the session, or its query; numbers are not given twice."""
         connection.exec_driver_sql(f"KILL {'CONNECTION' if terminate else 'QUERY'} {int(session.id)}")
+
+    def is_gone(self, error: BaseException) -> bool:
+        """Look for the error of a thread that is not there."""
+        return bool(self.error_code(error) == _NO_SUCH_THREAD)
 
     def _told(self, connection: Connection, user: str, *, mariadb: bool) -> _Told:
         trx = self._asked(connection, _TRANSACTIONS)
