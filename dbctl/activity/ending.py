@@ -28,6 +28,9 @@ _TO_GO = 5.0
 _BETWEEN = 0.1
 """Seconds between two looks."""
 
+_TO_SETTLE = 0.2
+"""Seconds after which is looked whom a session still blocks whose statement was cancelled: MySQL tells that late."""
+
 _SHOWN = 100
 """Characters of a statement that is named before it is ended."""
 
@@ -217,6 +220,9 @@ def _end(database: Database, chosen: Sequence[SessionThere], terminates: Callabl
         if not left or time.monotonic() > deadline:
             break
         time.sleep(_BETWEEN)
+    if not all(map(terminates, chosen)):
+        time.sleep(_TO_SETTLE)
+        there = _look(database)
     found = [_ended(each, there, gone=_identity(each) not in left, terminate=terminates(each)) for each in chosen]
     if left:
         numbers = ", ".join(str(each.id) for each in chosen if _identity(each) in left)

@@ -23,7 +23,8 @@ def contended(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
         if server.kind == "postgresql":
             server.execute(f"GRANT pg_read_all_stats, pg_signal_backend, {server.app_user} TO seer")
         else:
-            server.execute("GRANT PROCESS, SUPER ON *.* TO seer@'%'")
+            power = "CONNECTION ADMIN" if server.kind == "mariadb" else "CONNECTION_ADMIN"
+            server.execute(f"GRANT PROCESS, {power} ON *.* TO seer@'%'")
             if server.kind == "mysql":
                 server.execute("GRANT SELECT ON performance_schema.* TO seer@'%'")
             server.execute(f"GRANT ALL ON {database.name}.* TO seer@'%'")

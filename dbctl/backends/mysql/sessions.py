@@ -6,7 +6,7 @@ https://dev.mysql.com/doc/refman/8.4/en/information-schema-processlist-table.htm
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,11 @@ class _Told:
     metadata: bool = False
     untold: list[str] = field(default_factory=list)
 
+    def keep(self, sessions: Set[int]) -> None:
+        """Forget who is not there any more: InnoDB tells of its locks as they were up to 0.1 s ago."""
+        for waiting, holders in self.blocking.items():
+            self.blocking[waiting] = [each for each in holders if each == _PREPARED or each in sessions]
+
 
 class MySQLSessions(Backend):
     """Who is connected, and how that is ended."""
@@ -80,7 +85,9 @@ class MySQLSessions(Backend):
         row = connection.exec_driver_sql("SELECT database(), connection_id(), current_user(), version()").one()
         database, own, user, version = row
         told = self._told(connection, user, mariadb="MariaDB" in version)
-        sessions = [_session(each, told, own) for each in connection.exec_driver_sql(_SESSIONS)]
+        rows = connection.exec_driver_sql(_SESSIONS).all()
+        told.keep({each.id for each in rows})
+        sessions = [_session(each, told, own) for each in rows]
         if any(_PREPARED in blockers for blockers in told.blocking.values()):
             sessions.append(SessionThere(_PREPARED, State.PREPARED, is_client=False))
             told.untold.append("which transaction is prepared is told by: XA RECOVER")

@@ -49,9 +49,9 @@ LEFT JOIN pg_locks w ON NOT w.granted AND w.locktype = h.locktype
     AND w.classid IS NOT DISTINCT FROM h.classid AND w.objid IS NOT DISTINCT FROM h.objid
 GROUP BY x.gid, x.owner, x.database, x.prepared
 """
-# The number alone may be another session's by now.
+# The number alone may be another session's by now. Of others' sessions who may end none is not told when they began.
 _END = """
-SELECT {function}(pid) FROM pg_stat_activity WHERE pid = %s AND CAST(backend_start AS text) = %s
+SELECT {function}(pid) FROM pg_stat_activity WHERE pid = %s AND coalesce(CAST(backend_start AS text), '') = %s
 """
 
 _STATES = {
