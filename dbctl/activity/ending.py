@@ -187,12 +187,11 @@ def _tell(chosen: Sequence[SessionThere], terminates: Callable[[SessionThere], b
     from dbctl.connections.engines import without_passwords
 
     for each in chosen:
-        who = ", ".join(filter(None, (each.user, each.application, each.client)))
         line = " ".join(without_passwords(each.statement or "").split())
         what = f": {line[:_SHOWN]}{'…' if len(line) > _SHOWN else ''}" if line else ""
         lasting = "" if each.seconds is None else f" for {each.seconds:.0f} s"
         verb = "terminate" if terminates(each) else "cancel"
-        _log.info("%s session %s (%s), %s%s%s", verb, each.id, who, each.state.value, lasting, what)
+        _log.info("%s session %s (%s), %s%s%s", verb, each.id, each.who, each.state.value, lasting, what)
 
 
 def _summary(chosen: Sequence[SessionThere], terminates: Callable[[SessionThere], bool]) -> str:

@@ -39,14 +39,16 @@ class Session:
     state: str
     seconds: float | None
     transaction: float | None
-    waits_for: str | None
+    who: str | None = field(metadata={"programs": False})
+    waiting: str | None = field(metadata={"programs": False, "across": True})
+    waits_for: str | None = field(metadata={"table": False})
     blocked_by: Sequence[int | str] = field(metadata={"table": False})
     suspects: Sequence[int | str] = field(metadata={"table": False})
     root: int | str | None = field(metadata={"table": False})
-    user: str | None
+    user: str | None = field(metadata={"table": False})
     database: str | None = field(metadata={"table": False})
-    application: str | None
-    client: str | None
+    application: str | None = field(metadata={"table": False})
+    client: str | None = field(metadata={"table": False})
     statement: str | None = field(metadata={"across": "cut"})
 
 
@@ -168,6 +170,8 @@ def _row(each: Placed, at: datetime, without_passwords: Callable[[str], str]) ->
         state=session.state.value,
         seconds=_rounded(session.seconds),
         transaction=_rounded(session.transaction_seconds),
+        who=session.who or None,
+        waiting=session.waits_for and f"waits for {session.waits_for}",
         waits_for=session.waits_for,
         blocked_by=list(session.blocked_by),
         suspects=list(session.suspects),

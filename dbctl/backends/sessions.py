@@ -71,6 +71,11 @@ class SessionThere:
     is_client: bool = True
     born: str = ""
 
+    @property
+    def who(self) -> str:
+        """Who it is: the user, the program, where it comes from."""
+        return ", ".join(filter(None, (self.user, self.application, self.client)))
+
 
 @dataclass(frozen=True)
 class SessionsThere:

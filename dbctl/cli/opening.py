@@ -139,9 +139,9 @@ def on_connector(choose: Callable[[Any], Sequence[Any]], terms: Collection[str] 
 
             # What owns the terminal asks the supervisor too, whether the lock is still held.
             with (
+                watched_by(call.supervisor),
                 opened(profile, call.missing) as connector,
                 runs.locked(connector, runs.Terms(), call.supervisor),
-                watched_by(call.supervisor),
             ):
                 return call.on(*choose(connector))
 

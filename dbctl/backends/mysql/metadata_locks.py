@@ -7,8 +7,22 @@ https://dev.mysql.com/doc/refman/8.4/en/metadata-locking.html, and the tables in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+# Of what nobody waits for there may be very many.
+METADATA_LOCKS = """
+SELECT l.object_type, l.object_schema, l.object_name, l.lock_type, l.lock_status, t.processlist_id
+FROM performance_schema.metadata_locks l
+JOIN performance_schema.threads t ON t.thread_id = l.owner_thread_id
+JOIN (
+    SELECT DISTINCT object_type, object_schema, object_name FROM performance_schema.metadata_locks
+    WHERE lock_status = 'PENDING'
+) wanted ON wanted.object_type = l.object_type AND wanted.object_schema <=> l.object_schema
+    AND wanted.object_name <=> l.object_name
+WHERE t.processlist_id IS NOT NULL
+"""
 
 _EXCLUSIVE = {"EXCLUSIVE"}
 _NO_READ_WRITE = {"SHARED_NO_READ_WRITE", *_EXCLUSIVE}
@@ -55,6 +69,11 @@ class MetadataLock:
     kind: str
     granted: bool
     session: int
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> MetadataLock:
+        """Make one of what METADATA_LOCKS returns."""
+        return cls(tuple(row[:3]), row[3], row[4] != "PENDING", row[5])
 
 
 def blockers_by_metadata(locks: Iterable[MetadataLock]) -> dict[int, list[int]]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend
 from dbctl.backends.mysql.audit import WAITS, WAITS_SINCE_8
-from dbctl.backends.mysql.metadata_locks import MetadataLock, blockers_by_metadata
+from dbctl.backends.mysql.locks import WAITS_FOR_LOCK
+from dbctl.backends.mysql.metadata_locks import METADATA_LOCKS, MetadataLock, blockers_by_metadata
 from dbctl.backends.sessions import SessionsThere, SessionThere, State
 
 if TYPE_CHECKING:
@@ -28,18 +29,6 @@ SELECT DISTINCT waiting.trx_mysql_thread_id, holder.trx_mysql_thread_id FROM {wa
 JOIN information_schema.innodb_trx waiting ON waiting.trx_id = {requesting}
 JOIN information_schema.innodb_trx holder ON holder.trx_id = {blocking}
 """
-# Of what nobody waits for there may be very many.
-_METADATA_LOCKS = """
-SELECT l.object_type, l.object_schema, l.object_name, l.lock_type, l.lock_status, t.processlist_id
-FROM performance_schema.metadata_locks l
-JOIN performance_schema.threads t ON t.thread_id = l.owner_thread_id
-JOIN (
-    SELECT DISTINCT object_type, object_schema, object_name FROM performance_schema.metadata_locks
-    WHERE lock_status = 'PENDING'
-) wanted ON wanted.object_type = l.object_type AND wanted.object_schema <=> l.object_schema
-    AND wanted.object_name <=> l.object_name
-WHERE t.processlist_id IS NOT NULL
-"""
 # MariaDB's plug-in tells who has a lock; who waits for one is told by its state alone.
 _LOCK_INFO = "SELECT DISTINCT thread_id, table_schema, table_name FROM information_schema.metadata_lock_info"
 _PROGRAMS = """
@@ -52,7 +41,6 @@ SELECT DISTINCT grantee FROM information_schema.user_privileges WHERE privilege_
 _NOT_TOLD = {1142, 1227, 1109, 1146, 1044, 1193}
 """Errors for a privilege that is lacking, and for a table or a variable that this server has not."""
 
-_WAITS = re.compile(r"Waiting for .*\block\b|User lock|Waiting for backup lock|System lock", re.IGNORECASE)
 _METADATA_WAIT = re.compile(r"Waiting for .*metadata lock|User lock|Waiting for backup lock", re.IGNORECASE)
 _OWN_USERS = {"system user", "event_scheduler", "root", "mysql.session", "mysql.sys", "mariadb.sys"}
 """Users of the server's own, and the one that is its superuser where nobody tells who is."""
@@ -135,9 +123,9 @@ class MySQLSessions(Backend):
 
     def _metadata_locks(self, connection: Connection, *, mariadb: bool) -> Sequence[MetadataLock] | None:
         """Return the locks on what somebody waits for; None where nobody tells."""
-        rows = self._asked(connection, _METADATA_LOCKS)
+        rows = self._asked(connection, METADATA_LOCKS)
         if rows or (rows is not None and not mariadb):
-            return [MetadataLock(tuple(row[:3]), row[3], row[4] != "PENDING", row[5]) for row in rows]
+            return [MetadataLock.of(row) for row in rows]
         held = self._asked(connection, _LOCK_INFO) if mariadb else None
         return None if held is None else self._locks_by_plugin(connection, held)
 
@@ -168,7 +156,7 @@ class MySQLSessions(Backend):
 def _session(row: Any, told: _Told, own: int) -> SessionThere:
     transaction = (told.transactions or {}).get(row.id)
     blockers = tuple(dict.fromkeys(told.blocking.get(row.id, ())))
-    waits = row.state if _WAITS.match(row.state or "") else None
+    waits = row.state if WAITS_FOR_LOCK.match(row.state or "") else None
     if waits is None and (blockers or (transaction and transaction[1] == "LOCK WAIT")):
         waits = "row lock"
     if waits:

@@ -91,7 +91,7 @@ def _widths_of(
         least[-1] = min(_LEAST_BELOW, max([least[-1], *map(longest_word, below)]))
     if widths := shares(wanted, least, screen.width):
         return _Columns(cells, headings, widths, numbers, screen, fits=False)
-    return Records(columns, cells.text, screen)
+    return Records(columns, cells.text, screen, sheet.cut)
 
 
 class _Cells:
