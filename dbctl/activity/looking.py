@@ -29,7 +29,7 @@ _STEP = 0.1
 class Session:
     """A session. `blocked_by` are those that it waits for, `root` the one at the top of that, `suspects` who may be.
 
-    `seconds` is for how long it is in its state, `transaction` how many its transaction is old. `at` is when it was
+    `seconds` is for how long it is in its state, `transaction_seconds` how old its transaction is. `at` is when it was
     looked at.
     """
 
@@ -38,7 +38,8 @@ class Session:
     session: int | str = field(metadata={"table": False})
     state: str
     seconds: float | None
-    transaction: float | None
+    transaction: float | None = field(metadata={"programs": False})
+    transaction_seconds: float | None = field(metadata={"table": False})
     who: str | None = field(metadata={"programs": False})
     waiting: str | None = field(metadata={"programs": False, "across": True})
     waits_for: str | None = field(metadata={"table": False})
@@ -170,6 +171,7 @@ def _row(each: Placed, at: datetime, without_passwords: Callable[[str], str]) ->
         state=session.state.value,
         seconds=_rounded(session.seconds),
         transaction=_rounded(session.transaction_seconds),
+        transaction_seconds=_rounded(session.transaction_seconds),
         who=session.who or None,
         waiting=session.waits_for and f"waits for {session.waits_for}",
         waits_for=session.waits_for,

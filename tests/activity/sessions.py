@@ -1,9 +1,11 @@
 """Sessions of a test's own, each of which holds something, or waits for it in a thread."""
 
 import contextlib
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from tests.harness.database import TestDatabase
@@ -79,3 +81,19 @@ def until(found: Callable[[], Any], seconds: float = 15.0) -> Any:
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.1)
     return value
+
+
+@contextlib.contextmanager
+def writing(path: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Have another process write to a file of SQLite: a fork would take this one's locks for its own."""
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None)"
+    program += "; c.execute('BEGIN IMMEDIATE'); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()

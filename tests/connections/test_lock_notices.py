@@ -1,12 +1,12 @@
 """A command that waits for a lock says so, with who holds it, and says when it goes on."""
 
-import os
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
-from tests.activity.sessions import Cast, end
+from tests.activity.sessions import Cast, end, writing
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.forked import forked
@@ -14,9 +14,9 @@ from tests.harness.forked import forked
 ROW = "UPDATE contended SET x = x + 1 WHERE id = 1"
 
 
-def waiting(dbctl: Dbctl, statement: str, let_go: object, *options: str) -> str:
+def waiting(dbctl: Dbctl, statement: str, let_go: Callable[[], object], *options: str) -> str:
     """Run a statement, let it go after a while, and return what it said."""
-    timer = threading.Timer(4.0, let_go)  # type: ignore[arg-type]
+    timer = threading.Timer(4.0, let_go)
     timer.start()
     try:
         return dbctl.ok("query", "--write", statement, *options).talk
@@ -34,22 +34,9 @@ def contended(database: TestDatabase) -> TestDatabase:
 def test_who_holds_what_is_waited_for_is_said_and_that_it_goes_on(contended: TestDatabase, dbctl: Dbctl) -> None:
     run = forked(dbctl, contended)
     if contended.server is None:
-        connection = contended.connect()
-        connection.cursor().execute("BEGIN IMMEDIATE")
-        timer = threading.Event()
-        run_out: list[str] = []
-
-        def run_it() -> None:
-            run_out.append(run.ok("query", "--write", ROW).talk)
-
-        thread = threading.Thread(target=run_it)
-        thread.start()
-        time.sleep(4)
-        connection.cursor().execute("ROLLBACK")
-        thread.join()
-        timer.set()
-        said = run_out[0]
-        assert f"dbctl: waiting for the file's lock, which process {os.getpid()} (" in said
+        with writing(contended.name) as holding:
+            said = waiting(run, ROW, holding.kill, "--lock-timeout", "30")
+        assert f"dbctl: waiting for the file's lock, which process {holding.pid} (" in said
     else:
         with Cast(contended) as cast:
             # MySQL tells only of tables' locks without a privilege.
@@ -61,9 +48,8 @@ def test_who_holds_what_is_waited_for_is_said_and_that_it_goes_on(contended: Tes
             what = "a table's lock, whose holder is not told"
         assert f"dbctl: waiting for {what}\n" in said
     assert said.count("waiting for") == 1
-    lines = said.splitlines()
-    [goes_on] = [line for line in lines if line.startswith("dbctl: it goes on, after ")]
-    assert lines.index(goes_on) == 1
+    _, after = said.split("waiting for")
+    assert "\ndbctl: it goes on, after " in after
 
 
 def test_what_is_only_slow_says_nothing(postgres_database: TestDatabase, dbctl: Dbctl) -> None:

@@ -130,6 +130,8 @@ class Renderer:
     def _pieces(self, result: Any, extra: dict[str, Any]) -> Iterator[str]:
         from dbctl.cli.render.sheets import is_text
 
+        if isinstance(result, Frames):
+            return self._live(result, extra)
         if self._format in {Format.TABLE, Format.TSV} and isinstance(result, list | tuple | Iterator):
             items = iter(result)
             first = next(items, None)
@@ -138,8 +140,6 @@ class Renderer:
                 return map(self._text, result)
         if isinstance(result, Results | Single):
             return self._several(result, extra)
-        if isinstance(result, Frames):
-            return self._live(result, extra)
         if isinstance(result, Sections) and self._format is not Format.JSON:
             from dbctl.cli.render import sections
 
