@@ -127,7 +127,7 @@ def _frame(there: SessionsThere, wanted: Wanted) -> Frame[Session]:
 
 def _is_wanted(each: Placed, there: SessionsThere, wanted: Wanted) -> bool:
     session = each.session
-    if wanted.blocked and each.root is None:
+    if wanted.blocked and each.root is None and session.state is not State.WAITING:
         return False
     if max(session.seconds or 0.0, session.transaction_seconds or 0.0) < wanted.min_duration:
         return False

@@ -41,7 +41,7 @@ SELECT DISTINCT grantee FROM information_schema.user_privileges WHERE privilege_
 _NOT_TOLD = {1142, 1227, 1109, 1146, 1044, 1193}
 """Errors for a privilege that is lacking, and for a table or a variable that this server has not."""
 
-_METADATA_WAIT = re.compile(r"Waiting for .*metadata lock|User lock|Waiting for backup lock", re.IGNORECASE)
+_METADATA_WAIT = re.compile(r"Waiting for .*metadata lock", re.IGNORECASE)
 _OWN_USERS = {"system user", "event_scheduler", "root", "mysql.session", "mysql.sys", "mariadb.sys"}
 """Users of the server's own, and the one that is its superuser where nobody tells who is."""
 _PREPARED = "prepared"
@@ -81,7 +81,7 @@ class MySQLSessions(Backend):
             told.untold.append("which transaction is prepared is told by: XA RECOVER")
         if not told.metadata:
             sessions = _with_suspects(sessions)
-            waiting = [str(each.id) for each in sessions if _METADATA_WAIT.match(each.waits_for or "")]
+            waiting = [str(each.id) for each in sessions if _waits_for_nobody_told(each)]
             if waiting:
                 told.untold.append(_how_to_tell(", ".join(waiting), user, mariadb="MariaDB" in version))
         return SessionsThere(database, sessions, told.untold)
@@ -201,8 +201,12 @@ def _with_suspects(sessions: Sequence[SessionThere]) -> list[SessionThere]:
     ]
 
 
+def _waits_for_nobody_told(session: SessionThere) -> bool:
+    return bool(WAITS_FOR_LOCK.match(session.waits_for or "")) and not session.blocked_by
+
+
 def _how_to_tell(waiting: str, user: str, *, mariadb: bool) -> str:
-    what = f"who holds what session {waiting} waits for is not told: those with a transaction are suspects"
+    what = f"who holds what session {waiting} waits for is not told; for a table those with a transaction are suspects"
     if mariadb:
         return f"{what}; it is after: INSTALL SONAME 'metadata_lock_info' (or with performance_schema = ON, mdl=ON)"
     return f"{what}; it is with: GRANT SELECT ON performance_schema.* TO {_quoted(user)}"

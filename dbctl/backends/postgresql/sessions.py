@@ -36,12 +36,13 @@ LEFT JOIN (
     FROM pg_locks l WHERE NOT l.granted
 ) w ON w.pid = a.pid
 """
-# A transaction that is prepared has no process: its number stands in its virtual id.
+# A transaction that is prepared has no process: it is known by the lock that each has on its own number.
 _PREPARED = """
 SELECT x.gid, x.owner, x.database, extract(epoch FROM clock_timestamp() - x.prepared) AS seconds,
     array_agg(DISTINCT w.pid) FILTER (WHERE w.pid IS NOT NULL) AS waiting
 FROM pg_prepared_xacts x
-LEFT JOIN pg_locks h ON h.pid IS NULL AND h.granted AND h.virtualtransaction = '-1/' || CAST(x.transaction AS text)
+LEFT JOIN pg_locks own ON own.pid IS NULL AND own.granted AND own.transactionid = x.transaction
+LEFT JOIN pg_locks h ON h.pid IS NULL AND h.granted AND h.virtualtransaction = own.virtualtransaction
 LEFT JOIN pg_locks w ON NOT w.granted AND w.locktype = h.locktype
     AND w.database IS NOT DISTINCT FROM h.database AND w.relation IS NOT DISTINCT FROM h.relation
     AND w.page IS NOT DISTINCT FROM h.page AND w.tuple IS NOT DISTINCT FROM h.tuple
