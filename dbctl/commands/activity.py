@@ -1,7 +1,7 @@
 """`dbctl activity`."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -37,7 +37,7 @@ def activity(
     interval: Annotated[
         float | None, typer.Option("--interval", min=0.1, metavar="SECONDS", help="How often, with --watch; 2.")
     ] = None,
-) -> Sequence[Session] | Iterator[Session]:
+) -> Iterable[Session]:
     """Show who does what for how long, and who keeps whom waiting: whoever holds a lock stands above who waits for it.
 
     What the user may not see is said. On a terminal a statement is cut to a line; JSON has it whole.

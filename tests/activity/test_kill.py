@@ -6,6 +6,7 @@ import pytest
 
 from tests.activity.sessions import Cast, until
 from tests.activity.test_activity import ROW, blocked, seen
+from tests.cli.test_output import KILLED
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked, forked
 
@@ -18,6 +19,7 @@ def test_what_a_session_runs_is_cancelled_and_the_session_stays(
     number = cast.waiting(SLEEP[contended.kind])
     until(lambda: seen(seer).get(number, {}).get("state") == "active")
     [row] = seer.ok("kill", str(number), "--json").json
+    assert list(row) == KILLED
     assert (row["session"], row["action"], row["gone"]) == (number, "cancel", True)
     assert row["statement"] == SLEEP[contended.kind]
     until(lambda: seen(seer, "--all").get(number, {}).get("state") == "idle")

@@ -104,7 +104,9 @@ class PostgreSQLSessions(Backend):
 def _session(row: Any, prepared: Mapping[int, str]) -> SessionThere:
     waits = row.wanted
     state = State.WAITING if waits else _STATES.get(row.state, State.NOT_TOLD)
-    is_client = row.backend_type in {"client backend", None}
+    # Of others' a role is not told the kind; what has no database or no role is none of a client's.
+    kind = row.backend_type or ("client backend" if row.datname and row.usename else "the server's own")
+    is_client = kind == "client backend"
     if not is_client and not waits:
         state = State.ACTIVE
     if state is State.ACTIVE and row.wait_event_type not in {None, "Activity", "Client"}:
@@ -116,13 +118,13 @@ def _session(row: Any, prepared: Mapping[int, str]) -> SessionThere:
         transaction_seconds=None if row.transaction_seconds is None else max(0.0, float(row.transaction_seconds)),
         user=row.usename,
         database=row.datname,
-        application=row.program if is_client else row.backend_type,
+        application=row.program if is_client else kind,
         client=row.client,
         statement=None if row.query in {"", _HIDDEN} else row.query,
         waits_for=waits,
         blocked_by=tuple(dict.fromkeys(_blockers(row, prepared))),
         is_own=row.is_own,
-        is_superuser=row.is_superuser or (not is_client and row.backend_type is not None),
+        is_superuser=row.is_superuser or not is_client,
         is_client=is_client,
         born=row.born or "",
     )
