@@ -11,8 +11,8 @@ from dbctl.activity.looking import activity as look
 from dbctl.errors import UsageError
 from dbctl.profiles import Profile
 
-PANEL = "Service"
-PLACE = 13
+PANEL = "Sessions"
+PLACE = 25
 PAGE = "activity"
 
 _BETWEEN = 2.0

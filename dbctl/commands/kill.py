@@ -10,8 +10,8 @@ from dbctl.errors import UsageError
 from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
-PANEL = "Service"
-PLACE = 14
+PANEL = "Sessions"
+PLACE = 26
 PAGE = "activity"
 
 

@@ -39,7 +39,6 @@ _LONGEST_LOCK = 64
 _STEPS_BETWEEN_CHECKS = 10_000
 """Virtual machine instructions between two looks at a statement's deadline: well under a millisecond's worth."""
 
-
 _BETWEEN_INTERRUPTS = 0.05
 """Seconds; an interrupt that comes before a statement has begun does not end it, and so is sent again."""
 

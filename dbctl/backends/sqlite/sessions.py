@@ -34,7 +34,8 @@ class SQLiteSessions(Backend):
         ]
         untold = ["SQLite does not tell who waits; who writes keeps all others from writing"]
         if hidden:
-            untold.append(f"{hidden} processes of other users can't be looked into; root can")
+            whose = "1 process of another user" if hidden == 1 else f"{hidden} processes of other users"
+            untold.append(f"{whose} can't be looked into; root can")
         return SessionsThere(database, sessions, untold, lists_idle=True)
 
     def refuse_ending(self) -> None:
