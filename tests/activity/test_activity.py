@@ -1,10 +1,11 @@
 """`dbctl activity`: who does what for how long, and who keeps whom waiting."""
 
+import threading
 from typing import Any
 
 import pytest
 
-from tests.activity.sessions import Cast, until, writing
+from tests.activity.sessions import Cast, end, until, writing
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked, forked
@@ -163,3 +164,21 @@ def test_mariadbs_plug_in_names_who_holds_a_table(mariadb_database: TestDatabase
     finally:
         server.drop_role("looker")
         server.execute("UNINSTALL SONAME 'metadata_lock_info'")
+
+
+def test_a_command_that_waits_for_a_table_names_who_uses_it(contended: TestDatabase, seer: Forked, cast: Cast) -> None:
+    holder = cast.holding("SELECT * FROM contended")
+    letting_go = threading.Timer(4.5, end, (contended, holder))
+    letting_go.start()
+    try:
+        said = seer.ok("query", "--write", "ALTER TABLE contended ADD z INTEGER").err
+    finally:
+        letting_go.join()
+    contended.execute("ALTER TABLE contended DROP COLUMN z")
+    what = {
+        "postgresql": f"a lock, which session {holder} (dbctl-tests) holds",
+        "mysql": f"a table's lock, which session {holder} holds",
+        "mariadb": "a table's lock, whose holder is not told",
+    }[contended.kind]
+    assert f"dbctl: waiting for {what}\n" in said
+    assert "dbctl: it goes on, after " in said
