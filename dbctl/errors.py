@@ -60,6 +60,8 @@ class Remedy(StrEnum):
     MERGE_HEADS = "name one, or heads for all of them, or merge them"
     LIST_REVISIONS = "list those that there are"
     NO_LOCK = "where nobody else migrates it meanwhile, run it without one"
+    END_SESSION = "end the session itself"
+    END_SUPERUSERS = "where that is meant, end it all the same"
     STAMP = "run it with the release that has it, or say where the database is"
 
 

@@ -118,6 +118,36 @@ class Results:
         return Results([replace(one, rows=one.rows and one.rows.drawn()) for one in self.values])
 
 
+@dataclass(frozen=True)
+class Frame(Generic[T]):
+    """What there is at one moment, and what is to be said of it.
+
+    Args:
+        rows: Records of one kind.
+        notes: Sentences for a person.
+    """
+
+    rows: Sequence[T]
+    notes: Sequence[str] = ()
+
+
+class Frames(Iterator[T]):
+    """What there is now, and now again: on a screen each in the place of the last one, elsewhere one after another.
+
+    To iterate over them draws their rows.
+
+    Args:
+        frames: The frames, as they come.
+    """
+
+    def __init__(self, frames: Iterator[Frame[T]]) -> None:
+        self.values = frames
+        self._rows = (row for frame in frames for row in frame.rows)
+
+    def __next__(self) -> T:
+        return next(self._rows)
+
+
 class Sections:
     """Base of a dataclass of which one is shown in sections: its plain fields, and a table for each list of records.
 

@@ -20,6 +20,7 @@ from dbctl.backends.options import DriverOptions
 from dbctl.backends.programs import Programs
 from dbctl.backends.queries import Queries
 from dbctl.backends.relations import Relations
+from dbctl.backends.sessions import Sessions
 from dbctl.backends.tunnels import Tunnelled
 from dbctl.errors import ConfigError, Unsupported
 from dbctl.profiles import Profile, password_of
@@ -51,7 +52,7 @@ class Missing(Enum):
 
 
 class Backend(
-    Tunnelled, DriverOptions, Relations, Inventory, Migrating, Queries, Programs, Databases, Diagnosis, Locks
+    Tunnelled, DriverOptions, Relations, Inventory, Migrating, Queries, Programs, Databases, Diagnosis, Locks, Sessions
 ):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 

@@ -28,11 +28,20 @@ class Holder:
 
     session: int | None
     program: str | None = None
+    kind: str = "session"
 
     def __str__(self) -> str:
         if self.session is None:
             return "a prepared transaction"
-        return f"session {self.session}" + (f" ({self.program})" if self.program else "")
+        return f"{self.kind} {self.session}" + (f" ({self.program})" if self.program else "")
+
+
+@dataclass(frozen=True)
+class LockWait:
+    """That a connection waits for a lock: who holds it, as far as that is told, and what it is."""
+
+    holders: Sequence[Holder]
+    what: str = "a lock"
 
 
 class Locks:
@@ -55,6 +64,14 @@ class Locks:
         does not wait. What the driver raises, such as for a privilege that the user lacks, passes through.
         """
         return None
+
+    def lock_waits(self, driver_connection: Any) -> AbstractContextManager[Callable[[], LockWait | None]] | None:
+        """Return what asks, as `lock_holders` does, whether a connection waits, and for whom; None where nobody tells.
+
+        What it returns returns None where the connection does not wait.
+        """
+        asking = self.lock_holders(driver_connection)
+        return None if asking is None else _waits_by_holders(asking)
 
     # --- advisory locks: statements get `:key`, what `lock_key` returns ---
 
@@ -92,3 +109,11 @@ class Locks:
 
     def _tell_of_ddl_wait(self) -> None:
         _log.info("waiting for another run, which creates or drops tables in this database")
+
+
+@contextmanager
+def _waits_by_holders(
+    asking: AbstractContextManager[Callable[[], Sequence[Holder]]],
+) -> Iterator[Callable[[], LockWait | None]]:
+    with asking as ask:
+        yield lambda: LockWait(holders) if (holders := ask()) else None

@@ -109,6 +109,28 @@ class Call:
             said = f"{what} in {self._place_of(profile)}, and not committed; what it locks stays locked meanwhile"
             confirm(profile, None, lambda: said, self.supervisor.check)
 
+    def consent(self, profile: Profile, what: str, *, by_rule: bool) -> None:
+        """Ask, where it was not confirmed, whether something may be done that is not to be rolled back.
+
+        Args:
+            profile: The profile.
+            what: What would be done, as a verb and its object.
+            by_rule: Whether a rule has chosen what it is done to: that is asked on every profile.
+
+        Raises:
+            ConfirmationNeeded: It may not.
+        """
+        from dbctl.cli.prompts import confirm
+
+        if self.terms.dry_run or not (by_rule or profile.protected):
+            return
+        said = f"{self._name} {what} in {self._place_of(profile)}"
+        confirm(profile, self.terms.confirm, lambda: said, self.supervisor.check, called=said)
+
+    @property
+    def _name(self) -> str:
+        return self.function.__name__.rstrip("_").replace("_", "-")
+
     def _is_asked(self, profile: Profile) -> bool:
         spared = self.terms.dry_run or self.effects.spares_protected(self.arguments)
         return profile.protected and not spared
@@ -131,8 +153,7 @@ class Call:
                     connector, lambda unit: loses(unit, **self.arguments), retries=0, writes=False, strict=True
                 )
 
-        name = self.function.__name__.rstrip("_").replace("_", "-")
-        return f"{name} {self.supervisor.run(look)} in {self._place_of(profile)}"
+        return f"{self._name} {self.supervisor.run(look)} in {self._place_of(profile)}"
 
     @property
     def missing(self) -> Missing:

@@ -38,6 +38,8 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.MERGE_HEADS: " with: dbctl migrate merge heads",
     Remedy.LIST_REVISIONS: " with: dbctl migrate history",
     Remedy.NO_LOCK: " with --no-lock",
+    Remedy.END_SESSION: " with --terminate",
+    Remedy.END_SUPERUSERS: " with --force",
     Remedy.STAMP: " with: dbctl migrate stamp --purge REVISION",
     Remedy.RESUME: _RESUME,
     Remedy.RUN_THE_REST: _RESUME,

@@ -123,7 +123,11 @@ def _asking(call: Call, database: Any) -> Any:
         database = replace(database, ask=ask_new_password)
     if not call.effects.asks:
         return database
-    return replace(database, agree=lambda what: call.agree(database.profile, what))
+    return replace(
+        database,
+        agree=lambda what: call.agree(database.profile, what),
+        consent=lambda what, by_rule=False: call.consent(database.profile, what, by_rule=by_rule),
+    )
 
 
 def on_connector(choose: Callable[[Any], Sequence[Any]], terms: Collection[str] = BOUNDS) -> Opener:
@@ -140,9 +144,9 @@ def on_connector(choose: Callable[[Any], Sequence[Any]], terms: Collection[str] 
 
             # What owns the terminal asks the supervisor too, whether the lock is still held.
             with (
+                watched_by(call.supervisor),
                 opened(profile, call.missing) as connector,
                 runs.locked(connector, runs.Terms(), call.supervisor),
-                watched_by(call.supervisor),
             ):
                 return call.on(*choose(connector))
 

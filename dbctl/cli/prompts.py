@@ -84,7 +84,9 @@ def confirm(
     said: str | None,
     loss: Callable[[], str] = lambda: "",
     check: Callable[[], None] = lambda: None,
+    *,
     word: str | None = None,
+    called: str | None = None,
 ) -> None:
     """Have the name of a protected profile said, or typed, before something is written there.
 
@@ -94,6 +96,7 @@ def confirm(
         loss: Returns what would be lost, as a sentence without its end, or nothing; called where a person is asked.
         check: Called now and then while the answer is waited for; what it raises ends that.
         word: What has to be said instead, whether the profile is protected or not.
+        called: What has to be confirmed, as a sentence without its end, where it is not that the profile is protected.
 
     Raises:
         ConfirmationNeeded: It was not.
@@ -111,11 +114,12 @@ def confirm(
         said = line.strip()
         typed, left = "what was typed", "nothing is changed"
     else:
-        typed, left = f"--confirm={said}", "nothing was connected to"
+        typed, left = f"--confirm={said}", "nothing is changed" if called else "nothing was connected to"
     if said != wanted:
         wrong = f": {typed} is not {'that' if word else 'its name'}" if said else ""
         why = f": all data would be lost, and {word} is not confirmed" if word else " is protected"
-        raise ConfirmationNeeded(f"{profile.called}{why}{wrong}; {left}", f"say --confirm={wanted}")
+        what = f"{called}, which has to be confirmed" if called else f"{profile.called}{why}"
+        raise ConfirmationNeeded(f"{what}{wrong}; {left}", f"say --confirm={wanted}")
 
 
 def can_ask() -> bool:

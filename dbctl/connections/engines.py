@@ -17,11 +17,12 @@ from dbctl.connections.aborted import watch
 from dbctl.connections.connecting import bound_connecting
 from dbctl.connections.error_origins import mark_errors
 from dbctl.connections.fetching import bound_fetches
+from dbctl.connections.lock_notices import tell_of_lock_waits
 from dbctl.connections.lock_waits import watch_lock_waits
 from dbctl.connections.refused_values import note_places
 from dbctl.connections.response_timeouts import bound_closing, bound_pings, bound_resets, bound_statements
 from dbctl.connections.tunnels import hold_tunnel
-from dbctl.connections.watching import tell_watchers
+from dbctl.connections.watching import current_watcher, tell_watchers
 from dbctl.errors import ConfigError, ConnectError
 from dbctl.profiles.tls import ENCRYPTING
 from dbctl.profiles.urls import MASK
@@ -113,6 +114,8 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
         bound_resets(engine, backend)
         bound_closing(engine, backend)
         bound_fetches(engine, backend)
+    if current_watcher() is not None:
+        tell_of_lock_waits(engine, backend)
     note_places(engine, backend)
     tell_watchers(engine, backend)
     watch(engine, backend)

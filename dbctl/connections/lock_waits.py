@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.origins import LOCK_WAIT, driver_error
+from dbctl.connections.lock_notices import named
 from dbctl.connections.response_timeouts import bound_each
 from dbctl.runtime.deadlines import call_after
 from dbctl.runtime.waits import started
@@ -31,9 +32,6 @@ _AHEAD = 1.0
 
 _BETWEEN = 0.2
 """Seconds from one answer to the next question: some servers look seldom whether the time is over."""
-
-_SHOWN = 3
-"""Holders that are named; the rest is counted."""
 
 _log = logging.getLogger("dbctl")
 
@@ -119,8 +117,4 @@ class _Look:
 
 
 def _told(holders: Sequence[Holder]) -> str:
-    named = [str(holder) for holder in holders[:_SHOWN]]
-    if len(holders) > _SHOWN:
-        named.append(f"{len(holders) - _SHOWN} more")
-    *others, last = named
-    return f"waiting for {', '.join(others)} and {last}" if others else f"waiting for {last}"
+    return f"waiting for {named(holders)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dbctl.errors import UsageError
 
@@ -20,6 +20,17 @@ def _nobody(whose: str) -> str:
     raise UsageError(f"{whose}: there is no password, and nobody to ask for one", "name its source")
 
 
+class Consent(Protocol):
+    """What is asked before something is done for good."""
+
+    def __call__(self, what: str, *, by_rule: bool = False) -> None:
+        """Do nothing where it is agreed to."""
+
+
+def _agreed(what: str, *, by_rule: bool = False) -> None:
+    """Agree: a program that calls this has its own way of asking."""
+
+
 @dataclass(frozen=True)
 class Database:
     """One open session on one profile, inside the unit of work that commits or rolls it back.
@@ -33,6 +44,9 @@ class Database:
             where whoever runs the work says no to that.
         ask: Asks whoever runs the work for a new password, and returns it; called with whose it is to be. Raises
             UsageError where there is nobody to ask.
+        consent: Called before what can't be rolled back is done, with what that is, as a verb and its object; raises
+            the same. It is asked for on a protected profile, and with `by_rule` on each: nobody has named what a rule
+            has chosen.
     """
 
     session: Session
@@ -41,6 +55,7 @@ class Database:
     dry_run: bool = False
     agree: Callable[[str], None] = lambda _what: None
     ask: Callable[[str], str] = _nobody
+    consent: Consent = _agreed
 
 
 @dataclass(frozen=True)

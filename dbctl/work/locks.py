@@ -137,6 +137,8 @@ def _tries(lock: AdvisoryLock, name: str, profile: Profile, wait: float) -> Iter
             told = True
         yield min(pause, left)
         pause = min(pause * 2, longest)
+    if told:
+        _log.info('the lock "%s" is free, and it goes on, after %.0f s', name, time.monotonic() - end + wait)
 
 
 class _SessionLock:

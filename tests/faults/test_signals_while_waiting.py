@@ -34,6 +34,7 @@ ROUNDS = dose(6, 250)
 
 # What to say behind each command so that it connects; None for one that connects to nothing.
 BEHIND: Mapping[str, Sequence[str] | None] = {
+    "activity": ["", "--watch"],
     "describe": ["hero"],
     "console": None,  # it owns the terminal, and has tests of its own
     "create-database": [""],
@@ -50,6 +51,7 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "heroes show": ["1"],
     "heroes update": ["1 --age 3"],
     "init-tables": ["", "--check"],
+    "kill": ["1", "--blocking --confirm=p"],
     "migrate alembic": ["revision --autogenerate -m a"],
     "migrate check": [""],
     "migrate current": [""],

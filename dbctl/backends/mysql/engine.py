@@ -20,6 +20,7 @@ from dbctl.backends.mysql.options import OPTIONS
 from dbctl.backends.mysql.programs import MySQLPrograms
 from dbctl.backends.mysql.queries import MySQLQueries
 from dbctl.backends.mysql.relations import MySQLRelations
+from dbctl.backends.mysql.sessions import MySQLSessions
 from dbctl.backends.tls import ssl_context
 from dbctl.errors import ConfigError
 from dbctl.profiles.query import as_list
@@ -53,6 +54,7 @@ class MySQL(
     MySQLQueries,
     MySQLPrograms,
     MySQLDatabases,
+    MySQLSessions,
     Backend,
 ):
     """MySQL and MariaDB."""

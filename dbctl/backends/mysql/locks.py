@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend
-from dbctl.backends.locks import Holder
+from dbctl.backends.locks import Holder, LockWait
 from dbctl.backends.mysql.audit import WAITS, WAITS_SINCE_8
+from dbctl.backends.mysql.metadata_locks import METADATA_LOCKS, MetadataLock, blockers_by_metadata
 from dbctl.errors import OutOfTime, WorkRefused
 
 if TYPE_CHECKING:
@@ -28,26 +29,20 @@ _DDL_LOCK_WAIT = 60
 _BOUNDS = {"connect_timeout": 1, "read_timeout": 1, "write_timeout": 1}
 """Seconds that a second connection has for each step."""
 
+WAITS_FOR_LOCK = re.compile(r"Waiting for .*\block\b|User lock|System lock", re.IGNORECASE)
+"""The states of sessions that wait for a lock that is none of a row."""
+
+_LOCKS = {"User lock": "a lock by name"}
+
 _PLAIN_LOCK = re.compile(r"[a-z0-9_.:-]{1,64}")
 
 
-# Who waits for a row tells it in one place, and who waits to change a table in another; all else that waits for a
-# table may wait for some of its users alone, and they are not told apart.
-# https://dev.mysql.com/doc/refman/8.4/en/performance-schema-metadata-locks-table.html
+# Who waits for a row tells it in one place, and who waits for a table in another.
 _ROW_HOLDERS = """
 SELECT DISTINCT holder.trx_mysql_thread_id FROM {waits}
 JOIN information_schema.innodb_trx waiting ON waiting.trx_id = {requesting}
 JOIN information_schema.innodb_trx holder ON holder.trx_id = {blocking}
 WHERE waiting.trx_mysql_thread_id = %s
-"""
-_TABLE_HOLDERS = """
-SELECT DISTINCT holder.processlist_id FROM performance_schema.metadata_locks wanted
-JOIN performance_schema.threads waiting ON waiting.thread_id = wanted.owner_thread_id
-JOIN performance_schema.metadata_locks held ON held.object_type = wanted.object_type
-    AND held.object_schema = wanted.object_schema AND held.object_name = wanted.object_name
-JOIN performance_schema.threads holder ON holder.thread_id = held.owner_thread_id
-WHERE waiting.processlist_id = %s AND holder.processlist_id <> waiting.processlist_id
-    AND wanted.lock_status = 'PENDING' AND wanted.lock_type = 'EXCLUSIVE' AND held.lock_status = 'GRANTED'
 """
 # Of one's own account, as a service's other processes are; all may see these.
 _PROGRAMS = """
@@ -109,8 +104,7 @@ class MySQLLocks(Backend):
         """Ask for the sessions that hold the row, or use the table, where the user may see them."""
         waiting = driver_connection.thread_id()
         mariadb = "MariaDB" in driver_connection.get_server_info()
-        # MariaDB tells of tables only by a plug-in that is seldom there.
-        queries = (_ROW_HOLDERS.format(**WAITS),) if mariadb else (_ROW_HOLDERS.format(**WAITS_SINCE_8), _TABLE_HOLDERS)
+        waits = WAITS if mariadb else WAITS_SINCE_8
         with self.second_connection() as connection, connection.cursor() as cursor:
 
             def found(query: str, *arguments: int) -> Sequence[Any]:
@@ -118,10 +112,36 @@ class MySQLLocks(Backend):
                 return list(cursor.fetchall())
 
             def ask() -> Sequence[Holder]:
-                sessions = [session for query in queries for (session,) in found(query, waiting)]
+                sessions = [session for (session,) in found(_ROW_HOLDERS.format(**waits), waiting)]
+                if not mariadb:  # which tells of tables only by a plug-in that is seldom there
+                    blocking = blockers_by_metadata(map(MetadataLock.of, found(METADATA_LOCKS)))
+                    sessions += blocking.get(waiting, ())
                 listed = ", ".join(map(str, sessions))
                 programs = dict(found(_PROGRAMS.format(sessions=listed))) if sessions else {}
                 return [Holder(session, programs.get(session)) for session in sessions]
+
+            yield ask
+
+    @contextmanager
+    def lock_waits(self, driver_connection: Any) -> Iterator[Callable[[], LockWait | None]]:
+        """Ask for the holders, where that is told; that a table's lock is waited for its own user may always see."""
+        waiting = driver_connection.thread_id()
+        with (
+            self.second_connection() as connection,
+            connection.cursor() as cursor,
+            self.lock_holders(driver_connection) as holders,
+        ):
+
+            def ask() -> LockWait | None:
+                try:
+                    found: Sequence[Holder] = holders()
+                except connection.OperationalError:  # it is not told to this user
+                    found = ()
+                cursor.execute("SELECT state FROM information_schema.processlist WHERE id = %s", (waiting,))
+                state = next((row[0] or "" for row in cursor.fetchall()), "")
+                if found or WAITS_FOR_LOCK.match(state):
+                    return LockWait(found, _LOCKS.get(state, "a table's lock" if "metadata" in state else "a lock"))
+                return None
 
             yield ask
 

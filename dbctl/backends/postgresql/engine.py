@@ -21,6 +21,7 @@ from dbctl.backends.postgresql.passfile import password_in_file
 from dbctl.backends.postgresql.programs import PostgreSQLPrograms
 from dbctl.backends.postgresql.queries import PostgreSQLQueries
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
+from dbctl.backends.postgresql.sessions import PostgreSQLSessions
 from dbctl.backends.tls import system_ca
 from dbctl.errors import ConfigError
 from dbctl.profiles.tls import VERIFYING
@@ -54,6 +55,7 @@ class PostgreSQL(
     PostgreSQLLocks,
     PostgreSQLPrograms,
     PostgreSQLDatabases,
+    PostgreSQLSessions,
     Backend,
 ):
     """PostgreSQL."""

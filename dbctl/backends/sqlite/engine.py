@@ -20,6 +20,7 @@ from dbctl.backends.sqlite.errors import SQLiteErrors
 from dbctl.backends.sqlite.inventory import SQLiteInventory
 from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
 from dbctl.backends.sqlite.queries import SQLiteQueries
+from dbctl.backends.sqlite.sessions import SQLiteSessions
 from dbctl.errors import ConnectError, Remedy, WorkRefused
 from dbctl.profiles.files import absolute
 from dbctl.profiles.query import as_list
@@ -77,7 +78,7 @@ def _missing_directory(path: str) -> str | None:
     return None if os.path.isdir(directory) else str(directory)
 
 
-class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteDatabases, Backend):
+class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteDatabases, SQLiteSessions, Backend):
     """SQLite, in a file or in memory."""
 
     title = "SQLite"

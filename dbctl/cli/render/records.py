@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from dbctl.cli.render.layout import GAP, folded, padded, width_of
@@ -15,8 +15,11 @@ from dbctl.cli.report import visible
 class Records:
     """A record below another, a line for each value."""
 
-    def __init__(self, columns: Sequence[str], write: Callable[[Any], str], screen: Screen) -> None:
+    def __init__(
+        self, columns: Sequence[str], write: Callable[[Any], str], screen: Screen, cut: Collection[str] = ()
+    ) -> None:
         self._columns = columns
+        self._cut = cut
         self._write = write
         self._screen = screen
         self._between = ""
@@ -29,9 +32,20 @@ class Records:
         """Return the lines of some rows, with an empty one between two."""
         written = []
         for row in rows:
-            written.append(self._between + record(self._columns, row, self._screen, self._write))
+            values = [self._short(value) if name in self._cut else value for name, value in self._named(row)]
+            written.append(self._between + record(self._columns, values, self._screen, self._write))
             self._between = "\n"
         return "".join(written)
+
+    def _named(self, row: Row) -> Iterator[tuple[str, Any]]:
+        return zip(self._columns, row, strict=True)
+
+    def _short(self, value: Any) -> Any:
+        """Return a text of which a screen shows no more than fits in one line of it, all told."""
+        if not isinstance(value, str) or self._screen.width is None:
+            return value
+        line = " ".join(value.split())
+        return line if len(line) <= self._screen.width else f"{line[: self._screen.width - 1]}…"
 
 
 def record(columns: Sequence[str], row: Row, screen: Screen, write: Callable[[Any], str] = shown) -> str:

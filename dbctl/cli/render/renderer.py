@@ -15,7 +15,7 @@ from dbctl.cli.options import Format, Globals
 from dbctl.cli.report import visible
 from dbctl.cli.streams import ReaderLeft, Stdout, colours, discard_stdout, in_c_locale, on_terminal
 from dbctl.errors import OutputLost
-from dbctl.results import Markdown, PlainText, Results, Sections, Single, drawn
+from dbctl.results import Frames, Markdown, PlainText, Results, Sections, Single, drawn
 from dbctl.work.signals import Terminated
 
 
@@ -81,6 +81,7 @@ class Renderer:
             deque(drained if isinstance(drained, Iterable) else (), maxlen=0)
             return
         last = "\n"
+        self._paged = self._paged and not isinstance(result, Frames)
         self._open(pause)
         try:
             for piece in self._pieces(result, extra):
@@ -129,6 +130,8 @@ class Renderer:
     def _pieces(self, result: Any, extra: dict[str, Any]) -> Iterator[str]:
         from dbctl.cli.render.sheets import is_text
 
+        if isinstance(result, Frames):
+            return self._live(result, extra)
         if self._format in {Format.TABLE, Format.TSV} and isinstance(result, list | tuple | Iterator):
             items = iter(result)
             first = next(items, None)
@@ -165,6 +168,14 @@ class Renderer:
 
             several.refuse_more_than_one(result, self._format)
 
+    def _live(self, result: Frames[Any], extra: dict[str, Any]) -> Iterator[str]:
+        """Draw each frame over the last one on a screen that can; else write all rows, and what is new to be said."""
+        from dbctl.cli.render import live
+
+        if self._on_terminal and self._format is Format.TABLE and os.environ.get("TERM") != "dumb":
+            return live.screens(result, lambda rows: "".join(self._sheet(rows, extra)), self._screen)
+        return self._sheet(live.saying(result), extra)
+
     @property
     def _ascii_only(self) -> bool:
         return sys.stdout.encoding.lower() != "utf-8"
@@ -173,7 +184,8 @@ class Renderer:
         from dbctl.cli.render import delimited, json_text
         from dbctl.cli.render.sheets import sheet_of
 
-        sheet = sheet_of(result, self._function, extra, flat=self._format not in {Format.JSON, Format.JSONL})
+        people, flat = self._format is Format.TABLE, self._format not in {Format.JSON, Format.JSONL}
+        sheet = sheet_of(result, self._function, extra, flat=flat, people=people)
         match self._format:
             case Format.JSON:
                 return json_text.array(sheet, ascii_only=self._ascii_only)

@@ -15,7 +15,7 @@ from typing import Any, get_args, get_type_hints
 
 from dbctl.cli.render.values import is_range, is_record
 from dbctl.errors import ConfigError, UsageError
-from dbctl.results import PlainText, Rows, Values
+from dbctl.results import Frames, PlainText, Rows, Values
 
 Row = Sequence[Any]
 
@@ -49,6 +49,7 @@ class Sheet:
         across: The columns whose text stands below its row, across all of it.
         for_programs: The columns that no table shows: it says in words what they say in figures.
         declared: Whether it was made for people to read too; else it is data, to be shown as it is.
+        cut: Those of the columns across of which a screen shows no more than fits in one line.
     """
 
     batches: Iterator[Batch]
@@ -58,6 +59,7 @@ class Sheet:
     across: Collection[str] = ()
     for_programs: Collection[str] = ()
     declared: bool = True
+    cut: Collection[str] = ()
 
     def for_people(self) -> Sheet:
         """Return the same without the columns for programs."""
@@ -94,7 +96,9 @@ def is_text(first: object) -> bool:
     return isinstance(first, PlainText)
 
 
-def sheet_of(result: Any, function: Callable[..., Any], extra: Mapping[str, Any], *, flat: bool) -> Sheet:
+def sheet_of(
+    result: Any, function: Callable[..., Any], extra: Mapping[str, Any], *, flat: bool, people: bool = False
+) -> Sheet:
     """Return a command's result as a sheet.
 
     Args:
@@ -102,6 +106,7 @@ def sheet_of(result: Any, function: Callable[..., Any], extra: Mapping[str, Any]
         function: The command function, whose return annotation tells the columns where there are no rows.
         extra: Values to add to each row, by column.
         flat: Whether dataclasses within a row become columns with dotted names.
+        people: Whether it is for people, who get some columns that programs do not.
 
     Raises:
         ConfigError: It is nothing that can be shown.
@@ -117,14 +122,16 @@ def sheet_of(result: Any, function: Callable[..., Any], extra: Mapping[str, Any]
     if not single and (isinstance(result, str | bytes | Mapping) or not isinstance(result, Iterable)):
         raise _not_shown(function, result)
     kind = _declared(function)
-    reading = _Reading(function, names, values, flat, single)
-    batches = (Batch(*part) for rows in _batched([result] if single else result) for part in reading.parts(rows))
+    reading = _Reading(function, names, values, flat, single, people)
+    several = _frames(result) if isinstance(result, Frames) else _batched([result] if single else result)
+    batches = (Batch(*part) for rows in several for part in reading.parts(rows))
     known = (*(name for name, _ in reading.columns_of(kind, None)), *names) if kind else ()
     every = [each for kind in _dataclasses(_returned(function)) for each in fields(kind)]
     marks = {each.name: each.metadata["below"] for each in every if "below" in each.metadata}
     across = [each.name for each in every if "across" in each.metadata]
     for_programs = [each.name for each in every if not each.metadata.get("table", True)]
-    return Sheet(batches, known, single, marks, across, for_programs)
+    cut = [each.name for each in every if each.metadata.get("across") == "cut"]
+    return Sheet(batches, known, single, marks, across, for_programs, cut=cut)
 
 
 @dataclass
@@ -136,6 +143,7 @@ class _Reading:
     extra: tuple[Any, ...]
     flat: bool
     single: bool
+    people: bool = False
     _known: dict[type, tuple[tuple[str, ...], Callable[[Any], Row]]] = field(default_factory=dict)
 
     def parts(self, objects: Sequence[Any]) -> Iterator[tuple[tuple[str, ...], Sequence[Row]]]:
@@ -175,6 +183,8 @@ class _Reading:
         """
         found: list[tuple[str, tuple[str, ...]]] = []
         for each in fields(kind):
+            if not (self.people or each.metadata.get("programs", True)):
+                continue
             path = (*above, each.name)
             value = None if first is None else getattr(first, each.name)
             within = type(value) if is_record(value) else None
@@ -185,6 +195,11 @@ class _Reading:
             else:
                 found.append((".".join(path), path))
         return found
+
+
+def _frames(frames: Frames[Any]) -> Iterator[Sequence[Any]]:
+    """Yield the rows of each frame that has some, as soon as it is there."""
+    return (frame.rows for frame in frames.values if frame.rows)
 
 
 def _batched(values: Iterable[Any]) -> Iterator[list[Any]]:

@@ -91,7 +91,7 @@ def _widths_of(
         least[-1] = min(_LEAST_BELOW, max([least[-1], *map(longest_word, below)]))
     if widths := shares(wanted, least, screen.width):
         return _Columns(cells, headings, widths, numbers, screen, fits=False)
-    return Records(columns, cells.text, screen)
+    return Records(columns, cells.text, screen, sheet.cut)
 
 
 class _Cells:
@@ -110,6 +110,8 @@ class _Cells:
         self._visible = screen.visible
         marked = [index for index, name in enumerate(columns) if name in sheet.marks]
         self._across = [index for index, name in enumerate(columns) if name in sheet.across]
+        self._cut = [index for index in self._across if columns[index] in sheet.cut]
+        self._room = None if screen.width is None else max(1, screen.width - len(_ACROSS))
         gone = {*marked, *self._across, *(index for index, name in enumerate(columns) if name in left_out)}
         self.beside = [index for index in range(len(columns)) if index not in gone]
         self._below = [(index, sheet.marks[columns[index]]) for index in marked]
@@ -135,7 +137,15 @@ class _Cells:
 
     def across(self, row: Row) -> list[str]:
         """Return the texts that stand below a row."""
-        return [self._visible(self.text(row[index])) for index in self._across if row[index] is not None]
+        return [self._text_across(index, self.text(row[index])) for index in self._across if row[index] is not None]
+
+    def _text_across(self, index: int, found: str) -> str:
+        if index not in self._cut:
+            return self._visible(found)
+        line = self._visible(" ".join(found.split()))
+        if self._room is None or width_of(line) <= self._room:
+            return line
+        return f"{next(folded(line, max(1, self._room - 1)))}…"
 
     def below(self, rows: Sequence[Row]) -> list[list[tuple[str, bool]]]:
         """Return for each row the lines that stand below its last cell, and whether they are faint."""
