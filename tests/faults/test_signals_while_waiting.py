@@ -68,6 +68,7 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "query": ["SELECT", "--write SELECT", "--single SELECT"],
     "run": ["- --param a=b"],
     "serve": None,  # until somebody asks it for something
+    "shell": None,  # it owns the terminal, and has tests of its own
     "tables": [""],
     "teams add": ["A"],
     "teams list": [""],

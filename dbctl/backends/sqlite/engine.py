@@ -14,6 +14,7 @@ from urllib.parse import quote
 from dbctl.backends.audit import Facts
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.sqlite import audit
+from dbctl.backends.sqlite.clients import CLIENTS
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
 from dbctl.backends.sqlite.errors import SQLiteErrors
 from dbctl.backends.sqlite.inventory import SQLiteInventory
@@ -90,6 +91,7 @@ class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, Backend):
     adds_constraints = False
     locks_to_write = True
     options = OPTIONS
+    clients = CLIENTS
 
     def url(self, driver: str | None = None) -> URL:
         """Return what `Backend.url` does, where the file can be found: SQLAlchemy makes its path an absolute one."""
@@ -192,6 +194,15 @@ class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, Backend):
 
     def _refuse(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> None:
         if _is_missing(args, kwargs):
+            self.refuse_missing()
+
+    def refuse_missing(self) -> None:
+        """Do nothing where the database's file is there, or might be.
+
+        Raises:
+            ConnectError: It is not there, and whoever opens it would create it.
+        """
+        if _is_missing([self.profile.database], {}):
             raise ConnectError(
                 f"{self.profile.called}: there is no database file {self.profile.database}",
                 "database",
