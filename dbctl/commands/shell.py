@@ -34,7 +34,7 @@ def shell(
     Examples:
         $ dbctl shell
         $ dbctl -p prod shell --read-only --client psql
-        $ dbctl -p prod shell --read-only -- -c "SELECT now()"
+        $ dbctl -p prod shell --read-only -- -c "SELECT 1"
     """
     from dbctl.programs.shell import run_shell
 

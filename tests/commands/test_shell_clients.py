@@ -19,8 +19,8 @@ from tests.servers.system import CLIENTS, UNSTABLE
 from tests.servers.tls_stripper import TlsStripper
 
 PATH = os.pathsep.join([str(UNSTABLE / "usr" / "bin"), os.environ["PATH"], str(CLIENTS)])
-ALWAYS_THERE = {"psql", "mariadb"}
-"""Those that Debian's packages of the servers bring with them."""
+ALWAYS_THERE = {"psql", "mariadb", "sqlite3"}
+"""Those of Debian's packages, which `tests/run` sees to."""
 
 ON = {
     "postgresql": ["psql", "pgcli"],
@@ -45,6 +45,14 @@ SLEEPERS = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND datname = ?",
     "mysql": "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%' AND db = ?",
 }
+
+
+def required(client: str) -> None:
+    """Skip the test where there is no such client."""
+    if shutil.which(client, path=PATH) is None:
+        if client in ALWAYS_THERE and os.environ.get("CI") == "true":
+            pytest.fail(f"there is no {client}")
+        pytest.skip(f"there is no {client}")
 
 
 @dataclass(frozen=True)
@@ -81,10 +89,7 @@ class Shell:
 def shell(request: pytest.FixtureRequest, dbctl: Dbctl) -> Shell:
     """Each client on each server that it is made for."""
     client, _, kind = request.param.partition("-on-")
-    if shutil.which(client, path=PATH) is None:
-        if client in ALWAYS_THERE and os.environ.get("CI") == "true":
-            pytest.fail(f"there is no {client}")
-        pytest.skip(f"there is no {client}")
+    required(client)
     database = request.getfixturevalue("postgres_database" if kind == "postgresql" else f"{kind}_database")
     return Shell(client, database, dbctl.with_env(**database.env, PATH=PATH))
 

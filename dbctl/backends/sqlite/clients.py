@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from dbctl.backends.clients import Client, Opening, Start
+from dbctl.backends.sqlite.files import refuse_missing
 from dbctl.profiles.files import absolute
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _file(backend: SQLite) -> str:
     if database.startswith("file:"):
         query = {key: value for key, value in backend.url_query().items() if key != "uri"}
         return f"{database}?{urlencode(query)}" if query else database
-    backend.refuse_missing()
+    refuse_missing(backend.profile)
     return str(absolute(database))
 
 
