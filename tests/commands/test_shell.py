@@ -104,7 +104,7 @@ def test_who_is_not_there_is_told_with_what_would_install_it(clients: Clients) -
     assert (result.code, result.talk) == (
         127,
         "dbctl: error: there is no mariadb and no mysql and no mycli here; install one with apt install mariadb-client"
-        ' or apt install default-mysql-client or pip install "mycli>=2"\n',
+        ' or apt install default-mysql-client or pip install "mycli>=2.26"\n',
     )
     result = clients.dbctl("shell", "-p", "pg", "--client", "psql")
     assert (result.code, result.talk) == (
@@ -192,6 +192,24 @@ def test_a_protected_profile_asks_unless_it_is_only_read(clients: Clients) -> No
     assert clients.dbctl("shell", "-p", "lite").code == 8
     assert "-readonly" not in clients.started("-p", "lite", "--confirm", "lite")["argv"]
     assert "-readonly" in clients.started("-p", "lite", "--read-only")["argv"]
+
+
+@pytest.mark.parametrize(
+    ("client", "says", "why"),
+    [
+        ("mycli", "mycli, version 1.26.1", "mycli 1.26.1 does not insist on TLS; 2.26 and newer does"),
+        ("mysql", "mysql  Ver 15.1 Distrib 10.11.19-MariaDB", "MariaDB's mysql does not insist on TLS"),
+    ],
+)
+def test_a_client_that_would_send_the_password_in_plaintext_is_refused(
+    clients: Clients, client: str, says: str, why: str
+) -> None:
+    path = clients.directory / client
+    path.write_text(f"#!/bin/sh\necho '{says}'\n", encoding="utf-8")
+    path.chmod(0o755)
+    result = clients.dbctl("shell", "--url", "mysql://app:x@localhost/shop?sslmode=require", "--client", client)
+    assert result.code == 3
+    assert f"ssl.mode: {why}" in result.err
 
 
 def test_several_hosts_are_told_to_pgcli_which_takes_one_port(clients: Clients) -> None:

@@ -6,6 +6,7 @@ Their own read an option file, and no other: one in the home directory would be 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +16,16 @@ from dbctl.backends.clients import NO_KEYRING, Client, Opening, Start
 from dbctl.backends.programs import write_secret
 from dbctl.backends.tls import trusted_authority
 from dbctl.errors import ConfigError
-from dbctl.profiles.tls import VERIFYING
+from dbctl.profiles.tls import ENCRYPTING, VERIFYING
 
 if TYPE_CHECKING:
     from dbctl.backends.mysql.engine import MySQL
 
 _SSL_MODES = {"disable": "off", "prefer": "auto"}
 """What mycli calls them; all others are `on`."""
+
+_INSISTING_MYCLI = (2, 26)
+"""The first version that asks for PyMySQL 1.2."""
 
 _TO_TELL = 10.0
 """Seconds that a program has to tell its version."""
@@ -72,7 +76,7 @@ def _refuse_other_name(backend: MySQL, client: str) -> None:
 def _own(backend: MySQL, opening: Opening) -> Start:
     program = os.path.basename(opening.program)
     _refuse_other_name(backend, program)
-    is_mariadb = _is_mariadb(opening.program)
+    is_mariadb = "MariaDB" in _version(opening.program)  # its client is called mysql too
     if is_mariadb and backend.profile.ssl.mode == "require":
         where = backend.profile.origins.get("ssl.mode", backend.profile.called)
         raise ConfigError(
@@ -85,8 +89,8 @@ def _own(backend: MySQL, opening: Opening) -> Start:
     return Start([f"--defaults-file={path}"], _no_logins(opening.directory))
 
 
-def _is_mariadb(program: str) -> bool:
-    """Ask a client whose it is: MariaDB's is called mysql too.
+def _version(program: str) -> str:
+    """Ask a client what it says of its version.
 
     Raises:
         ConfigError: It can't be run, or does not answer.
@@ -97,7 +101,7 @@ def _is_mariadb(program: str) -> bool:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigError(f"{program} does not tell its version: {getattr(error, 'strerror', error)}") from error
-    return b"MariaDB" in told.stdout
+    return told.stdout.decode(errors="replace")
 
 
 def _no_logins(directory: Path) -> dict[str, str]:
@@ -107,7 +111,25 @@ def _no_logins(directory: Path) -> dict[str, str]:
 
 def _mycli(backend: MySQL, opening: Opening) -> Start:
     _refuse_other_name(backend, "mycli")
+    if backend.profile.ssl.mode in ENCRYPTING:
+        _refuse_old_mycli(backend, opening.program)
     return Start(list(_mycli_arguments(backend, opening)), NO_KEYRING | _no_logins(opening.directory))
+
+
+def _refuse_old_mycli(backend: MySQL, program: str) -> None:
+    """Refuse a version whose PyMySQL goes on in plaintext where a server, or who stands before it, offers no TLS.
+
+    Raises:
+        ConfigError: It is one, or does not tell.
+    """
+    found = re.search(r"(\d+)\.(\d+)\.\d+", _version(program))
+    if found is None or (int(found[1]), int(found[2])) < _INSISTING_MYCLI:
+        where = backend.profile.origins.get("ssl.mode", backend.profile.called)
+        needed = ".".join(map(str, _INSISTING_MYCLI))
+        raise ConfigError(
+            f"{where}: ssl.mode: mycli {found[0] if found else 'of an unknown version'} does not insist on TLS",
+            f"{needed} and newer does; or take another client",
+        )
 
 
 def _mycli_arguments(backend: MySQL, opening: Opening) -> Iterator[str]:
@@ -145,7 +167,7 @@ def _empty(directory: Path) -> str:
 CLIENTS = (
     Client(
         "mycli",
-        'pip install "mycli>=2"',
+        'pip install "mycli>=2.26"',
         _mycli,
         completes=True,
         variables=("MYSQL_DSN", "MYSQL_USER", "MYSQL_UNIX_SOCKET"),

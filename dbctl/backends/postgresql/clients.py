@@ -26,8 +26,13 @@ def _psql(backend: PostgreSQLPrograms, opening: Opening) -> Start:
 
 
 def _pgcli(backend: PostgreSQLPrograms, opening: Opening) -> Start:
-    """Tell the place by a connection string: pgcli takes PGPORT for its own option, which is one number."""
+    """Tell several ports by a connection string: pgcli takes PGPORT for its own option, which is one number.
+
+    Else by none: Debian's pgcli 3.5 fails on one.
+    """
     environment = _environment(backend, opening) | NO_KEYRING
+    if "," not in environment["PGPORT"]:
+        return Start(environment=environment)
     place: Mapping[str, str] = {"host": environment.pop("PGHOST"), "port": environment.pop("PGPORT")}
     return Start([" ".join(f"{key}={_quoted(value)}" for key, value in place.items())], environment)
 
@@ -39,6 +44,6 @@ def _quoted(value: str) -> str:
 
 CLIENTS = (
     # DSN names an entry of pgcli's own configuration, which would lead elsewhere.
-    Client("pgcli", 'pip install "pgcli>=4"', _pgcli, completes=True, variables=("DSN",)),
+    Client("pgcli", "pip install pgcli", _pgcli, completes=True, variables=("DSN",)),
     Client("psql", "apt install postgresql-client", _psql),
 )
