@@ -14,6 +14,9 @@ SLOW = [
     "cli/test_pager.py",
     "cli/test_streaming.py",
     "cli/test_streams.py",
+    "commands/test_console_idle.py",
+    "commands/test_console_prompt.py",
+    "commands/test_console_signals.py",
     "commands/test_main_job.py",
     "commands/test_ping_wait.py",
     "commands/test_shell_clients.py",
@@ -38,6 +41,8 @@ SLOW = [
 """What takes many seconds: without it there is an answer in a fraction of the time."""
 
 TIMING = [
+    "commands/test_console_idle.py",
+    "commands/test_console_signals.py",
     "commands/test_ping_wait.py",
     "connections/test_bounds.py",
     "faults/test_commit_reply.py",
@@ -64,6 +69,7 @@ OWN = [
     "profiles/test_secrets.py",
     "profiles/test_sources.py",
     "profiles/test_writing.py",
+    "commands/test_console_signals.py",
     "commands/test_profiles_*.py",
     "commands/test_main_job.py",
     "commands/test_shell*.py",

@@ -24,9 +24,12 @@ class Queries(Scripts):
         """Have a connection's driver lose nothing of a value, and keep what the server says, within the block."""
         yield
 
+    def keep_from_writing(self, connection: Connection) -> None:
+        """Have a connection refuse to write also in what would begin after a transaction that reads only."""
+
     @contextmanager
     def kept_from_writing(self, connection: Connection) -> Iterator[None]:
-        """Have also what would begin after a transaction that reads only refuse to write, within the block."""
+        """Do so within the block."""
         yield
 
     def is_read_only(self, connection: Connection) -> bool:

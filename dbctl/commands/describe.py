@@ -12,7 +12,7 @@ from dbctl.profiles.presets import BUILT_IN_MODELS
 from dbctl.tables.options import AppDir, Exclude, Models
 
 PANEL = "Data"
-PLACE = 12
+PLACE = 24
 PAGE = "look"
 
 _log = logging.getLogger(__name__)

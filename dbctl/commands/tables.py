@@ -9,7 +9,7 @@ from dbctl.catalog.tables import Listed, tables_of
 from dbctl.work.database import Database
 
 PANEL = "Data"
-PLACE = 11
+PLACE = 23
 PAGE = "look"
 
 

@@ -157,6 +157,20 @@ def tell_watchers_of_tasks(engine: Engine, backend: Backend) -> None:
             watcher.forget(connection)
 
 
+def end_with_tasks(engine: Engine, backend: Backend) -> None:
+    """Have the server end what a new engine of an async driver runs for a task that is cancelled.
+
+    The event loop waits until the server has heard: this is for one that serves nobody else.
+    """
+    from sqlalchemy import event
+
+    @event.listens_for(engine, "invalidate")
+    def end(connection: Any, _record: Any, error: BaseException | None) -> None:
+        cancel = backend.task_canceller(connection.driver_connection)
+        if cancel and error and not isinstance(error, Exception):
+            is_done(started(cancel), _TO_CANCEL)
+
+
 def _cut(backend: Backend, connection: Any) -> None:
     if backend.needs_host:
         shut_down(backend.descriptor(connection))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import traceback
 from asyncio import CancelledError
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.autocall import ExitAutocall
 from IPython.core.displayhook import DisplayHook
 from IPython.core.history import HistoryManager
 from IPython.terminal.interactiveshell import TerminalInteractiveShell
@@ -38,7 +40,8 @@ def ask(names: dict[str, Any], desk: Desk, *, idle_timeout: float | None = None)
         Exited: It was left with another exit code than 0.
         Terminated: SIGTERM came.
     """
-    _Shell.desk = desk  # a process has one such shell, and that makes its prompt already when it is made
+    # A process has one such shell, and that makes its prompt already when it is made.
+    _Shell.desk, _Shell.own = desk, {**names}
     shell: Any = _Shell.instance(config=_config(), user_ns=names)
     shell.sit_at(desk)
     with watched(desk, limit=idle_timeout):  # while it asks, it puts by itself above the prompt what is said
@@ -97,6 +100,14 @@ class _Display(DisplayHook):
         self.fill_exec_result(result)
 
 
+class _Exit(ExitAutocall):
+    """Leaves the prompt, with an exit code as Python's own `exit` does, and without being called as IPython's."""
+
+    def __call__(self, code: Any = None) -> None:
+        """Leave it."""
+        raise SystemExit(code)
+
+
 class _History(HistoryManager):
     """A history without secrets."""
 
@@ -110,6 +121,8 @@ class _History(HistoryManager):
 class _Shell(TerminalInteractiveShell):
     displayhook_class = _Display
     desk: Any = None
+    own: dict[str, Any] = {}
+    """The console's names."""
     values: list[Any] = []
     failure: BaseException | None = None
     """What the code that runs has raised."""
@@ -122,6 +135,37 @@ class _Shell(TerminalInteractiveShell):
         self.autoawait = desk.runner is not None
         if desk.runner is not None:
             self.loop_runner = desk.awaited
+
+    def prompt_for_code(self) -> Any:
+        """Ask; SIGTERM ends that as Ctrl-D does: what a handler raises amid a callback an event loop would swallow."""
+        app: Any = self.pt_app and self.pt_app.app
+        heard: list[int] = []
+
+        def leave() -> None:
+            if app.is_running and not app.is_done:
+                app.exit(exception=EOFError())
+
+        def hear(number: int, _frame: Any) -> None:
+            if app.loop is None:
+                raise Terminated
+            heard.append(number)
+            app.loop.call_soon_threadsafe(leave)
+
+        before = signal.signal(signal.SIGTERM, hear)
+        try:
+            return super().prompt_for_code()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            if heard:
+                raise Terminated
+
+    def init_user_ns(self) -> None:
+        """Make the names that are there before anything is typed, and again after %reset."""
+        super().init_user_ns()
+        self.user_ns.update(self.own)
+        leave = _Exit(self)
+        for names in (self.user_ns, self.user_ns_hidden):
+            names.update(exit=leave, quit=leave)
 
     def init_history(self) -> None:
         """Make the history."""

@@ -144,6 +144,8 @@ class _Prompt(code.InteractiveConsole):
         self.write("\n")
         say()
         self.write(self._mark() + _typed())
+        if sys.stderr is not None:
+            sys.stderr.flush()  # it is no whole line
 
     def _show(self, value: Any) -> None:
         if not shown(value, self._desk, MOST):

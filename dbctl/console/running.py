@@ -81,7 +81,7 @@ def _script(code: str | None) -> tuple[str, str] | None:
     if sys.stdin is None:
         raise UsageError("there is no terminal to ask on, and no standard input", "name what to run with CODE")
     try:
-        return sys.stdin.read(), "<stdin>"
+        return sys.stdin.buffer.read().decode("utf-8-sig"), "<stdin>"  # as Python reads a file, whatever the locale
     except UnicodeDecodeError as error:
         raise UsageError(f"standard input is no script: {error.reason} at byte {error.start}") from error
 

@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dbctl.backends.errors import refused_by_sqlalchemy
 from dbctl.connections.connector import async_opened
-from dbctl.connections.watching import current_watcher
+from dbctl.connections.watching import current_watcher, end_with_tasks
 from dbctl.console.ledger import Ledger
 from dbctl.errors import ConnectError, Contention, DbctlError, OutOfTime
 from dbctl.work.commits import Ending
@@ -118,6 +118,7 @@ class Desk:
         if (around := current_watcher()) is not None:
             self._sync.may_commit = around.check_commit
         _begin_strictly(self._sync, sync_engine, backend, read_only)
+        _hear_commits(self._sync)
 
     @property
     def profile(self) -> Profile:
@@ -210,6 +211,7 @@ def opened_on(connector: Connector[Engine], *, read_only: bool, by_loop: bool = 
             opening = async_opened(connector.profile)
             by_async = runner.run(opening.__aenter__())
             held.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
+            end_with_tasks(by_async.sync_engine, by_async.backend)
             session: Any = AsyncCountedSession(by_async.engine, expire_on_commit=False)
             desk = Desk(session, by_async.engine, by_async.backend, read_only=read_only, runner=runner)
         else:
@@ -225,12 +227,32 @@ def _begin_strictly(session: Session, engine: Engine, backend: Backend, read_onl
 
         @event.listens_for(engine, "begin")
         def begin_reading(connection: Connection) -> None:
+            backend.keep_from_writing(connection)
             backend.begin_strictly(connection, writes=False)
     else:
 
         @event.listens_for(session, "after_begin")
-        def begin(_session: Session, _transaction: Any, connection: Connection) -> None:
+        def begin(_session: Session, transaction: Any, connection: Connection) -> None:
+            if transaction.nested:
+                return
             backend.begin_strictly(connection, writes=True)
+
+
+def _hear_commits(session: CountedSession) -> None:
+    """Ask for the lock, and tell what is kept, also where a block such as `with session.begin()` commits at its end."""
+
+    def is_by_block() -> bool:
+        return not session._concluding and not session.in_nested_transaction()
+
+    @event.listens_for(session, "before_commit")
+    def ask(_session: Session) -> None:
+        if is_by_block():
+            session.may_commit()
+
+    @event.listens_for(session, "after_commit")
+    def tell(_session: Session) -> None:
+        if is_by_block() and (kept := session.ledger.told()):
+            _log.info("committed: %s", kept)
 
 
 @contextmanager

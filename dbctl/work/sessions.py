@@ -158,6 +158,8 @@ def _be_strict(session: Session, backend: Backend, writes: bool, commits: OwnCom
     def begin(_session: Session, transaction: Any, connection: Connection) -> None:
         if transaction.nested:  # a savepoint, in one that has begun
             return
+        if commits is not None and not writes:  # what is run may be anything, also what ends the transaction
+            backend.keep_from_writing(connection)
         backend.begin_strictly(connection, writes=writes)
         if commits is not None:
             commits.begun(connection, backend)

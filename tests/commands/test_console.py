@@ -13,20 +13,20 @@ DRIVERS = pytest.mark.parametrize(("option", "word"), [((), ""), (("--async",), 
 
 
 @DRIVERS
-def test_what_is_not_committed_is_rolled_back_and_told(service: Service, option: tuple[str, ...], word: str) -> None:
-    result = service.dbctl.ok("console", *option, "-c", f"{ADD}; {word}session.flush()")
+def test_what_is_not_committed_is_rolled_back_and_told(lite: Service, option: tuple[str, ...], word: str) -> None:
+    result = lite.dbctl.ok("console", *option, "-c", f"{ADD}; {word}session.flush()")
     assert result.talk.endswith("dbctl: rolled back at the end: 1 new Ship; commit() would have kept it\n")
-    assert service.ships == set()
+    assert lite.ships == set()
 
 
 @DRIVERS
 @pytest.mark.parametrize("how", ["commit()", "session.commit()"])
 def test_what_is_committed_stays_and_is_told_after_it(
-    service: Service, option: tuple[str, ...], word: str, how: str
+    lite: Service, option: tuple[str, ...], word: str, how: str
 ) -> None:
-    result = service.dbctl.ok("console", *option, "-c", f"{ADD}; {word}{how}")
+    result = lite.dbctl.ok("console", *option, "-c", f"{ADD}; {word}{how}")
     assert result.talk.endswith("dbctl: committed: 1 new Ship\n")
-    assert service.ships == {"Argo"}
+    assert lite.ships == {"Argo"}
 
 
 @DRIVERS
@@ -41,24 +41,24 @@ def test_only_what_comes_after_a_commit_is_rolled_back(service: Service, option:
 
 @DRIVERS
 def test_the_value_of_the_last_line_is_shown_in_the_format_asked_for(
-    service: Service, option: tuple[str, ...], word: str
+    lite: Service, option: tuple[str, ...], word: str
 ) -> None:
     code = f"{ADD}; {word}session.flush(); ({word}session.exec(select(Ship))).all()"
-    (row,) = service.dbctl.ok("console", *option, "-c", code, "--json").json
+    (row,) = lite.dbctl.ok("console", *option, "-c", code, "--json").json
     assert (row["name"], row["tons"]) == ("Argo", 7)
-    table = service.dbctl.ok(
+    table = lite.dbctl.ok(
         "console", *option, "-c", f"{word}session.exec(select(Ship.id, Ship.name))", "--output", "table"
     )
     assert table.out == "id   name\n─────────\n"
-    assert service.dbctl.ok("console", *option, "-c", f"{word}session.exec(select(Ship))").err.endswith("no rows\n")
+    assert lite.dbctl.ok("console", *option, "-c", f"{word}session.exec(select(Ship))").err.endswith("no rows\n")
 
 
 @DRIVERS
 def test_a_model_whose_values_a_commit_or_a_rollback_has_emptied_is_shown_whole(
-    service: Service, option: tuple[str, ...], word: str
+    lite: Service, option: tuple[str, ...], word: str
 ) -> None:
     script = f"{ADD}\n{word}commit()\nship = ({word}session.exec(select(Ship))).one()\n{word}rollback()\nship\n"
-    assert service.dbctl.ok("console", *option, "--json", stdin=script).json["name"] == "Argo"
+    assert lite.dbctl.ok("console", *option, "--json", stdin=script).json["name"] == "Argo"
 
 
 @DRIVERS
@@ -119,7 +119,7 @@ def test_read_only_holds_for_the_engine_and_after_a_commit_past_the_session(serv
     assert service.ships == set()
 
 
-def test_statements_and_objects_are_counted_and_a_savepoint_takes_its_own_back(service: Service) -> None:
+def test_statements_and_objects_are_counted_and_a_savepoint_takes_its_own_back(lite: Service) -> None:
     script = (
         "from sqlalchemy import text, update\n"
         f"{ADD}\nsession.flush()\n"
@@ -130,7 +130,7 @@ def test_statements_and_objects_are_counted_and_a_savepoint_takes_its_own_back(s
         "commit()\n"
         "ship = session.exec(select(Ship)).one()\nship.tons = 9\nsession.flush()\nsession.delete(ship)\n"
     )
-    result = service.dbctl.ok("console", stdin=script)
+    result = lite.dbctl.ok("console", stdin=script)
     assert "committed: 1 new Ship, 2 statements that wrote\n" in result.err
     assert "rolled back at the end: 1 deleted Ship; " in result.err
 
@@ -157,19 +157,19 @@ def protected(service: Service) -> Forked:
     return service.dbctl
 
 
-def test_a_protected_profile_is_read_only_and_asks_for_nothing(service: Service) -> None:
-    dbctl = protected(service)
+def test_a_protected_profile_is_read_only_and_asks_for_nothing(lite: Service) -> None:
+    dbctl = protected(lite)
     assert dbctl("console", "-c", f"{ADD}; commit()").code == 1
     dbctl.ok("console", "-c", "session.exec(select(Ship))")
-    assert service.ships == set()
+    assert lite.ships == set()
 
 
-def test_to_write_to_a_protected_profile_has_to_be_confirmed(service: Service) -> None:
-    dbctl = protected(service)
+def test_to_write_to_a_protected_profile_has_to_be_confirmed(lite: Service) -> None:
+    dbctl = protected(lite)
     result = dbctl("console", "--write", "-c", f"{ADD}; commit()")
     assert (result.code, "is protected; nothing was connected to" in result.err) == (8, True), str(result)
-    dbctl.ok("console", "--write", "--confirm", service.database.profile, "-c", f"{ADD}; commit()")
-    assert service.ships == {"Argo"}
+    dbctl.ok("console", "--write", "--confirm", lite.database.profile, "-c", f"{ADD}; commit()")
+    assert lite.ships == {"Argo"}
 
 
 def test_the_profiles_limits_hold(lite: Service) -> None:
@@ -219,6 +219,25 @@ def test_functions_of_a_script_see_its_names(lite: Service) -> None:
     script = "import json\ndef ships():\n    return json.dumps([s.name for s in session.exec(select(Ship))])\nships()\n"
     assert lite.dbctl.ok("console", stdin=script).out == "'[]'\n"
     assert lite.dbctl.ok("console", "-c", "-", stdin="1 + 1").out == "2\n"
+
+
+def test_a_block_that_commits_at_its_end_tells_so_and_a_savepoint_does_not(lite: Service) -> None:
+    script = f"with session.begin():\n    with session.begin_nested():\n        {ADD}\n"
+    assert lite.dbctl.ok("console", stdin=script).talk.count("dbctl: committed: 1 new Ship\n") == 1
+    assert lite.ships == {"Argo"}
+
+
+def test_a_script_is_utf_8_whatever_the_locale(lite: Service) -> None:
+    dbctl = lite.dbctl.with_env(LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    script = lite.dbctl.cwd / "script.py"
+    script.write_bytes("\ufeffprint(len('Ümlaut'))\n".encode())
+    with script.open("rb") as file, dbctl.spawn("console", stdin=file) as process:
+        assert process.communicate()[0] in {b"6\n", "6\n"}
+    script.write_bytes(b"'\xff'\n")
+    with script.open("rb") as file, dbctl.spawn("console", stdin=file) as process:
+        said = process.communicate()[1]
+    assert process.returncode == 2
+    assert b"standard input is no script: invalid start byte at byte 1" in said
 
 
 def test_data_is_never_taken_for_markup(lite: Service) -> None:

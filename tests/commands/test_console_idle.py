@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import text
@@ -13,17 +14,23 @@ from dbctl.console.sessions import Desk, opened_on
 from tests.commands.prompts import Prompt, prompt
 from tests.faults.watching import within
 from tests.harness.profile import profile_of
-from tests.services.running import Service, fleet_database, service
+from tests.services.running import Service, fleet_database, lite, service
 
-__all__ = ["fleet_database", "prompt", "service"]
+__all__ = ["fleet_database", "lite", "prompt", "service"]
+
+
+@contextmanager
+def desk_of(service: Service, *, by_loop: bool) -> Iterator[Desk]:
+    with (
+        opened(profile_of(service.database)) as connector,
+        opened_on(connector, read_only=False, by_loop=by_loop) as found,
+    ):
+        yield found
 
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
-def desk(service: Service, request: pytest.FixtureRequest) -> Iterator[Desk]:
-    with (
-        opened(profile_of(service.database)) as connector,
-        opened_on(connector, read_only=False, by_loop=request.param) as found,
-    ):
+def desk(lite: Service, request: pytest.FixtureRequest) -> Iterator[Desk]:
+    with desk_of(lite, by_loop=request.param) as found:
         yield found
 
 
@@ -45,11 +52,16 @@ def test_it_is_told_once_and_again_when_it_is_idle_again(desk: Desk, caplog: pyt
     assert desk.ledger.is_open
 
 
+@pytest.mark.parametrize("by_loop", [False, True], ids=["sync", "async"])
 def test_it_is_ended_at_its_limit_and_told_and_the_session_is_usable(
-    desk: Desk, service: Service, caplog: pytest.LogCaptureFixture
+    service: Service, by_loop: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    insert(desk)
-    with caplog.at_level(logging.WARNING, "dbctl"), watched(desk, limit=0.3):
+    with (
+        desk_of(service, by_loop=by_loop) as desk,
+        caplog.at_level(logging.WARNING, "dbctl"),
+        watched(desk, limit=0.3),
+    ):
+        insert(desk)
         assert within(5, lambda: "rolled back: 1 statement that wrote" in caplog.text)
         assert not desk.ledger.is_open
         insert(desk)
@@ -73,16 +85,11 @@ def test_without_a_transaction_nothing_is_told(desk: Desk, caplog: pytest.LogCap
     assert caplog.text == ""
 
 
-def test_at_the_prompt_it_is_told_beside_what_is_typed(service: Service, prompt: Prompt) -> None:
-    with prompt.opened(service.dbctl, "--idle-timeout", "1.5") as terminal:
-        assert within(20, lambda: prompt.mark(1) in terminal.shown())
-        terminal.press("session.add(Ship(name='Argo')); session.flush(); print(6 * 7)\r")
-        assert within(10, lambda: "42\n" in terminal.shown()), terminal.shown()
-        assert within(10, lambda: "dbctl: rolled back: 1 new Ship" in terminal.shown()), terminal.shown()
-        assert "dbctl: the transaction was idle for 1.5 s, and is ended" in terminal.shown()
-        terminal.press("print(6 * 8)\r")
-        assert within(10, lambda: "48\n" in terminal.shown()), terminal.shown()
-        time.sleep(0.5)
-        terminal.press("\x04")
-        assert terminal.process.wait(10) == 0
-    assert service.ships == set()
+def test_at_the_prompt_it_is_told_beside_what_is_typed(lite: Service, prompt: Prompt) -> None:
+    with prompt.opened(lite.dbctl, "--idle-timeout", "0.7") as typist:
+        typist.types("session.add(Ship(name='Argo')); session.flush(); print(6 * 7)", "42\n")
+        typist.sees("dbctl: the transaction was idle for 0.7 s, and is ended")
+        typist.sees("dbctl: rolled back: 1 new Ship")
+        typist.types("print(6 * 8)", "48\n")
+        typist.leaves()
+    assert lite.ships == set()

@@ -1,19 +1,21 @@
 """`dbctl console` at a terminal: what is typed is run, what fails ends nothing, what is not committed is told."""
 
-from tests.commands.prompts import Prompt, prompt
-from tests.services.running import Service, fleet_database, lite, service
+import pytest
 
-__all__ = ["fleet_database", "lite", "prompt", "service"]
+from tests.commands.prompts import Prompt, prompt
+from tests.services.running import Service, lite
+
+__all__ = ["lite", "prompt"]
 
 ADD = "session.add(Ship(name='Argo', tons=7))"
 
 
-def test_what_fails_ends_nothing_and_what_is_committed_stays(service: Service, prompt: Prompt) -> None:
+def test_what_fails_ends_nothing_and_what_is_committed_stays(lite: Service, prompt: Prompt) -> None:
     lines = [
         *(ADD, "session.flush()", "from sqlalchemy import text", "session.exec(text('SELECT nope FROM ship'))"),
         *(ADD, "commit()", "session.exec(select(Ship)).all()", "1 / 0", "session.add(Ship(name='Zephyr'))"),
     ]
-    result = prompt.typed(service.dbctl, lines)
+    result = prompt.typed(lite.dbctl, lines)
     assert result.code == 0, str(result)
     shown = result.plain
     assert "; rolled back: 1 new Ship" in shown
@@ -22,20 +24,20 @@ def test_what_fails_ends_nothing_and_what_is_committed_stays(service: Service, p
     assert "ZeroDivisionError: division by zero" in shown
     assert "site-packages" not in shown
     assert "rolled back at the end: 1 new Ship; commit() would have kept it" in " ".join(shown.split())
-    assert service.ships == {"Argo"}
+    assert lite.ships == {"Argo"}
 
 
-def test_the_async_prompt_awaits(service: Service, prompt: Prompt) -> None:
+def test_the_async_prompt_awaits(lite: Service, prompt: Prompt) -> None:
     lines = [ADD, "await commit()", "(await session.exec(select(Ship))).all()", "await session.exec(select(1 / 0))",
              "session.add(Ship(name='Argo'))", "await session.flush()", "await session.get(Ship, 0)"]  # fmt: skip
-    result = prompt.typed(service.dbctl, lines, "--async")
+    result = prompt.typed(lite.dbctl, lines, "--async")
     assert result.code == 0, str(result)
     shown = result.plain
     assert "dbctl: committed: 1 new Ship" in shown
     assert "name   tons" in shown
     assert "ZeroDivisionError: division by zero" in shown
     assert "dbctl: error: " in shown
-    assert service.ships == {"Argo"}
+    assert lite.ships == {"Argo"}
 
 
 def test_the_prompt_says_where_it_is_and_what_is_not_committed(lite: Service, prompt: Prompt) -> None:
@@ -57,7 +59,7 @@ def test_results_fit_the_screen_and_are_no_markup(lite: Service, prompt: Prompt)
 
 
 def test_leaving_with_a_code_is_kept(lite: Service, prompt: Prompt) -> None:
-    keys = [(prompt.mark(1), f"{ADD}\r"), (prompt.mark(2), "raise SystemExit(4)\r")]
+    keys = [(prompt.mark(1), f"{ADD}\r"), (prompt.mark(2), "exit(4)\r")]
     result = lite.dbctl.tty("console", keys=keys, env=prompt.env)
     assert result.code == 4, str(result)
     assert "rolled back at the end: 1 new Ship" in result.plain
@@ -84,7 +86,21 @@ def test_the_history_is_ones_own_and_has_no_secrets(lite: Service, prompt: Promp
 
 
 def test_ctrl_c_at_the_prompt_ends_only_the_line(lite: Service, prompt: Prompt) -> None:
-    keys = [(prompt.mark(1), f"{ADD}\r"), (prompt.mark(2), "nonsense"), ("nonsense", "\x03"),
-            (prompt.mark(2), "print(len(session.new) + 41)\r"), ("42", ""), (prompt.mark(3), "\x04")]  # fmt: skip
-    result = lite.dbctl.tty("console", keys=keys, env=prompt.env)
-    assert result.code == 0, str(result)
+    with prompt.opened(lite.dbctl) as typist:
+        typist.types(ADD)
+        typist.is_asked()
+        for _ in range(2):
+            typist.terminal.press("nonsense")
+            typist.sees("nonsense")
+            typist.terminal.press("\x03")
+            # IPython only erases what was typed, and Python asks anew.
+            typist.sees("\x1b[K" if prompt.numbered else prompt.mark(1))
+        typist.terminal.press("print(len(session.new) + 41)\r")
+        typist.sees("42\n")
+        typist.leaves()
+
+
+@pytest.mark.parametrize("prompt", ["ipython"], indirect=True)
+def test_reset_leaves_the_consoles_own_names(lite: Service, prompt: Prompt) -> None:
+    result = prompt.typed(lite.dbctl, ["mine = 1", "%reset -f", "print(Ship is type(Ship()), 'mine' in globals())"])
+    assert "True False" in result.plain

@@ -172,6 +172,13 @@ def test_read_only_lets_the_database_refuse_to_write(service: Service) -> None:
     assert service.ships == set()
 
 
+def test_read_only_refuses_also_what_ends_the_transaction(service: Service) -> None:
+    result = service.dbctl("run", "fleet.seed:create_in_sql", "--read-only")
+    assert result.code == 1, str(result)
+    assert "read" in result.err.lower()
+    assert "no table is called dock" in service.dbctl("tables", "dock").err
+
+
 @pytest.mark.parametrize(("code", "kept"), [(0, {"Leaving"}), (3, set())])
 def test_its_exit_code_is_kept(service: Service, code: int, kept: set[str]) -> None:
     result = service.dbctl("run", "fleet.seed:leave", "--code", str(code))

@@ -91,7 +91,7 @@ def test_a_view_in_a_tables_place_is_no_drift_and_is_told(created: Dbctl, databa
 
 
 def test_the_statements_are_shown_and_none_is_run(created: Dbctl) -> None:
-    write(created.cwd, length=60)
+    write(created.cwd, length=600)
     before = created("drift", "--models", "fleet", "--json")
     result = created("drift", "--models", "fleet", "--sql")
     assert result.code == 6

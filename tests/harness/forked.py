@@ -38,7 +38,8 @@ def _import_all() -> None:
     for name in ("mysql.pymysql", "postgresql.psycopg2", "sqlite.pysqlite"):
         import_module(f"sqlalchemy.dialects.{name}")
     for module in walk_packages(dbctl.__path__, "dbctl."):
-        if not module.name.endswith("__main__"):
+        # A console looks for IPython when it begins, and IPython at what it begins in.
+        if not module.name.endswith("__main__") and not module.name.startswith("dbctl.console."):
             import_module(module.name)
     configure_mappers()
     Profiles(environ={}).select()

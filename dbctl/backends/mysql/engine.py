@@ -19,6 +19,7 @@ from dbctl.backends.mysql.locks import MySQLLocks
 from dbctl.backends.mysql.options import OPTIONS
 from dbctl.backends.mysql.programs import MySQLPrograms
 from dbctl.backends.mysql.queries import MySQLQueries
+from dbctl.backends.mysql.relations import MySQLRelations
 from dbctl.backends.tls import ssl_context
 from dbctl.errors import ConfigError
 from dbctl.profiles.query import as_list
@@ -44,7 +45,7 @@ def _prefers_tls() -> bool:
     return tuple(pymysql.VERSION[:2]) >= (1, 2)
 
 
-class MySQL(MySQLErrors, MySQLLocks, MySQLInventory, MySQLQueries, MySQLPrograms, Backend):
+class MySQL(MySQLErrors, MySQLLocks, MySQLRelations, MySQLInventory, MySQLQueries, MySQLPrograms, Backend):
     """MySQL and MariaDB."""
 
     title = "MySQL"

@@ -19,15 +19,19 @@ if TYPE_CHECKING:
 class MySQLQueries(MySQLScripts, Queries):
     """How MySQL and MariaDB run single statements."""
 
-    @contextmanager
-    def kept_from_writing(self, connection: Connection) -> Iterator[None]:
+    def keep_from_writing(self, connection: Connection) -> None:
         """Make the session READ ONLY: DDL ends a transaction that is, and is run after it.
 
         https://dev.mysql.com/doc/refman/8.4/en/set-transaction.html
         """
+        connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+
+    @contextmanager
+    def kept_from_writing(self, connection: Connection) -> Iterator[None]:
+        """Let the session write again after the block."""
         from sqlalchemy.exc import DBAPIError
 
-        connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+        self.keep_from_writing(connection)
         try:
             yield
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.relations import Relations
 from dbctl.errors import ConfigError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class MySQLRelations(Relations):
     """Of MySQL and MariaDB."""
 
-    title: str
+    title: ClassVar[str]
     profile: Profile
 
     def server_title(self, connection: Connection) -> str:

@@ -119,6 +119,11 @@ def commit_in_sql(connection: Connection) -> None:
     connection.execute(text("COMMIT"))
 
 
+def create_in_sql(connection: Connection) -> None:
+    """Begin with what ends a transaction on some databases, and is run after it."""
+    connection.execute(text("CREATE TABLE dock (id INTEGER)"))
+
+
 def all_ships(session: Session) -> Sequence[Ship]:
     """Return models."""
     return session.exec(select(Ship).order_by(Ship.name)).all()
