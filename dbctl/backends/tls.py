@@ -64,6 +64,15 @@ def _looking_for(host: str, context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
+def trusted_authority(profile: Profile) -> str | None:
+    """Return the file of the authorities by which a server is verified; None where it is not.
+
+    Raises:
+        ConfigError: The profile names none, and neither does the system.
+    """
+    return profile.ssl.ca or (system_ca(profile) if profile.ssl.mode in VERIFYING else None)
+
+
 def system_ca(profile: Profile) -> str:
     """Return the file of the authorities that the system trusts: the libpq in psycopg2's wheel knows of none.
 

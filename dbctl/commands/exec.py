@@ -34,6 +34,6 @@ def exec_(
         $ dbctl exec --lock nightly --skip-locked --deadline 600 -- ./nightly.sh
         $ dbctl exec --scheme postgresql+asyncpg -- alembic upgrade head
     """
-    from dbctl.programs import run_program
+    from dbctl.programs.running import run_program
 
     run_program(turn, command, scheme=scheme)

@@ -78,6 +78,7 @@ def test_every_command_that_writes_can_be_tried_out(words: Sequence[str]) -> Non
     rolls_back = words not in {
         ("exec",),
         ("console",),
+        ("shell",),
         ("create-database",),
         ("drop-database",),
         ("reset",),

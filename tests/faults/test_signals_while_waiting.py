@@ -75,6 +75,7 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "run": ["- --param a=b"],
     "serve": None,  # until somebody asks it for something
     "setup": ["", "--wait 0"],
+    "shell": None,  # it owns the terminal, and has tests of its own
     "tables": [""],
     "teams add": ["A"],
     "teams list": [""],

@@ -13,6 +13,9 @@ from pathlib import Path
 UNSTABLE = Path(__file__).parents[2] / ".venv-test" / "unstable"
 """Where `tests/run` unpacks the servers of Debian's unstable packages."""
 
+CLIENTS = UNSTABLE.with_name("clients") / "bin"
+"""Where `tests/run` installs the databases' terminal clients of PyPI, apart from what dbctl depends on."""
+
 
 class ServerMissing(Exception):
     """The server can't be run on this machine; the message says what is missing."""

@@ -11,6 +11,7 @@ from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.cursors import marking
 from dbctl.backends.mysql import audit
+from dbctl.backends.mysql.clients import CLIENTS
 from dbctl.backends.mysql.databases import MySQLDatabases
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
 from dbctl.backends.mysql.greeting import offers_tls
@@ -70,6 +71,7 @@ class MySQL(
     )
     default_port = 3306
     options = OPTIONS
+    clients = CLIENTS
     transactional_ddl = False
     # https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html; a temporary table is made and dropped without one.
     committing_words = (
@@ -179,7 +181,7 @@ class MySQL(
         @event.listens_for(engine, "connect")
         def bound(driver_connection: Any, _record: Any) -> None:
             driver: Any = getattr(driver_connection, "driver_connection", driver_connection)
-            bounds = self._bounds(mariadb=_is_mariadb(driver))
+            bounds = self.bounds(mariadb=_is_mariadb(driver))
             statements = [f"SET SESSION {', '.join(f'{name} = {value}' for name, value in bounds.items())}"] * bool(
                 bounds
             )
@@ -191,7 +193,7 @@ class MySQL(
                 cursor.close()
             driver._read_timeout = None
 
-    def _bounds(self, *, mariadb: bool) -> dict[str, str]:
+    def bounds(self, *, mariadb: bool) -> dict[str, str]:
         """Return the server's variables for the profile's bounds.
 
         Of statements MariaDB bounds each, in seconds. MySQL bounds only SELECT,

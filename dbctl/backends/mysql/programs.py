@@ -6,15 +6,18 @@ https://dev.mysql.com/doc/refman/8.4/en/option-files.html
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dbctl.backends.programs import Programs, write_secret
+from dbctl.backends.tls import trusted_authority
 
 _MODES = {"disable": "DISABLED", "require": "REQUIRED", "verify-ca": "VERIFY_CA", "verify-full": "VERIFY_IDENTITY"}
 
 _OF_MARIADB: Mapping[str, Mapping[str, object]] = {
     "disable": {"ssl": 0},
+    "prefer": {"ssl": 1, "ssl-verify-server-cert": 0},
     "require": {"ssl": 1, "ssl-verify-server-cert": 0},
     "verify-ca": {"ssl": 1, "ssl-verify-server-cert": 1},
     "verify-full": {"ssl": 1, "ssl-verify-server-cert": 1},
@@ -47,18 +50,23 @@ class MySQLPrograms(Programs):
     def client_environment(self, directory: Path) -> Mapping[str, str]:
         """Return the variables; what has to be secret is in the option file that one of them leads to."""
         profile = self.profile
-        write_secret(directory / "my.cnf", "".join(f"{line}\n" for line in self._option_file()))
+        write_secret(directory / "my.cnf", "".join(f"{line}\n" for line in self.option_file()))
         host, port = self.place_for_programs() or (profile.host, profile.port)
         found = {
             "MYSQL_HOST": host,
             "MYSQL_TCP_PORT": str(port) if port else None,
-            "MYSQL_UNIX_PORT": self._socket(),
+            "MYSQL_UNIX_PORT": self.socket,
         }
         return {name: value for name, value in found.items() if value} | {"MYSQL_HOME": str(directory)}
 
-    def _option_file(self) -> Iterator[str]:
-        profile, ssl = self.profile, self.profile.ssl
-        socket = self._socket()
+    def option_file(self, init_command: str = "", *, mariadb: bool = False) -> Iterator[str]:
+        """Yield the lines of an option file, which has the password.
+
+        Args:
+            init_command: What a session of the client begins with.
+            mariadb: Whether MariaDB's programs alone read it.
+        """
+        profile, ssl, socket = self.profile, self.profile.ssl, self.socket
         host, port = self.place_for_programs() or (profile.host, profile.port)
         yield from _group(
             "client",
@@ -70,17 +78,20 @@ class MySQLPrograms(Programs):
                 "user": profile.user,
                 "password": self.password,
                 "default-character-set": "utf8mb4",
-                "ssl-ca": ssl.ca,
+                "ssl-ca": trusted_authority(profile),  # MySQL's look for none by themselves
                 "ssl-cert": ssl.cert,
                 "ssl-key": ssl.key,
                 # MySQL's own word, which MariaDB's programs warn of, and pass over.
-                "loose-ssl-mode": _MODES.get(ssl.mode),
+                "loose-ssl-mode": None if mariadb else _MODES.get(ssl.mode),
             },
         )
         yield from _group("client-mariadb", _OF_MARIADB.get(ssl.mode, {}))
-        yield from _group("mysql", {"database": profile.database})
+        session = {"database": profile.database, "connect-timeout": math.ceil(profile.connect_timeout)}
+        yield from _group("mysql", {**session, "init-command": init_command or None})
 
-    def _socket(self) -> str | None:
+    @property
+    def socket(self) -> str | None:
+        """The socket file's path, where the profile names one."""
         found = self.profile.query.get("unix_socket")
         return found if isinstance(found, str) else None
 

@@ -12,6 +12,7 @@ from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg, audit
+from dbctl.backends.postgresql.clients import CLIENTS
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
 from dbctl.backends.postgresql.inventory import PostgreSQLInventory
@@ -70,6 +71,7 @@ class PostgreSQL(
     )
     default_port = DEFAULT_PORT
     options = OPTIONS
+    clients = CLIENTS
     lock_timeouts = ("55P03",)
     check_deferred = "SET CONSTRAINTS ALL IMMEDIATE"
 

@@ -14,14 +14,16 @@ from urllib.parse import quote
 from dbctl.backends.audit import Facts
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.sqlite import audit
+from dbctl.backends.sqlite.clients import CLIENTS
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
 from dbctl.backends.sqlite.databases import SQLiteDatabases
 from dbctl.backends.sqlite.errors import SQLiteErrors
+from dbctl.backends.sqlite.files import is_missing, missing_directory, refuse_missing
 from dbctl.backends.sqlite.inventory import SQLiteInventory
 from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
 from dbctl.backends.sqlite.queries import SQLiteQueries
 from dbctl.backends.sqlite.sessions import SQLiteSessions
-from dbctl.errors import ConnectError, Remedy, WorkRefused
+from dbctl.errors import ConnectError, WorkRefused
 from dbctl.profiles.files import absolute
 from dbctl.profiles.query import as_list
 
@@ -61,21 +63,9 @@ async def _interrupt(driver_connection: Any) -> None:
         await asyncio.wait([idle], timeout=_BETWEEN_INTERRUPTS)
 
 
-def _is_missing(args: Any, kwargs: Any) -> bool:
-    """Tell whether there is no such file; one that the system does not let one look at may be there."""
-    try:
-        os.stat(str(args[0]))
-    except (FileNotFoundError, NotADirectoryError):
-        return not kwargs.get("uri")
-    except OSError:
-        return False
-    return False
-
-
-def _missing_directory(path: str) -> str | None:
-    """Return the directory in which a file would be, as its path has it, where there is none."""
-    directory = Path(path).parent
-    return None if os.path.isdir(directory) else str(directory)
+def _opens_missing(args: Any, kwargs: Any) -> bool:
+    """Tell whether a connect would be to a path where no file is; a URI says itself what is to be done."""
+    return not kwargs.get("uri") and is_missing(str(args[0]))
 
 
 class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteDatabases, SQLiteSessions, Backend):
@@ -91,6 +81,7 @@ class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteDatabases, SQLi
     adds_constraints = False
     locks_to_write = True
     options = OPTIONS
+    clients = CLIENTS
 
     def url(self, driver: str | None = None) -> URL:
         """Return what `Backend.url` does, where the file can be found: SQLAlchemy makes its path an absolute one."""
@@ -184,7 +175,7 @@ class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteDatabases, SQLi
 
     def _refuse_directory(self, _dialect: Any, _record: Any, _args: Any, kwargs: Any) -> None:
         path = self.profile.database or ""
-        if not kwargs.get("uri") and (directory := _missing_directory(path)):
+        if not kwargs.get("uri") and (directory := missing_directory(path)):
             raise ConnectError(
                 f"{self.profile.called}: there is no directory {directory} for the database file {path}",
                 "database",
@@ -192,15 +183,11 @@ class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteDatabases, SQLi
             )
 
     def _refuse(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> None:
-        if _is_missing(args, kwargs):
-            raise ConnectError(
-                f"{self.profile.called}: there is no database file {self.profile.database}",
-                "database",
-                Remedy.CREATE_DATABASE,
-            )
+        if _opens_missing(args, kwargs):
+            refuse_missing(self.profile)
 
     def _pretend(self, _dialect: Any, _record: Any, args: Any, kwargs: Any) -> None:
-        if _is_missing(args, kwargs):
+        if _opens_missing(args, kwargs):
             args[0] = ":memory:"
 
     def _set_deadline(self, connection: Connection, *_statement: Any) -> None:
