@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any, BinaryIO, NoReturn
@@ -41,10 +42,9 @@ def _import_all() -> None:
         # A console looks for IPython when it begins, and IPython at what it begins in.
         if module.name.endswith("__main__") or module.name.startswith("dbctl.console."):
             continue
-        with suppress(
-            ImportError
-        ):  # for which one of the oldest dependencies is too old, as alembic for drift's plug-in
-            import_module(module.name)
+        if module.name == "dbctl.drift.plugin" and find_spec("alembic.runtime.plugins") is None:
+            continue  # the oldest alembic has no plug-ins
+        import_module(module.name)
     configure_mappers()
     Profiles(environ={}).select()
 
