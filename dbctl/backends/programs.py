@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 from dbctl.backends.clients import Client
 from dbctl.errors import UsageError
@@ -67,7 +68,10 @@ class Programs:
         if place := self.place_for_programs():
             # Who is told the address by itself finds the name to verify where it was.
             url = url.set(host=url.host if "hostaddr" in query else place[0], port=place[1])
-        return url.set(query=query).render_as_string(hide_password=False)
+        without = url.create(url.drivername, host=url.host, port=url.port, database=url.database, query=query)
+        # Older versions of SQLAlchemy leave a % of the login as it is, of which others make something else.
+        login = ":".join(quote(str(part), safe="") for part in (url.username, url.password) if part is not None)
+        return without.render_as_string().replace("://", f"://{login}@" if login else "://", 1)
 
     def program_query(self, driver: str) -> Mapping[str, str]:
         """Return what a URL for a program says of TLS, in a driver's words.

@@ -13,7 +13,7 @@ from dbctl.cli.root import front_page, make_root
 from dbctl.errors import DbctlError, OutputLost
 
 # Typer before 0.27.3 adds to what Click 8.5 has said already.
-_SAID_TWICE = re.compile(r"( Did you mean [^?]*\?)\1")
+_SAID_TWICE = re.compile(r"( Did you mean [^?]*\?)(?:\1| \(Did you mean [^)]*\))")
 
 
 def run_app(arguments: Sequence[str]) -> int:

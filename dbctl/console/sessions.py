@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dbctl.backends.errors import refused_by_sqlalchemy
 from dbctl.connections.connector import async_opened
@@ -81,12 +80,6 @@ class CountedSession(Session):
         super().rollback()
         if undone and not self._concluding:
             _log.info("rolled back: %s", undone)
-
-
-class AsyncCountedSession(AsyncSession):
-    """The same for asyncio."""
-
-    sync_session_class = CountedSession
 
 
 class Desk:
@@ -212,13 +205,19 @@ def opened_on(connector: Connector[Engine], *, read_only: bool, by_loop: bool = 
             by_async = runner.run(opening.__aenter__())
             held.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
             end_with_tasks(by_async.sync_engine, by_async.backend)
-            session: Any = AsyncCountedSession(by_async.engine, expire_on_commit=False)
+            session: Any = _async_session(by_async.engine)
             desk = Desk(session, by_async.engine, by_async.backend, read_only=read_only, runner=runner)
         else:
             session = CountedSession(connector.engine, expire_on_commit=False)
             desk = Desk(session, connector.engine, connector.backend, read_only=read_only)
         held.callback(desk.close)
         yield desk
+
+
+def _async_session(engine: Any) -> Any:
+    from sqlmodel.ext.asyncio.session import AsyncSession  # which can't be imported without the extra `async`
+
+    return AsyncSession(engine, expire_on_commit=False, sync_session_class=CountedSession)
 
 
 def _begin_strictly(session: Session, engine: Engine, backend: Backend, read_only: bool) -> None:

@@ -226,7 +226,7 @@ def test_the_nearest_option_is_suggested(args: list[str], meant: str, dbctl: Dbc
     ("args", "meant", "place"),
     [
         (["hero"], "heroes", "dbctl"),
-        (["init_tables"], "init-tables", "dbctl"),
+        (["init_tables"], "init-tables', 'tables", "dbctl"),
         (["poolstats"], "pool-stats", "dbctl"),
         (["heroes", "lst"], "list", "dbctl heroes"),
         (["teams", "ad"], "add", "dbctl teams"),
@@ -236,7 +236,7 @@ def test_the_nearest_option_is_suggested(args: list[str], meant: str, dbctl: Dbc
 def test_the_nearest_command_is_suggested(args: list[str], meant: str, place: str, dbctl: Dbctl) -> None:
     result = dbctl(*args)
     assert (result.code, result.out) == (2, "")
-    assert f". Did you mean '{meant}'" in result.err
+    assert f". Did you mean '{meant}'?; see: " in result.err
     assert ". ." not in result.err
     assert result.err.endswith(f"; see: {place} --help\n")
     assert result.err.count("\n") == 1

@@ -92,7 +92,7 @@ def test_every_result_is_of_frozen_records(words: Sequence[str]) -> None:
     kinds = [kind for kind in returned(get_type_hints(function(words))["return"]) if kind is not type(None)]
     assert kinds
     for kind in kinds:
-        if kind in {Any, Results}:  # columns that are known when it runs
+        if words == ("query",) and kind in {Any, Results}:  # columns that are known when it runs
             continue
         assert is_dataclass(kind)
         assert vars(kind)["__dataclass_params__"].frozen

@@ -1,6 +1,7 @@
 """What takes long to import is imported by who needs it: not for help, not for completion, not to look at profiles."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -129,3 +130,33 @@ def test_a_command_in_a_pipe_imports_no_rich(dbctl: Dbctl) -> None:
     modules = imported(dbctl, "init-tables")
     assert "sqlmodel" in modules
     assert "rich" not in modules
+
+
+# What an extra brings; and the modules that are for one of them.
+EXTRAS = ["IPython", "aiosqlite", "alembic", "asyncmy", "asyncpg", "fastapi", "greenlet", "keyring", "starlette"]
+FOR_AN_EXTRA = ("dbctl.console.ipython", "dbctl.drift.plugin", "dbctl.fastapi", "dbctl.migrations.", "dbctl.sample.api")
+
+WITHOUT_EXTRAS = """
+import sys
+from importlib import import_module
+from pkgutil import walk_packages
+
+sys.modules.update(dict.fromkeys(sys.argv[1:]))
+import dbctl
+
+for module in walk_packages(dbctl.__path__, "dbctl.", onerror=lambda _: None):
+    if module.name == "dbctl.__main__":
+        continue
+    try:
+        import_module(module.name)
+    except ImportError:
+        print(module.name)
+"""
+
+
+def test_what_is_for_no_extra_is_imported_without_one() -> None:
+    lacking = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRAS, *EXTRAS], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert "dbctl.fastapi" in lacking
+    assert [name for name in lacking if not name.startswith(FOR_AN_EXTRA)] == []

@@ -114,6 +114,8 @@ EMPTY = {"heroes list": HERO, "teams list": TEAM, "transfers list": TRANSFER}
 
 @pytest.mark.parametrize("line", FIELDS)
 def test_json_has_the_fields_that_scripts_were_promised(line: str, on_sample: Dbctl) -> None:
+    if line == "drift":
+        pytest.importorskip("alembic.runtime.plugins")  # which the oldest alembic lacks
     found = on_sample.ok(*line.split(), "--json").json
     assert isinstance(found, list) == (line in LISTS)
     for row in found if isinstance(found, list) else [found]:

@@ -338,7 +338,7 @@ def fill(needed: Session, fail: bool = False) -> Iterator[Found]:
 """
     define(asking, "fill", body)
     failed = asking("fill", "--fail", "--json")
-    assert (failed.code, failed.out) == (70, "")
+    assert (failed.code, failed.out) == (1, "")
     assert watch.database.execute("SELECT count(*) FROM hero") == [(0,)]
     assert [row["answer"] for row in asking.ok("fill", "--json").json] == [0, 1, 2]
     assert watch.database.execute("SELECT count(*) FROM hero") == [(3,)]

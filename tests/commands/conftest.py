@@ -18,12 +18,18 @@ _FEW_LOCKS |= dict.fromkeys(("max_wal_senders", "max_worker_processes", "max_rep
 
 
 @pytest.fixture
-def few_locks(dbctl: Dbctl) -> Iterator[Forked]:
-    """Dbctl on a PostgreSQL server that has locks for some hundred tables at a time, and models for more."""
+def few_locks_database() -> Iterator[TestDatabase]:
+    """A database on a PostgreSQL server that has locks for some hundred tables at a time."""
+    with PostgresServer(None, **_FEW_LOCKS) as server:
+        server.create_database("many")
+        yield TestDatabase.on_server(server, "many")
+
+
+@pytest.fixture
+def few_locks(dbctl: Dbctl, few_locks_database: TestDatabase) -> Forked:
+    """Dbctl on it, and models for more tables than that."""
     (dbctl.cwd / "models.py").write_text(
         "import sqlalchemy as sa\nmetadata = sa.MetaData()\nfor number in range(1500):\n"
         "    sa.Table(f't{number}', metadata, sa.Column('id', sa.Integer))\n"
     )
-    with PostgresServer(None, **_FEW_LOCKS) as server:
-        server.create_database("many")
-        yield forked(dbctl, TestDatabase.on_server(server, "many"))
+    return forked(dbctl, few_locks_database)

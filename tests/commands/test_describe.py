@@ -1,5 +1,7 @@
 """`dbctl describe`: a table as the server has it, and as its model has it."""
 
+from importlib.util import find_spec
+
 import pytest
 
 from tests.harness.cli import Dbctl
@@ -7,6 +9,9 @@ from tests.harness.database import TestDatabase
 from tests.harness.forked import forked
 from tests.harness.sample import Sample
 
+needs_drift = pytest.mark.skipif(
+    find_spec("alembic.runtime.plugins") is None, reason="models are compared by alembic 1.18 or newer"
+)
 TRIGGERS = {
     "sqlite": ["CREATE TRIGGER tr AFTER INSERT ON child BEGIN DELETE FROM parent; END"],
     "postgresql": [
@@ -81,12 +86,14 @@ def test_what_is_not_there_is_an_error(family: Dbctl) -> None:
     assert (result.code, result.talk.splitlines()[-1]) == (1, "dbctl: error: there is no table nowhere")
 
 
+@needs_drift
 def test_it_is_held_against_its_model(sample: Sample) -> None:
     hero = sample.dbctl.ok("describe", "hero", "--json").json
     assert (hero["drift"], {one["model"] for one in hero["columns"]}) == ([], {"same"})
     assert [one["table"] for one in hero["referenced_by"]] == ["transfer_log"]
 
 
+@needs_drift
 def test_a_difference_from_its_model_stands_by_the_column(database: TestDatabase, dbctl: Dbctl) -> None:
     dbctl = forked(dbctl, database)
     dbctl.ok("init-tables")

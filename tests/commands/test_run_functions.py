@@ -54,13 +54,13 @@ def test_its_values_are_read_by_their_types(lite: Service) -> None:
         ("--price much", "'much' is not a number"),
         ("--rig raft", "'raft' is not one of 'sloop', 'brig'"),
         ("--more {", "'{' is not JSON"),
-        ("--nothing", "No such option: --nothing"),
+        ("--nothing", "No such option: --nothing; see: "),
     ],
 )
 def test_a_value_that_does_not_fit_is_a_usage_error(lite: Service, option: str, reason: str) -> None:
     result = lite.dbctl("run", "fleet.seed:kinds", *option.split())
     assert (result.code, result.out) == (2, ""), str(result)
-    assert reason in result.err
+    assert reason in result.err.replace("option '--nothing'", "option: --nothing")  # as an older Typer quotes it
     assert result.err.endswith("; see: dbctl run fleet.seed:kinds --help\n")
 
 

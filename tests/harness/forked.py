@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any, BinaryIO, NoReturn
@@ -39,8 +40,11 @@ def _import_all() -> None:
         import_module(f"sqlalchemy.dialects.{name}")
     for module in walk_packages(dbctl.__path__, "dbctl."):
         # A console looks for IPython when it begins, and IPython at what it begins in.
-        if not module.name.endswith("__main__") and not module.name.startswith("dbctl.console."):
-            import_module(module.name)
+        if module.name.endswith("__main__") or module.name.startswith("dbctl.console."):
+            continue
+        if module.name == "dbctl.drift.plugin" and find_spec("alembic.runtime.plugins") is None:
+            continue  # the oldest alembic has no plug-ins
+        import_module(module.name)
     configure_mappers()
     Profiles(environ={}).select()
 

@@ -149,6 +149,9 @@ def test_a_file_that_is_not_text_is_told(profile_file: ProfileFile) -> None:
         Profiles.load(str(profile_file.path))
 
 
+KEYS = "default, models, exclude, app_dir, alembic, sample, commands, defaults, profiles"
+
+
 @pytest.mark.parametrize(
     ("toml", "expected"),
     [
@@ -161,7 +164,7 @@ def test_a_file_that_is_not_text_is_told(profile_file: ProfileFile) -> None:
         ('[profiles]\nurl = "sqlite://"', "profiles.url: allowed is a table"),
         ("[profile.p]", 'profile: unknown key; did you mean "profiles"?'),
         ("[defalts]", 'defalts: unknown key; did you mean "defaults"?'),
-        ('[pg]\nurl = "x"', "pg: unknown key; known are default, models, "),
+        ('[pg]\nurl = "x"', f"pg: unknown key; known are {KEYS}"),
         ('default = "p"', 'default = "p": there is no such profile'),
         ('default = "pgs"\n[profiles.pg]\n', 'default = "pgs": there is no such profile; did you mean "pg"?'),
         ('default = "prodction"', 'default = "prodction": there is no such profile; did you mean "production"?'),

@@ -104,12 +104,14 @@ def _register(driver_connection: Any) -> None:
 def _or_text(read: Any) -> Callable[[str | None, Any], Any]:
     """Return what reads a date or a time, or leaves it as text where Python has none: infinity, 44 BC, 24:00."""
 
+    from psycopg2 import Error
+
     def convert(value: str | None, cursor: Any) -> Any:
         if value is None or value.endswith(("infinity", "BC")) or value.startswith("24:"):
             return value
         try:
             return read(value, cursor)
-        except Exception:  # of several kinds, and its text is no less true
+        except (Error, ValueError, OverflowError):  # Python has no such day or hour, and the text is no less true
             return value
 
     return convert

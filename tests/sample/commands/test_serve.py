@@ -12,10 +12,17 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+import sqlalchemy
 
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.servers.system import free_port
+
+LEAVES_OPEN = tuple(int(number) for number in re.findall(r"\d+", sqlalchemy.__version__)[:3]) < (2, 0, 55)
+LEFT_OPEN = (
+    f"dbctl: SQLAlchemy {sqlalchemy.__version__} leaves the connection open, with its transaction, that the pool was "
+    "opening when a task was cancelled; 2.0.55 closes it"
+)
 
 
 @dataclass
@@ -62,7 +69,10 @@ def test_it_serves_the_profiles_database_until_it_is_told_to_end(
         assert served.client.post("/teams/", json={"name": "Preventers"}).status_code == 201
         code, out, err = served.end(number)
     assert (code, out) == (0, "")
-    assert re.fullmatch(r'dbctl: 127\.0\.0\.1:\d+ - "POST /teams/ HTTP/1\.1" 201', "\n".join(err))
+    *before, answered = err
+    assert re.fullmatch(r'dbctl: 127\.0\.0\.1:\d+ - "POST /teams/ HTTP/1\.1" 201', answered)
+    # A process says it once, and a fork of one that has said it does not.
+    assert before in ([], [LEFT_OPEN] if driver == "async" and LEAVES_OPEN else [])
     assert database.execute("SELECT name FROM team") == [("Preventers",)]
 
 
