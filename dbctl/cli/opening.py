@@ -244,7 +244,9 @@ def on_place(call: Call) -> Work:
     def work() -> Any:
         from dbctl.databases.places import Place
 
-        return call.on(Place(profile, call.supervisor.pause))
+        result = call.on(Place(profile, call.supervisor.pause, call.terms.dry_run))
+        _tell_of_nothing_done(call)
+        return result
 
     return work
 
@@ -261,9 +263,16 @@ def on_undertaking(call: Call) -> Work:
     def work() -> Any:
         from dbctl.setup import Undertaking
 
-        return call.on(Undertaking(profile, call.supervisor, function))
+        result = call.on(Undertaking(profile, call.supervisor, function, call.terms.dry_run))
+        _tell_of_nothing_done(call)
+        return result
 
     return work
+
+
+def _tell_of_nothing_done(call: Call) -> None:
+    if call.terms.dry_run:
+        _log.info("dry run: it is shown what would be done, and nothing is")
 
 
 def on_profiles(call: Call) -> Work:

@@ -45,7 +45,7 @@ class MySQLDatabases(MySQLRoles):
 
     def create_right(self, name: str, role: str) -> str:
         """Return what an administrator says."""
-        return f"GRANT ALL ON {self.granted_on(name)} TO {role}"
+        return f"GRANT ALL ON {self.granted_on(name)} TO {self.text_literal(role)}"
 
     def users_of(self, connection: Connection, name: str) -> Sequence[Holder]:
         """Ask for its sessions: without the privilege PROCESS a user sees only its own."""

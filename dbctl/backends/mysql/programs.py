@@ -18,7 +18,8 @@ _MODES = {"disable": "DISABLED", "require": "REQUIRED", "verify-ca": "VERIFY_CA"
 _OF_MARIADB: Mapping[str, Mapping[str, object]] = {
     "disable": {"ssl": 0},
     "prefer": {"ssl": 1, "ssl-verify-server-cert": 0},
-    "require": {"ssl": 1, "ssl-verify-server-cert": 0},
+    # They insist on TLS only where they verify too: what is signed by nobody they know is refused then.
+    "require": {"ssl": 1, "ssl-verify-server-cert": 1},
     "verify-ca": {"ssl": 1, "ssl-verify-server-cert": 1},
     "verify-full": {"ssl": 1, "ssl-verify-server-cert": 1},
 }
