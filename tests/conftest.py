@@ -1,5 +1,6 @@
 """The fixtures that tests of every part share: the servers, a fresh database, and dbctl to run on it."""
 
+import gc
 import os
 import signal
 import uuid
@@ -12,6 +13,7 @@ from tests.harness.cli import Dbctl
 from tests.harness.database import KINDS, SERVER_KINDS, TestDatabase
 from tests.harness.dice import dice
 from tests.harness.forked import Forked
+from tests.harness.kinds import left_out
 from tests.harness.shared import make_shared
 from tests.marks import marks_of
 from tests.servers.authority import Authority
@@ -41,6 +43,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark each test by its file."""
     for mark in marks_of(item.path):
         item.add_marker(mark)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is run on another database, where each test is asked for on one."""
+    if os.environ.get("DBCTL_TEST_KINDS") == "one":
+        left = set(left_out(items))
+        config.hook.pytest_deselected(items=[item for item in items if item in left])
+        items[:] = [item for item in items if item not in left]
+
+
+def pytest_collection_finish() -> None:
+    """Have no garbage collection look at what stays anyhow: all the modules, and some ten thousand tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def _running(make: type[Server], authority: Authority) -> Iterator[Server]:
