@@ -47,6 +47,8 @@ class Databases:
 
     maintenance: ClassVar[Sequence[str | None]] = ()
     """The databases, in their order, by which a server is reached when the profile's is not there; None for none."""
+    system_databases: ClassVar[Collection[str]] = ()
+    """The server's own databases, which it would let a superuser drop, and not outlive."""
     longest_name: ClassVar[int | None] = None
     """How many bytes of a name the server keeps, where it cuts off the rest and says no more than a warning."""
     wishes: ClassVar[Collection[str]] = ()

@@ -121,12 +121,14 @@ def drop(
         dry_run: Look only, and return what would become of it.
 
     Raises:
-        WorkRefused: Others are connected to it; or the role may not; or a pooler answers.
+        WorkRefused: Others are connected to it; or it is the server's own; or the role may not; or a pooler answers.
         ConnectError: The server can't be reached.
     """
     name = name_of(profile)
     if backend_of(profile).database_file() is not None:
         return DatabaseState(name, files.drop(profile, dry_run=dry_run))
+    if name.lower() in backend_of(profile).system_databases:
+        raise WorkRefused(f"{profile.called}: database {name} is the server's own, and is not dropped")
     with on_server(profile, maintenance) as (connection, backend):
         if not backend.has_database(connection, name):
             return DatabaseState(name, "missing")

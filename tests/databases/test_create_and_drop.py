@@ -101,6 +101,13 @@ def test_a_name_that_no_database_can_have_is_refused(server_place: Place) -> Non
         assert place.state("create-database", longest) == "exists"
 
 
+def test_the_servers_own_is_never_dropped(server_place: Place) -> None:
+    name = "template1" if server_place.kind == "postgresql" else "mysql"
+    server_place.dbctl.ok("create-database")
+    assert refused(server_place, 1, "drop-database", name, "--confirm", name, "--force")
+    assert server_place.state("create-database", name) == "exists"
+
+
 def test_another_database_than_the_profiles_can_be_named(server_place: Place) -> None:
     other = f"{server_place.name}-2"
     assert server_place.state("create-database", other) == "created"

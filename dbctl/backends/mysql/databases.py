@@ -23,6 +23,7 @@ class MySQLDatabases(MySQLRoles):
 
     maintenance = (None,)
     wishes = ("encoding", "collation")
+    system_databases = ("information_schema", "mysql", "performance_schema", "sys")
     database_exists = (1007,)
     database_missing = (1008,)
     session_missing = (1094,)
