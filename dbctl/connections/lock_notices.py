@@ -10,19 +10,18 @@ import logging
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dbctl.connections.response_timeouts import bound_each
 from dbctl.connections.watching import current_watcher
 from dbctl.runtime.deadlines import call_after
 from dbctl.runtime.waits import started
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
-    from types import TracebackType
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import ExceptionContext
 
     from dbctl.backends.base import Backend
     from dbctl.backends.locks import Holder, LockWait
@@ -36,27 +35,46 @@ _BETWEEN = 1.0
 _SHOWN = 3
 """Holders that are named; the rest is counted."""
 
+_NOTICED = "dbctl_noticed"
+"""What a pool's record has in its `info`: the checkout as it is looked at."""
+
 _log = logging.getLogger("dbctl")
 
 
-class _Nothing:  # nullcontext would be made anew for each statement
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_reason: object) -> None:
-        pass
-
-
-_NOTHING = _Nothing()
-
-
 def tell_of_lock_waits(engine: Engine, backend: Backend) -> None:
-    """Have a new engine's statements say on the log that they wait for a lock, where a watcher is told of them."""
+    """Have a new engine's statements say on the log that they wait for a lock, where a watcher is told of them.
 
-    def bound(connection: Any) -> AbstractContextManager[None]:
-        return _NOTHING if current_watcher() is None else _Noticed(backend, connection)
+    A statement pays for no more than the time at which it began: a checkout looks at that now and then.
+    """
+    from sqlalchemy import event
 
-    bound_each(engine, bound)
+    @event.listens_for(engine, "checkout")
+    def watch(connection: Any, record: Any, _proxy: Any) -> None:
+        if current_watcher() is not None:
+            record.info[_NOTICED] = _Noticed(backend, connection)
+
+    def forget(_connection: Any, record: Any, *_reason: Any) -> None:
+        if noticed := record.info.pop(_NOTICED, None):
+            noticed.leave()
+
+    event.listen(engine, "checkin", forget)
+    event.listen(engine, "invalidate", forget)
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin(connection: Connection, *_statement: Any) -> None:
+        if noticed := connection.info.get(_NOTICED):
+            noticed.began = time.monotonic()
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def end(connection: Connection, *_statement: Any) -> None:
+        if noticed := connection.info.get(_NOTICED):
+            noticed.end(failed=False)
+
+    @event.listens_for(engine, "handle_error")
+    def fail(context: ExceptionContext) -> None:
+        connection = context.connection
+        if connection is not None and not connection.invalidated and (noticed := connection.info.get(_NOTICED)):
+            noticed.end(failed=True)
 
 
 def named(holders: Sequence[Holder]) -> str:
@@ -68,51 +86,71 @@ def named(holders: Sequence[Holder]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-class _Noticed:  # not a generator, since each statement pays for it
-    """Look whether the block waits for a lock, when it takes long, and say so."""
+class _Noticed:
+    """A checkout whose statements are looked at when they take long: whether they wait for a lock, and for whose.
+
+    Attributes:
+        began: When the statement did that runs; None between two.
+    """
 
     def __init__(self, backend: Backend, connection: Any) -> None:
+        self.began: float | None = None
         self._backend = backend
         self._connection = getattr(connection, "driver_connection", connection)
         self._over = threading.Event()
         self._waiting_since: float | None = None
         self._speaking = threading.Lock()
-        self._call = call_after(_PATIENCE, self._begin_to_look)
-
-    def __enter__(self) -> None:
-        self._began = time.monotonic()
+        self._looked_at: float | None = None
+        self._call = call_after(_PATIENCE, self._glance)
         self._call.__enter__()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._call.__exit__(None, None, None)
+    def end(self, *, failed: bool) -> None:
+        """Have the statement ended, and say so where it was told to wait."""
+        self.began = None
+        if self._waiting_since is not None:
+            with self._speaking:
+                self._tell_of_end(failed=failed)
+
+    def leave(self) -> None:
+        """Look no more."""
         self._over.set()
-        with self._speaking:
-            self._tell_of_end(failed=error is not None)
+        self._call.__exit__(None, None, None)
 
-    def _begin_to_look(self) -> None:
-        with suppress(RuntimeError):  # there is no thread to be had: nothing will be said
-            started(self._look)
+    def _glance(self) -> float | None:
+        """Begin to look where a statement takes long by now, and return the seconds to the next glance."""
+        began = self.began
+        if self._over.is_set():
+            return None
+        if began is None:
+            return _PATIENCE
+        if (left := began + _PATIENCE - time.monotonic()) > 0:
+            return left
+        if began != self._looked_at:
+            self._looked_at = began
+            with suppress(RuntimeError):  # there is no thread to be had: nothing will be said
+                started(partial(self._look, began))
+        return _PATIENCE
 
-    def _look(self) -> None:
+    def _look(self, began: float) -> None:
         try:
             asking = self._backend.lock_waits(self._connection)
             if asking is None:
                 return
             with asking as ask:
-                while not self._over.is_set():
-                    self._take(ask())
+                while self.began == began and not self._over.is_set():
+                    self._take(ask(), began)
                     self._over.wait(_BETWEEN)
         except Exception as error:
             _log.debug("%s: whether a lock is waited for can't be asked: %s", self._backend.profile.called, error)
 
-    def _take(self, wait: LockWait | None) -> None:
+    def _take(self, wait: LockWait | None, began: float) -> None:
         with self._speaking:
-            if self._over.is_set():
+            if self.began != began or self._over.is_set():
                 return
             if wait is None:
                 self._tell_of_end(failed=False)
             elif self._waiting_since is None:
-                self._waiting_since = self._began
+                self._waiting_since = began
                 who = f"which {named(wait.holders)} holds" if wait.holders else "whose holder is not told"
                 _log.info("waiting for %s, %s", wait.what, who)
 

@@ -28,7 +28,7 @@ class call_after:  # not a generator, since each statement pays for it
 
     Args:
         seconds: How long the block may take.
-        action: Called in another thread, in which it must not wait.
+        action: Called in another thread, in which it must not wait; again after as many seconds as it returns, if any.
     """
 
     __slots__ = ("_action", "_seconds")
@@ -129,7 +129,9 @@ class _Watch:
             while True:
                 now = time.monotonic()
                 for key in [key for key, (due, _) in self._due.items() if due <= now]:
-                    self._due.pop(key)[1]()
+                    action = self._due.pop(key)[1]
+                    if isinstance(again := action(), float):
+                        self._due[key] = now + again, action
                 self._wakes = min((due for due, _ in self._due.values()), default=math.inf)
                 self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX) if self._due else None)
 
