@@ -72,6 +72,10 @@ class Rows(Generic[T]):
         made: Any = map(tuple, self.values) if self._make is None else starmap(self._make, self.values)
         return iter(made)
 
+    def through(self, draw: Callable[[Iterable[Sequence[Any]]], Iterable[Sequence[Any]]]) -> Rows[T]:
+        """Return the same rows, whose values are drawn by a function."""
+        return Rows(self.columns, draw(self.values), self._make, self.conclude)
+
     def drawn(self) -> Rows[T]:
         """Return the same rows with all values drawn."""
         return Rows(self.columns, list(self.values), self._make)
