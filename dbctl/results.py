@@ -19,6 +19,12 @@ class PlainText:
         raise TypeError(f"{type(self).__name__} does not say what its text is")
 
 
+class Step:
+    """Base of records of which one tells of several rows: of `rows`, or of none that are counted where that is None."""
+
+    rows: int | None
+
+
 class Markdown(PlainText):
     """Base of text of dbctl's own that is Markdown: laid out on a terminal, and as it is elsewhere."""
 
@@ -47,6 +53,7 @@ class Rows(Generic[T]):
         values: The rows: each has a value for each column. They may come as they are drawn.
         make: Makes what iterating yields of a row's values.
         conclude: Called when all is shown, where it comes as it is drawn; what it raises is the command's error.
+        changed: How many rows were changed, where the rows tell of that.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class Rows(Generic[T]):
         values: Iterable[Sequence[Any]],
         make: Callable[..., T] | None = None,
         conclude: Callable[[], None] = lambda: None,
+        changed: int | None = None,
     ) -> None:
         self.columns = told_apart(columns)
         self.values = values
@@ -62,6 +70,7 @@ class Rows(Generic[T]):
         """Whether the rows are of a declared kind."""
         self._make = make
         self.conclude = conclude
+        self.changed = changed
 
     @classmethod
     def of(cls, kind: Callable[..., T], values: Iterable[Sequence[Any]]) -> Rows[T]:
@@ -78,7 +87,7 @@ class Rows(Generic[T]):
 
     def drawn(self) -> Rows[T]:
         """Return the same rows with all values drawn."""
-        return Rows(self.columns, list(self.values), self._make)
+        return Rows(self.columns, list(self.values), self._make, changed=self.changed)
 
 
 @dataclass(frozen=True)

@@ -137,17 +137,23 @@ def _callback(
 
 
 def _without_names_of(options: Sequence[Parameter]) -> Iterator[Parameter]:
-    """Yield the global options, without those names that a command's own options have; one without a name is left out."""
-    own = {name for each in options for info in _infos(each) for name in info.param_decls or ()}
+    """Yield the global options, without the names that a command's own options have; without any it is left out."""
+    own = {name for each in options for info in _infos(each) for name in _names(info)}
     for each in Globals.parameters():
         (info,) = _infos(each)
-        if own.isdisjoint(info.param_decls or ()):
+        names = [name for name in _names(info) if name not in own]
+        if names == _names(info):
             yield each
-            continue
-        renamed = copy(info)
-        renamed.param_decls = tuple(name for name in info.param_decls or () if name not in own)
-        if renamed.param_decls:
+        elif names:
+            renamed = copy(info)
+            renamed.default, renamed.param_decls = names[0], tuple(names[1:])
             yield each.replace(annotation=Annotated[each.annotation.__origin__, renamed])
+
+
+def _names(info: OptionInfo) -> list[str]:
+    """Return an option's names as they were given: in an annotation the first stands where its default might."""
+    first = [info.default] if isinstance(info.default, str) and info.default.startswith("-") else []
+    return [*first, *(info.param_decls or ())]
 
 
 def _infos(parameter: Parameter) -> list[OptionInfo]:

@@ -20,7 +20,7 @@ _SAID_TWICE = re.compile(r"( Did you mean [^?]*\?)(?:\1| \(Did you mean [^)]*\))
 def run_app(arguments: Sequence[str]) -> int:
     """Run dbctl with these arguments, tell the monitor how it ended, and return the exit code."""
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    outcome.begin().metrics = value_named(before, ["--metrics"])
+    outcome.renew().metrics = value_named(before, ["--metrics"])
     # A guess, for what is wrong before the line is parsed.
     report.set_up(
         debug="--debug" in arguments or bool(os.environ.get("DBCTL_DEBUG")),

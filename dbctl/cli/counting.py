@@ -8,7 +8,7 @@ from itertools import count
 from operator import itemgetter
 from typing import Any
 
-from dbctl.results import Frames, Result, Results, Rows
+from dbctl.results import Frames, Result, Results, Rows, Step
 
 Count = Callable[[int], None]
 
@@ -19,8 +19,12 @@ def rows_in(result: Any) -> int:
     """Return how many rows a result has that is there as a whole; of a statement that changes some, those."""
     if isinstance(result, Results):
         return sum(_rows_of(one) for one in result.values)
+    if isinstance(result, Rows) and result.changed is not None:
+        return result.changed
     values = result.values if isinstance(result, Rows) else result
-    return len(values) if isinstance(values, list | tuple) else 1
+    if not isinstance(values, list | tuple):
+        return 1
+    return sum((one.rows or 0) if isinstance(one, Step) else 1 for one in values)
 
 
 def counted(result: Any, add: Count) -> Any:

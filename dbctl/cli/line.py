@@ -80,7 +80,7 @@ def config_named(words: Sequence[str]) -> str | None:
 
 def format_named(words: Sequence[str]) -> str | None:
     """Return the format of results that the words name."""
-    return "json" if "--json" in words else value_named(words, ("--output", "-o"))
+    return value_named(words, ("--output", "-o")) or ("json" if "--json" in words else None)
 
 
 def value_named(words: Sequence[str], options: Collection[str]) -> str | None:

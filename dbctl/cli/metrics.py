@@ -43,7 +43,7 @@ def check(said: str) -> None:
         ConfigError: It can't be written, or holds something else.
     """
     path = _path(said)
-    if not path.name.endswith(SUFFIX) or path.name == SUFFIX:
+    if not os.path.basename(said).endswith(SUFFIX):
         raise UsageError(
             f"--metrics {said}: the collector reads only files *{SUFFIX}", f"name one, such as job{SUFFIX}"
         )
@@ -96,7 +96,7 @@ def write(said: str, outcome: Outcome, code: int) -> str:
     named = {"command": _escaped(outcome.command), "profile": _escaped(outcome.profile)}
     if not outcome.started:
         named |= labels  # what was refused may not have come to its words, and is the same job
-    named = {"task": _escaped(path.name.removesuffix(SUFFIX))} | named
+    named = {"task": _escaped(os.path.basename(said).removesuffix(SUFFIX))} | named
     replace_whole(path, "".join(_lines(values, named)).encode(errors="backslashreplace"), 0o644)
     return whose
 

@@ -71,8 +71,8 @@ def current() -> Outcome:
     return _current
 
 
-def begin() -> Outcome:
-    """Begin to take note of a command."""
+def renew() -> Outcome:
+    """Take note of another command from now on."""
     global _current  # noqa: PLW0603  # one process runs one command
     _current = Outcome()
     return _current
