@@ -113,8 +113,10 @@ class CommandTree(TyperGroup):
         return {name: one for name, one in found.items() if one.mount.key not in gone}
 
     def first(self, ctx: Any, number: int) -> list[Found]:
-        """Return the commands that stand first in the help."""
-        return [found for panel in by_panel(self.available(ctx)).values() for found in panel][:number]
+        """Return the commands of the lowest places, under whichever heading; those of a mount before the next one's."""
+        found = self.available(ctx).values()
+        mounts = list(dict.fromkeys(each.mount for each in found))
+        return sorted(found, key=lambda each: (mounts.index(each.mount), each.place, each.name))[:number]
 
     @cached_property
     def _walked(self) -> Commands:

@@ -11,7 +11,7 @@ from dbctl.databases.places import Place, at
 from dbctl.work.effects import shows_what_it_has, writes
 
 PANEL = "Set-up"
-PLACE = 10
+PLACE = 30
 PAGE = "setup"
 
 

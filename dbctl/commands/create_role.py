@@ -12,7 +12,7 @@ from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
 PANEL = "Set-up"
-PLACE = 20
+PLACE = 31
 PAGE = "setup"
 
 

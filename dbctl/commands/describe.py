@@ -12,7 +12,7 @@ from dbctl.profiles.presets import BUILT_IN_MODELS
 from dbctl.tables.options import AppDir, Exclude, Models
 
 PANEL = "Data"
-PLACE = 24
+PLACE = 23
 PAGE = "look"
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from dbctl.tables.models import metadata_for
 from dbctl.tables.options import AppDir, Exclude, Models
 
 PANEL = "Data"
-PLACE = 21
+PLACE = 24
 PAGE = "drift"
 
 

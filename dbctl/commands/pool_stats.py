@@ -10,7 +10,7 @@ from dbctl.profiles import Profile
 from dbctl.work.effects import shows_what_it_has
 
 PANEL = "Service"
-PLACE = 12
+PLACE = 27
 PAGE = "pool"
 
 

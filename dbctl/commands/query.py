@@ -13,7 +13,7 @@ from dbctl.work.database import Database
 from dbctl.work.effects import writes
 
 PANEL = "Data"
-PLACE = 22
+PLACE = 21
 PAGE = "query"
 
 _ON_A_TERMINAL = 1000

@@ -9,7 +9,7 @@ from dbctl.catalog.tables import Listed, tables_of
 from dbctl.work.database import Database
 
 PANEL = "Data"
-PLACE = 23
+PLACE = 22
 PAGE = "look"
 
 

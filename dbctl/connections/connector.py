@@ -6,7 +6,6 @@ SQLAlchemy is imported where an engine is built, so that reading a command's hel
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from weakref import WeakKeyDictionary
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
 from dbctl.profiles import Profile, Profiles
+from dbctl.runtime.versions import sqlalchemy_is_before
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -133,7 +133,7 @@ def _tell_what_cancelling_leaves() -> None:
     """Say once what an older SQLAlchemy does not do for a task that is cancelled, and dbctl can't do for it."""
     import sqlalchemy
 
-    if tuple(int(number) for number in re.findall(r"\d+", sqlalchemy.__version__)[:3]) < (2, 0, 55):
+    if sqlalchemy_is_before(2, 0, 55):
         _log.warning(
             "SQLAlchemy %s leaves the connection open, with its transaction, that the pool was opening when a task was "
             "cancelled; 2.0.55 closes it",

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -50,12 +50,13 @@ def attend(turn: Turn, words: Sequence[str], program: str, environment: Mapping[
         OutOfTime: It was not done in time, and has been ended.
         ConnectError: The lock was lost, and the program has been ended.
     """
-    try:
-        dying = dying_with_parent()  # it is not to run on without its lock
-        child = subprocess.Popen(words, executable=program, env=environment, preexec_fn=dying)  # noqa: PLW1509
-    except OSError as error:
-        raise Exited(NOT_RUN, f"{words[0]} can't be run: {error.strerror}") from error
-    with _signals_for(child):
+    with _signals_handed_on() as hand_to:
+        try:
+            dying = dying_with_parent()  # it is not to run on without its lock
+            child = subprocess.Popen(words, executable=program, env=environment, preexec_fn=dying)  # noqa: PLW1509
+        except OSError as error:
+            raise Exited(NOT_RUN, f"{words[0]} can't be run: {error.strerror}") from error
+        hand_to(child)
         code = _waited_for(child, turn, words[0])
     if code:
         raise Exited(code if code > 0 else 128 - code)
@@ -93,19 +94,31 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _signals_for(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Hand signals on to the program for the block; those of a terminal's keys it has already, if that sends them."""
-    before = {number: signal.getsignal(number) for number in (*_FROM_KEYS, signal.SIGTERM, signal.SIGHUP)}
+def _signals_handed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Yield what names the program that signals of the block are handed on to; those that came before are then.
+
+    Those of a terminal's keys it has already, if it was there and that sent them.
+    """
+    children: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def hand_on(number: int, _frame: object) -> None:
-        if child.poll() is None and not (number in _FROM_KEYS and _on_own_terminal()):
+        if not children:
+            early.append(number)
+        elif children[0].poll() is None and not (number in _FROM_KEYS and _on_own_terminal()):
+            children[0].send_signal(number)
+
+    def hand_to(child: subprocess.Popen[bytes]) -> None:
+        children.append(child)
+        for number in early:
             child.send_signal(number)
 
+    before = {number: signal.getsignal(number) for number in (*_FROM_KEYS, signal.SIGTERM, signal.SIGHUP)}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN or number == signal.SIGTERM:
             signal.signal(number, hand_on)
     try:
-        yield
+        yield hand_to
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

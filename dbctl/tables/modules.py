@@ -94,20 +94,21 @@ def left_out(modules: Sequence[ModuleType], app_dir: str, exclude: Sequence[str]
         app_dir: The directory that they were imported from.
         exclude: Those that are left out on purpose.
     """
-    imported = {path for module in list(sys.modules.values()) if (path := _file(module))}
+    imported = {identity for module in list(sys.modules.values()) if (identity := _identity(_file(module)))}
     beside: dict[str, Source] = {}
     for module in modules:
         if parent := module.__name__.rpartition(".")[0]:
             found = _within(parent, _folders(sys.modules.get(parent)), exclude)
         else:
             directory = directory_of(app_dir)
-            alone = not _folders(module) and os.path.dirname(_file(module) or "") == directory
+            file = None if _folders(module) else _file(module)
+            alone = file is not None and os.path.dirname(os.path.realpath(file)) == directory
             found = _in_folder("", [directory] if alone else [])
         beside |= {source.name: source for source in found if not _excluded(source.name, exclude)}
     return [
         source.name
         for source in beside.values()
-        if source.path and os.path.realpath(source.path) not in imported and source.defines_tables()
+        if source.path and _identity(source.path) not in imported and source.defines_tables()
     ]
 
 
@@ -163,9 +164,18 @@ def _folders(module: ModuleType | None) -> list[str]:
 
 
 def _file(module: object) -> str | None:
-    """Return the real path of a module's file, where what stands for a module in sys.modules has one."""
+    """Return the path of a module's file, where what stands for a module in sys.modules has one."""
     try:
         file = vars(module).get("__file__")
     except TypeError:
         return None
-    return os.path.realpath(file) if isinstance(file, str) else None
+    return file if isinstance(file, str) else None
+
+
+def _identity(path: str | None) -> tuple[int, int] | None:
+    """Return what a file is the same by under each of its names, which one call tells; None where there is none."""
+    try:
+        found = os.stat(path) if path else None
+    except (OSError, ValueError):  # ValueError: the path has a null in it
+        return None
+    return (found.st_dev, found.st_ino) if found else None

@@ -13,7 +13,7 @@ from tests.servers.postgres import PostgresServer
 __all__ = ["bare", "quick", "sample", "sample_database"]
 
 # All that a lock's place in shared memory is counted by.
-_FEW_LOCKS = {"max_locks_per_transaction": "10", "max_connections": "10", "autovacuum_max_workers": "1"}
+_FEW_LOCKS = {"max_locks_per_transaction": "20", "max_connections": "10", "autovacuum_max_workers": "1"}
 _FEW_LOCKS |= dict.fromkeys(("max_wal_senders", "max_worker_processes", "max_replication_slots"), "0")
 
 

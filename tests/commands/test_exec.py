@@ -119,6 +119,12 @@ def test_a_lock_lets_one_at_a_time_run(on_database: Dbctl, database: TestDatabas
     assert on_database.ok("exec", "--lock", "nightly", "--", "echo", "free").out == "free\n"
 
 
+def test_a_signal_that_comes_as_the_program_begins_is_handed_on(dbctl: Dbctl) -> None:
+    heard = "trap 'echo heard; exit 3' TERM; kill -TERM $PPID; while :; do sleep 0.1; done"
+    result = dbctl("exec", "--url", "sqlite:///x.db", "--", "bash", "-c", heard)
+    assert (result.code, result.out) == (3, "heard\n")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_handed_on(dbctl: Dbctl, number: signal.Signals, code: int) -> None:
     heard = (

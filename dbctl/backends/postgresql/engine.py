@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.audit import Facts, ServerUsage
@@ -26,6 +26,7 @@ from dbctl.backends.postgresql.sessions import PostgreSQLSessions
 from dbctl.backends.tls import system_ca
 from dbctl.errors import ConfigError
 from dbctl.profiles.tls import VERIFYING
+from dbctl.runtime.versions import sqlalchemy_is_before
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -249,6 +250,19 @@ class PostgreSQL(
             whose = f"FROM pg_stat_activity WHERE backend_xid = {id_}::xid"
             connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {whose}")
         return {"committed": True, "aborted": False}.get(status)
+
+    def task_canceller(self, driver_connection: Any) -> Callable[[], Any] | None:
+        """Cancel it from a second connection where SQLAlchemy ends asyncpg's before it has sent its own request to.
+
+        https://docs.sqlalchemy.org/en/20/changelog/changelog_20.html#change-2.0.24-postgresql
+        """
+        if not sqlalchemy_is_before(2, 0, 24):
+            return None
+        return partial(self._cancel_backend, driver_connection.get_server_pid())
+
+    def _cancel_backend(self, process: int) -> None:
+        with self.second_connection() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT pg_cancel_backend(%s)", (process,))
 
     def canceller(self, driver_connection: Any) -> Callable[[], Any]:
         """Send a cancel request past psycopg2, whose own holds up all threads, and so every signal, until its answer.

@@ -39,8 +39,7 @@ WHERE waiting.pid = %s AND waiting.usename = session_user AND waiting.datname = 
 GROUP BY blocking, holder.application_name ORDER BY blocking
 """
 
-_TO_CONNECT = 2
-"""Seconds; libpq advises against fewer."""
+_BOUNDS = {"connect_timeout": 2, "cursor_factory": None}  # in seconds; libpq advises against fewer
 
 
 class PostgreSQLLocks(Backend):
@@ -76,17 +75,25 @@ class PostgreSQLLocks(Backend):
         yield
 
     @contextmanager
-    def lock_holders(self, driver_connection: Any) -> Iterator[Callable[[], Sequence[Holder]]]:
-        """Ask for the processes that block the connection's, on a second connection."""
+    def second_connection(self) -> Iterator[Any]:
+        """Connect by psycopg2 once more, for what can't be asked on a connection that waits for an answer."""
         import psycopg2
 
-        asynchronous = self.transport(driver_connection) is not None
-        process = driver_connection.get_server_pid() if asynchronous else driver_connection.info.backend_pid
         url = self.url()
         _, place = url.get_dialect()().create_connect_args(url)
-        login = dict(place) | self.connect_args() | {"connect_timeout": _TO_CONNECT, "cursor_factory": None}
-        with closing(psycopg2.connect(**login)) as connection:
+        with (
+            self.through_tunnel() as rerouted,
+            closing(psycopg2.connect(**dict(place) | self.connect_args() | _BOUNDS | rerouted)) as connection,
+        ):
             connection.autocommit = True
+            yield connection
+
+    @contextmanager
+    def lock_holders(self, driver_connection: Any) -> Iterator[Callable[[], Sequence[Holder]]]:
+        """Ask for the processes that block the connection's, on a second connection."""
+        asynchronous = self.transport(driver_connection) is not None
+        process = driver_connection.get_server_pid() if asynchronous else driver_connection.info.backend_pid
+        with self.second_connection() as connection:
 
             def ask() -> Sequence[Holder]:
                 with connection.cursor() as cursor:
