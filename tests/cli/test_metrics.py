@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -105,6 +106,40 @@ def test_a_signal_that_ends_it_is_told(number: signal.Signals, code: int, on_sam
         assert process.wait(10) == code
     assert metrics(on_sample.cwd / "job.prom")[0]["run_exit_code"] == code
     assert '"outcome": "interrupted"' in said
+
+
+@pytest.mark.parametrize("args", [["ping"], ["query", "SELECT 1"]], ids=" ".join)
+def test_a_signal_while_a_server_is_silent_is_told(args: list[str], dbctl: Dbctl) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://app@127.0.0.1:{silent.getsockname()[1]}/d"
+        line = ("--url", url, "--log", "json", *args, "--metrics", "job.prom")
+        with dbctl.popen(*line) as process:
+            silent.accept()
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+    assert process.returncode == 130
+    values, labels = metrics(dbctl.cwd / "job.prom")
+    assert (values["run_exit_code"], labels["profile"]) == (130, "--url")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_service_that_ends_in_good_order_is_told(number: signal.Signals, on_sample: Dbctl) -> None:
+    with on_sample.popen("serve", "--port", "0", "--metrics", "job.prom", "--log", "json") as process:
+        assert process.stderr
+        assert any("is served on" in line for line in process.stderr)
+        process.send_signal(number)
+        process.communicate()
+    values, labels = metrics(on_sample.cwd / "job.prom")
+    assert (process.returncode, values["run_exit_code"], labels["command"]) == (0, 0, "serve")
+
+
+def test_several_profiles_are_one_label(on_sample: Dbctl) -> None:
+    with (on_sample.cwd / "profiles.toml").open("a") as file:
+        file.write('[profiles.another]\nurl = "sqlite:///dev.db"\n')
+    for args in (["-p", "spare", "-p", "another"], ["--all"], ["another", "spare"]):
+        on_sample.ok("ping", *args, "--metrics", "job.prom")
+        values, labels = metrics(on_sample.cwd / "job.prom")
+        assert (labels["profile"], values["run_rows"]) == ("another,spare", 2)
 
 
 def test_a_run_that_leaves_the_work_to_another_is_no_success(postgres_database: TestDatabase, dbctl: Dbctl) -> None:
