@@ -19,6 +19,13 @@ class PlainText:
         raise TypeError(f"{type(self).__name__} does not say what its text is")
 
 
+@dataclass(frozen=True)
+class Unshown:
+    """What is not shown, and yet counted: so many rows."""
+
+    rows: int
+
+
 class Step:
     """Base of records of which one tells of several rows: of `rows`, or of none that are counted where that is None."""
 

@@ -8,7 +8,7 @@ from itertools import count
 from operator import itemgetter
 from typing import Any
 
-from dbctl.results import Frames, Result, Results, Rows, Step
+from dbctl.results import Frames, Result, Results, Rows, Step, Unshown
 
 Count = Callable[[int], None]
 
@@ -19,6 +19,8 @@ def rows_in(result: Any) -> int:
     """Return how many rows a result has that is there as a whole; of a statement that changes some, those."""
     if isinstance(result, Results):
         return sum(_rows_of(one) for one in result.values)
+    if isinstance(result, Unshown):
+        return result.rows
     if isinstance(result, Rows) and result.changed is not None:
         return result.changed
     values = result.values if isinstance(result, Rows) else result

@@ -18,7 +18,7 @@ from dbctl.cli.outcome import current
 from dbctl.cli.report import visible
 from dbctl.cli.streams import ReaderLeft, Stdout, colours, discard_stdout, in_c_locale, on_terminal
 from dbctl.errors import OutputLost
-from dbctl.results import Frames, Markdown, PlainText, Results, Sections, Single, drawn
+from dbctl.results import Frames, Markdown, PlainText, Results, Sections, Single, Unshown, drawn
 from dbctl.work.signals import Terminated
 
 
@@ -63,7 +63,7 @@ class Renderer:
         if result is None:
             return
         current().count(rows_in(result))
-        if self._silent:
+        if self._silent or isinstance(result, Unshown):
             return
         try:
             self.write(result, {} if committed is None else {"committed": committed})
