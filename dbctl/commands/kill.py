@@ -45,7 +45,6 @@ def kill(
 
     Examples:
         $ dbctl kill 4711
-        $ dbctl -p prod kill 4711 --terminate --confirm=prod
         $ dbctl -p prod kill --idle-in-transaction 300 --confirm=prod
         $ dbctl kill --blocking --dry-run
     """

@@ -160,6 +160,17 @@ def test_a_server_waits_longer_than_a_minute_for_who_reads(engine: Engine) -> No
         assert streaming(connection, "SELECT @@net_write_timeout").all() == [(86_400,)]
 
 
+def test_what_is_left_open_is_not_read_before_a_rollback(engine: Engine) -> None:
+    with engine.connect() as connection:
+        result = streaming(connection, "SELECT a.seq FROM seq_1_to_100000 a, seq_1_to_100000 b")
+        assert len(result.fetchmany(10)) == 10
+        began = time.monotonic()
+        connection.rollback()
+        assert time.monotonic() - began < 20
+        assert connection.scalar(text("SELECT 42")) == 42
+        result.close()
+
+
 def test_without_a_way_to_end_it_the_connection_is_given_up(
     engine: Engine, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,7 +57,7 @@ def test_no_command_writes_the_password(dbctl: Dbctl, known: TestDatabase, sourc
     """The login succeeds, and then much is refused, for the user owns nothing."""
     run = configure(dbctl, known, source, CANARY)
     for line in LINES[:: 4 if source != "url" else 1]:
-        result = run(*line.split(), "--echo", "--debug")
+        result = run(*line.replace("dev.db", known.name).split(), "--echo", "--debug")
         assert result.code in {0, 1, 2, 3, 4}, str(result)
         assert CANARY not in result.out + result.err, line
 
@@ -65,7 +65,7 @@ def test_no_command_writes_the_password(dbctl: Dbctl, known: TestDatabase, sourc
 def test_no_command_writes_a_password_that_is_wrong(dbctl: Dbctl, known: TestDatabase, source: str) -> None:
     run = configure(dbctl, known, source, f"{CANARY}!")
     for line in LINES[1 :: 4 if source != "url" else 2]:
-        result = run(*line.split(), "--json", "--debug")
+        result = run(*line.replace("dev.db", known.name).split(), "--json", "--debug")
         assert result.code in {0, 2, 3, 4}, str(result)
         assert CANARY not in result.out + result.err, line
 

@@ -107,7 +107,8 @@ def test_a_free_place_is_waited_for_where_there_are_too_many_connections(
         ):
             full = run("ping")
             waiting = run.start("ping", "--wait", "60")
-            time.sleep(1)
+            while "; waiting\n" not in waiting.said:
+                time.sleep(0.05)
         waited = waiting()
     finally:
         server.drop_role("lonely")

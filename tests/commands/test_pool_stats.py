@@ -65,7 +65,7 @@ def test_the_numbers_of_a_run_fit_each_other(sample: Sample) -> None:
 
 
 def test_more_threads_than_the_pools_size_use_its_overflow(sample: Sample) -> None:
-    run = stats(sample.dbctl, sample.database, "--concurrency", "6", size=2, max_overflow=2)["run"]
+    run = stats(sample.dbctl, sample.database, "--concurrency", "6", duration=1, size=2, max_overflow=2)["run"]
     assert 1 <= run["overflow_used"] <= 2
     assert 2 < run["most_in_use"] <= 4
     assert run["connections_opened"] == run["connect"]["count"] > 2

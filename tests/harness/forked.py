@@ -105,6 +105,12 @@ class Run:
         """Tell whether it has ended, without waiting for that."""
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
+    @property
+    def said(self) -> str:
+        """What it has said on standard error until now."""
+        descriptor = self.streams[1].fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()
+
     def __call__(self) -> Result:
         try:
             code = self.process.wait(60)

@@ -15,7 +15,7 @@ from pymysql.cursors import SSCursor
 from pymysql.err import MySQLError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 _HEADER = 4
 """Bytes before each packet: its length, in three, and its number."""
@@ -34,14 +34,23 @@ _Plan = list[tuple[str | None, Callable[[Any], Any] | None]]
 
 
 def stream_by(engine: Engine, kill: Callable[[int], None]) -> None:
-    """Make a new engine's server-side cursors `RowStream`s.
+    """Make a new engine's server-side cursors `RowStream`s, of which none that is left is read before a ROLLBACK.
 
     Args:
         engine: The engine.
         kill: Has the server end what it runs for the thread of its own that has this id.
     """
+    from sqlalchemy import event
+
     # What SQLAlchemy would find out by itself, with PyMySQL's own class.
     vars(engine.dialect).update(supports_server_side_cursors=True, _sscursor=partial(RowStream, kill))
+
+    @event.listens_for(engine, "rollback")
+    def leave(connection: Connection) -> None:
+        driver_connection: Any = None if connection.invalidated else connection.connection.driver_connection
+        result = driver_connection and vars(driver_connection).get("_result")
+        if result and result.unbuffered_active:
+            _leave(result, driver_connection, kill)
 
 
 class RowStream(SSCursor):
@@ -104,17 +113,21 @@ class RowStream(SSCursor):
         """Have the server end a query that is left before its end, and read no more than what is on its way."""
         result, connection = self._open
         if result is not None:
-            try:
-                self._kill(connection.thread_id())
-                result._finish_unbuffered_query()
-            except MySQLError:
-                # The server says that it has ended it. Or it could not be told to: the connection is of no more use.
-                if result.unbuffered_active:
-                    result.unbuffered_active = False
-                    connection.close()
+            _leave(result, connection, self._kill)
         super().close()
 
     __del__ = close
+
+
+def _leave(result: Any, connection: Any, kill: Callable[[int], None]) -> None:
+    try:
+        kill(connection.thread_id())
+        result._finish_unbuffered_query()
+    except MySQLError:
+        # The server says that it has ended it. Or it could not be told to: the connection is of no more use.
+        if result.unbuffered_active:
+            result.unbuffered_active = False
+            connection.close()
 
 
 def _rows(come: bytes, plan: _Plan, number: int, most: int) -> tuple[list[Any], int]:
