@@ -28,9 +28,10 @@ The message says what is wrong and where, the hint what to do next. Neither ever
 """
 
 from collections.abc import Collection
-from enum import StrEnum
+from enum import StrEnum, unique
 
 
+@unique  # or two that read alike would be done alike
 class Remedy(StrEnum):
     """What would help against an error, where whoever shows it knows how that is done: a command, an option."""
 
@@ -40,7 +41,7 @@ class Remedy(StrEnum):
     CREATE_DATABASE = "create it"
     CREATE_ON_SERVER = "create the database"
     NAME_MAINTENANCE = "name a database that this role may connect to"
-    NAME_DATABASE = "name one"
+    NAME_DATABASE = "name the database"
     END_SESSIONS = "end them"
     WAIT_FOR_LOCK = "wait for it"
     WAIT_LONGER = "try again, or wait longer"

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dbctl.backends.base import Missing
 from dbctl.connections.watching import told_if_ended
 from dbctl.databases import changes
 from dbctl.databases.places import is_there
-from dbctl.errors import DbctlError, WorkRefused
+from dbctl.errors import CheckFailed, DbctlError, WorkRefused
 from dbctl.migrations.access import RETRIES, Migrations, require_alembic
 from dbctl.migrations.location import located
 from dbctl.probe import when_up
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
     from dbctl.profiles import Profile
+    from dbctl.work.database import Database
 
 _log = logging.getLogger("dbctl")
 
@@ -57,11 +58,13 @@ class Undertaking:
         profile: Its profile.
         supervisor: Who may end the work, and is asked before each commit.
         function: Finds a service's own function by `package.module:function`, and returns what calls it.
+        dry_run: Whether it is only told what would be done.
     """
 
     profile: Profile
     supervisor: Supervisor = field(default_factory=Supervisor)
     function: Callable[[str], Callable[[], object]] = _no_functions
+    dry_run: bool = False
 
 
 def set_up(
@@ -80,7 +83,7 @@ def set_up(
         LockHeld: Another run has been at it for too long.
         DbctlError: A step failed; `left` says which were done before it.
     """
-    return _Setup(undertaking, seed=seed).run(wait, maintenance)
+    return _of(undertaking, seed=seed).run(wait, maintenance)
 
 
 def reset(
@@ -98,7 +101,7 @@ def reset(
         WorkRefused: Others are connected to it.
         DbctlError: A step failed; `left` says which were done before it.
     """
-    setup = _Setup(undertaking, seed=seed)
+    setup = _of(undertaking, seed=seed)
     return setup.run(0.0, maintenance, before=lambda: setup.drop(maintenance, force=force))
 
 
@@ -127,8 +130,7 @@ class _Setup:
                     when_up(self._profile, wait, lambda profile: is_there(profile, maintenance))
                 before()
                 with self._step("database") as done:
-                    pause = self._supervisor.pause
-                    done(changes.create(self._profile, maintenance=maintenance, sleep=pause).state)
+                    done(self._create(maintenance))
                 with self._locked():
                     with self._step("migrations" if self._migrated else "tables") as done:
                         done(self._migrate() if self._migrated else self._init())
@@ -144,6 +146,9 @@ class _Setup:
     def drop(self, maintenance: Sequence[str], *, force: bool) -> None:
         with self._step("database") as done:
             done(changes.drop(self._profile, maintenance, force=force).state)
+
+    def _create(self, maintenance: Sequence[str]) -> str:
+        return changes.create(self._profile, maintenance=maintenance, sleep=self._supervisor.pause).state
 
     def _left(self) -> str:
         done = ", ".join(f"{step.step}: {step.state}" for step in self._steps)
@@ -189,10 +194,7 @@ class _Setup:
             states = perform(
                 connector, lambda database: create_missing(database, self._metadata), Terms(), self._supervisor
             )
-        counts = {
-            state: sum(one.state == state for one in states) for state in dict.fromkeys(one.state for one in states)
-        }
-        return ", ".join(f"{count} {state}" for state, count in counts.items())
+        return _counted([one.state for one in states])
 
     def _call_seed(self, target: str, call: Callable[[], Any]) -> None:
         try:
@@ -200,3 +202,63 @@ class _Setup:
         except DbctlError as error:
             error.message = f"seed {target}: {error.message}"
             raise
+
+
+class _Rehearsal(_Setup):
+    """The same steps, of which none is done: each tells what would become of it."""
+
+    _is_new = False
+    """Whether the database would be an empty one, in which there is nothing to look for."""
+
+    def drop(self, maintenance: Sequence[str], *, force: bool) -> None:
+        with self._step("database") as done:
+            done(changes.drop(self._profile, maintenance, force=force, dry_run=True).state)
+        self._is_new = True
+
+    def _create(self, maintenance: Sequence[str]) -> str:
+        if not self._is_new:
+            self._is_new = not is_there(self._profile, maintenance)
+        return "created" if self._is_new else "exists"
+
+    def _left(self) -> str:
+        return ""
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        yield
+
+    def _migrate(self) -> str:
+        from dbctl.migrations.states import pending
+
+        with Migrations(self._profile, supervisor=self._supervisor) as migrations, migrations.backend.translating():
+            found = pending(migrations, in_empty=self._is_new)
+        return f"{len(found)} applied" if found else "nothing to do"
+
+    def _init(self) -> str:
+        from dbctl.connections.connector import opened
+        from dbctl.tables.catalog import in_order
+        from dbctl.tables.changes import TableState, check_tables
+        from dbctl.work.runs import Terms, perform
+
+        def states(database: Database) -> list[TableState]:
+            try:
+                return check_tables(database, self._metadata)
+            except CheckFailed as lacking:
+                return cast("list[TableState]", lacking.result)
+
+        if self._is_new:
+            return _counted(["created" for metadata in self._metadata for _ in in_order(metadata)])
+        with opened(self._profile) as connector:
+            found = perform(connector, states, Terms(writes=False), self._supervisor)
+        return _counted([one.state.replace("missing", "created") for one in found])
+
+    def _call_seed(self, target: str, call: Callable[[], Any]) -> None:
+        """Leave it: what it begins with may be what is not there yet."""
+
+
+def _of(undertaking: Undertaking, *, seed: bool) -> _Setup:
+    return (_Rehearsal if undertaking.dry_run else _Setup)(undertaking, seed=seed)
+
+
+def _counted(states: Sequence[str]) -> str:
+    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))

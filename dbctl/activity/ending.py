@@ -114,7 +114,7 @@ def end_sessions(database: Database, numbers: Sequence[str], *, terminate: bool,
     by_number = {str(each.id): each for each in there.sessions}
     for number in numbers:
         if number not in by_number:
-            raise NotFound(f"there is no session {number}{_hint_at_untold(there)}")
+            raise NotFound(f"there is no session {number}{_hint_at_unseen(there)}")
     chosen = [by_number[number] for number in dict.fromkeys(numbers)]
     for session in chosen:
         _refuse(session, terminate=terminate, force=force)
@@ -159,8 +159,8 @@ def _look(database: Database) -> SessionsThere:
     return database.backend.sessions_there(database.session.connection())
 
 
-def _hint_at_untold(there: SessionsThere) -> str:
-    return f" that is told of ({there.untold[0]})" if there.untold else ""
+def _hint_at_unseen(there: SessionsThere) -> str:
+    return f" that is told of ({there.unseen})" if there.unseen else ""
 
 
 def _allowed(chosen: Sequence[SessionThere], rule: Rule) -> Iterator[SessionThere]:

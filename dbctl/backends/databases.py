@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.locks import Holder
-from dbctl.errors import Unsupported
+from dbctl.errors import Unsupported, UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -47,6 +47,10 @@ class Databases:
 
     maintenance: ClassVar[Sequence[str | None]] = ()
     """The databases, in their order, by which a server is reached when the profile's is not there; None for none."""
+    system_databases: ClassVar[Collection[str]] = ()
+    """The server's own databases, which it would let a superuser drop, and not outlive."""
+    longest_name: ClassVar[int | None] = None
+    """How many bytes of a name the server keeps, where it cuts off the rest and says no more than a warning."""
     wishes: ClassVar[Collection[str]] = ()
     """Which of `Wanted`'s fields can be had here."""
     database_exists: ClassVar[Collection[Any]] = ()
@@ -76,6 +80,19 @@ class Databases:
             driver_connection: The sync driver's, in no transaction.
         """
         raise Unsupported(f"{self.title} has no file")
+
+    def refuse_name(self, name: str) -> None:
+        """Do nothing where a database or a role can be called so.
+
+        Raises:
+            UsageError: None can.
+        """
+        if not name.strip():
+            raise UsageError("the name is empty", "give one")
+        if self.longest_name is not None and len(name.encode()) > self.longest_name:
+            raise UsageError(
+                f"{name}: a name has at most {self.longest_name} bytes in {self.title}, which would cut it off"
+            )
 
     def identifier(self, name: str) -> str:
         """Return a name as an identifier in SQL."""

@@ -85,12 +85,14 @@ class SessionsThere:
         database: The database that was asked in.
         sessions: The sessions.
         untold: What it does not tell, and what would have it tell that: a sentence each.
+        unseen: Of that, what says that there may be other sessions than these; None where there are none.
         lists_idle: Whether those that are idle are of interest too: they are few, and have the file open.
     """
 
     database: str | None
     sessions: Sequence[SessionThere]
     untold: Sequence[str] = ()
+    unseen: str | None = None
     lists_idle: bool = False
 
 

@@ -92,7 +92,8 @@ class Call:
             _log.info("%s: %s%s", profile.called, profile.place, chosen, extra={"event": "profile", "facts": facts})
             if self.effects.asks_for:
                 word = self.effects.asks_for(profile, **self.arguments)
-                confirm(profile, self.terms.confirm, lambda: self._loss(profile), word=word)
+                if not self.terms.dry_run:
+                    confirm(profile, self.terms.confirm, lambda: self._loss(profile), word=word)
             elif self._is_asked(profile) and not (self.effects.asks and self.terms.confirm is None and can_ask()):
                 confirm(profile, self.terms.confirm, lambda: self._loss(profile))
         return profile

@@ -20,7 +20,7 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.CREATE_DATABASE: " with: dbctl init-tables",
     Remedy.CREATE_ON_SERVER: " with: dbctl create-database",
     Remedy.NAME_MAINTENANCE: " with --maintenance-database",
-    Remedy.NAME_DATABASE: " in the profile, or as NAME",
+    Remedy.NAME_DATABASE: " in the profile",
     Remedy.END_SESSIONS: " with --force",
     Remedy.WAIT_FOR_LOCK: " with --lock-wait SECONDS",
     Remedy.WAIT_LONGER: " with --lock-timeout",

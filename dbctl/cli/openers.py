@@ -65,9 +65,9 @@ OPENERS: Mapping[str, Opener] = {
         ("lock_timeout", "lock_wait", "no_lock", "retries", "dry_run", "confirm"),
     ),
     "dbctl.setup.Undertaking": Opener(
-        opening.on_undertaking, ("timeout", "deadline"), ("lock_timeout", "lock_wait", "confirm")
+        opening.on_undertaking, ("timeout", "deadline"), ("lock_timeout", "lock_wait", "dry_run", "confirm")
     ),
-    "dbctl.databases.places.Place": Opener(opening.on_place, ("deadline",), ("confirm",)),
+    "dbctl.databases.places.Place": Opener(opening.on_place, ("deadline",), ("dry_run", "confirm")),
     "dbctl.manual.Manual": Opener(opening.on_manual, profiles=False, hushed=False),
     "sqlmodel.ext.asyncio.session.AsyncSession": in_unit_of_work(lambda database: database.session, by_loop=True),
     "sqlalchemy.ext.asyncio.session.AsyncSession": in_unit_of_work(lambda database: database.session, by_loop=True),

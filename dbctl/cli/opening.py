@@ -244,7 +244,7 @@ def on_place(call: Call) -> Work:
     def work() -> Any:
         from dbctl.databases.places import Place
 
-        return call.on(Place(profile, call.supervisor.pause))
+        return _telling_of_nothing_done(call, Place(profile, call.supervisor.pause, call.terms.dry_run))
 
     return work
 
@@ -261,9 +261,16 @@ def on_undertaking(call: Call) -> Work:
     def work() -> Any:
         from dbctl.setup import Undertaking
 
-        return call.on(Undertaking(profile, call.supervisor, function))
+        return _telling_of_nothing_done(call, Undertaking(profile, call.supervisor, function, call.terms.dry_run))
 
     return work
+
+
+def _telling_of_nothing_done(call: Call, opened: Any) -> Any:
+    result = call.on(opened)
+    if call.terms.dry_run:
+        _log.info("dry run: it is shown what would be done, and nothing is")
+    return result
 
 
 def on_profiles(call: Call) -> Work:

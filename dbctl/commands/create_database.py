@@ -43,4 +43,4 @@ def create_database(
     """
     wanted = Wanted(encoding, collation, owner, template)
     maintenance = [maintenance_database] if maintenance_database else []
-    return create(at(place.profile, name), wanted, maintenance, place.sleep)
+    return create(at(place.profile, name), wanted, maintenance, place.sleep, dry_run=place.dry_run)

@@ -42,4 +42,5 @@ def drop_database(
         $ dbctl -p admin drop-database shop_review_17 --confirm shop_review_17
         $ dbctl -p prod drop-database --confirm prod/shop --force
     """
-    return drop(at(place.profile, name), [maintenance_database] if maintenance_database else [], force=force)
+    maintenance = [maintenance_database] if maintenance_database else []
+    return drop(at(place.profile, name), maintenance, force=force, dry_run=place.dry_run)

@@ -47,6 +47,8 @@ def create(
     wanted: Wanted | None = None,
     maintenance: Sequence[str] = (),
     sleep: Callable[[float], Any] = time.sleep,
+    *,
+    dry_run: bool = False,
 ) -> DatabaseState:
     """Create a profile's database unless it is there; whoever else creates it at the same time does no harm.
 
@@ -55,6 +57,7 @@ def create(
         wanted: What it is to be like; one that is there stays as it is.
         maintenance: The databases by which the server is reached; the usual ones unless given.
         sleep: Called with the seconds of a pause.
+        dry_run: Look only, and return what would become of it.
 
     Raises:
         Unsupported: The database has nothing of what it is to be like.
@@ -66,6 +69,8 @@ def create(
     name = name_of(profile)
     if is_there(profile, maintenance):
         return DatabaseState(name, "exists")
+    if dry_run:
+        return DatabaseState(name, "created")
     if backend_of(profile).database_file() is not None:
         return DatabaseState(name, files.create(profile))
     with (
@@ -104,21 +109,26 @@ def _not_allowed(error: Exception, backend: Backend, name: str) -> WorkRefused:
     )
 
 
-def drop(profile: Profile, maintenance: Sequence[str] = (), *, force: bool = False) -> DatabaseState:
+def drop(
+    profile: Profile, maintenance: Sequence[str] = (), *, force: bool = False, dry_run: bool = False
+) -> DatabaseState:
     """Drop a profile's database, with all that is in it.
 
     Args:
         profile: The profile, which names the database.
         maintenance: The databases by which the server is reached; the usual ones unless given.
         force: Whether other sessions on it are ended, which else are in the way.
+        dry_run: Look only, and return what would become of it.
 
     Raises:
-        WorkRefused: Others are connected to it; or the role may not; or a pooler answers.
+        WorkRefused: Others are connected to it; or it is the server's own; or the role may not; or a pooler answers.
         ConnectError: The server can't be reached.
     """
     name = name_of(profile)
     if backend_of(profile).database_file() is not None:
-        return DatabaseState(name, files.drop(profile))
+        return DatabaseState(name, files.drop(profile, dry_run=dry_run))
+    if name.lower() in backend_of(profile).system_databases:
+        raise WorkRefused(f"{profile.called}: database {name} is the server's own, and is not dropped")
     with on_server(profile, maintenance) as (connection, backend):
         if not backend.has_database(connection, name):
             return DatabaseState(name, "missing")
@@ -127,6 +137,8 @@ def drop(profile: Profile, maintenance: Sequence[str] = (), *, force: bool = Fal
             raise WorkRefused(
                 f"{profile.called}: others are connected to database {name}: {_named(users)}", Remedy.END_SESSIONS
             )
+        if dry_run:
+            return DatabaseState(name, "dropped")
         with told_if_ended(lambda: f"DROP DATABASE {name} was sent, and may have been done"):
             return DatabaseState(name, _drop(connection, backend, name, users, force=force))
 

@@ -33,16 +33,21 @@ def create(profile: Profile) -> str:
     assert file is not None, "its database is a file"
     try:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666))
-    except FileExistsError:
-        return "exists"
-    except OSError:  # SQLite, and who prepares it, say better why
+    except OSError as error:
+        if isinstance(error, FileExistsError) and file.is_file():
+            return "exists"
+        # SQLite, and who prepares it, say better why.
         with opened(profile, Missing.CREATE) as connector, connector.engine.connect():
             pass
     return "created"
 
 
-def drop(profile: Profile) -> str:
+def drop(profile: Profile, *, dry_run: bool = False) -> str:
     """Take a profile's file away, with what is beside it, and return its state.
+
+    Args:
+        profile: The profile.
+        dry_run: Look only, and return what would become of it.
 
     Raises:
         WorkRefused: Another process has it open, or is in a transaction; or the system refuses it.
@@ -54,6 +59,8 @@ def drop(profile: Profile) -> str:
         return "missing"
     if users := list(_processes_with(file)):
         raise WorkRefused(f"{profile.called}: others have {file.name} open: {', '.join(users)}", "end them first")
+    if dry_run:  # which is not to change its journal mode either, as who has to be alone does
+        return "dropped"
     _refuse_locked(profile)
     try:
         for one in (file, *(file.with_name(file.name + end) for end in backend.beside)):

@@ -30,10 +30,12 @@ class Place:
     Args:
         profile: Its profile.
         sleep: Pauses for so many seconds, as whoever may end the work would have it.
+        dry_run: Whether it is only told what would be done.
     """
 
     profile: Profile
     sleep: Callable[[float], Any] = time.sleep
+    dry_run: bool = False
 
 
 _NOT_THERE = "database"
@@ -45,9 +47,11 @@ def at(profile: Profile, name: str | None) -> Profile:
 
     Raises:
         ConfigError: Neither it nor the profile names one.
+        UsageError: None can have that name.
     """
     backend = backend_of(profile)
     if name is not None:
+        backend.refuse_name(name)
         if not backend.needs_host and profile.database and not Path(name).is_absolute():
             name = str(Path(profile.database).parent / name)
         return profile.model_copy(update={"database": name})
@@ -57,9 +61,16 @@ def at(profile: Profile, name: str | None) -> Profile:
 
 
 def name_of(profile: Profile) -> str:
-    """Return what people call the profile's database: its name, or its file's."""
-    file = backend_of(profile).database_file()
-    return file.name if file else profile.database or ""
+    """Return what people call the profile's database: its name, or its file's.
+
+    Raises:
+        UsageError: None can have that name.
+    """
+    backend = backend_of(profile)
+    file = backend.database_file()
+    name = file.name if file else profile.database or ""
+    backend.refuse_name(name)
+    return name
 
 
 def is_there(profile: Profile, maintenance: Sequence[str] = ()) -> bool:
@@ -75,7 +86,7 @@ def is_there(profile: Profile, maintenance: Sequence[str] = ()) -> bool:
     """
     file = backend_of(profile).database_file()
     if file is not None:
-        return file.exists()
+        return file.is_file()
     try:
         with opened(profile) as connector, connector.engine.connect():
             return True

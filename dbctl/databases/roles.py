@@ -47,10 +47,12 @@ def create(database: Database, name: str, purpose: Purpose, password: Callable[[
     Raises:
         Unsupported: The database has no roles.
         WorkRefused: The role that asks may not.
+        UsageError: None can have that name.
     """
     from dbctl.connections.engines import without_passwords
 
     backend = database.backend
+    backend.refuse_name(name)
     connection = database.session.connection().execution_options(no_parameters=True)
     exists = backend.has_role(connection, name)
     statements: list[str] = []

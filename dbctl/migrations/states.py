@@ -58,24 +58,52 @@ def check(
         CheckFailed: Some are pending, or autogenerate would add something; the message names them.
         ConfigError: The scripts or the env.py are wrong, or lead elsewhere.
     """
+    found = pending(migrations, metadata, x=x)
+    if found:
+        raise CheckFailed(f"pending: {', '.join(_named(found))}", found)
+    return found
+
+
+def pending(
+    migrations: Migrations,
+    metadata: Callable[[], Sequence[MetaData]] | None = None,
+    *,
+    x: Sequence[str] = (),
+    in_empty: bool = False,
+) -> list[Pending]:
+    """Return what a database lacks.
+
+    Args:
+        migrations: Whose.
+        metadata: Returns what the database is to have, as in `check`; None to compare nothing.
+        x: What an env.py asks for.
+        in_empty: Look for all that an empty database would lack, and connect to none.
+
+    Raises:
+        ConfigError: The scripts or the env.py are wrong, or lead elsewhere.
+    """
     environment = Environment(migrations, "check", x)
-    pending: list[Pending] = []
+    found: list[Pending] = []
+
+    def add_revisions(heads: tuple[str, ...]) -> None:
+        steps = steps_of("upgrade", "heads")(environment.scripts, heads)
+        found.extend(Pending(one.revision.revision, _text(one.revision.doc)) for one in steps)
 
     def look(context: MigrationContext) -> None:
         heads = heads_of(context, environment)
         refuse_unknown(environment.scripts, heads)
         table = HalfwayTable(migrations.engine, context)
         if halfway := table.read():
-            pending.append(Pending(halfway.revision, _told(migrations, halfway, table)))
-        steps = steps_of("upgrade", "heads")(environment.scripts, heads)
-        pending.extend(Pending(one.revision.revision, _text(one.revision.doc)) for one in steps)
+            found.append(Pending(halfway.revision, _told(migrations, halfway, table)))
+        add_revisions(heads)
         if metadata is not None:
-            pending.extend(Pending("(models)", one) for one in _differences(context, metadata))
+            found.extend(Pending("(models)", one) for one in _differences(context, metadata))
 
-    environment.run(lambda *_: (), look, dont_mutate=True)
-    if pending:
-        raise CheckFailed(f"pending: {', '.join(_named(pending))}", pending)
-    return pending
+    if in_empty:
+        add_revisions(())
+    else:
+        environment.run(lambda *_: (), look, dont_mutate=True)
+    return found
 
 
 def _told(migrations: Migrations, halfway: Halfway, table: HalfwayTable) -> str:
@@ -99,8 +127,8 @@ def _description(environment: Environment, revision: str) -> str:
     return _text(script.doc if script else None)
 
 
-def _named(pending: Sequence[Pending]) -> Iterator[str]:
-    for one in pending:
+def _named(found: Sequence[Pending]) -> Iterator[str]:
+    for one in found:
         yield one.description if one.pending == "(models)" else f"{one.pending} ({one.description})".replace(" ()", "")
 
 

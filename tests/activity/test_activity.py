@@ -60,6 +60,8 @@ def test_an_alter_waits_for_an_idle_transaction_and_all_others_for_the_alter(
     blocked(seer, alter)
     reader = cast.waiting("SELECT * FROM contended")
     found = blocked(seer, alter, reader)
+    assert not found[alter]["waits_for"].startswith("Waiting")  # it is shown behind "waits for"
+    assert seer("kill", "99999999").err.endswith("there is no session 99999999\n")  # and none that is not told of
     if contended.kind == "mariadb":
         assert found[alter]["blocked_by"] == []
         assert holder in found[alter]["suspects"]

@@ -11,6 +11,7 @@ import pytest
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.servers.system import UNSTABLE
+from tests.servers.tls_stripper import TlsStripper
 
 WRITE_DOWN = """
 import json, os, sys
@@ -52,6 +53,32 @@ CLIENTS = {
     "mariadb": ["mariadb", "-N", "-e", "SELECT database(); SHOW STATUS LIKE 'Ssl_version'"],
     "mysql": [MYSQL, "-N", "-e", "SELECT database(); SHOW STATUS LIKE 'Ssl_version'"],
 }
+
+
+@pytest.mark.parametrize("client", ["mariadb", "mariadb-dump"])
+def test_mariadbs_own_send_nothing_where_no_tls_is_offered(
+    dbctl: Dbctl, mariadb_database: TestDatabase, client: str
+) -> None:
+    assert mariadb_database.server
+    with TlsStripper("mysql", mariadb_database.server.port) as proxy:
+        toml = mariadb_database.toml.partition("[profiles.my.ssl]")[0]
+        toml = toml.replace(str(mariadb_database.server.port), str(proxy.port))
+        (dbctl.cwd / "profiles.toml").write_text(f'{toml}ssl.mode = "require"\n', encoding="utf-8")
+        result = dbctl.with_env(**mariadb_database.env)("exec", "--", client, mariadb_database.name)
+        assert result.code, str(result)
+        assert mariadb_database.name.encode() not in proxy.received
+
+
+def test_an_option_file_at_home_that_leads_elsewhere_is_told_of(dbctl: Dbctl, mariadb_database: TestDatabase) -> None:
+    (dbctl.cwd / "profiles.toml").write_text(mariadb_database.toml, encoding="utf-8")
+    run = dbctl.with_env(**mariadb_database.env, HOME=str(dbctl.cwd))
+    home = dbctl.cwd / ".my.cnf"
+    home.write_text("[mysqld]\nuser=mysql\n[client]\nno-auto-rehash\n#user=a\n", encoding="utf-8")
+    assert "defaults-file" not in run.ok("exec", "--", "true").err
+    home.write_text("[client]\nuser = nobody\n[mysqldump]\nskip-ssl\n", encoding="utf-8")
+    assert f"{home} says user, skip-ssl, which" in run.ok("exec", "--", "true").err
+    own = ("exec", "--", "sh", "-c", "mariadb --defaults-file=$MYSQL_HOME/my.cnf -N -e 'SELECT CURRENT_USER()'")
+    assert run.ok(*own).out == "app@%\n"
 
 
 def test_the_databases_own_client_connects_with_the_password_in_a_file(

@@ -20,6 +20,13 @@ def connected(place: Place) -> Connection:
     return place.server.connect(database=place.name)
 
 
+def refused(place: Place, code: int, *line: str) -> str:
+    """Return what a command says that is to be refused."""
+    result = place.dbctl(*line)
+    assert (result.code, result.out) == (code, ""), str(result)
+    return result.err
+
+
 def test_it_is_created_once_and_dropped_once(place: Place) -> None:
     confirmed = ("drop-database", "--confirm", place.name)
     assert place.state("create-database") == "created"
@@ -64,6 +71,41 @@ def test_it_is_not_dropped_while_others_are_connected(place: Place) -> None:
         else:
             assert "; end them with --force\n" in result.err
             assert place.state("drop-database", "--confirm", place.name, "--force") == "dropped"
+
+
+def test_a_dry_run_creates_and_drops_nothing(place: Place) -> None:
+    assert place.state("create-database", "--dry-run") == "created"
+    assert place.state("drop-database", "--dry-run") == "missing"
+    assert place.state("create-database") == "created"
+    assert place.state("create-database", "--dry-run") == "exists"
+    assert place.state("drop-database", "--dry-run") == "dropped"
+    with contextlib.closing(connected(place)):
+        assert "others " in refused(place, 1, "drop-database", "--dry-run")
+    place.dbctl.ok("ping")
+
+
+def test_a_name_that_no_database_can_have_is_refused(server_place: Place) -> None:
+    """PostgreSQL would cut it off, and drop another."""
+    place, longest = server_place, "x" * 63
+    place.dbctl.ok("create-database")
+    for name in ("", " "):
+        for line in (("create-database", name), ("drop-database", name, "--confirm", name)):
+            assert "the name is empty" in refused(place, 2, *line)
+    code = 2 if place.kind == "postgresql" else 1
+    with contextlib.ExitStack() as after:
+        after.callback(place.at.drop_database, longest)
+        place.dbctl.ok("create-database", longest)
+        assert f"{longest}yy" in refused(place, code, "create-database", f"{longest}yy")
+        if place.kind == "postgresql":
+            assert "63 bytes" in refused(place, 2, "drop-database", f"{longest}y", "--confirm", f"{longest}y")
+        assert place.state("create-database", longest) == "exists"
+
+
+def test_the_servers_own_is_never_dropped(server_place: Place) -> None:
+    name = "template1" if server_place.kind == "postgresql" else "mysql"
+    server_place.dbctl.ok("create-database")
+    assert refused(server_place, 1, "drop-database", name, "--confirm", name, "--force")
+    assert server_place.state("create-database", name) == "exists"
 
 
 def test_another_database_than_the_profiles_can_be_named(server_place: Place) -> None:

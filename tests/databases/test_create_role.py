@@ -103,3 +103,14 @@ def test_where_nobody_can_be_asked_a_source_is_asked_for(server_place: Place, ro
     file.chmod(0o600)
     server_place.dbctl.ok(*line)
     server_place.dbctl.ok("-p", "app", "ping")
+
+
+def test_nobody_in_particular_is_no_role(server_place: Place) -> None:
+    """MySQL and MariaDB take the empty name for whoever has no account."""
+    place = server_place
+    place.dbctl.ok("create-database")
+    line = ("create-role", "", "--for", "readonly", "--password-env", "ROLE_PASSWORD")
+    result = place.dbctl(*line)
+    assert (result.code, "the name is empty" in result.err) == (2, True), str(result)
+    if place.kind != "postgresql":
+        assert not place.at.execute("SELECT user FROM mysql.user WHERE user = ''")

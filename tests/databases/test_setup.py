@@ -76,6 +76,29 @@ def test_a_reset_begins_anew(place: Place, service: Writing) -> None:
     assert items(place) == 1
 
 
+def test_a_dry_run_tells_all_of_it_and_does_none(place: Place, service: Writing) -> None:
+    service(place)
+    seed = "app.seed:main called"
+    new = {"database": "created", "tables": "1 created", "seed": seed}
+    assert place.steps("setup", "--dry-run") == new
+    assert place.dbctl("ping").code == 4
+    place.dbctl.ok("setup", "--no-seed")
+    assert place.steps("setup", "--dry-run") == {"database": "exists", "tables": "1 exists", "seed": seed}
+    assert place.steps("reset", "--dry-run") == new
+    assert items(place) == 0
+
+
+def test_a_dry_run_tells_how_many_revisions_there_are_to_apply(place: Place) -> None:
+    Service.make(place.dbctl.cwd, "generic", "shop")
+    told = place.steps("setup", "--dry-run")
+    assert (told["database"], told["migrations"].endswith(" applied")) == ("created", True), told
+    place.dbctl.ok("create-database")
+    there = told | {"database": "exists"}
+    assert place.steps("setup", "--dry-run") == there
+    assert place.steps("setup") == there
+    assert place.steps("setup", "--dry-run") == {"database": "exists", "migrations": "nothing to do"}
+
+
 def test_a_protected_profile_is_never_reset(place: Place, service: Writing) -> None:
     service(place)
     place.dbctl.ok("setup")

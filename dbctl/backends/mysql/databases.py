@@ -23,6 +23,7 @@ class MySQLDatabases(MySQLRoles):
 
     maintenance = (None,)
     wishes = ("encoding", "collation")
+    system_databases = ("information_schema", "mysql", "performance_schema", "sys")
     database_exists = (1007,)
     database_missing = (1008,)
     session_missing = (1094,)
@@ -45,7 +46,7 @@ class MySQLDatabases(MySQLRoles):
 
     def create_right(self, name: str, role: str) -> str:
         """Return what an administrator says."""
-        return f"GRANT ALL ON {self.granted_on(name)} TO {role}"
+        return f"GRANT ALL ON {self.granted_on(name)} TO {self.text_literal(role)}"
 
     def users_of(self, connection: Connection, name: str) -> Sequence[Holder]:
         """Ask for its sessions: without the privilege PROCESS a user sees only its own."""

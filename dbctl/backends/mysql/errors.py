@@ -34,8 +34,8 @@ MEANINGS: Mapping[int, Meaning] = {
     # too many connections, of all or of the user; shutting down
     **dict.fromkeys((1040, 1053, 1203, 1226), _LOST_FOR_NOW),
     1046: Meaning(ConnectError, "database"),
-    # At work these are of another database, or of a file, that a statement names.
-    **dict.fromkeys((1044, 1049), Meaning(WorkRefused, "database")),
+    # At work these are of another database, or of a file, that a statement names; or no database can be called so.
+    **dict.fromkeys((1044, 1049, 1059, 1102), Meaning(WorkRefused, "database")),
     **dict.fromkeys((1045, 1130, 1698), Meaning(WorkRefused, "login")),
     # Galera: this node does not take part. Behind a balancer the next connection leads to another node.
     1047: Meaning(ConnectError, transient=True, heals=True, disconnects=True),

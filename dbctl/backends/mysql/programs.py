@@ -6,23 +6,37 @@ https://dev.mysql.com/doc/refman/8.4/en/option-files.html
 
 from __future__ import annotations
 
+import logging
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dbctl.backends.programs import Programs, write_secret
 from dbctl.backends.tls import trusted_authority
 
+_log = logging.getLogger("dbctl")
+
 _MODES = {"disable": "DISABLED", "require": "REQUIRED", "verify-ca": "VERIFY_CA", "verify-full": "VERIFY_IDENTITY"}
 
 _OF_MARIADB: Mapping[str, Mapping[str, object]] = {
     "disable": {"ssl": 0},
     "prefer": {"ssl": 1, "ssl-verify-server-cert": 0},
-    "require": {"ssl": 1, "ssl-verify-server-cert": 0},
+    # They insist on TLS only where they verify too: what is signed by nobody they know is refused then.
+    "require": {"ssl": 1, "ssl-verify-server-cert": 1},
     "verify-ca": {"ssl": 1, "ssl-verify-server-cert": 1},
     "verify-full": {"ssl": 1, "ssl-verify-server-cert": 1},
 }
 """What MariaDB's programs have in the place of MySQL's modes, in a group that MySQL's do not read."""
+
+
+_GROUPS = re.compile(r"client|mysql(?!d\b|d_|d-)|mariadb-")
+"""The groups that clients read; the others are a server's."""
+_LEADING = re.compile(
+    r"(?:loose[-_])?(?P<option>(?:(?:skip|disable|enable)[-_])?"
+    r"(?:ssl[\w-]*|tls[\w-]*|host|port|protocol|socket|user|password|database))\s*(?:=|$)"
+)
+"""An option that says where to connect, as whom, or whether by TLS."""
 
 
 class MySQLPrograms(Programs):
@@ -51,6 +65,14 @@ class MySQLPrograms(Programs):
         """Return the variables; what has to be secret is in the option file that one of them leads to."""
         profile = self.profile
         write_secret(directory / "my.cnf", "".join(f"{line}\n" for line in self.option_file()))
+        home = Path("~/.my.cnf").expanduser()
+        if elsewhere := list(_leading_elsewhere(home)):
+            _log.warning(
+                "%s says %s, which MySQL's and MariaDB's programs obey rather than the profile; they don't read it "
+                "where their first argument is --defaults-file=$MYSQL_HOME/my.cnf",
+                home,
+                ", ".join(dict.fromkeys(elsewhere)),
+            )
         host, port = self.place_for_programs() or (profile.host, profile.port)
         found = {
             "MYSQL_HOST": host,
@@ -94,6 +116,20 @@ class MySQLPrograms(Programs):
         """The socket file's path, where the profile names one."""
         found = self.profile.query.get("unix_socket")
         return found if isinstance(found, str) else None
+
+
+def _leading_elsewhere(path: Path) -> Iterator[str]:
+    """Yield the options of a connection that an option file gives to programs, which read it after the profile's."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # there is none, or none that the programs could read
+        return
+    group = ""
+    for line in map(str.strip, lines):
+        if line.startswith("["):
+            group = line.strip("[] ").lower()
+        elif _GROUPS.match(group) and (found := _LEADING.match(line)):
+            yield found["option"]
 
 
 def _group(name: str, values: Mapping[str, object]) -> Iterator[str]:

@@ -41,7 +41,9 @@ SELECT DISTINCT grantee FROM information_schema.user_privileges WHERE privilege_
 _NOT_TOLD = {1142, 1227, 1109, 1146, 1044, 1193}
 """Errors for a privilege that is lacking, and for a table or a variable that this server has not."""
 
-_METADATA_WAIT = re.compile(r"Waiting for .*metadata lock", re.IGNORECASE)
+_WAITING = re.compile(r"^Waiting for ", re.IGNORECASE)
+_METADATA_WAIT = re.compile(r"(Waiting for )?.*metadata lock", re.IGNORECASE)
+_ROW = "row lock"
 _OWN_USERS = {"system user", "event_scheduler", "root", "mysql.session", "mysql.sys", "mariadb.sys"}
 """Users of the server's own, and the one that is its superuser where nobody tells who is."""
 _PREPARED = "prepared"
@@ -58,6 +60,7 @@ class _Told:
     superusers: Sequence[str] = ()
     metadata: bool = False
     untold: list[str] = field(default_factory=list)
+    unseen: str | None = None
 
     def keep(self, sessions: Set[int]) -> None:
         """Forget who is not there any more: InnoDB tells of its locks as they were up to 0.1 s ago."""
@@ -84,7 +87,7 @@ class MySQLSessions(Backend):
             waiting = [str(each.id) for each in sessions if _waits_for_nobody_told(each)]
             if waiting:
                 told.untold.append(_how_to_tell(", ".join(waiting), user, mariadb="MariaDB" in version))
-        return SessionsThere(database, sessions, told.untold)
+        return SessionsThere(database, sessions, told.untold, told.unseen)
 
     def end_session(self, connection: Connection, session: SessionThere, *, terminate: bool) -> None:
         """Kill the session, or its query; numbers are not given twice."""
@@ -98,10 +101,11 @@ class MySQLSessions(Backend):
         trx = self._asked(connection, _TRANSACTIONS)
         told = _Told(None if trx is None else {row[0]: (max(0.0, float(row[1])), row[2]) for row in trx})
         if trx is None:
-            told.untold.append(
+            told.unseen = (
                 f"other accounts' sessions, and all transactions, are not told to {user}; they are with: "
                 f"GRANT PROCESS ON *.* TO {_quoted(user)}"
             )
+            told.untold.append(told.unseen)
         rows = self._asked(connection, _ROW_WAITS.format(**(WAITS if mariadb else WAITS_SINCE_8)))
         for waiting, holder in rows or ():
             told.blocking.setdefault(waiting, []).append(holder or _PREPARED)
@@ -156,9 +160,9 @@ class MySQLSessions(Backend):
 def _session(row: Any, told: _Told, own: int) -> SessionThere:
     transaction = (told.transactions or {}).get(row.id)
     blockers = tuple(dict.fromkeys(told.blocking.get(row.id, ())))
-    waits = row.state if WAITS_FOR_LOCK.match(row.state or "") else None
+    waits: str | None = row.state if WAITS_FOR_LOCK.match(row.state or "") else None
     if waits is None and (blockers or (transaction and transaction[1] == "LOCK WAIT")):
-        waits = "row lock"
+        waits = _ROW
     if waits:
         state = State.WAITING
     elif row.command == "Sleep":
@@ -176,7 +180,7 @@ def _session(row: Any, told: _Told, own: int) -> SessionThere:
         application=told.programs.get(row.id) if is_client else row.command,
         client=row.host or None,
         statement=row.info,
-        waits_for=waits or (row.state or None if state is State.ACTIVE else None),
+        waits_for=_WAITING.sub("", waits or row.state) if waits or _WAITING.match(row.state or "") else None,
         blocked_by=blockers,
         is_own=row.id == own,
         is_superuser=row.user in _OWN_USERS or any(name.startswith(f"'{row.user}'@") for name in told.superusers),
@@ -202,7 +206,7 @@ def _with_suspects(sessions: Sequence[SessionThere]) -> list[SessionThere]:
 
 
 def _waits_for_nobody_told(session: SessionThere) -> bool:
-    return bool(WAITS_FOR_LOCK.match(session.waits_for or "")) and not session.blocked_by
+    return session.state is State.WAITING and session.waits_for != _ROW and not session.blocked_by
 
 
 def _how_to_tell(waiting: str, user: str, *, mariadb: bool) -> str:

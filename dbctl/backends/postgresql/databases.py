@@ -27,6 +27,7 @@ class PostgreSQLDatabases(PostgreSQLRoles):
     """How databases are made and dropped."""
 
     maintenance = ("postgres", "template1")
+    longest_name = 63  # https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
     wishes = ("encoding", "collation", "owner", "template")
     # duplicate_database; and where another run is about to commit its own, unique_violation of the catalog's index
     database_exists = ("42P04", "23505")

@@ -33,10 +33,12 @@ class SQLiteSessions(Backend):
             for each in found
         ]
         untold = ["SQLite does not tell who waits; who writes keeps all others from writing"]
+        unseen = None
         if hidden:
             whose = "1 process of another user" if hidden == 1 else f"{hidden} processes of other users"
-            untold.append(f"{whose} can't be looked into; root can")
-        return SessionsThere(database, sessions, untold, lists_idle=True)
+            unseen = f"{whose} can't be looked into; root can"
+            untold.append(unseen)
+        return SessionsThere(database, sessions, untold, unseen, lists_idle=True)
 
     def refuse_ending(self) -> None:
         """Refuse: a session here is a process, or a part of one."""
