@@ -19,6 +19,19 @@ class PlainText:
         raise TypeError(f"{type(self).__name__} does not say what its text is")
 
 
+@dataclass(frozen=True)
+class Unshown:
+    """What is not shown, and yet counted: so many rows."""
+
+    rows: int
+
+
+class Step:
+    """Base of records of which one tells of several rows: of `rows`, or of none that are counted where that is None."""
+
+    rows: int | None
+
+
 class Markdown(PlainText):
     """Base of text of dbctl's own that is Markdown: laid out on a terminal, and as it is elsewhere."""
 
@@ -47,6 +60,7 @@ class Rows(Generic[T]):
         values: The rows: each has a value for each column. They may come as they are drawn.
         make: Makes what iterating yields of a row's values.
         conclude: Called when all is shown, where it comes as it is drawn; what it raises is the command's error.
+        changed: How many rows were changed, where the rows tell of that.
     """
 
     def __init__(
@@ -55,6 +69,7 @@ class Rows(Generic[T]):
         values: Iterable[Sequence[Any]],
         make: Callable[..., T] | None = None,
         conclude: Callable[[], None] = lambda: None,
+        changed: int | None = None,
     ) -> None:
         self.columns = told_apart(columns)
         self.values = values
@@ -62,6 +77,7 @@ class Rows(Generic[T]):
         """Whether the rows are of a declared kind."""
         self._make = make
         self.conclude = conclude
+        self.changed = changed
 
     @classmethod
     def of(cls, kind: Callable[..., T], values: Iterable[Sequence[Any]]) -> Rows[T]:
@@ -72,9 +88,13 @@ class Rows(Generic[T]):
         made: Any = map(tuple, self.values) if self._make is None else starmap(self._make, self.values)
         return iter(made)
 
+    def through(self, draw: Callable[[Iterable[Sequence[Any]]], Iterable[Sequence[Any]]]) -> Rows[T]:
+        """Return the same rows, whose values are drawn by a function."""
+        return Rows(self.columns, draw(self.values), self._make, self.conclude)
+
     def drawn(self) -> Rows[T]:
         """Return the same rows with all values drawn."""
-        return Rows(self.columns, list(self.values), self._make)
+        return Rows(self.columns, list(self.values), self._make, changed=self.changed)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,8 @@ class Locks:
         yield
 
     def _tell_of_ddl_wait(self) -> None:
-        _log.info("waiting for another run, which creates or drops tables in this database")
+        what = "waiting for another run, which creates or drops tables in this database"
+        _log.info(what, extra={"event": "waiting"})
 
 
 @contextmanager

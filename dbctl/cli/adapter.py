@@ -11,13 +11,14 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from typer.models import OptionInfo, ParameterInfo
 
-from dbctl.cli import streams
+from dbctl.cli import report, streams
 from dbctl.cli.docstrings import Description
 from dbctl.cli.exits import ExitCode
 from dbctl.cli.metavars import metavar_of
 from dbctl.cli.openers import NOTHING, opener_for
 from dbctl.cli.opening import Opener
 from dbctl.cli.options import Globals, Terms
+from dbctl.cli.outcome import current
 from dbctl.cli.parser import Subcommand
 from dbctl.errors import ConfigError
 from dbctl.work.effects import Effects, effects_of
@@ -106,6 +107,8 @@ def group_callback() -> Callable[..., None]:
     def remember(context: typer.Context, **arguments: Any) -> None:
         context.obj = Globals.taken_from(arguments).after(context)
         if context.invoked_subcommand is None:
+            if report.errors_as_json():
+                context.fail("no command is given")
             typer.echo(context.get_help(), err=True, color=streams.colours(sys.stderr))
             raise typer.Exit(ExitCode.USAGE)
 
@@ -126,6 +129,7 @@ def _callback(
 
         said = Globals.taken_from(arguments).after(context).with_variables()
         taken = Terms.taken_from(arguments)
+        current().command = context.command_path.partition(" ")[2]
         raise typer.Exit(run(function, opener, arguments, said, taken, effects, own=own))
 
     taken = Terms.parameters({*opener.terms_of(effects), *terms}, effects.retries)
@@ -133,16 +137,23 @@ def _callback(
 
 
 def _without_names_of(options: Sequence[Parameter]) -> Iterator[Parameter]:
-    """Yield the global options, without those short names that a command's own options have."""
-    own = {name for each in options for info in _infos(each) for name in info.param_decls or ()}
+    """Yield the global options, without the names that a command's own options have; without any it is left out."""
+    own = {name for each in options for info in _infos(each) for name in _names(info)}
     for each in Globals.parameters():
         (info,) = _infos(each)
-        if own.isdisjoint(info.param_decls or ()):
+        names = [name for name in _names(info) if name not in own]
+        if names == _names(info):
             yield each
-            continue
-        renamed = copy(info)
-        renamed.param_decls = tuple(name for name in info.param_decls or () if name not in own)
-        yield each.replace(annotation=Annotated[each.annotation.__origin__, renamed])
+        elif names:
+            renamed = copy(info)
+            renamed.default, renamed.param_decls = names[0], tuple(names[1:])
+            yield each.replace(annotation=Annotated[each.annotation.__origin__, renamed])
+
+
+def _names(info: OptionInfo) -> list[str]:
+    """Return an option's names as they were given: in an annotation the first stands where its default might."""
+    first = [info.default] if isinstance(info.default, str) and info.default.startswith("-") else []
+    return [*first, *(info.param_decls or ())]
 
 
 def _infos(parameter: Parameter) -> list[OptionInfo]:

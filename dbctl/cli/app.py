@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import typer
 
-from dbctl.cli import report, streams
+from dbctl.cli import outcome, report, streams
 from dbctl.cli.exits import ExitCode, exit_code
+from dbctl.cli.line import format_named, value_named
 from dbctl.cli.parser import TyperError
 from dbctl.cli.root import front_page, make_root
 from dbctl.errors import DbctlError, OutputLost
@@ -17,11 +18,24 @@ _SAID_TWICE = re.compile(r"( Did you mean [^?]*\?)(?:\1| \(Did you mean [^)]*\))
 
 
 def run_app(arguments: Sequence[str]) -> int:
-    """Run dbctl with these arguments, and return the exit code."""
+    """Run dbctl with these arguments, tell the monitor how it ended, and return the exit code."""
+    before = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    outcome.renew().metrics = value_named(before, ["--metrics"])
+    # A guess, for what is wrong before the line is parsed.
+    report.set_up(
+        debug="--debug" in arguments or bool(os.environ.get("DBCTL_DEBUG")),
+        errors_as_json=(format_named(before) or os.environ.get("DBCTL_OUTPUT")) in {"json", "jsonl"},
+        all_as_json=(value_named(before, ["--log"]) or os.environ.get("DBCTL_LOG")) == "json",
+    )
+    code = _run_to_the_end(arguments)
+    report.conclude(code)
+    return code
+
+
+def _run_to_the_end(arguments: Sequence[str]) -> int:
     if any("\udc80" <= character <= "\udcff" for character in "".join(arguments)):
         report.say_usage("an argument is not valid UTF-8", "dbctl")
         return ExitCode.USAGE
-    report.set_up(quiet=False, debug="--debug" in arguments or bool(os.environ.get("DBCTL_DEBUG")))
     try:
         with streams.written():
             return _run(arguments)
@@ -43,7 +57,9 @@ def _run(arguments: Sequence[str]) -> int:
         context = getattr(error, "ctx", None)
         message = error.format_message().replace(": Value error, ", ": ")  # so pydantic begins, which Typer may ask
         message = _SAID_TWICE.sub(r"\1", message)
-        report.say_usage(message, context.command_path if context else "dbctl")
+        path = context.command_path if context else "dbctl"
+        outcome.current().command = outcome.current().command or path.partition(" ")[2]
+        report.say_usage(message, path)
         return ExitCode.USAGE
     except (typer.Abort, KeyboardInterrupt) as error:
         report.say_interrupted(error)

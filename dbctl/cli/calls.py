@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dbctl.cli.options import Globals, Terms
+from dbctl.cli.outcome import current
 from dbctl.cli.variables import says_yes, variable_of
 from dbctl.errors import UsageError
 from dbctl.work.effects import Effects
@@ -68,7 +69,8 @@ class Call:
             options.append(Layer({"echo": True}, variable_of("echo") if says_yes("echo") else "--echo"))
         ask = ask_password if self.said.ask_password else None
         name = named[-1] if named else None
-        return Profiles.load(self.said.config, name=name, url=self.said.url, options=options, ask=ask)
+        profiles = Profiles.load(self.said.config, name=name, url=self.said.url, options=options, ask=ask)
+        return replace(profiles, heard=current().chose)
 
     def profile(self) -> Profile:
         """Return the profile that is chosen.
@@ -85,7 +87,9 @@ class Call:
             raise UsageError("--skip-locked is said, and there is no lock", "name one with --lock")
         if self.effects.writes:
             origin = profiles.choice().origin
-            _log.info("%s: %s%s", profile.called, profile.place, f" ({origin})" if origin else "")
+            chosen = f" ({origin})" if origin else ""
+            facts = {"place": profile.place, "origin": origin or None}
+            _log.info("%s: %s%s", profile.called, profile.place, chosen, extra={"event": "profile", "facts": facts})
             if self.effects.asks_for:
                 word = self.effects.asks_for(profile, **self.arguments)
                 if not self.terms.dry_run:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
+from dbctl.cli.counting import counted
+from dbctl.cli.outcome import current
 from dbctl.cli.render.renderer import Renderer
 from dbctl.cli.streams import ReaderLeft, reader_left
 from dbctl.results import Results, Rows, is_drawn
@@ -46,7 +48,7 @@ def deliver(result: Any, renderer: Renderer, work: Supervised) -> Any:
         return result
     with _closing(result), _ending_without_reader(renderer, work) as left:
         try:
-            renderer.write(result, {}, work.check)
+            renderer.write(counted(result, current().count), {}, work.check)
         except Exception as error:
             if left.is_set() and not isinstance(error, ReaderLeft):
                 raise ReaderLeft from error  # the query was ended for that

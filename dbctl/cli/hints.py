@@ -55,10 +55,15 @@ def told(error: DbctlError, said: Globals | None = None, arguments: Mapping[str,
         said: The global options of the line that failed.
         arguments: The arguments of its command.
     """
+    return "; ".join(filter(None, [error.message, left_by(error, said), hint_of(error, said, arguments)]))
+
+
+def hint_of(error: DbctlError, said: Globals | None = None, arguments: Mapping[str, Any] | None = None) -> str:
+    """Return how what an error advises is done; "" where it advises nothing. The arguments are those of `told`."""
     hint = f"{error.hint}{_HOW.get(error.hint, '') if isinstance(error.hint, Remedy) else ''}"
     if error.hint in {Remedy.CREATE_MISSING, Remedy.CREATE_WITH_SCHEMAS}:
         hint = " ".join([hint, *_models(arguments or {})])
-    return "; ".join(filter(None, [error.message, left_by(error, said), _here(hint, said)]))
+    return _here(hint, said)
 
 
 def left_by(error: BaseException, said: Globals | None = None) -> str:

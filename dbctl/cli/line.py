@@ -78,6 +78,11 @@ def config_named(words: Sequence[str]) -> str | None:
     return value_named(words, CONFIG_OPTIONS)
 
 
+def format_named(words: Sequence[str]) -> str | None:
+    """Return the format of results that the words name."""
+    return value_named(words, ("--output", "-o")) or ("json" if "--json" in words else None)
+
+
 def value_named(words: Sequence[str], options: Collection[str]) -> str | None:
     """Return the value that the words give last to an option, by any of its names."""
     named = None

@@ -9,12 +9,12 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
-from enum import StrEnum
 from inspect import Parameter
 from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from dbctl.cli.choices import Format, Isolation, Log, named
 from dbctl.cli.variables import says_yes
 from dbctl.errors import UsageError
 
@@ -22,16 +22,6 @@ GLOBAL_PANEL = "Global options"
 _TERMS = "Transaction options"
 _FORMAT = "dbctl.format"
 _SHORT = "dbctl.json"
-
-
-class Format(StrEnum):
-    """How results are written."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-    TSV = "tsv"
 
 
 def _complete_profile(ctx: Any, incomplete: str) -> list[str]:
@@ -101,6 +91,14 @@ class Globals:
     ] = None
     json: Annotated[bool, _option("--json", help="Short for --output json.", callback=_say_format)] = False
     quiet: Annotated[bool, _option("--quiet", "-q", help="Print errors only.")] = False
+    log: Annotated[
+        Log | None,
+        _option("--log", metavar="FORMAT", help="How notes and errors are written: text, or json, an object a line."),
+    ] = None
+    metrics: Annotated[
+        str | None,
+        _option("--metrics", metavar="FILE", help="Write how it ended for Prometheus' node_exporter: FILE is one job."),
+    ] = None
     no_color: Annotated[bool, _option("--no-color", help="No colours; as does NO_COLOR.")] = False
     no_pager: Annotated[bool, _option("--no-pager", help="Never show a long result by a pager.")] = False
     echo: Annotated[bool, _option("--echo", help="Show the SQL statements on stderr.")] = False
@@ -115,7 +113,7 @@ class Globals:
     @classmethod
     def taken_from(cls, arguments: dict[str, Any]) -> "Globals":
         """Take the global options out of a command's arguments, and return them."""
-        return cls(**{field.name: arguments.pop(field.name) for field in fields(cls)})
+        return cls(**{field.name: arguments.pop(field.name) for field in fields(cls) if field.name in arguments})
 
     def after(self, context: typer.Context) -> "Globals":
         """Return what holds when these options were said after those of the levels above."""
@@ -128,14 +126,18 @@ class Globals:
         """Return what holds where a variable says what was not said as an option.
 
         DBCTL_OUTPUT is asked for where the result is shown, and those of the profile where it is chosen: there the
-        library asks for them too.
+        library asks for them too. A file of metrics is one job's, and so has no variable.
 
         Raises:
-            UsageError: A variable says neither yes nor no.
+            UsageError: A variable says what is not allowed.
         """
         names = [field.name for field in fields(self) if field.default is False and field.name != "json"]
         flags: dict[str, Any] = {name: getattr(self, name) or says_yes(name, environ) for name in names}
-        return replace(self, **flags)
+        return replace(self, log=self.log or named("DBCTL_LOG", Log, environ), **flags)
+
+    def writes_json(self, environ: Mapping[str, str] = os.environ) -> bool:
+        """Tell whether results are for programs that read JSON."""
+        return (self.output or environ.get("DBCTL_OUTPUT")) in {Format.JSON, Format.JSONL}
 
     def format(self, on_terminal: bool, environ: Mapping[str, str] = os.environ) -> Format:
         """Return the format to write in.
@@ -145,34 +147,7 @@ class Globals:
         """
         if self.output is not None:
             return self.output
-        named = environ.get("DBCTL_OUTPUT")
-        if named is None or named == "":
-            return Format.TABLE if on_terminal else Format.TSV
-        try:
-            return Format(named)
-        except ValueError:
-            raise UsageError(f"DBCTL_OUTPUT={named}: allowed is {', '.join(Format)}") from None
-
-
-class Isolation(StrEnum):
-    """The isolation levels of standard SQL, as they are typed; with blanks and in capitals too, as in SQL itself."""
-
-    READ_UNCOMMITTED = "read-uncommitted"
-    READ_COMMITTED = "read-committed"
-    REPEATABLE_READ = "repeatable-read"
-    SERIALIZABLE = "serializable"
-
-    @classmethod
-    def read(cls, text: str) -> "Isolation":
-        """Return the level that a text names.
-
-        Raises:
-            typer.BadParameter: It names none.
-        """
-        try:
-            return cls("-".join(text.lower().replace("-", " ").split()))
-        except ValueError:
-            raise typer.BadParameter(f"'{text}' is not one of {', '.join(cls)}") from None
+        return named("DBCTL_OUTPUT", Format, environ) or (Format.TABLE if on_terminal else Format.TSV)
 
 
 def _complete_isolation(incomplete: str) -> list[str]:

@@ -31,11 +31,13 @@ class ProgressDrawing:
     Args:
         quiet: Whether nothing is to be drawn.
         no_color: Whether no colours are wanted.
+        plain: Whether lines are wanted on a terminal too.
     """
 
-    def __init__(self, *, quiet: bool = False, no_color: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, no_color: bool = False, plain: bool = False) -> None:
         self._silent = quiet or sys.stderr is None
-        self._bar_fits = not self._silent and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        on_screen = not (self._silent or plain) and sys.stderr.isatty()
+        self._bar_fits = on_screen and os.environ.get("TERM", "dumb") != "dumb"
         self._no_color = no_color
         self._lock = threading.Lock()
         self._began: float | None = None
@@ -66,7 +68,9 @@ class ProgressDrawing:
                 self._draw(done, total, unit, message)
             else:
                 self._next = now + _BETWEEN_LINES
-                _log.info("%s", described(done, total, unit, message, now - self._began))
+                facts = {"done": done, "total": total, "unit": unit, "work": message}
+                text = described(done, total, unit, message, now - self._began)
+                _log.info("%s", text, extra={"event": "progress", "facts": facts})
 
     def close(self) -> None:
         """Take the bar away: what comes next has the line for itself."""

@@ -8,12 +8,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from dbctl.cli import report
+from dbctl.cli import metrics, report
 from dbctl.cli.calls import Call
+from dbctl.cli.choices import Log
 from dbctl.cli.delivery import deliver
 from dbctl.cli.exits import ExitCode, exit_code
 from dbctl.cli.opening import Opener
 from dbctl.cli.options import Globals, Terms
+from dbctl.cli.outcome import current
 from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.prompts import restore_terminal
 from dbctl.cli.render import Renderer
@@ -55,7 +57,15 @@ def run(
     from dbctl.work.supervision import Supervisor
 
     opener.load()
-    report.set_up(quiet=said.quiet, debug=said.debug, said=said, arguments=arguments)
+    report.set_up(
+        quiet=said.quiet,
+        debug=said.debug,
+        errors_as_json=said.writes_json(),
+        all_as_json=said.log is Log.JSON,
+        said=said,
+        arguments=arguments,
+    )
+    _take_note(said, terms)
     supervisor = Supervisor()
     effects = effects.in_a_run(arguments)
     if terms.read_only:
@@ -79,6 +89,9 @@ def _run(
 ) -> int:
     committed = False
     try:
+        if said.metrics is not None:
+            metrics.check(said.metrics)
+        current().metrics = said.metrics
         heard = said if opener.hushed else replace(said, quiet=False)
         with raising_on_signals(), Renderer(heard, function) as renderer:
 
@@ -100,7 +113,7 @@ def _run(
                 work = called.telling(work)
             try:
                 with (
-                    ProgressDrawing(quiet=said.quiet, no_color=said.no_color) as drawing,
+                    ProgressDrawing(quiet=said.quiet, no_color=said.no_color, plain=said.log is Log.JSON) as drawing,
                     reported_to(drawing),
                     shown_by(lambda result: Renderer(replace(said, quiet=False, no_pager=True), function).show(result)),
                 ):
@@ -126,6 +139,14 @@ def _run(
         return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.TERMINATED
     except Exception as error:
         return _unforeseen(error)
+
+
+def _take_note(said: Globals, terms: Terms) -> None:
+    """Take note of what the line says, for the monitor; of its file when that is known to be one."""
+    outcome = current()
+    outcome.started, outcome.dry, outcome.metrics = True, terms.dry_run, None
+    outcome.said = "--url" if said.url is not None else ",".join(sorted(said.profile or ()))
+    report.say_start()
 
 
 @contextmanager
@@ -160,6 +181,7 @@ def _unforeseen(error: Exception) -> int:
 def _failed(error: DbctlError, terms: Terms, *, committed: bool) -> int:
     """Say what went wrong, and return the exit code for it; after the work is committed only its result can be lost."""
     if isinstance(error, LockHeld) and terms.skip_locked:
+        current().skipped = True
         _log.info("skipped: %s", error.message)
         return ExitCode.DONE
     if committed:
@@ -174,6 +196,7 @@ def _failed(error: DbctlError, terms: Terms, *, committed: bool) -> int:
 def _leave(code: int) -> NoReturn:
     """End the process at once: in it a thread still waits for a server, or is a service's, and would be waited for."""
     restore_terminal()
+    report.conclude(code)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             with suppress(OSError, ValueError):

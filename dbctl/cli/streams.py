@@ -140,6 +140,8 @@ def reader_left(descriptor: int, seconds: float) -> bool:
 
 def complain(line: str) -> None:
     """Write a line to stderr; where nobody can hear it the exit code alone has to tell."""
+    if sys.stderr is None:
+        return
     try:
         print(line, file=sys.stderr, flush=True)
     except (OSError, ValueError):  # ValueError: it is closed

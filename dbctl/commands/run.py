@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dbctl.results import Unshown
 from dbctl.scripts.parameters import parameters_of
 from dbctl.scripts.running import Done, run_script
 from dbctl.scripts.sources import script_from
@@ -34,7 +35,7 @@ def run(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what each statement of a script did.")] = False,
     app_dir: AppDir = None,
-) -> Sequence[Done] | None:
+) -> Sequence[Done] | Unshown:
     """Call a function of your own service, or run a script of SQL, in one unit of work.
 
     A function gets what its first parameter is annotated with, such as Session, AsyncSession, Connection, Engine or
@@ -46,4 +47,4 @@ def run(
         $ dbctl -p prod run fix.sql --param id=42 --verbose
     """
     done = run_script(database, script_from(target), parameters_of(param or ()), transaction=not no_transaction)
-    return done if verbose else None
+    return done if verbose else Unshown(sum(one.rows or 0 for one in done))

@@ -194,11 +194,15 @@ def _refuse_plaintext(engine: Engine, backend: Backend) -> None:
 
 
 def _echo_to_stderr(engine: Engine) -> None:
-    """Echo as `echo=True` does, but on stderr: a handler that is there already keeps SQLAlchemy's own off stdout."""
+    """Echo as `echo=True` does, but on stderr: a handler that is there already keeps SQLAlchemy's own off stdout.
+
+    One that is there, and does not say how a line is written, writes it without secrets too.
+    """
     logger = logging.getLogger("sqlalchemy.engine.Engine")
     if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(_Masking("%(message)s"))
-        logger.addHandler(handler)
+        logger.addHandler(logging.StreamHandler())
         logger.propagate = False
+    for handler in logger.handlers:
+        if handler.formatter is None:
+            handler.setFormatter(_Masking("%(message)s"))
     engine.echo = True

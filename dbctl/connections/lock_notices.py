@@ -152,9 +152,12 @@ class _Noticed:
             elif self._waiting_since is None:
                 self._waiting_since = began
                 who = f"which {named(wait.holders)} holds" if wait.holders else "whose holder is not told"
-                _log.info("waiting for %s, %s", wait.what, who)
+                facts = {"lock": wait.what, "holder": named(wait.holders) if wait.holders else None}
+                _log.info("waiting for %s, %s", wait.what, who, extra={"event": "waiting", "facts": facts})
 
     def _tell_of_end(self, *, failed: bool) -> None:
         if self._waiting_since is not None and not failed:
-            _log.info("it goes on, after %.0f s", time.monotonic() - self._waiting_since)
+            waited = time.monotonic() - self._waiting_since
+            facts = {"seconds": waited}
+            _log.info("it goes on, after %.0f s", waited, extra={"event": "waited", "facts": facts})
         self._waiting_since = None

@@ -35,7 +35,9 @@ class Profiles:
         name: The name of the profile that was asked for.
         url: The database URL that was asked for.
         options: What was said of the profile's values, over what it says itself.
+        ask: Returns the password of the profile of this name.
         named: All the names that were asked for, where a command takes several; `name` is the last of them.
+        heard: Called with the name of each profile that is selected.
     """
 
     path: Path | None = None
@@ -46,6 +48,7 @@ class Profiles:
     options: Sequence[Layer] = ()
     ask: Callable[[str], str] | None = None
     named: tuple[str, ...] = ()
+    heard: Callable[[str], object] = lambda name: None
 
     @classmethod
     def load(
@@ -104,6 +107,7 @@ class Profiles:
         """
         choice, layers = (Choice(name), self._layers(name)) if name is not None else self._choose()
         chosen = choice.name
+        self.heard(chosen)
         layers += self.options
         if self.ask is not None:
             layers.append(Layer({"password": self.ask(chosen)}, "--ask-password"))

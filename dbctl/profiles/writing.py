@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
@@ -18,6 +17,7 @@ from dbctl.profiles.document import parse, place
 from dbctl.profiles.files import absolute, text_of
 from dbctl.profiles.model import Profile
 from dbctl.profiles.words import nearest
+from dbctl.runtime.replacing import replace_whole
 
 if TYPE_CHECKING:
     from dbctl.profiles.editing import Edit
@@ -170,7 +170,7 @@ class ProfileFile:
             _log.info("dry run: nothing is written to %s", self.path)
             return
         try:
-            _replace_whole(self._target, text.encode())
+            replace_whole(self._target, text.encode())
         except OSError as error:
             raise ConfigError(f"{self.path}: can't be written: {error.strerror or error}") from error
 
@@ -218,48 +218,3 @@ class _AllSet(dict[str, str]):
         """Return the error with a word on the variables that had to be assumed."""
         notes = [f"{key} is not set here, and 1 was taken for it" for key in sorted(self._assumed)]
         return ConfigError(error.message, "; ".join(filter(None, [error.hint, *notes])))
-
-
-def _replace_whole(target: Path, content: bytes) -> None:
-    """Write a file so that at any time, and after a power failure too, either the old or the new one is there whole.
-
-    It keeps its mode and its owner; a new one is its owner's alone (0600).
-    """
-    import tempfile
-
-    try:
-        old = target.stat()
-    except FileNotFoundError:
-        old = None
-    writable = os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-    if old and not (stat.S_ISREG(old.st_mode) and writable):
-        raise PermissionError(None, "it is read-only" if stat.S_ISREG(old.st_mode) else "it is no file")
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            if old:
-                made = os.fstat(descriptor)
-                if (made.st_uid, made.st_gid) != (old.st_uid, old.st_gid):
-                    _give_to(descriptor, old)
-                os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    with suppress(OSError):  # the file is there; where a directory can't be synced, nobody can
-        directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
-def _give_to(descriptor: int, old: os.stat_result) -> None:
-    try:
-        os.fchown(descriptor, old.st_uid, old.st_gid)
-    except PermissionError as error:
-        raise PermissionError(None, "it belongs to another user, or group, and would then be yours") from error

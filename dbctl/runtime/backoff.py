@@ -65,7 +65,7 @@ class Patience:
             raise OutOfTime(f"waited {self.seconds:g} s in vain: {failure.message}", failure.hint) from failure
         # Numbers may differ from try to try: seconds, a process's id.
         if self._said != (said := re.sub(r"[\d.]+", "", failure.message)):
-            _log.info("%s; waiting", failure.message)
+            _log.info("%s; waiting", failure.message, extra={"event": "waiting"})
             self._said = said
         pause = min(self._pause * random.uniform(0.75, 1), self.left / 2)
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)

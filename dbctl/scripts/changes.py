@@ -81,7 +81,7 @@ def _shown(results: list[Result]) -> Rows[Any] | Results:
     if len(results) > 1:
         return Results(results)
     [one] = results
-    return one.rows if one.rows is not None else Rows(["changed"], [(one.changed,)])
+    return one.rows if one.rows is not None else Rows(["changed"], [(one.changed,)], changed=one.changed)
 
 
 class _Changing:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.scripts import Statement, sql_text
 from dbctl.errors import ConnectError, DbctlError, OutOfTime, UsageError
+from dbctl.results import Step
 from dbctl.runtime.deadlines import call_after
 from dbctl.runtime.waits import started
 from dbctl.scripts.endings import Ending
@@ -36,7 +37,7 @@ _SLACK = 0.3
 
 
 @dataclass(frozen=True)
-class Done:
+class Done(Step):
     """What a statement of a script did.
 
     Attributes:

@@ -133,12 +133,16 @@ def _tries(lock: AdvisoryLock, name: str, profile: Profile, wait: float) -> Iter
             message = f'{profile.called}: another run holds the lock "{name}"{waited}: {lock.holder()}'
             raise LockHeld(message, "" if wait else Remedy.WAIT_FOR_LOCK)
         if not told:
-            _log.info('waiting up to %g s for the lock "%s", which %s holds', wait, name, lock.holder())
+            holder = lock.holder()
+            waiting = {"event": "waiting", "facts": {"lock": name, "holder": holder, "seconds": wait}}
+            _log.info('waiting up to %g s for the lock "%s", which %s holds', wait, name, holder, extra=waiting)
             told = True
         yield min(pause, left)
         pause = min(pause * 2, longest)
     if told:
-        _log.info('the lock "%s" is free, and it goes on, after %.0f s', name, time.monotonic() - end + wait)
+        seconds = time.monotonic() - end + wait
+        goes_on = {"event": "waited", "facts": {"lock": name, "seconds": seconds}}
+        _log.info('the lock "%s" is free, and it goes on, after %.0f s', name, seconds, extra=goes_on)
 
 
 class _SessionLock:

@@ -95,5 +95,6 @@ class Attempts:
             raise error
         self._made += 1
         pause: float = _FIRST_PAUSE * 2**self._made * random.uniform(0.5, 1)
-        _log.info("%s; retry %d of %d in %.2f s", error.message, self._made, self._retries, pause)
+        again = {"event": "retry", "facts": {"retry": self._made, "retries": self._retries, "seconds": pause}}
+        _log.info("%s; retry %d of %d in %.2f s", error.message, self._made, self._retries, pause, extra=again)
         return pause

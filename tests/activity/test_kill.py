@@ -102,7 +102,7 @@ def test_a_superusers_is_ended_only_with_force(contended: TestDatabase, seer: Fo
         result = seer("kill", str(number), "--terminate", "--force", "--json")
         if contended.kind != "mariadb":  # the others let nobody but a superuser
             assert result.code == 1
-            assert f"session {number} can't be ended: " in result.err
+            assert f"session {number} can't be ended: " in result.talk
             assert "Traceback" not in result.err
         else:
             assert (result.code, result.json[0]["gone"]) == (0, True)

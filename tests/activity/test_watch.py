@@ -24,7 +24,7 @@ def test_off_a_terminal_each_look_adds_lines(contended: TestDatabase, seer: Fork
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert err.endswith("dbctl: interrupted\n")
+    assert json.loads(err.splitlines()[-1])["type"] == "Interrupted"
 
 
 def test_on_a_terminal_it_is_drawn_over_and_over(contended: TestDatabase, seer: Forked, cast: Cast) -> None:

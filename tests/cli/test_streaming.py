@@ -168,7 +168,7 @@ def test_all_rows_are_written(asking: Dbctl, watch: Watch, output: str) -> None:
 def test_an_error_midway_leaves_what_is_written(asking: Dbctl, watch: Watch, output: str) -> None:
     result = asking("sql", broken(watch.database.kind, 40_000), "-o", output)
     assert result.code == 1, str(result)
-    assert result.err.startswith("dbctl: error: ")
+    assert result.err.startswith('{"time": ' if output in {"json", "jsonl"} else "dbctl: error: ")
     assert result.err.count("\n") == 1
     assert result.out.endswith("\n")
     found = [int(number) for number in re.findall(r'^(?:\s*\{"n":|\s*"n":)?\s*(\d+)[,\t ]', result.out, re.MULTILINE)]

@@ -22,7 +22,7 @@ def test_the_exit_code_tells_whether_there_is_a_finding_as_bad_as_the_level(samp
     result = sample.dbctl("doctor", "--json")
     assert result.code == 6
     assert [finding["check"] for finding in result.json if finding["level"] == "warning"] == ["connections"]
-    assert result.err == f"dbctl: error: profile {sample.database.profile}: doctor found 1 warning\n"
+    assert result.talk == f"dbctl: error: profile {sample.database.profile}: doctor found 1 warning\n"
     checks = [finding["check"] for finding in sample.dbctl.ok("doctor", "--level", "error", "--json").json]
     assert checks == [finding["check"] for finding in result.json]
     assert sample.dbctl("doctor", "--level", "note").code == 6

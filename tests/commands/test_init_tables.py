@@ -46,7 +46,7 @@ def test_a_check_names_what_is_missing_and_creates_nothing(quick: Dbctl, databas
     result = quick("init-tables", "--check", "--json")
     assert result.code == 6
     assert result.json == [{"table": name, "state": "missing"} for name in SAMPLE]
-    assert result.err.splitlines()[-1] == (
+    assert result.talk.splitlines()[-1] == (
         "dbctl: error: missing tables: team, hero, transfer_log; create them with: dbctl init-tables"
     )
     if database.kind == "sqlite":

@@ -49,7 +49,7 @@ def test_every_profile_of_the_file_has_a_row_in_its_order(
         assert (row["error"] is None) == (row["failed_stage"] is None) == (row["connect_ms"] is not None)
     assert "NOT_SET" in result.json[4]["error"]
     assert result.code == 4
-    assert result.err == "dbctl: error: 6 of 9 profiles failed: away, secretive, absent, wrong, unknown, slashes\n"
+    assert result.talk == "dbctl: error: 6 of 9 profiles failed: away, secretive, absent, wrong, unknown, slashes\n"
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_what_was_measured_until_an_interrupt_is_shown(dbctl: Dbctl, driver: str
     time.sleep(3)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (130, "dbctl: interrupted\n")
+    assert (process.returncode, json.loads(err)["type"]) == (130, "Interrupted")
     run = json.loads(out)["run"]
     assert run["checkouts"] > 0
     assert run["duration_s"] < 20

@@ -27,7 +27,7 @@ def test_each_problem_is_a_row(bare: Dbctl) -> None:
     private(bare.cwd / "profiles.toml").write_text(f'default = "wrong"\n{RIGHT}{WRONG}')
     result = bare("profiles", "check", "--json")
     assert result.code == 3
-    assert result.err == "dbctl: error: 2 of 3 profiles can't be used\n"
+    assert result.talk == "dbctl: error: 2 of 3 profiles can't be used\n"
     problems = [(row["profile"], row["error"] or "") for row in result.json]
     assert [name for name, _ in problems] == ["pg", "wrong", "wrong", "oracle"]
     assert "workers = 0: allowed is" in problems[1][1]
@@ -79,7 +79,7 @@ def test_each_can_be_connected_to(server_database: TestDatabase, dbctl: Dbctl, r
     private(run.cwd / "profiles.toml").write_text(WRONG + away + server_database.toml)
     result = run("profiles", "check", "--connect", "--json")
     assert result.code == 4
-    assert result.err == "dbctl: error: 3 of 4 profiles can't be used\n"
+    assert result.talk == "dbctl: error: 3 of 4 profiles can't be used\n"
     servers = {row["profile"]: row["server"] for row in result.json}
     assert [name for name, server in servers.items() if server] == [server_database.profile]
     assert "TCP failed" in next(row["error"] for row in result.json if row["profile"] == "away")

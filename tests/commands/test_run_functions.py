@@ -186,7 +186,7 @@ def test_what_it_yields_is_shown_as_it_comes_where_it_only_reads(lite: Service) 
 def test_what_it_has_yielded_before_it_fails_is_shown(lite: Service) -> None:
     result = lite.dbctl("run", "fleet.seed:drip_and_fail", "--read-only", "--output", "jsonl")
     assert (result.code, result.out) == (1, '{"number": 0}\n'), str(result)
-    assert "dbctl: error: LookupError: ran dry (" in result.err
+    assert "dbctl: error: LookupError: ran dry (" in result.talk
 
 
 def test_a_word_at_its_exit_is_an_error(lite: Service) -> None:

@@ -16,6 +16,15 @@ _ESCAPES = re.compile(
 _NAMED = re.compile(r"\Adbctl: (?:profile \S+|--url|DBCTL_URL): (?!.*failed)[^\n]*\n")
 
 
+def _for_people(line: str) -> str:
+    """Return a line of the standard error, of an error's object what a person is told in its place."""
+    if not line.startswith('{"time": '):
+        return line
+    error = json.loads(line)
+    said = "; ".join(filter(None, [error["message"], error["hint"]]))
+    return f"dbctl: {said}\n" if error["type"] in {"Interrupted", "Terminated"} else f"dbctl: error: {said}\n"
+
+
 @dataclass(frozen=True)
 class Result:
     """The exit code and the output of one run.
@@ -31,8 +40,11 @@ class Result:
 
     @property
     def talk(self) -> str:
-        """The standard error without its first line where that names the database that is about to be written."""
-        return _NAMED.sub("", self.err)
+        """The standard error as a person would read it, where results are JSON too.
+
+        It is without its first line where that names the database that is about to be written.
+        """
+        return _NAMED.sub("", "".join(map(_for_people, self.err.splitlines(keepends=True))))
 
     @property
     def json(self) -> Any:

@@ -92,7 +92,7 @@ def test_check_names_what_is_pending(on_database: Dbctl, service: MakeService) -
     result = on_database("migrate", "check", "--json")
     assert result.code == 6
     assert [row["pending"] for row in result.json] == ["a2", "a3"]
-    assert result.err == "dbctl: error: pending: a2 (count how often this is run), a3 (add a price)\n"
+    assert result.talk == "dbctl: error: pending: a2 (count how often this is run), a3 (add a price)\n"
     on_database.ok("migrate", "upgrade")
     assert on_database.ok("migrate", "check", "--json").json == []
 
@@ -190,7 +190,7 @@ def test_check_also_names_what_autogenerate_would_add(on_database: Dbctl, servic
     result = on_database("migrate", "check", "--models", "--json")
     assert result.code == 6
     assert result.json == [{"pending": "(models)", "description": "add table order"}]
-    assert "dbctl: error: pending: add table order\n" in result.err
+    assert "dbctl: error: pending: add table order\n" in result.talk
     assert on_database.ok("migrate", "check", "--json").json == []
 
 

@@ -11,11 +11,14 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
-from dbctl.cli.options import Format, Globals
+from dbctl.cli.choices import Format
+from dbctl.cli.counting import rows_in
+from dbctl.cli.options import Globals
+from dbctl.cli.outcome import current
 from dbctl.cli.report import visible
 from dbctl.cli.streams import ReaderLeft, Stdout, colours, discard_stdout, in_c_locale, on_terminal
 from dbctl.errors import OutputLost
-from dbctl.results import Frames, Markdown, PlainText, Results, Sections, Single, drawn
+from dbctl.results import Frames, Markdown, PlainText, Results, Sections, Single, Unshown, drawn
 from dbctl.work.signals import Terminated
 
 
@@ -57,7 +60,10 @@ class Renderer:
         Raises:
             OutputLost: It can't be written.
         """
-        if result is None or self._silent:
+        if result is None:
+            return
+        current().count(rows_in(result))
+        if self._silent or isinstance(result, Unshown):
             return
         try:
             self.write(result, {} if committed is None else {"committed": committed})

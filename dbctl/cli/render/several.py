@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dbctl.cli.options import Format
+from dbctl.cli.choices import Format
 from dbctl.cli.render import json_text
 from dbctl.cli.render.sheets import sheet_of
 from dbctl.cli.render.values import text

@@ -50,4 +50,4 @@ def test_digits_are_an_id_or_a_name_and_refused_where_they_are_both(sample: Samp
     assert shown("007") == 7  # the row of this name has the id too
     result = sample.dbctl("heroes", "show", "1")
     assert result.code == 1
-    assert '"1" is the id of hero 1 "Deadpond", and the name of hero 6; give the name' in result.err
+    assert '"1" is the id of hero 1 "Deadpond", and the name of hero 6; give the name' in result.talk

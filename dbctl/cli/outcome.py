@@ -1,0 +1,78 @@
+"""What is known of the one command that this process runs, whichever way it ends: for its metrics and its events."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+INTERRUPTED = (130, 143)
+
+
+@dataclass
+class Outcome:
+    """What is known of a command by now.
+
+    Args:
+        command: The words of the command, without options; "" where the line names none.
+        said: The profile that was named, for as long as none is chosen.
+        metrics: The file that is to be told how it ended.
+        started: Whether it was run, and not refused before.
+        dry: Whether it is a dry run.
+        skipped: Whether it has left the work to another run.
+        rows: How many rows it has returned or changed; None where it has none to count.
+        retries: How often its work was run again.
+        concluded: Whether all that is to be told of it is told.
+    """
+
+    command: str = ""
+    said: str = ""
+    metrics: str | None = None
+    started: bool = False
+    dry: bool = False
+    skipped: bool = False
+    rows: int | None = None
+    retries: int = 0
+    concluded: bool = False
+    _chosen: set[str] = field(default_factory=set)
+    _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def profile(self) -> str:
+        """The profile that was chosen, or with commas between those that were, or that was named; else ""."""
+        return ",".join(sorted(self._chosen)) or self.said
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.monotonic() - self._began
+
+    def chose(self, profile: str) -> None:
+        """Take note of a profile that it works on."""
+        self._chosen.add(profile)
+
+    def count(self, rows: int) -> None:
+        """Take note of rows that it has returned or changed."""
+        self.rows = (self.rows or 0) + rows
+
+    def word(self, code: int) -> str:
+        """Return what became of it, by its exit code, in one word."""
+        if code in INTERRUPTED:
+            return "interrupted"
+        if code:
+            return "failed"
+        return "skipped" if self.skipped else "dry-run" if self.dry else "done"
+
+
+_current = Outcome()
+
+
+def current() -> Outcome:
+    """Return what is known of the command that this process runs."""
+    return _current
+
+
+def renew() -> Outcome:
+    """Take note of another command from now on."""
+    global _current  # noqa: PLW0603  # one process runs one command
+    _current = Outcome()
+    return _current
