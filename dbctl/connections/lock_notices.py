@@ -36,7 +36,7 @@ _SHOWN = 3
 """Holders that are named; the rest is counted."""
 
 _NOTICED = "dbctl_noticed"
-"""What a pool's record has in its `info`: the checkout as it is looked at."""
+"""What a pool's record has in its `record_info`: the checkout as it is looked at."""
 
 _log = logging.getLogger("dbctl")
 
@@ -51,10 +51,10 @@ def tell_of_lock_waits(engine: Engine, backend: Backend) -> None:
     @event.listens_for(engine, "checkout")
     def watch(connection: Any, record: Any, _proxy: Any) -> None:
         if current_watcher() is not None:
-            record.info[_NOTICED] = _Noticed(backend, connection)
+            record.record_info[_NOTICED] = _Noticed(backend, connection)
 
     def forget(_connection: Any, record: Any, *_reason: Any) -> None:
-        if noticed := record.info.pop(_NOTICED, None):
+        if noticed := record.record_info.pop(_NOTICED, None):
             noticed.leave()
 
     event.listen(engine, "checkin", forget)
@@ -62,19 +62,26 @@ def tell_of_lock_waits(engine: Engine, backend: Backend) -> None:
 
     @event.listens_for(engine, "before_cursor_execute")
     def begin(connection: Connection, *_statement: Any) -> None:
-        if noticed := connection.info.get(_NOTICED):
+        if noticed := _noticed(connection):
             noticed.began = time.monotonic()
 
     @event.listens_for(engine, "after_cursor_execute")
     def end(connection: Connection, *_statement: Any) -> None:
-        if noticed := connection.info.get(_NOTICED):
+        if noticed := _noticed(connection):
             noticed.end(failed=False)
 
     @event.listens_for(engine, "handle_error")
     def fail(context: ExceptionContext) -> None:
         connection = context.connection
-        if connection is not None and not connection.invalidated and (noticed := connection.info.get(_NOTICED)):
+        if connection is None or connection.closed or connection.invalidated:
+            return
+        if noticed := _noticed(connection):
             noticed.end(failed=True)
+
+
+def _noticed(connection: Connection) -> _Noticed | None:
+    # Not `info`: the connection by which a dialect gets to know its server has none.
+    return (connection.connection.record_info or {}).get(_NOTICED)
 
 
 def named(holders: Sequence[Holder]) -> str:

@@ -47,7 +47,7 @@ def stream_by(engine: Engine, kill: Callable[[int], None]) -> None:
 
     @event.listens_for(engine, "rollback")
     def leave(connection: Connection) -> None:
-        driver_connection: Any = None if connection.invalidated else connection.connection.driver_connection
+        driver_connection: Any = None if connection.invalidated else connection.connection.dbapi_connection
         result = driver_connection and vars(driver_connection).get("_result")
         if result and result.unbuffered_active:
             _leave(result, driver_connection, kill)
