@@ -55,7 +55,7 @@ def test_drift_is_told_field_by_field_and_the_exit_code_is_6(created: Dbctl) -> 
             "database": "VARCHAR(50)",
         }
     ]
-    assert result.err.endswith(": 1 difference between models and database\n")
+    assert result.talk.endswith(": 1 difference between models and database\n")
 
 
 def test_a_default_of_pythons_is_no_drift(created: Dbctl) -> None:
