@@ -172,11 +172,8 @@ def test_a_statement_ends_at_the_profiles_timeout(shell: Shell) -> None:
 
 @pytest.mark.usefixtures("bastion")
 def test_it_goes_through_the_tunnel(shell: Shell, bastion: Bastion, tmp_path: Path) -> None:
-    tunnelled = Shell(
-        shell.client,
-        shell.database,
-        shell.dbctl.with_env(PATH=f"{bastion.ssh(tmp_path)}{os.pathsep}{shell.dbctl.env['PATH']}"),
-    )
+    path = os.pathsep.join([str(bastion.ssh(tmp_path)), shell.dbctl.env["PATH"]])
+    tunnelled = Shell(shell.client, shell.database, shell.dbctl.with_env(PATH=path))
     password = "\npassword_env"
     result = tunnelled(TLS[shell.database.dialect], **{password: f'\ntunnel.ssh = "bastion"{password}'})
     if shell.database.dialect == "postgresql":
