@@ -142,6 +142,8 @@ def test_several_profiles_are_one_label(on_sample: Dbctl) -> None:
         on_sample.ok("ping", *args, "--metrics", "job.prom")
         values, labels = metrics(on_sample.cwd / "job.prom")
         assert (labels["profile"], values["run_rows"]) == ("another,spare", 2)
+    on_sample("ping", "-p", "spare", "-p", "nowhere", "--metrics", "missing.prom")
+    assert metrics(on_sample.cwd / "missing.prom")[1]["profile"] == "nowhere,spare"
 
 
 def test_a_run_that_leaves_the_work_to_another_is_no_success(postgres_database: TestDatabase, dbctl: Dbctl) -> None:
