@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.scripts import Scripts, Statement
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 class Queries(Scripts):
     """The part of a backend that runs single statements; each database's own way is an override."""
+
+    harmless_words: ClassVar[tuple[str, ...]] = ()
+    """How what a server says begins where that warns of nothing."""
 
     def can_stream(self, statement: str) -> bool:
         """Tell whether a statement's rows can be fetched by a server-side cursor."""

@@ -17,8 +17,9 @@ from dbctl.cli.line import CONFIG_OPTIONS, value_named
 from dbctl.cli.openers import LOCKED_PROFILE, NOTHING, known_opener
 from dbctl.cli.opening import Opener
 from dbctl.cli.options import Globals, Terms
+from dbctl.cli.outcome import current
 from dbctl.cli.parameters import option, refuse_unknown, value_kind
-from dbctl.errors import ConfigError, UsageError
+from dbctl.errors import ConfigError, DbctlError, UsageError
 from dbctl.profiles.words import nearest
 from dbctl.results import drawn
 from dbctl.tables.options import AppDir
@@ -59,7 +60,11 @@ def function_named(command: Any, context: Any, words: Sequence[str]) -> tuple[st
     if index is None:
         return None
     target = words[index]
-    found = _command(target, _app_dir(context, words))
+    try:
+        found = _command(target, _app_dir(context, words))
+    except DbctlError:
+        current().command = " ".join([*context.command_path.split(" ")[1:], command.name, target])
+        raise
     found.page = command.page
     return target, found, [*words[:index], *words[index + 1 :]]
 

@@ -96,8 +96,8 @@ def write(said: str, outcome: Outcome, code: int) -> str:
     named = {"command": _escaped(outcome.command), "profile": _escaped(outcome.profile)}
     if not outcome.started:
         named |= labels  # what was refused may not have come to its words, and is the same job
-    named = {"task": _escaped(os.path.basename(said).removesuffix(SUFFIX))} | named
-    replace_whole(path, "".join(_lines(values, named)).encode(errors="backslashreplace"), 0o644)
+    named["task"] = _escaped(os.path.basename(said).removesuffix(SUFFIX))  # its own, also where it is another's copy
+    replace_whole(path, "".join(_lines(values, named)).encode(), 0o644)
     return whose
 
 
@@ -134,7 +134,7 @@ def _other(labels: dict[str, str], outcome: Outcome) -> str:
 
 
 def _lines(values: dict[str, float | None], labels: dict[str, str]) -> Iterator[str]:
-    named = ",".join(f'{name}="{value}"' for name, value in labels.items())
+    named = ",".join(f'{name}="{labels[name]}"' for name in ("task", "command", "profile"))
     for name, value in values.items():
         if value is not None:
             figures = f"{value:.3f}" if isinstance(value, float) else value
@@ -143,4 +143,5 @@ def _lines(values: dict[str, float | None], labels: dict[str, str]) -> Iterator[
 
 
 def _escaped(value: str) -> str:
+    value = value.encode(errors="backslashreplace").decode()  # a file's name may be no UTF-8
     return "".join(_ESCAPES.get(character, character) for character in value)

@@ -14,7 +14,7 @@ class Outcome:
 
     Args:
         command: The words of the command, without options; "" where the line names none.
-        said: The profile that was named, for as long as none is chosen.
+        said: The profiles that were named, or `--url`; one of them may not be there to be chosen.
         metrics: The file that is to be told how it ended.
         started: Whether it was run, and not refused before.
         dry: Whether it is a dry run.
@@ -25,7 +25,7 @@ class Outcome:
     """
 
     command: str = ""
-    said: str = ""
+    said: frozenset[str] = frozenset()
     metrics: str | None = None
     started: bool = False
     dry: bool = False
@@ -38,8 +38,8 @@ class Outcome:
 
     @property
     def profile(self) -> str:
-        """The profile that was chosen, or with commas between those that were, or that was named; else ""."""
-        return ",".join(sorted(self._chosen)) or self.said
+        """The profile that was named or chosen, or with commas between those that were; else ""."""
+        return ",".join(sorted(self._chosen | self.said))
 
     @property
     def seconds(self) -> float:

@@ -145,7 +145,7 @@ def _take_note(said: Globals, terms: Terms) -> None:
     """Take note of what the line says, for the monitor; of its file when that is known to be one."""
     outcome = current()
     outcome.started, outcome.dry, outcome.metrics = True, terms.dry_run, None
-    outcome.said = "--url" if said.url is not None else ",".join(sorted(said.profile or ()))
+    outcome.said = frozenset(["--url"] if said.url is not None else said.profile or ())
     report.say_start()
 
 

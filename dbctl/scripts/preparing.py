@@ -58,8 +58,13 @@ def refuse_client_words(backend: Backend, script: Script) -> None:
         )
 
 
-def refuse_transactions(backend: Backend, script: Script) -> None:
+def refuse_transactions(backend: Backend, script: Script, remedy: Remedy) -> None:
     """Refuse what begins or ends a transaction, which all of the script is one of.
+
+    Args:
+        backend: The database's own.
+        script: The script.
+        remedy: What whoever wants that can do.
 
     Raises:
         UsageError: There is something of the kind; the message says where.
@@ -68,7 +73,7 @@ def refuse_transactions(backend: Backend, script: Script) -> None:
         if found := re.match(_TRANSACTION, statement.text, re.IGNORECASE):
             raise UsageError(
                 f"{script.place(statement.start)}: {found[0].upper()}: the script is one transaction already",
-                Remedy.TAKE_OUT_OR_NO_TRANSACTION,
+                remedy,
             )
 
 

@@ -83,7 +83,7 @@ class Query:
         self.connection = database.session.connection()
         self.wanted = wanted
         refuse_client_words(self.backend, script)
-        refuse_transactions(self.backend, script)
+        refuse_transactions(self.backend, script, Remedy.RUN_AS_SCRIPT)
         self.driver_connection = self.connection.connection.driver_connection
         self.script = with_parameters(self.backend, self.driver_connection, script, parameters)
         self.statements = self.backend.statements(self.script.text)
@@ -125,7 +125,7 @@ class Query:
             return  # some word there how they have rewritten it
         said = self.backend.said(self.connection)
         for text in said[:_MOST_SAID]:
-            _log.warning("%s", text)
+            _log.log(logging.INFO if text.startswith(self.backend.harmless_words) else logging.WARNING, "%s", text)
         if len(said) > _MOST_SAID:
             _log.warning("and %d more", len(said) - _MOST_SAID)
 

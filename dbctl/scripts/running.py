@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.scripts import Statement, sql_text
-from dbctl.errors import ConnectError, DbctlError, OutOfTime, UsageError
+from dbctl.errors import ConnectError, DbctlError, OutOfTime, Remedy, UsageError
 from dbctl.results import Step
 from dbctl.runtime.deadlines import call_after
 from dbctl.runtime.waits import started
@@ -75,7 +75,7 @@ def run_script(
         with _by_itself(database) as driver_connection:
             whole = with_parameters(backend, driver_connection, script, parameters)
             return list(_each_by_itself(backend, driver_connection, whole))
-    refuse_transactions(backend, script)
+    refuse_transactions(backend, script, Remedy.TAKE_OUT_OR_NO_TRANSACTION)
     connection = database.session.connection()
     driver_connection = connection.connection.driver_connection
     whole = with_parameters(backend, driver_connection, script, parameters)

@@ -1,12 +1,13 @@
 """Where a script comes from: a file, or standard input."""
 
+import os
 import re
 import sys
 from functools import cache
 from pathlib import Path
 
 from dbctl.errors import UsageError
-from dbctl.profiles.files import decoded_as, is_file, text_of
+from dbctl.profiles.files import decoded_as, text_of
 from dbctl.scripts.preparing import Script
 
 STDIN = "-"
@@ -31,7 +32,7 @@ def script_from(name: str) -> Script:
     if name == STDIN:
         return script_in(name)
     path = Path(name).expanduser()
-    if not is_file(path):
+    if not os.path.exists(path) or path.is_dir():  # a pipe, such as a shell's <(…), has a script too
         if path.suffix != ".sql" and (found := _NO_FUNCTION.fullmatch(name)):
             raise UsageError(
                 f"{name}: there is no such file, and {found[1]} is no function's name", "write package.module:function"
@@ -55,6 +56,6 @@ def script_in(name: str) -> Script:
     if name == STDIN:
         return Script("standard input", decoded_as(sys.stdin.buffer.read(), "standard input"))
     path = Path(name).expanduser()
-    if not is_file(path):
+    if not os.path.exists(path):
         raise UsageError(f"{name}: there is no such file")
     return Script(name, text_of(path))

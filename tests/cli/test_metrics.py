@@ -1,6 +1,8 @@
 """`--metrics`: whichever way a command ends, the monitor is told, in a file that is whole at any time."""
 
+import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -140,6 +142,8 @@ def test_several_profiles_are_one_label(on_sample: Dbctl) -> None:
         on_sample.ok("ping", *args, "--metrics", "job.prom")
         values, labels = metrics(on_sample.cwd / "job.prom")
         assert (labels["profile"], values["run_rows"]) == ("another,spare", 2)
+    on_sample("ping", "-p", "spare", "-p", "nowhere", "--metrics", "missing.prom")
+    assert metrics(on_sample.cwd / "missing.prom")[1]["profile"] == "nowhere,spare"
 
 
 def test_a_run_that_leaves_the_work_to_another_is_no_success(postgres_database: TestDatabase, dbctl: Dbctl) -> None:
@@ -218,6 +222,31 @@ def test_labels_are_escaped(dbctl: Dbctl) -> None:
     dbctl("-p", name, *QUERY, "--metrics", 'a"\\b.prom')
     _, labels = metrics(dbctl.cwd / 'a"\\b.prom')
     assert labels == {"task": 'a"\\b', "command": "query", "profile": name}
+
+
+def test_a_name_that_is_no_text_is_escaped_as_the_format_has_it(dbctl: Dbctl) -> None:
+    file = os.fsdecode(b"a\xff.prom")
+    assert dbctl("ping", "--metrics", file).code == 2
+    _, labels = metrics(dbctl.cwd / file)
+    assert labels == {"task": "a\\udcff", "command": "", "profile": ""}
+    assert 'task="a\\\\udcff"' in (dbctl.cwd / file).read_text()
+
+
+def test_a_copy_of_a_file_has_its_own_name_also_where_nothing_was_run(on_sample: Dbctl) -> None:
+    on_sample.ok(*QUERY, "--metrics", "job.prom")
+    shutil.copy(on_sample.cwd / "job.prom", on_sample.cwd / "copy.prom")
+    assert on_sample(*QUERY, "--nonsense", "--metrics", "copy.prom").code == 2
+    assert metrics(on_sample.cwd / "copy.prom")[1] == {"task": "copy", "command": "query", "profile": "spare"}
+
+
+@pytest.mark.parametrize(
+    "line", [["run", "nowhere:nightly"], ["run", "jobs:missing"], ["run", "jobs:nightly", "--nonsense"]], ids=" ".join
+)
+def test_a_function_that_can_not_be_called_is_told_by_its_name(line: list[str], own: Dbctl) -> None:
+    (own.cwd / "jobs.py").write_text("def nightly():\n    pass\n")
+    result = own(*line, "--metrics", "own.prom", "--json")
+    assert json.loads(result.err)["command"] == " ".join(line[:2])
+    assert metrics(own.cwd / "own.prom")[1]["command"] == " ".join(line[:2])
 
 
 def test_another_job_with_the_same_file_is_warned_of(on_sample: Dbctl) -> None:

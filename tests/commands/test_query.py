@@ -1,5 +1,6 @@
 """`dbctl query`: what it shows, what it refuses to write, what it tells and asks before it commits."""
 
+import json
 import signal
 import time
 
@@ -90,6 +91,7 @@ def test_no_statement_ends_the_transaction_that_reads_only(sample: Sample) -> No
         result = sample.dbctl("query", f"{statement}; DELETE FROM transfer_log; {UPDATE}")
         assert result.code in {1, 2}, str(result)
         assert "dbctl: error: the query, line 1, column 1: " in result.err
+        assert "one with --no-transaction" not in result.err, "which query does not have"
         assert sample.rows == before
 
 
@@ -243,6 +245,13 @@ def test_what_fails_is_told_by_its_place(sample: Sample) -> None:
     assert sample.dbctl.ok("query", "-", stdin="SELECT 1 AS a;\n").out == "a\n1\n"
 
 
+def test_a_pipe_is_read_as_a_file_is_and_a_directory_is_none(sample: Sample) -> None:
+    assert sample.dbctl.ok("query", "-f", "/dev/stdin", stdin="SELECT 1 AS a;\n").out == "a\n1\n"
+    assert sample.dbctl.ok("run", "/dev/stdin", stdin="SELECT 1 AS a;\n").code == 0
+    result = sample.dbctl("query", "-f", ".")
+    assert (result.code, result.talk) == (3, "dbctl: error: .: can't be read: Is a directory\n")
+
+
 def test_what_needs_no_transaction_is_told_how(sample: Sample) -> None:
     if sample.database.dialect == "mysql":
         pytest.skip("nothing has to be run without a transaction")
@@ -279,6 +288,15 @@ def test_notices_and_warnings_go_to_stderr(sample: Sample) -> None:
         case _:
             result = sample.dbctl.ok("query", "SELECT CAST('7x' AS SIGNED) AS a")
             assert (result.out, result.talk.startswith("dbctl: WARNING: Truncated incorrect")) == ("a\n7\n", True)
+
+
+def test_what_warns_of_nothing_is_a_note_which_quiet_leaves_out(sample: Sample) -> None:
+    if sample.database.kind == "sqlite":
+        pytest.skip("SQLite says nothing beside the rows")
+    line = ("query", "--write", "DROP TABLE IF EXISTS nothing_of_the_kind", "--confirm", sample.database.profile)
+    said = sample.dbctl.ok(*line, "--log", "json").err
+    assert [one["event"] for one in map(json.loads, said.splitlines()) if "nothing_of" in one["message"]] == ["note"]
+    assert "nothing_of" not in sample.dbctl.ok(*line, "--quiet").err
 
 
 def test_ctrl_c_ends_it_at_the_server(sample: Sample) -> None:

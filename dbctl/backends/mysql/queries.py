@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.mysql.scripts import MySQLScripts
 from dbctl.backends.queries import Queries
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 class MySQLQueries(MySQLScripts, Queries):
     """How MySQL and MariaDB run single statements."""
+
+    harmless_words: ClassVar[tuple[str, ...]] = ("NOTE:",)
 
     def keep_from_writing(self, connection: Connection) -> None:
         """Make the session READ ONLY: DDL ends a transaction that is, and is run after it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.postgresql.scripts import PostgreSQLScripts
 from dbctl.backends.queries import Queries
@@ -27,6 +27,9 @@ _TIMESTAMPTZ, _TIMESTAMPTZS, _INTERVAL, _INTERVALS = 1184, 1185, 1186, 1187
 
 class PostgreSQLQueries(PostgreSQLScripts, Queries):
     """How PostgreSQL runs single statements."""
+
+    # In English: a server of another language words them otherwise, and what is not known to be harmless is a warning.
+    harmless_words: ClassVar[tuple[str, ...]] = ("NOTICE:", "INFO:", "LOG:", "DEBUG:")
 
     def can_stream(self, statement: str) -> bool:
         """Look for what may stand behind DECLARE … CURSOR FOR: a query that writes nothing."""
