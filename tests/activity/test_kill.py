@@ -68,13 +68,13 @@ def test_a_rule_is_shown_and_asked_about_on_every_profile(contended: TestDatabas
 
 def test_those_idle_in_a_transaction_are_chosen_by_their_age(contended: TestDatabase, seer: Forked, cast: Cast) -> None:
     holder = cast.holding(ROW)
-    until(lambda: seen(seer).get(holder, {}).get("seconds", 0) >= 2)
-    young = cast.holding("SELECT * FROM contended")
+    until(lambda: seen(seer).get(holder, {}).get("seconds", 0) >= 5)
     confirmed = f"--confirm={contended.profile}"
     result = seer("kill", "--idle-in-transaction", "300", "--json", confirmed)
     assert (result.code, result.json) == (0, [])
     assert "no session has been idle in a transaction for 300 s" in result.err
-    found = {row["session"] for row in seer.ok("kill", "--idle-in-transaction", "2", "--json", confirmed).json}
+    young = cast.holding("SELECT * FROM contended")
+    found = {row["session"] for row in seer.ok("kill", "--idle-in-transaction", "5", "--json", confirmed).json}
     assert holder in found
     assert young not in found
     assert holder not in seen(seer, "--all")

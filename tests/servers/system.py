@@ -100,19 +100,27 @@ def search_path() -> list[Path]:
     return [Path(place) for place in [*listed, "/usr/local/sbin", "/usr/sbin", "/sbin"] if place]
 
 
+_held: list[socket.socket] = []
+"""The ports that were given to servers, for as long as this process runs."""
+
+
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on.
+    """Return a TCP port of 127.0.0.1 that nobody has, and hold it, so that nobody else among the tests takes it.
+
+    A server can listen on it all the same: it says SO_REUSEADDR, as who holds it does, without listening.
 
     It lies below the range that the kernel gives to outgoing connections. There, while the server is down, a client's
     own end might get the server's number: the server could not come back, and a client that keeps trying could even
     connect to itself.
     """
     for port in random.sample(range(15_000, 32_000), 200):
-        with socket.socket() as candidate:
-            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                candidate.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+        candidate = socket.socket()
+        try:
+            candidate.bind(("127.0.0.1", port))
+        except OSError:
+            candidate.close()
+            continue
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _held.append(candidate)
+        return port
     raise ServerFailed("no free port of 127.0.0.1 among 200 tried")
