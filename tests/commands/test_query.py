@@ -290,6 +290,13 @@ def test_notices_and_warnings_go_to_stderr(sample: Sample) -> None:
             assert (result.out, result.talk.startswith("dbctl: WARNING: Truncated incorrect")) == ("a\n7\n", True)
 
 
+@pytest.mark.parametrize("sample_database", ["postgresql"], indirect=True)
+def test_comments_nest_where_the_databases_do(sample: Sample) -> None:
+    line = "/* one /* another; */ ; */ SELECT 1 AS a; SELECT '/*' AS b /* and /* ; */ */"
+    found = sample.dbctl.ok("query", line, "--json").json
+    assert [one["rows"] for one in found] == [[{"a": 1}], [{"b": "/*"}]]
+
+
 def test_what_warns_of_nothing_is_a_note_which_quiet_leaves_out(sample: Sample) -> None:
     if sample.database.kind == "sqlite":
         pytest.skip("SQLite says nothing beside the rows")

@@ -26,12 +26,22 @@ _PRIMARY, _DETAIL, _STATE, _POSITION = b"M", b"D", b"C", b"P"
 """PG_DIAG_*, the fields of an error."""
 
 
+def _comment(depth: int = 9) -> str:
+    """Return a regular expression for a comment with comments in it, which PostgreSQL nests.
+
+    https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-COMMENTS
+    """
+    inside = rf"[^*/]++|\*(?!/)|/(?!\*)|{_comment(depth - 1)}" if depth else r"[^*]++|\*(?!/)"
+    return rf"/\*(?:{inside})*+(?:\*/|\Z)"
+
+
 class PostgreSQLScripts(Scripts):
     """How PostgreSQL runs scripts."""
 
     profile: Profile
     quoted = (
-        r"--[^\n]*|/\*(?:.|\n)*?(?:\*/|\Z)|\b[eE]'(?:[^'\\]|\\(?:.|\n)|'')*(?:'|\Z)|'(?:[^']|'')*(?:'|\Z)"
+        rf"--[^\n]*|{_comment()}|"
+        r"\b[eE]'(?:[^'\\]|\\(?:.|\n)|'')*(?:'|\Z)|'(?:[^']|'')*(?:'|\Z)"
         r"|\"(?:[^\"]|\"\")*(?:\"|\Z)|(?P<tag>\$(?:[^\W\d]\w*)?\$)(?:.|\n)*?(?:(?P=tag)|\Z)"
     )
     compound = r"CREATE(?: OR REPLACE)? (?:FUNCTION|PROCEDURE)\b.* BEGIN ATOMIC"
