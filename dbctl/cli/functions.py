@@ -8,9 +8,10 @@ from functools import partial, wraps
 from inspect import Parameter
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from dbctl.cli.adapter import subcommand
+from dbctl.cli.annotations import hints_of
 from dbctl.cli.calls import Call
 from dbctl.cli.docstrings import parameters_in
 from dbctl.cli.line import CONFIG_OPTIONS, value_named
@@ -84,7 +85,7 @@ def calling(target: str, call: Call) -> Callable[[], Any]:
     found = _function(target, call.chosen.app_dir or ".")
     parameters = _signature(found, target)
     function = _plain(found)
-    opener, needs_first = _needed(parameters, _hints(function, target))
+    opener, needs_first = _needed(parameters, hints_of(function, target))
     for one in parameters[1:] if needs_first else parameters:
         if one.default is one.empty and one.kind not in {one.VAR_KEYWORD, one.VAR_POSITIONAL}:
             raise ConfigError(f"{target}: its parameter {one.name} has no default, and nobody is asked for it")
@@ -143,7 +144,7 @@ def _command(target: str, app_dir: str) -> Any:
     found = _function(target, app_dir)
     parameters = _signature(found, target)
     function = _plain(found)
-    hints = _hints(function, target)
+    hints = hints_of(function, target)
     _refuse(target, parameters, hints)
     opener, needs_first = _needed(parameters, hints)
     if needs_first:
@@ -238,38 +239,6 @@ def _refuse(target: str, parameters: Sequence[Parameter], hints: Mapping[str, An
             f"{target}: its first parameter {name} has no annotation, which would say what it is",
             f"write {name}: {name.title()}",
         )
-
-
-def _hints(function: Callable[..., Any], target: str) -> Mapping[str, Any]:
-    """Return what the parameters are annotated with; a name that only type checkers know may be one of the table's."""
-    try:
-        return get_type_hints(function, include_extras=True)
-    except (NameError, TypeError, AttributeError, SyntaxError):
-        pass  # once more, with more names
-    try:
-        return get_type_hints(function, localns=_promised() | _globals(function), include_extras=True)
-    except NameError as error:
-        raise ConfigError(
-            f"{target}: {error}, which an annotation of it says", "import it also where no type checker runs"
-        ) from error
-    except (TypeError, AttributeError, SyntaxError) as error:
-        raise ConfigError(f"{target}: an annotation of it can't be read: {error}", "correct it") from error
-
-
-def _globals(function: Any) -> dict[str, Any]:
-    found = getattr(inspect.unwrap(function), "__globals__", {})
-    return dict(found)
-
-
-def _promised() -> dict[str, Any]:
-    from sqlalchemy import Connection, Engine
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
-    from sqlmodel import Session
-
-    from dbctl import Database, Profile
-
-    kinds = (Session, AsyncSession, Connection, AsyncConnection, Engine, AsyncEngine, Profile, Database)
-    return {one.__name__: one for one in kinds}
 
 
 def _opener(needed: Any) -> Opener | None:
