@@ -113,10 +113,9 @@ class _Noticed:
 
     def end(self, *, failed: bool) -> None:
         """Have the statement ended, and say so where it was told to wait."""
-        self.began = None
-        if self._waiting_since is not None:
-            with self._speaking:
-                self._tell_of_end(failed=failed)
+        with self._speaking:  # or who looks would say that it waits when it does no more
+            self.began = None
+            self._tell_of_end(failed=failed)
 
     def leave(self) -> None:
         """Look no more."""
