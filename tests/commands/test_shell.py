@@ -220,8 +220,8 @@ def test_several_hosts_are_told_to_pgcli_which_takes_one_port(clients: Clients) 
 
 
 CHATS = """
-import signal, termios, time
-signal.signal(signal.SIGINT, lambda *_: print("heard", flush=True))
+import os, signal, termios, time
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b"heard\\n"))  # not print, in which the signal may come
 settings = termios.tcgetattr(0)
 settings[3] &= ~termios.ECHO
 termios.tcsetattr(0, termios.TCSANOW, settings)
@@ -238,7 +238,7 @@ def test_it_has_the_terminal_which_is_as_before_when_it_was_ended(clients: Clien
         assert within(5, lambda: "heard" in terminal.shown()), terminal.shown()
         assert not terminal.is_as_before
         os.kill(terminal.process.pid, signal.SIGTERM)
-        assert terminal.process.wait(10) == 143
+        assert terminal.process.wait(10) == 143, terminal.shown()
         assert terminal.shown().count("heard") == 1
         assert terminal.is_as_before
 
