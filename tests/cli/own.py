@@ -50,7 +50,7 @@ def _run(arguments: Sequence[str]) -> None:
     exec(MOUNTED, {})
 
 
-ENTRIES[PROGRAM] = _run
+ENTRIES[PROGRAM] = f"{__name__}:_run"
 
 
 def define(dbctl: Dbctl, name: str, body: str) -> None:

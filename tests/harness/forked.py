@@ -1,67 +1,42 @@
-"""dbctl as a fork of the tests' own process, which has imported already what a run takes half a second to import."""
+"""dbctl as a fork of a process that has imported already what a run takes half a second to import."""
 
-import fcntl
+import atexit
 import gc
 import logging
 import os
-import signal
+import pickle
+import select
+import socket
 import subprocess
 import sys
 import tempfile
-import termios
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
+from functools import cache
 from pathlib import Path
-from pkgutil import walk_packages
-from typing import Any, BinaryIO, NoReturn
+from pkgutil import resolve_name
+from typing import Any, BinaryIO
 
-from sqlalchemy.orm import configure_mappers
-
-import dbctl
-from dbctl.cli.main import main
-from dbctl.profiles import Profiles
+from tests.harness import nursery
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.nursery import LENGTH, NUMBER, Birth
 from tests.harness.result import Result
 
-Entry = Callable[[Sequence[str]], object]
+ENTRIES: dict[Sequence[str], str] = {Dbctl.program: "dbctl.cli.main:main"}
+"""Which programs can be a fork, and what they run, as module:name."""
 
 
-def _import_all() -> None:
-    """Do once what every run would do for itself."""
-    for name in ("psycopg2", "pymysql", "rich.table", "csv", "ctypes"):
-        import_module(name)
-    for name in ("mysql.pymysql", "postgresql.psycopg2", "sqlite.pysqlite"):
-        import_module(f"sqlalchemy.dialects.{name}")
-    for module in walk_packages(dbctl.__path__, "dbctl."):
-        # A console looks for IPython when it begins, and IPython at what it begins in.
-        if module.name.endswith("__main__") or module.name.startswith("dbctl.console."):
-            continue
-        if module.name == "dbctl.drift.plugin" and find_spec("alembic.runtime.plugins") is None:
-            continue  # the oldest alembic has no plug-ins
-        import_module(module.name)
-    configure_mappers()
-    Profiles(environ={}).select()
-
-
-_import_all()
-
-
-ENTRIES: dict[Sequence[str], Entry] = {Dbctl.program: main}
-"""Which programs can be a fork, and what they run."""
-
-
+@dataclass(frozen=True)
 class Forked(Dbctl):
     """Runs dbctl as `Dbctl` does, from its entry point to its exit code, in a process without a start of its own.
 
-    What a run imports by itself, such as a service's models, is for `Dbctl` to test: here it may meet what the tests
-    have imported.
+    Parameters:
+        of_tests: whether it is a fork of the tests' own process, with what a test has changed in that.
     """
+
+    of_tests: bool = False
 
     def spawn(self, *args: str, env: Mapping[str, str] | None = None, **how: Any) -> subprocess.Popen[Any]:
         """Start a run as a fork; what is no run of dbctl is started as ever."""
@@ -69,7 +44,8 @@ class Forked(Dbctl):
         if not entry:
             return super().spawn(*args, env=env, **how)
         how = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | how
-        return _Fork(partial(entry, args), self.cwd, self.environment(env), **how)
+        birth = Birth(entry, args, self.cwd, self.environment(env), how.pop("on_terminal", False))
+        return (_ForkOfTests if self.of_tests else _ForkOfNursery)(birth, **how)
 
     def start(self, *args: str, stdout: BinaryIO | None = None) -> "Run":
         """Start a run, and return what waits for its end.
@@ -103,7 +79,7 @@ class Run:
 
     def has_ended(self) -> bool:
         """Tell whether it has ended, without waiting for that."""
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return self.process.poll() is not None
 
     @property
     def said(self) -> str:
@@ -124,64 +100,94 @@ class Run:
 
 
 class _Fork(subprocess.Popen[Any]):
-    """A child of the tests' process, with all that Popen offers, which goes on in a function in place of a program."""
+    """A process with all that Popen offers, which goes on in a function in place of a program."""
 
-    def __init__(
-        self, entry: Callable[[], object], cwd: Path, env: Mapping[str, str], *, on_terminal: bool = False, **how: Any
-    ) -> None:
-        self._entry = entry
-        super().__init__(["dbctl"], cwd=cwd, env=env, start_new_session=on_terminal, **how)
+    def __init__(self, birth: Birth, **how: Any) -> None:
+        self._birth = birth
+        super().__init__(["dbctl"], **how)
 
     def _execute_child(self, *how: Any) -> None:
         """Fork; what Popen gives, in its order, is what `_posixsubprocess.fork_exec` would need."""
-        cwd, env = how[5:7]
         ends = stdin, _, _, stdout, _, stderr = how[10:16]
         sys.stdout.flush()
         sys.stderr.flush()
-        begins, beginning = os.pipe()
-        self.pid = os.fork()
-        if not self.pid:
-            _run(self._entry, cwd, env, (stdin, stdout, stderr), on_terminal=how[21])
+        self.pid = self._born((stdin, stdout, stderr))
         self._child_created = True
         self._close_pipe_fds(*ends)  # type: ignore[attr-defined]  # Popen's own
+
+    def _born(self, streams: Sequence[int]) -> int:
+        raise NotImplementedError
+
+
+class _ForkOfTests(_Fork):
+    """A fork of the tests' own process."""
+
+    def _born(self, streams: Sequence[int]) -> int:
+        begins, beginning = os.pipe()
+        process = os.fork()
+        if not process:
+            logging.getLogger("sqlalchemy.engine.Engine").handlers.clear()  # those of the tests' own engines
+            gc.freeze()  # what is the tests' is no garbage of the run
+            nursery.run(resolve_name(self._birth.entry), self._birth, streams)
         os.close(beginning)
         os.read(begins, 1)  # until the child has closed all that it has of the tests
         os.close(begins)
+        return process
 
 
-def _run(
-    entry: Callable[[], object],
-    cwd: Path,
-    environ: Mapping[str, str],
-    descriptors: Sequence[int],
-    *,
-    on_terminal: bool,
-) -> NoReturn:
-    code = 1
-    try:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as it is until dbctl's first line
-        if on_terminal:
-            os.setsid()
-        os.chdir(cwd)
-        os.environ.clear()
-        os.environ.update(environ)
-        for number, descriptor in enumerate(descriptors):
-            os.dup2(descriptor, number)
-        if on_terminal:
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        os.closerange(3, 65536)
-        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
-        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
-        logging.getLogger("sqlalchemy.engine.Engine").handlers.clear()  # those of the tests' own engines
-        gc.freeze()  # what is the tests' is no garbage of the run
-        entry()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        with suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
+class _ForkOfNursery(_Fork):
+    """A fork of the nursery, which is told there when it ends."""
+
+    def _born(self, streams: Sequence[int]) -> int:
+        self._told, tells = os.pipe()
+        body = pickle.dumps(self._birth)
+        try:
+            with _one_at_a_time:
+                control = _control()
+                socket.send_fds(control, [LENGTH.pack(len(body))], [*streams, tells])
+                control.sendall(body)
+        finally:
+            os.close(tells)
+        return self._heard()
+
+    def _heard(self) -> int:
+        said = os.read(self._told, NUMBER.size)
+        assert said, "the nursery has ended"
+        number: int = NUMBER.unpack(said)[0]
+        return number
+
+    def _internal_poll(self, *_: Any, **__: Any) -> int | None:
+        with self._waitpid_lock:  # type: ignore[attr-defined]  # Popen's own
+            if self.returncode is None and select.select([self._told], [], [], 0)[0]:
+                self.returncode = self._heard()
+                os.close(self._told)
+        return self.returncode
+
+    def _wait(self, timeout: float | None) -> int:
+        if self.returncode is None and not select.select([self._told], [], [], timeout)[0]:
+            assert timeout is not None
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        code = self._internal_poll()
+        assert code is not None
+        return code
+
+
+_one_at_a_time = threading.Lock()
+
+
+@cache
+def _control() -> socket.socket:
+    """Start the nursery of this process, which ends with it."""
+    here, there = socket.socketpair()
+    program = "import sys; from tests.harness.nursery import main; main(int(sys.argv[1]))"
+    command = [sys.executable, "-c", program, str(there.fileno())]
+    root = Path(__file__).parents[2]
+    with there:
+        process = subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, pass_fds=[there.fileno()])
+
+    def end() -> None:
+        here.close()
+        process.wait()
+
+    atexit.register(end)
+    return here
