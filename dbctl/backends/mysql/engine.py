@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
@@ -35,6 +36,9 @@ _BACKSTOP = 1000
 
 _LONGEST_LOCK_WAIT = 31_536_000
 """Seconds, the server's own limit: a year."""
+
+# asyncmy logs what a statement warns of, which Python prints as it stands where nobody has set up logging.
+logging.getLogger("asyncmy").addHandler(logging.NullHandler())
 
 _ASKING = ("execute", "executemany", "callproc")
 """What the drivers' cursors ask the server by."""
