@@ -46,11 +46,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is run on another database, where each test is asked for on one."""
-    if os.environ.get("DBCTL_TEST_KINDS") == "one":
-        left = set(left_out(items))
-        config.hook.pytest_deselected(items=[item for item in items if item in left])
-        items[:] = [item for item in items if item not in left]
+    """Leave out what is run on another database, where each test is not asked for on all."""
+    left = set(left_out(items, os.environ.get("DBCTL_TEST_KINDS", "all")))
+    config.hook.pytest_deselected(items=list(left))
+    items[:] = [item for item in items if item not in left]
 
 
 def pytest_collection_finish() -> None:

@@ -1,4 +1,4 @@
-"""Which tests have which mark, by their file: `-m "not slow"`, `-m timing`, `-m dependency`."""
+"""Which tests have which mark, by their file: `-m "not slow"`, `-m timing`, `-m dependency`, `-m each`."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -56,6 +56,20 @@ TIMING = [
 ]
 """What must be done within a time: on a machine with too much else to do, look here first."""
 
+EACH = [
+    "activity/*",
+    "backends/*",
+    "connections/*",
+    "databases/*",
+    "doctor/*",
+    "drift/*",
+    "faults/*",
+    "servers/*",
+    "tables/*",
+    "work/*",
+]
+"""Where databases are on trial, MySQL beside MariaDB."""
+
 OWN = [
     "test_layout.py",
     "test_readme.py",
@@ -96,7 +110,7 @@ can break it. All else has the mark `dependency`, and is run on the oldest versi
 def marks_of(path: Path) -> Iterator[str]:
     """Return the marks of a test file's tests."""
     name = path.relative_to(TESTS).as_posix()
-    tables = {"slow": SLOW, "timing": TIMING}
+    tables = {"slow": SLOW, "timing": TIMING, "each": EACH}
     yield from (mark for mark, patterns in tables.items() if _any(patterns, name))
     if not _any(OWN, name):
         yield "dependency"

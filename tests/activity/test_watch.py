@@ -1,7 +1,6 @@
 """`dbctl activity --watch`: drawn in one place on a terminal, a line a session elsewhere, until it is ended."""
 
 import json
-import os
 import signal
 import time
 
@@ -71,5 +70,5 @@ def test_watching_leaves_no_transaction_open(postgres_database: TestDatabase, db
             time.sleep(0.05)
         assert states <= {"idle", "active"}
     finally:
-        os.kill(process.pid, signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         process.communicate(timeout=10)

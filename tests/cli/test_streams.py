@@ -293,7 +293,7 @@ def test_an_interrupt_after_the_commit_says_that_it_is_done(on_sample: Forked) -
             assert time.monotonic() < deadline, "it never committed"
             time.sleep(0.05)
         time.sleep(0.5)
-        os.kill(run.pid, signal.SIGINT)
+        run.send_signal(signal.SIGINT)
         result = run()
     assert (result.code, result.talk) == (130, "dbctl: interrupted: all of it is committed, but not shown\n")
 

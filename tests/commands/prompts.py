@@ -13,6 +13,7 @@ import pytest
 import dbctl.console
 from tests.faults.watching import within
 from tests.harness.cli import Dbctl
+from tests.harness.forked import of_tests
 from tests.harness.result import Result
 from tests.harness.terminal import Terminal
 
@@ -78,12 +79,12 @@ class Prompt:
         """Type lines, each when it is asked for, and Ctrl-D at the end."""
         keys = [(self.mark(number), f"{line}\r") for number, line in enumerate(lines, 1)]
         keys.append((self.mark(len(lines) + 1), "\x04"))
-        return dbctl.tty("console", *args, keys=keys, columns=columns, rows=rows, env=self.env)
+        return of_tests(dbctl).tty("console", *args, keys=keys, columns=columns, rows=rows, env=self.env)
 
     @contextmanager
     def opened(self, dbctl: Dbctl, *args: str) -> Iterator[Typist]:
         """Have a console for the block, and somebody at it."""
-        with dbctl.terminal("console", *args, size=(100, 60), env=self.env) as terminal:
+        with of_tests(dbctl).terminal("console", *args, size=(100, 60), env=self.env) as terminal:
             yield Typist(self, terminal)
 
 

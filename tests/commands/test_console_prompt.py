@@ -3,6 +3,7 @@
 import pytest
 
 from tests.commands.prompts import Prompt, prompt
+from tests.harness.forked import of_tests
 from tests.services.running import Service, lite
 
 __all__ = ["lite", "prompt"]
@@ -60,7 +61,7 @@ def test_results_fit_the_screen_and_are_no_markup(lite: Service, prompt: Prompt)
 
 def test_leaving_with_a_code_is_kept(lite: Service, prompt: Prompt) -> None:
     keys = [(prompt.mark(1), f"{ADD}\r"), (prompt.mark(2), "exit(4)\r")]
-    result = lite.dbctl.tty("console", keys=keys, env=prompt.env)
+    result = of_tests(lite.dbctl).tty("console", keys=keys, env=prompt.env)
     assert result.code == 4, str(result)
     assert "rolled back at the end: 1 new Ship" in result.plain
 

@@ -1,6 +1,5 @@
 """Signals in `dbctl console`: Ctrl-C ends a statement, at the server too; SIGTERM ends all, rolled back."""
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -104,7 +103,7 @@ def test_sigterm_at_the_prompt_ends_it_with_143_and_rolls_back(lite: Service, pr
 def terminate(typist: Typist) -> None:
     """Send SIGTERM; it ends soon, and leaves the terminal as it was."""
     began = time.monotonic()
-    os.kill(typist.terminal.process.pid, signal.SIGTERM)
+    typist.terminal.process.send_signal(signal.SIGTERM)
     code = typist.terminal.process.wait(10)
     assert time.monotonic() - began < SOON
     shown = typist.terminal.shown()

@@ -7,7 +7,7 @@ from dbctl.tables import dropping
 from tests.commands.test_init_tables_dialects import models, tables
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
-from tests.harness.forked import forked
+from tests.harness.forked import forked, of_tests
 
 MODELS = ("--models", "models")
 CHAIN = {
@@ -20,63 +20,62 @@ CHAIN = {
 
 
 @pytest.fixture
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def in_twos(quick: Dbctl, monkeypatch: pytest.MonkeyPatch) -> Dbctl:
+    """Dbctl with batches of two tables."""
     monkeypatch.setattr(dropping, "_BATCH", 2)
+    return of_tests(quick)
 
 
-@pytest.mark.usefixtures("small_batches")
-def test_tables_that_refer_to_each_other_go_in_batches(quick: Dbctl, database: TestDatabase) -> None:
-    models(quick.cwd, **CHAIN)
-    quick.ok("init-tables", *MODELS)
+def test_tables_that_refer_to_each_other_go_in_batches(in_twos: Dbctl, database: TestDatabase) -> None:
+    models(in_twos.cwd, **CHAIN)
+    in_twos.ok("init-tables", *MODELS)
     database.execute("CREATE TABLE other (id INTEGER PRIMARY KEY)")
-    shown = quick.ok("drop-tables", *MODELS, "--in-batches", "--dry-run")
+    shown = in_twos.ok("drop-tables", *MODELS, "--in-batches", "--dry-run")
     assert shown.out.count("DROP TABLE") == len(CHAIN)
     assert tables(database) == {*CHAIN, "other"}
-    result = quick.ok("drop-tables", *MODELS, "--in-batches", "--json")
+    result = in_twos.ok("drop-tables", *MODELS, "--in-batches", "--json")
     assert {row["table"]: row["state"] for row in result.json} == dict.fromkeys(CHAIN, "dropped")
     assert tables(database) == {"other"}
 
 
-@pytest.mark.usefixtures("small_batches")
-def test_what_went_before_a_batch_that_fails_is_named(quick: Dbctl, database: TestDatabase) -> None:
+def test_what_went_before_a_batch_that_fails_is_named(in_twos: Dbctl, database: TestDatabase) -> None:
     chain = {name: CHAIN[name] for name in ("alpha", "beta", "gamma")}
-    models(quick.cwd, **chain)
-    quick.ok("init-tables", *MODELS)
+    models(in_twos.cwd, **chain)
+    in_twos.ok("init-tables", *MODELS)
     database.execute("INSERT INTO alpha VALUES (1)")
     database.execute("CREATE TABLE fan (id INTEGER, alpha INTEGER NOT NULL, FOREIGN KEY (alpha) REFERENCES alpha (id))")
     database.execute("INSERT INTO fan VALUES (1, 1)")
-    result = quick("drop-tables", *MODELS, "--in-batches")
+    result = in_twos("drop-tables", *MODELS, "--in-batches")
     assert (result.code, result.out, result.talk.count("\n")) == (1, "", 1), str(result)
     assert "; what was dropped in batches is gone: gamma, beta; when it is mended, a further run" in result.talk
     assert tables(database) == {"alpha", "fan"}
     database.execute("DROP TABLE fan")
-    quick.ok("drop-tables", *MODELS, "--in-batches")
+    in_twos.ok("drop-tables", *MODELS, "--in-batches")
     assert tables(database) == set()
 
 
-@pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("database", ["mysql", "mariadb"], indirect=True)
-def test_what_a_batch_that_fails_has_dropped_by_itself_is_named_too(quick: Dbctl, database: TestDatabase) -> None:
-    models(quick.cwd, **{name: CHAIN[name] for name in ("alpha", "beta")})
-    quick.ok("init-tables", *MODELS)
+def test_what_a_batch_that_fails_has_dropped_by_itself_is_named_too(in_twos: Dbctl, database: TestDatabase) -> None:
+    models(in_twos.cwd, **{name: CHAIN[name] for name in ("alpha", "beta")})
+    in_twos.ok("init-tables", *MODELS)
     database.execute("CREATE TABLE fan (id INTEGER, alpha INTEGER NOT NULL, FOREIGN KEY (alpha) REFERENCES alpha (id))")
-    result = quick("drop-tables", *MODELS, "--in-batches")
+    result = in_twos("drop-tables", *MODELS, "--in-batches")
     assert (result.code, "; what was dropped in batches is gone: beta; " in result.talk) == (1, True), str(result)
     assert tables(database) == {"alpha", "fan"}
 
 
-@pytest.mark.usefixtures("small_batches")
 def test_no_batch_is_dropped_after_the_lock_was_lost(
     dbctl: Dbctl, server_database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def check(_lock: object) -> None:
         raise ConnectError("the lock was lost", "lock")
 
+    monkeypatch.setattr(dropping, "_BATCH", 2)
     monkeypatch.setattr("dbctl.work.locks._SessionLock.check", check)
-    quick = forked(dbctl, server_database)
-    models(quick.cwd, alpha="")
-    quick.ok("init-tables", *MODELS)
-    result = quick("drop-tables", *MODELS, "--in-batches", "--lock", "nightly")
+    in_twos = of_tests(forked(dbctl, server_database))
+    models(in_twos.cwd, alpha="")
+    in_twos.ok("init-tables", *MODELS)
+    result = in_twos("drop-tables", *MODELS, "--in-batches", "--lock", "nightly")
     assert (result.code, "the lock was lost" in result.talk) == (4, True), str(result)
     assert tables(server_database) == (set() if server_database.dialect == "mysql" else {"alpha"})
 

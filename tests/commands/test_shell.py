@@ -237,7 +237,7 @@ def test_it_has_the_terminal_which_is_as_before_when_it_was_ended(clients: Clien
         terminal.press("\x03")
         assert within(5, lambda: "heard" in terminal.shown()), terminal.shown()
         assert not terminal.is_as_before
-        os.kill(terminal.process.pid, signal.SIGTERM)
+        terminal.process.send_signal(signal.SIGTERM)
         assert terminal.process.wait(10) == 143, terminal.shown()
         assert terminal.shown().count("heard") == 1
         assert terminal.is_as_before

@@ -141,7 +141,7 @@ def test_ctrl_c_in_the_seed_ends_it_and_says_what_stays(place: Place, service: W
     edit(place, "[time.sleep(0.1)", "[(time.sleep(0.1), session.exec(select(Item)).all())")
     run = place.dbctl.start("setup")
     assert within(40, (place.dbctl.cwd / "begun").exists)
-    os.kill(run.pid, signal.SIGINT)
+    run.send_signal(signal.SIGINT)
     result = run()
     assert (result.code, result.out) == (130, ""), str(result)
     assert "rolled back; done before that: database: created, tables: 1 created\n" in result.err
@@ -155,7 +155,7 @@ def test_ctrl_c_while_another_run_is_at_it(server_place: Place, service: Writing
         try:
             run = server_place.dbctl.start("setup")
             assert within(40, lambda: b'the lock "setup"' in os.pread(run.streams[1].fileno(), 9999, 0))
-            os.kill(run.pid, signal.SIGINT)
+            run.send_signal(signal.SIGINT)
             began = time.monotonic()
             result = run()
             assert (result.code, result.out) == (130, ""), str(result)

@@ -46,7 +46,7 @@ def unread(dbctl: Forked, *args: str) -> Result:
         os.close(reading)
         run = dbctl.start(*args, stdout=out)
     in_time = within(20, run.has_ended)
-    os.kill(run.pid, signal.SIGKILL)
+    run.send_signal(signal.SIGKILL)
     result = run()
     assert in_time, str(result)
     return result

@@ -1,6 +1,5 @@
 """SIGINT in `with dbctl.session(…)` ends what its server runs, though the main thread waits for it in C."""
 
-import os
 import select
 import signal
 import subprocess
@@ -99,6 +98,6 @@ def test_a_commit_is_awaited_and_left_to_a_second_one(watch: Watch, dbctl: Dbctl
         process.send_signal(signal.SIGINT)
         time.sleep(1)
         assert process.poll() is None
-        os.kill(process.pid, signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         # Where psycopg2 raises its own error first, the server is still asked what became of it.
         assert said(process, 5 + SOON) in {"interrupted", "ConnectError", "OutcomeUnknown"}

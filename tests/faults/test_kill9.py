@@ -1,6 +1,5 @@
 """A run that is killed by SIGKILL, which nobody can hear, has done all of its work or none, and holds no lock after."""
 
-import os
 import random
 import signal
 import statistics
@@ -75,7 +74,7 @@ def test_a_run_killed_at_any_moment_has_done_all_or_nothing(watch: Watch, quick:
         told = f"run {number}"
         run = quick.start(*book.command(number))
         time.sleep(dice.uniform(0, 1.2 * usual))
-        os.kill(run.pid, signal.SIGKILL)
+        run.send_signal(signal.SIGKILL)
         result = run()
         assert result.code in {0, -signal.SIGKILL}, f"{told}: {result}"
         assert within(FREE, watch.is_free), f"{told}: its locks are not free"
@@ -123,7 +122,7 @@ def kill_in_the_statement(watch: Watch, quick: Forked, command: tuple[str, ...])
     time.sleep(0.2)
     assert watch.is_running()
     assert not watch.is_free()
-    os.kill(run.pid, signal.SIGKILL)
+    run.send_signal(signal.SIGKILL)
     assert run().code == -signal.SIGKILL
 
 
@@ -135,7 +134,7 @@ def test_a_run_killed_while_it_waits_for_a_lock_does_nothing_when_it_is_free(wat
         if watch.database.server:
             assert within(20, watch.is_running)
         time.sleep(0.3)
-        os.kill(run.pid, signal.SIGKILL)
+        run.send_signal(signal.SIGKILL)
         assert run().code == -signal.SIGKILL
         other.commit()
     finally:

@@ -1,7 +1,6 @@
 """SIGINT and SIGTERM end a run in the middle of its work at once, and leave nothing of it at the server."""
 
 import contextlib
-import os
 import signal
 import time
 
@@ -33,10 +32,10 @@ def until_it_runs(watch: Watch) -> None:
 
 def end(run: Run, number: int, code: int, watch: Watch, said: str = SAID) -> None:
     """Send the signal, and see the run end, and its statement and its locks and its sessions with it, and why."""
-    os.kill(run.pid, number)
+    run.send_signal(number)
     sent = time.monotonic()
     in_time = within(SOON, run.has_ended)
-    os.kill(run.pid, signal.SIGKILL)
+    run.send_signal(signal.SIGKILL)
     result = run()
     assert in_time
     assert (result.code, result.out, result.talk) == (code, "", said)
@@ -76,9 +75,9 @@ def test_a_signal_ends_a_wait_for_a_lock(watch: Watch, quick: Forked, number: in
         else:
             file = watch.database.name  # in which nobody can be seen waiting
             assert within(20, lambda: times_open(run.pid, file) > 0)
-        os.kill(run.pid, number)
+        run.send_signal(number)
         in_time = within(SOON, run.has_ended)
-        os.kill(run.pid, signal.SIGKILL)
+        run.send_signal(signal.SIGKILL)
         result = run()
         assert in_time
         assert (result.code, result.out, result.talk) == (code, "", SAID)
@@ -132,12 +131,12 @@ def test_a_silent_server_holds_up_no_signal(watch: Watch, quick: Forked, further
     run = quick.start(*ADD)
     until_it_runs(watch)
     with watch.database.server.frozen():
-        os.kill(run.pid, signal.SIGINT)
+        run.send_signal(signal.SIGINT)
         if further:
             time.sleep(0.05)
-            os.kill(run.pid, further)
+            run.send_signal(further)
         in_time = within(SOON, run.has_ended)
-        os.kill(run.pid, signal.SIGKILL)
+        run.send_signal(signal.SIGKILL)
         result = run()
     assert in_time
     assert (result.code, result.talk) == (code, SAID)

@@ -1,6 +1,5 @@
 """A signal during COMMIT, or between two runs of a unit of work: what is said is true, and nothing is run again."""
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -64,7 +63,7 @@ def until_it_commits(watch: Watch) -> None:
 def ended(run: Run, seconds: float) -> Result:
     """See the run end in so many seconds."""
     in_time = within(seconds, run.has_ended)
-    os.kill(run.pid, signal.SIGKILL)
+    run.send_signal(signal.SIGKILL)
     result = run()
     assert in_time, str(result)
     return result
@@ -77,7 +76,7 @@ def test_a_commit_under_way_is_waited_for_and_its_outcome_told(
     at_commit(watch, "PERFORM pg_sleep(1)")
     run = quick.start(*ADD, "--json")
     until_it_commits(watch)
-    os.kill(run.pid, number)
+    run.send_signal(number)
     result = ended(run, 1 + SOON)
     assert (result.code, result.json["name"], result.talk) == (0, "Rusty-Man", AWAITED)
     assert [name for _, name, *_ in watch.heroes()] == ["Deadpond", "Rusty-Man"]
@@ -90,10 +89,10 @@ def test_a_second_signal_does_not_wait_and_says_that_the_outcome_is_unknown(
     at_commit(watch, "PERFORM pg_sleep(5)")
     run = quick.start(*ADD, "--json")
     until_it_commits(watch)
-    os.kill(run.pid, number)
+    run.send_signal(number)
     time.sleep(0.1)
     assert not run.has_ended()
-    os.kill(run.pid, number)
+    run.send_signal(number)
     result = ended(run, SOON)
     assert (result.code, result.out) == (9, "")
     error = result.talk.removeprefix(AWAITED)
@@ -111,7 +110,7 @@ def test_a_signal_during_a_commit_that_others_get_in_the_way_of_ends_the_work(
     at_commit(watch, "PERFORM pg_sleep(0.7)", SERIALIZATION_FAILURE)
     run = quick.start(*ADD, "--json", "--retries", "9")
     until_it_commits(watch)
-    os.kill(run.pid, number)
+    run.send_signal(number)
     result = ended(run, 0.7 + SOON)
     assert (result.code, result.out) == (code, "")
     assert result.talk.splitlines(keepends=True)[-1] == SAID
@@ -126,7 +125,7 @@ def test_a_signal_during_a_commit_that_is_refused_hides_no_refusal(
     at_commit(watch, "PERFORM pg_sleep(0.7)", REFUSAL)
     run = quick.start(*ADD, "--json")
     until_it_commits(watch)
-    os.kill(run.pid, number)
+    run.send_signal(number)
     result = ended(run, 0.7 + SOON)
     assert (result.code, result.out) == (1, "")
     assert result.talk == AWAITED + "dbctl: error: no such hero may be\n"
@@ -139,7 +138,7 @@ def test_a_signal_between_two_runs_ends_the_work(watch: Watch, quick: Forked, nu
     run = quick.start(*ADD, "--json", "--retries", "30")
     assert within(20, lambda: commits(watch) == 5)  # then it pauses for the better part of a second, or longer
     time.sleep(0.2)
-    os.kill(run.pid, number)
+    run.send_signal(number)
     result = ended(run, SOON)
     assert (result.code, result.out) == (code, "")
     *retries, last = result.talk.splitlines(keepends=True)
@@ -164,7 +163,7 @@ def test_a_signal_during_a_further_run_ends_the_work(watch: Watch, quick: Forked
     assert within(20, watch.is_running)
     time.sleep(0.3)
     assert watch.is_running()
-    os.kill(run.pid, number)
+    run.send_signal(number)
     result = ended(run, SOON)
     assert (result.code, result.out) == (code, "")
     assert result.talk.splitlines(keepends=True)[1:] == [SAID]

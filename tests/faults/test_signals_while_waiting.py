@@ -139,7 +139,7 @@ def signalled(
     time.sleep(0.3)
     early = [run for run in runs if run.has_ended()]
     for run in runs:
-        os.kill(run.pid, number)
+        run.send_signal(number)
     within(SOON, lambda: all(run.has_ended() for run in runs))
     results = ended(runs)
     assert not early, f"{early} ended before the signal: {results}"
@@ -150,7 +150,7 @@ def ended(runs: Sequence[Run]) -> list[Result]:
     """Return the results of runs that ended by themselves."""
     late = [run for run in runs if not run.has_ended()]
     for run in runs:
-        os.kill(run.pid, signal.SIGKILL)
+        run.send_signal(signal.SIGKILL)
     results = [run() for run in runs]
     assert not late, f"{late} did not hear the signal: {results}"
     return results
@@ -218,7 +218,7 @@ def test_a_signal_is_heard_though_it_comes_just_before_the_main_thread_waits(
         while waiting and time.monotonic() < end:
             for run in filter(is_at_work, list(waiting)):
                 time.sleep(dice.uniform(0, 0.0005))
-                os.kill(run.pid, signal.SIGINT)
+                run.send_signal(signal.SIGINT)
                 waiting.remove(run)
         within(SOON, lambda: all(run.has_ended() for run in runs))  # noqa: B023  # it is called at once
         results = ended(runs)

@@ -1,6 +1,5 @@
 """A server that falls silent at COMMIT: the deadline ends that too, a signal ends what only reads, and all is told."""
 
-import os
 import re
 import signal
 import time
@@ -124,9 +123,9 @@ def test_a_signal_ends_what_only_reads(
     silent_at_commit(proxy, answered=False, locked=False)
     reading = run.start(*command)
     until_it_commits(proxy)
-    os.kill(reading.pid, number)
+    reading.send_signal(number)
     in_time = within(SOON, reading.has_ended)
-    os.kill(reading.pid, signal.SIGKILL)
+    reading.send_signal(signal.SIGKILL)
     result = reading()
     assert in_time
     assert (result.code, result.talk) == (code, "dbctl: interrupted\n")
@@ -139,12 +138,12 @@ def test_after_a_signal_what_writes_says_that_it_waits_for_its_commit(
     silent_at_commit(proxy, answered=False, locked=False)
     writing = run.start(*ADD)
     until_it_commits(proxy)
-    os.kill(writing.pid, number)
+    writing.send_signal(number)
     time.sleep(1)
     assert not writing.has_ended()
-    os.kill(writing.pid, number)
+    writing.send_signal(number)
     in_time = within(SOON, writing.has_ended)
-    os.kill(writing.pid, signal.SIGKILL)
+    writing.send_signal(signal.SIGKILL)
     result = writing()
     assert in_time
     waits, unknown = result.talk.splitlines()

@@ -64,6 +64,11 @@ def forked(dbctl: Dbctl, database: TestDatabase) -> Forked:
     return Forked(cwd=dbctl.cwd, home=dbctl.home, env=database.env)
 
 
+def of_tests(dbctl: Dbctl) -> Forked:
+    """Return dbctl as a fork of the tests' own process, with what a test has changed in that."""
+    return Forked(dbctl.cwd, dbctl.home, dbctl.env, dbctl.program, of_tests=True)
+
+
 @dataclass(frozen=True)
 class Run:
     """A run that has been started; calling it waits for its end."""
@@ -76,6 +81,10 @@ class Run:
     def pid(self) -> int:
         """The process's number."""
         return self.process.pid
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        self.process.send_signal(number)
 
     def has_ended(self) -> bool:
         """Tell whether it has ended, without waiting for that."""
@@ -123,6 +132,7 @@ class _ForkOfTests(_Fork):
     """A fork of the tests' own process."""
 
     def _born(self, streams: Sequence[int]) -> int:
+        nursery.import_all()
         begins, beginning = os.pipe()
         process = os.fork()
         if not process:

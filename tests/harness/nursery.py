@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +49,7 @@ class Birth:
     on_terminal: bool
 
 
+@cache
 def import_all() -> None:
     """Do once what every run would do for itself."""
     import dbctl

@@ -18,6 +18,7 @@ from dbctl.runtime import machine
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.files import private
+from tests.harness.forked import of_tests
 from tests.profiles.loading import CANARY, ProfileFile
 
 POSTGRES = 'url = "postgresql://user@host/db"\n'
@@ -214,9 +215,10 @@ def test_a_file_that_somebody_else_put_there_counts_only_where_it_is_named(
     monkeypatch.setattr(machine, "CONTAINER_MARKS", ())  # the tests may run in one
     (workdir / "profiles.toml").write_text('[profiles.p]\nurl = "sqlite:///a.db"\n')
     os.chown(workdir / given, 12345, 12345)
-    result = dbctl("profiles", "list")
+    run = of_tests(dbctl)
+    result = run("profiles", "list")
     assert result.code == 3
     assert "belongs to another user; if you trust it, name it: DBCTL_CONFIG=profiles.toml" in result.err
-    assert dbctl("profiles", "list", "--config", "profiles.toml").code == 0
-    assert dbctl("profiles", "list", env={"DBCTL_CONFIG": "profiles.toml"}).code == 0
+    assert run("profiles", "list", "--config", "profiles.toml").code == 0
+    assert run("profiles", "list", env={"DBCTL_CONFIG": "profiles.toml"}).code == 0
     os.chown(workdir / given, 0, 0)
