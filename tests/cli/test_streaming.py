@@ -260,7 +260,7 @@ def test_a_signal_midway_ends_it_with_what_is_written(
 def test_a_deadline_midway_ends_it_with_what_is_written(asking: Dbctl, watch: Watch) -> None:
     result = asking("sql", slow_rows(watch.database.kind), "-o", "csv", "--deadline", "7")
     assert (result.code, result.err.count("\n")) == (5, 1), str(result)[-1000:]
-    assert 2 <= len(result.lines) < 40
+    assert 2 <= len(result.lines) < 1000  # of which it would have written four a second
     assert result.out.endswith("\n")
 
 
