@@ -18,7 +18,7 @@ from dbctl.work.sessions import unit_of_work
 from tests.faults.killing import PATIENCE, after_statement, killed_after, until
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
-from tests.harness.forked import Forked, forked
+from tests.harness.forked import Forked, forked, of_tests
 from tests.harness.profile import engine_of, profile_of
 from tests.harness.soak import SOAK
 
@@ -86,7 +86,7 @@ def test_a_kill_dash_9_between_two_tables_leaves_no_lock_and_a_further_run_compl
     quick: Forked, database: TestDatabase, created: int
 ) -> None:
     with after_statement(created, lambda _: os.kill(os.getpid(), signal.SIGKILL), CREATE):
-        result = quick(*INIT_TABLES)
+        result = of_tests(quick)(*INIT_TABLES)
     assert (result.code, result.out) == (-signal.SIGKILL, ""), str(result)
     until(lambda: lock_is_free(database), "the lock stays")
     assert found(database) == kept(database, created)
@@ -99,7 +99,7 @@ def test_a_backend_killed_between_two_tables_is_told_in_a_line_and_a_further_run
 ) -> None:
     quick = with_models(dbctl, server_database)
     with killed_after(server_database, created, CREATE):
-        result = quick(*INIT_TABLES)
+        result = of_tests(quick)(*INIT_TABLES)
     assert (result.code, result.out, result.talk.count("\n")) == (4, "", 1), str(result)
     assert result.talk.startswith("dbctl: error: ")
     assert "the connection was lost" in result.talk

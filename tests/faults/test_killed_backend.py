@@ -16,7 +16,7 @@ from tests.faults.units import Units, backend_id, insert, units
 from tests.faults.watching import fill
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
-from tests.harness.forked import Forked, forked
+from tests.harness.forked import Forked, forked, of_tests
 from tests.harness.profile import profile_of
 from tests.harness.result import Result
 from tests.servers.client import Row, rows
@@ -166,7 +166,7 @@ def killed_everywhere(quick: Forked, database: TestDatabase, command: list[str],
     """
     for number in range(1, 50):
         with killed_after(database, number):
-            result = quick(*command)
+            result = of_tests(quick)(*command)
         if result.code == 0:
             return
         assert result.out in {"", shown}, str(result)
@@ -209,7 +209,7 @@ def test_what_was_asked_for_in_vain_is_told_though_the_backend_is_killed_then(
 ) -> None:
     """The ROLLBACK finds no backend any more: that is nothing that anybody has to know."""
     with killed_after(server_database, 2):
-        result = quick("heroes", "show", "Nobody")
+        result = of_tests(quick)("heroes", "show", "Nobody")
     assert result.code == 1, str(result)
     assert result.talk.startswith('dbctl: error: there is no hero "Nobody"')
     assert is_one_line(result), str(result)
