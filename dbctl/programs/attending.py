@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -50,13 +50,14 @@ def attend(turn: Turn, words: Sequence[str], program: str, environment: Mapping[
         OutOfTime: It was not done in time, and has been ended.
         ConnectError: The lock was lost, and the program has been ended.
     """
-    with _signals_handed_on() as hand_to:
+    with _signals_handed_on() as signals:
+        dying = dying_with_parent()  # it is not to run on without its lock
+        signals.program_begins()
         try:
-            dying = dying_with_parent()  # it is not to run on without its lock
             child = subprocess.Popen(words, executable=program, env=environment, preexec_fn=dying)  # noqa: PLW1509
         except OSError as error:
             raise Exited(NOT_RUN, f"{words[0]} can't be run: {error.strerror}") from error
-        hand_to(child)
+        signals.go_to(child)
         code = _waited_for(child, turn, words[0])
     if code:
         raise Exited(code if code > 0 else 128 - code)
@@ -93,32 +94,43 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
+class _HandingOn:
+    """Hands signals on to a program; those that came before it was there it has then."""
+
+    def __init__(self) -> None:
+        self._program: subprocess.Popen[bytes] | None = None
+        self._begins = False
+        self._early: list[int] = []
+
+    def program_begins(self) -> None:
+        """Leave from now on to the terminal what comes from its keys: the program hears that by itself."""
+        self._begins = True
+
+    def go_to(self, program: subprocess.Popen[bytes]) -> None:
+        """Hand on to this program."""
+        self._program = program
+        for number in self._early:
+            program.send_signal(number)
+
+    def __call__(self, number: int, _frame: object) -> None:
+        if self._begins and number in _FROM_KEYS and _on_own_terminal():
+            return
+        if self._program is None:
+            self._early.append(number)
+        elif self._program.poll() is None:
+            self._program.send_signal(number)
+
+
 @contextmanager
-def _signals_handed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
-    """Yield what names the program that signals of the block are handed on to; those that came before are then.
-
-    Those of a terminal's keys it has already, if it was there and that sent them.
-    """
-    children: list[subprocess.Popen[bytes]] = []
-    early: list[int] = []
-
-    def hand_on(number: int, _frame: object) -> None:
-        if not children:
-            early.append(number)
-        elif children[0].poll() is None and not (number in _FROM_KEYS and _on_own_terminal()):
-            children[0].send_signal(number)
-
-    def hand_to(child: subprocess.Popen[bytes]) -> None:
-        children.append(child)
-        for number in early:
-            child.send_signal(number)
-
+def _signals_handed_on() -> Iterator[_HandingOn]:
+    """Yield what the signals of the block are handed on by."""
+    handing_on = _HandingOn()
     before = {number: signal.getsignal(number) for number in (*_FROM_KEYS, signal.SIGTERM, signal.SIGHUP)}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN or number == signal.SIGTERM:
-            signal.signal(number, hand_on)
+            signal.signal(number, handing_on)
     try:
-        yield hand_to
+        yield handing_on
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

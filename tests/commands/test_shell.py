@@ -5,8 +5,11 @@ import os
 import signal
 import sqlite3
 import stat
+import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from tests.commands.test_shell_clients import PATH, Shell, required
 from tests.faults.watching import within
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import of_tests
 
 PASSWORD = "s3cret/of:the@profile"
 PROFILES = """
@@ -241,6 +245,26 @@ def test_it_has_the_terminal_which_is_as_before_when_it_was_ended(clients: Clien
         assert terminal.process.wait(10) == 143, terminal.shown()
         assert terminal.shown().count("heard") == 1
         assert terminal.is_as_before
+
+
+def test_a_key_that_is_pressed_while_it_begins_is_heard_once(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(*words: Any, **how: Any) -> subprocess.Popen[bytes]:
+        child = subprocess.Popen(*words, **how)
+        time.sleep(1)
+        begun.touch()
+        return child
+
+    begun = clients.directory / "begun"
+
+    begins = SimpleNamespace(Popen=slowly, TimeoutExpired=subprocess.TimeoutExpired)
+    monkeypatch.setattr("dbctl.programs.attending.subprocess", begins)
+    clients.add("psql", then=CHATS)
+    with of_tests(clients.dbctl).terminal("shell", "-p", "pg", "--client", "psql") as terminal:
+        assert within(20, lambda: "ready" in terminal.shown())
+        terminal.press("\x03")
+        assert within(5, lambda: "heard" in terminal.shown()), terminal.shown()
+        assert within(5, begun.exists)
+        assert not within(0.5, lambda: terminal.shown().count("heard") > 1)
 
 
 def test_a_window_that_is_closed_ends_it_and_leaves_nothing(clients: Clients) -> None:
