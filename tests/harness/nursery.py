@@ -157,6 +157,7 @@ def main(control: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     import_all()
+    sys.dont_write_bytecode = True  # a test may write a module anew within the second by which Python tells them apart
     gc.collect()
     gc.freeze()
     _Nursery(socket.socket(fileno=control)).serve()

@@ -19,6 +19,9 @@ from dbctl.backends.sessions import SessionsThere, SessionThere, State
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+_ROUNDED = 1.0
+"""Seconds by which two that are told in whole ones, by two questions, may seem to have begun in another order."""
+
 _SESSIONS = "SELECT id, user, host, db, command, time, state, info FROM information_schema.processlist"
 _TRANSACTIONS = """
 SELECT trx_mysql_thread_id, timestampdiff(MICROSECOND, trx_started, now(6)) / 1000000, trx_state
@@ -194,7 +197,7 @@ def _with_suspects(sessions: Sequence[SessionThere]) -> list[SessionThere]:
 
     def suspects(waiting: SessionThere) -> Iterator[int | str]:
         for each in having:
-            if each.id != waiting.id and (each.transaction_seconds or 0) >= (waiting.seconds or 0):
+            if each.id != waiting.id and (each.transaction_seconds or 0) + _ROUNDED >= (waiting.seconds or 0):
                 yield each.id
 
     return [
