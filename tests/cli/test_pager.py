@@ -168,15 +168,18 @@ def test_what_comes_slowly_is_shown_as_it_comes(dbctl: Dbctl) -> None:
     own = with_own_commands(dbctl)
     body = """
 def slow(needed: Profiles) -> Iterator[Found]:
-    import time
+    from pathlib import Path
+    from time import sleep
     for number in range(6):
         yield Found(number)
-        time.sleep(0.6)
+        sleep(0.6)
+        while number == 5 and not Path("seen").exists():
+            sleep(0.1)
 """
     define(own, "slow", body)
     with own.terminal("slow", "-o", "jsonl", env={"DBCTL_PAGER": "less"}) as terminal:
         assert within(30, lambda: '{"answer": 3}' in terminal.shown())
-        assert terminal.process.poll() is None
+        (own.cwd / "seen").touch()
         code, out, _ = terminal.run([], 30)
     assert code == 0
     assert out.count("answer") == 6

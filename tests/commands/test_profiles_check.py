@@ -1,13 +1,12 @@
 """`dbctl profiles check`."""
 
-import socket
-
 import pytest
 
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.files import private
 from tests.harness.forked import Forked
+from tests.servers.system import free_port
 
 RIGHT = '[profiles.pg]\nurl = "postgresql://app:s3cret@h/app"\n'
 WRONG = '[profiles.wrong]\nurl = "mysql://h/d"\nworkers = 0\nworkerz = 2\n[profiles.oracle]\nurl = "oracle://h/d"\n'
@@ -66,8 +65,7 @@ def test_without_a_file_the_one_that_is_taken_is_checked(bare: Dbctl) -> None:
 @pytest.fixture
 def refused() -> str:
     """A port of this machine on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
+    return str(free_port())
 
 
 def test_each_can_be_connected_to(server_database: TestDatabase, dbctl: Dbctl, refused: str) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from tests.databases.conftest import Place
 from tests.faults.watching import within
 from tests.harness.cli import Dbctl
 from tests.migrations.service import Service
+from tests.servers.system import free_port
 
 MANY = 4
 
@@ -167,9 +167,7 @@ def test_ctrl_c_while_another_run_is_at_it(server_place: Place, service: Writing
 
 
 def test_a_server_that_is_not_there_is_waited_for_so_long(dbctl: Dbctl) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    result = dbctl("--url", f"postgresql://app@127.0.0.1:{port}/app", "setup", "--wait", "1")
+    result = dbctl("--url", f"postgresql://app@127.0.0.1:{free_port()}/app", "setup", "--wait", "1")
     assert (result.code, result.out) == (5, ""), str(result)
     assert "waited 1 s in vain" in result.err
 

@@ -19,6 +19,7 @@ from tests.harness.forked import Forked, Run, forked
 from tests.harness.result import Result
 from tests.harness.soak import dose
 from tests.migrations.service import Service
+from tests.servers.system import free_port
 
 SOON = 1.5
 """Seconds: the second that it may take, and what a busy machine adds."""
@@ -184,9 +185,7 @@ def test_no_command_is_left_out_of_that() -> None:
 def test_a_signal_ends_the_wait_for_a_server_that_is_not_there(
     quick: Forked, scheme: str, number: int, code: int
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with_profile(quick, scheme, port)
+    with_profile(quick, scheme, free_port())
     for result in signalled(quick, WAITING, number, has_talked):
         assert (result.code, result.out) == (code, "")
         said, last = result.err.splitlines(keepends=True)
