@@ -178,7 +178,7 @@ def slow(needed: Profiles) -> Iterator[Found]:
 """
     define(own, "slow", body)
     with own.terminal("slow", "-o", "jsonl", env={"DBCTL_PAGER": "less"}) as terminal:
-        assert within(30, lambda: '{"answer": 3}' in terminal.shown())
+        assert within(30, lambda: '{"answer": 3}' in terminal.shown()), terminal.shown()
         (own.cwd / "seen").touch()
         code, out, _ = terminal.run([], 30)
     assert code == 0

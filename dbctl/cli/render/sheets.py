@@ -23,7 +23,7 @@ MOST: int = 1000
 """Rows of a batch, at most."""
 
 _AT_ONCE = 10
-"""Rows after which is looked at the clock."""
+"""Rows after which is looked at the clock; where it is not known yet how soon they come, after each."""
 
 _SLOW = 0.1
 """Seconds after which a batch is handed on with what it has: what is there is to be seen."""
@@ -208,8 +208,9 @@ def _batched(values: Iterable[Any]) -> Iterator[list[Any]]:
         began = time.monotonic()
         batch: list[Any] = []
         slow = False
+        at_once = _AT_ONCE if size > _AT_ONCE else 1
         while len(batch) < size and not slow:
-            some = list(islice(rows, min(_AT_ONCE, size - len(batch))))
+            some = list(islice(rows, min(at_once, size - len(batch))))
             if not some:
                 break
             batch += some
