@@ -81,6 +81,7 @@ class Stored:
     format: str
     jobs: int = 1
     tool: Version = ()
+    owners: bool = True
 
 
 class RowCounter(Protocol):
@@ -98,6 +99,8 @@ class Backups:
     title: ClassVar[str]
     backup_by_tool: ClassVar[bool] = True
     """Whether a tool writes and reads backups."""
+    backup_kinds: ClassVar[Sequence[str]] = ()
+    """What servers that are spoken to in this way call themselves, where there are several."""
     backup_format: ClassVar[str] = ""
     """What a backup's file is."""
     backup_options: ClassVar[Mapping[str, Any]] = {}
@@ -175,6 +178,21 @@ class Backups:
     def with_properties(self, name: str, found: Mapping[str, Any], *, owner: bool) -> tuple[str, Sequence[str]]:
         """Return the statement that creates such a database, and those that give it all else once it has its rows."""
         raise Unsupported(f"{self.title} has no server")
+
+    def swap(self, connection: Connection, new: str, name: str, old: str | None, *, force: bool) -> bool:
+        """Give a new database the name of another one, which gets a name for old ones.
+
+        Args:
+            connection: A connection to the server, on which each statement commits.
+            new: The new database.
+            name: The name that it gets.
+            old: The name that the one gets which has it; None where none has.
+            force: Whether other sessions on that one are ended.
+
+        Returns:
+            Whether nothing has the new one's first name any more.
+        """
+        raise Unsupported(f"{self.title} can't give a database another name")
 
     def databases_like(self, connection: Connection, beginning: str) -> Sequence[str]:
         """Return the names of databases that begin so."""

@@ -107,14 +107,23 @@ def publish(pairs: list[tuple[Path, Path]]) -> None:
         if isinstance(error, FileExistsError):
             refuse_existing(pairs[len(done)][1])
         raise
-    with suppress(OSError):
-        sync(pairs[0][1].parent)
+    sync_directory(pairs[0][1].parent)
 
 
 def sync(path: Path) -> None:
     """Have the disk hold what a file, or a directory with all its files, has."""
     for one in [*path.iterdir(), path] if path.is_dir() else [path]:
         descriptor = os.open(one, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Have the disk hold which names a directory has; where it can't be synced, nobody can."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
         finally:

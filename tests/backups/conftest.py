@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tests.backups.schemas import SCHEMAS
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked
+from tests.servers.client import rows
 from tests.servers.system import UNSTABLE
 
 _UNPACKED = {"usr/lib/postgresql/*/bin": ("pg_dump", "pg_restore", "pg_dumpall"), "usr/bin": ("mysqldump", "mysql")}
@@ -32,7 +34,7 @@ class Shop:
     @property
     def rows(self) -> dict[str, int]:
         """How many rows each of its tables has."""
-        return {name: self.execute(f"SELECT count(*) FROM {name}")[0][0] for name in self.tables}
+        return {name: self.database.execute(f"SELECT count(*) FROM {name}")[0][0] for name in self.tables}
 
     @property
     def tables(self) -> list[str]:
@@ -41,8 +43,11 @@ class Shop:
 
     def execute(self, sql: str, database: str | None = None) -> list[Any]:
         """Run a statement, in another database of the same server where one is named."""
-        name = str(self.dbctl.cwd / database) if database and not self.database.server else database
-        return replace(self.database, name=name or self.database.name).execute(sql)
+        server, place = self.database.server, database or self.database.name
+        if server is None:
+            return replace(self.database, name=str(Path(self.database.name).parent / place)).execute(sql)
+        with closing(server.connect(database=place, autocommit=True)) as connection:  # as the superuser
+            return rows(connection, sql, ())
 
     def contents(self, database: str | None = None) -> dict[str, list[Any]]:
         """Return all rows of all tables and views, and what the schema's own questions answer."""
@@ -80,6 +85,8 @@ def _shop(dbctl: Dbctl, database: TestDatabase, tools: str) -> Shop:
         home = home.with_env(ADMIN_PASSWORD=server.password)
     toml = f'default = "{database.profile}"\n\n{database.toml}\n{admin}'
     (dbctl.cwd / "profiles.toml").write_text(toml, encoding="utf-8")
+    if server and server.dialect == "mysql":  # the definer of a view has to see what it shows, wherever it is
+        server.execute(f"GRANT ALL ON `{database.name}%`.* TO {server.app_user}")
     for statement in SCHEMAS[database.kind].statements:
         database.execute(statement)
     return Shop(home, database)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dbctl.backends.backups import Extent, Start, Stored, Tool, Version, fitting, refuse_tool, tools_called, version_in
 from dbctl.backends.mysql.clients import told_by_file
 from dbctl.backends.mysql.databases import MySQLDatabases
+from dbctl.backends.mysql.moving import move
 from dbctl.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def _version(text: str, *, mariadb: bool) -> Version | None:
 class MySQLBackups(MySQLDatabases):
     """How MySQL and MariaDB are backed up."""
 
+    backup_kinds = ("MySQL", "MariaDB")
     backup_format = "sql"
     backup_options = {"isolation_level": "AUTOCOMMIT"}
     backup_ending = ".sql"
@@ -165,6 +167,14 @@ class MySQLBackups(MySQLDatabases):
         named = {"CHARACTER SET": "encoding", "COLLATE": "collate"}
         parts = [f"{word} {self.text_literal(found[key])}" for word, key in named.items() if key in found]
         return " ".join([create, *parts]), ()
+
+    def swap(self, connection: Connection, new: str, name: str, old: str | None, *, force: bool) -> bool:
+        """Move the tables of both in one statement, and make anew what has no other way to move."""
+        if old is not None and force:
+            for user in self.users_of(connection, name):
+                connection.exec_driver_sql(f"KILL {user.session}")
+        move(connection, self.identifier, new, name, old)
+        return False
 
     def databases_like(self, connection: Connection, beginning: str) -> Sequence[str]:
         """Ask for those that this role may see."""

@@ -97,6 +97,7 @@ class PostgreSQLBackups(PostgreSQLDatabases):
         quoted = name.replace("\\", "\\\\").replace("'", "\\'")
         words = ["--no-password", "--exit-on-error", f"--dbname=dbname='{quoted}'"]
         words += [f"--jobs={stored.jobs}"] if stored.jobs > 1 else []
+        words += [] if stored.owners else ["--no-owner", "--no-privileges"]
         return Start(tool, [*words, str(source)], self.client_environment(directory), writes_itself=True)
 
     def properties(self, connection: Connection) -> Mapping[str, Any]:
@@ -136,6 +137,17 @@ class PostgreSQLBackups(PostgreSQLDatabases):
         if "owner" in found:
             statements.append(f"ALTER DATABASE {database} OWNER TO {self.identifier(found['owner'])}")
         return statements
+
+    def swap(self, connection: Connection, new: str, name: str, old: str | None, *, force: bool) -> bool:
+        """Have one transaction do both, which several statements in one message are."""
+        statements = [f"ALTER DATABASE {self.identifier(new)} RENAME TO {self.identifier(name)}"]
+        if old is not None:
+            statements.insert(0, f"ALTER DATABASE {self.identifier(name)} RENAME TO {self.identifier(old)}")
+            if force:
+                for user in self.users_of(connection, name):
+                    connection.exec_driver_sql(f"SELECT pg_terminate_backend({user.session})")
+        connection.exec_driver_sql("; ".join(statements))
+        return True
 
     def databases_like(self, connection: Connection, beginning: str) -> Sequence[str]:
         """Ask the catalogue."""

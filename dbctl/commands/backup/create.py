@@ -63,11 +63,12 @@ def create(
     from dbctl.backends.backups import Extent
     from dbctl.backups import creating
     from dbctl.backups.keeping import Rules
+    from dbctl.backups.writing import Wish
 
     if schema_only and data_only:
         raise UsageError("--schema-only and --data-only leave nothing to be written", "give one of them")
     extent = Extent(schema=not data_only, data=not schema_only, without_rows=exclude_data or (), jobs=jobs)
-    wish = creating.Wish(extent, compress, Rules(keep, keep_weekly, keep_monthly))
+    wish = Wish(extent, compress, Rules(keep, keep_weekly, keep_monthly))
     if target == "-":
         if os.isatty(1):
             raise UsageError("a terminal is no place for a backup", "lead it into a pipe or a file")

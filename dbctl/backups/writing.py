@@ -1,0 +1,222 @@
+"""Writing one backup: the tool, or the copying, at one moment of the database, and what is known of it then."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from dbctl.backends.backups import Extent, Start
+from dbctl.backups import files
+from dbctl.backups.keeping import Rules
+from dbctl.backups.manifest import Manifest, Table, now
+from dbctl.backups.running import tool_at_work
+from dbctl.connections.watching import raise_if_ended
+from dbctl.errors import UsageError
+from dbctl.runtime.private import private_directory
+from dbctl.runtime.waits import started
+from dbctl.work.progress import report
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from dbctl.backends.base import Backend
+    from dbctl.connections.connector import Connector
+
+_LOOK = 0.2
+"""Seconds between two looks at how much a tool has written."""
+
+_STORING = {"table", "partitioned table", "materialized view"}
+"""The kinds of relations whose rows are counted."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of a backup.
+
+    Args:
+        extent: What of the database.
+        compression: gzip, zstd or none; of what the tool compresses by itself it says nothing.
+        rules: Which of the older ones are kept; in a directory alone.
+    """
+
+    extent: Extent = field(default_factory=Extent)
+    compression: str = "gzip"
+    rules: Rules = field(default_factory=Rules)
+
+
+def tell_bytes(done: int, message: str = "backup") -> None:
+    """Report how many bytes there are by now; raise where the work was ended."""
+    raise_if_ended()
+    report(done, None, "bytes", message)
+
+
+@contextmanager
+def writing(connector: Connector[Engine], wish: Wish) -> Iterator[Writer]:
+    """Connect, hold a moment of the database for the block, and have what writes it."""
+    with (
+        private_directory() as directory,
+        connector.engine.connect().execution_options(**connector.backend.backup_options) as connection,
+    ):
+        yield Writer(connector.backend, connection, wish, directory)
+
+
+class Writer:
+    """Writes one backup, and knows what is in it then."""
+
+    def __init__(self, backend: Backend, connection: Connection, wish: Wish, directory: Path) -> None:
+        self._backend, self._connection, self._wish, self._directory = backend, connection, wish, directory
+        self._began = time.monotonic()
+        if wish.extent.jobs > 1 and not backend.backup_jobs:
+            raise UsageError(f"{backend.title}'s own tool writes one table at a time", "leave --jobs out")
+        self._identity = backend.identity(connection)
+        self._properties = dict(backend.properties(connection))
+        self._name = backend.hold_snapshot(connection)
+        self._snapshot = now()
+        self._relations = [one for one in backend.inventory(connection, None) if one.kind in _STORING]
+        self._tool: Start | None = None
+        self._rows: dict[tuple[str | None, str], int] = {}
+        self.summed: tuple[int, str] | None = None
+
+    @property
+    def ending(self) -> str:
+        """What the file's name ends with."""
+        if self._wish.extent.jobs > 1:
+            return ".dir"
+        return self._backend.backup_ending + files.COMPRESSIONS[self._compression]
+
+    @property
+    def _compression(self) -> str:
+        return "none" if self._backend.backup_compressed else self._wish.compression
+
+    def write(self, made: Path) -> None:
+        """Write it to a path, and count its rows."""
+        if self._compression != "none" or self._backend.row_counter():
+            made.touch(mode=0o600)
+            with made.open("wb") as file:
+                self.pour(file)
+            return
+        start = self._start(made)
+        if start is None:
+            self._copy(made)
+            return
+        with tool_at_work(self._backend, start) as child:
+            counted = started(self._count)
+            while not _has_ended(child):
+                tell_bytes(_size_of(made))
+                if counted.done():
+                    counted.result()
+        counted.result()
+        _close_to_others(made)
+
+    def pour(self, file: BinaryIO) -> None:
+        """Write it to an open file, and count its rows."""
+        sink = files.Sink(file, self._compression)
+        counter = self._backend.row_counter()
+        start = self._start(None)
+        if start is None:
+            copy = self._directory / "copy"
+            self._copy(copy)
+            with copy.open("rb") as plain:
+                for chunk in files.chunks(plain):
+                    sink.write(chunk)
+                    tell_bytes(sink.size)
+        else:
+            counted = None if counter else started(self._count)
+            with tool_at_work(self._backend, start, stdout=subprocess.PIPE) as child:
+                assert child.stdout
+                for chunk in files.chunks(child.stdout):
+                    sink.write(chunk)
+                    if counter:
+                        counter.feed(chunk)
+                    tell_bytes(sink.size)
+            if counted:
+                counted.result()
+        if counter:
+            self._rows = {(one.schema, one.name): counter.rows.get(one.name, 0) for one in self._relations}
+        self.summed = sink.close()
+        file.flush()
+
+    def _start(self, target: Path | None) -> Start | None:
+        if not self._backend.backup_by_tool:
+            return None
+        self._tool = self._backend.dumping(self._connection, self._wish.extent, self._directory, target, self._name)
+        return self._tool
+
+    def _copy(self, target: Path) -> None:
+        """Copy the database, and count in the copy what it has."""
+        if not (self._wish.extent.data and self._wish.extent.schema) or self._wish.extent.without_rows:
+            raise UsageError(f"{self._backend.title} is copied as a whole", "leave out what would leave out a part")
+        target.touch(mode=0o600)
+
+        def tell(done: int, total: int) -> None:
+            raise_if_ended()
+            report(done, total, "pages", "backup")
+
+        self._backend.copy_database(self._connection, target, tell)
+        self._count()
+
+    def _count(self) -> None:
+        from sqlalchemy import func, select, table
+
+        for one in self._relations:
+            raise_if_ended()
+            if self._wish.extent.counts(one.schema, one.name):
+                place = table(one.name, schema=one.schema)
+                rows = self._connection.scalar(select(func.count()).select_from(place))
+                self._rows[one.schema, one.name] = rows or 0
+
+    def manifest(self, size: int, sha256: str) -> Manifest:
+        """Return the manifest of what was written."""
+        backend, extent = self._backend, self._wish.extent
+        without = [f"the rows of {name}" for name in extent.without_rows]
+        compression = None if self._compression == "none" else self._compression
+        return Manifest(
+            profile=backend.profile.name,
+            database=Path(backend.profile.database or "").name,
+            server=backend.server_title(self._connection),
+            version=self._identity.version,
+            numbers=list(backend.server_version(self._connection)),
+            tool=str(self._tool.tool) if self._tool else f"SQLite's backup API {self._identity.version}",
+            tool_numbers=list(self._tool.tool.version) if self._tool else [],
+            format="directory" if extent.jobs > 1 else backend.backup_format,
+            compression=compression,
+            snapshot=self._snapshot,
+            seconds=round(time.monotonic() - self._began, 3),
+            contents="all" if extent.data and extent.schema else "schema" if extent.schema else "data",
+            bytes=size,
+            sha256=sha256,
+            tables=[Table(one.schema, one.name, self._rows_of(one)) for one in self._relations],
+            properties=self._properties,
+            lacks=[*backend.backup_lacks, *without],
+        )
+
+    def _rows_of(self, one: Any) -> int | None:
+        counts = self._wish.extent.counts(one.schema, one.name)
+        return self._rows.get((one.schema, one.name)) if counts else None
+
+
+def _has_ended(child: subprocess.Popen[bytes]) -> bool:
+    try:
+        child.wait(_LOOK)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return sum(one.stat().st_size for one in path.iterdir()) if path.is_dir() else path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _close_to_others(made: Path) -> None:
+    """Give a backup that a tool has written to its owner alone."""
+    for one in made.iterdir() if made.is_dir() else ():
+        one.chmod(0o600)
+    made.chmod(0o700 if made.is_dir() else 0o600)
