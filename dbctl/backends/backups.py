@@ -217,7 +217,7 @@ def tools_called(
         elsewhere: Patterns of directories that PATH does not have.
         version_of: Returns a version of what `--version` says; None where it is another program.
     """
-    listed = [place for place in os.environ.get("PATH", os.defpath).split(os.pathsep) if place]
+    listed = [place for place in os.get_exec_path() if place]
     others = [str(place) for pattern in elsewhere for place in sorted(Path("/").glob(pattern.lstrip("/")))]
     seen = set()
     for name in names:

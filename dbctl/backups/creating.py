@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,7 @@ class Made:
     tables: int
     rows: int
     seconds: float
-    sha256: str
+    sha256: str = field(metadata={"table": False})
     removed: Sequence[str] = ()
 
 

@@ -10,6 +10,7 @@ from dbctl.connections.connector import Connector
 from dbctl.errors import UsageError
 
 PLACE = 1
+PAGE = "backup"
 
 
 def create(
@@ -56,7 +57,7 @@ def create(
     Examples:
         $ dbctl backup create before-release.dump
         $ dbctl -p prod backup create /backups/ --keep 7 --keep-weekly 4 --keep-monthly 12 --lock backup
-        $ dbctl -p prod backup create - --manifest shop.json | age -r age1… > shop.dump.age
+        $ dbctl -p prod backup create - --manifest shop.json > shop.dump
     """
     import os
 

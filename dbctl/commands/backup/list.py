@@ -10,6 +10,7 @@ from dbctl.backups.listing import Listed, list_backups, seconds_of
 from dbctl.profiles.discovery import Profiles
 
 PLACE = 2
+PAGE = "backup"
 
 
 def list_(

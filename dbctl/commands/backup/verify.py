@@ -10,6 +10,7 @@ from dbctl.databases.places import Place
 from dbctl.errors import UsageError
 
 PLACE = 3
+PAGE = "backup"
 
 
 def verify(
@@ -36,7 +37,7 @@ def verify(
 
     Examples:
         $ dbctl backup verify shop.dump
-        $ dbctl backup verify /backups --on staging --query "SELECT count(*) > 1000 FROM hero" --expect True
+        $ dbctl backup verify /backups --on staging --query "SELECT name FROM team WHERE id = 1" --expect Preventers
     """
     from dbctl.backups import verifying
 
