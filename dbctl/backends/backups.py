@@ -130,6 +130,10 @@ class Backups:
         """
         raise Unsupported(f"{self.title} is backed up by a tool")
 
+    def stored(self, connection: Connection) -> Sequence[Relation]:
+        """Return the tables, and what else has rows that a backup has; without their sizes, which take longer."""
+        raise Unsupported(f"{self.title} can't be backed up")
+
     def hold_snapshot(self, connection: Connection) -> str | None:
         """Hold one moment of the database in the connection's transaction, and return its name for the tool.
 
@@ -198,7 +202,7 @@ class Backups:
         """Return the names of databases that begin so."""
         raise Unsupported(f"{self.title} has no server")
 
-    def broken_references(self, connection: Connection, relations: Sequence[Relation]) -> Iterable[str]:
+    def broken_references(self, connection: Connection) -> Iterable[str]:
         """Yield what refers to rows that are not there, each as a sentence part, where loading does not check that."""
         return ()
 

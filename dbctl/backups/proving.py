@@ -104,21 +104,15 @@ def findings(manifest: Manifest, connection: Connection, backend: Backend) -> It
     """
     from sqlalchemy import func, select, table
 
-    relations = backend.inventory(connection, None)
-    there = {(one.schema, one.name) for one in relations}
+    there = {(one.schema, one.name) for one in backend.stored(connection)}
     for one in manifest.tables:
         raise_if_ended()
-        if not _has(there, one.schema, one.table):
+        if (one.schema, one.table) not in there:
             yield f"{one.called}: it is not there"
         elif one.rows is not None:
-            place = table(one.table, schema=one.schema if (one.schema, one.table) in there else None)
+            place = table(one.table, schema=one.schema)
             rows = connection.scalar(select(func.count()).select_from(place))
             if rows != one.rows:
                 yield f"{one.called}: {rows} rows, and {one.rows} were backed up"
     yield from backend.broken_parts(connection)
-    yield from backend.broken_references(connection, relations)
-
-
-def _has(there: set[tuple[str | None, str]], schema: str | None, name: str) -> bool:
-    """Tell whether a table is there; MySQL's schema is the database itself, which has another name now."""
-    return (schema, name) in there or name in {other for _, other in there}
+    yield from backend.broken_references(connection)

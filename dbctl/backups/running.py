@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -45,12 +44,11 @@ def tool_at_work(
         ConnectError: It has lost its connection.
         ConfigError: It can't be run.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in backend.client_variables}
     try:
         child = subprocess.Popen(
             [start.tool.name, *start.words],
             executable=start.tool.path,
-            env={**environment, **start.environment, "LC_ALL": "C.UTF-8"},
+            env={**backend.inherited(), **start.environment, "LC_ALL": "C.UTF-8"},
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -16,12 +16,14 @@ from dbctl.backups.keeping import Rules
 from dbctl.backups.manifest import Manifest, Table, now
 from dbctl.backups.running import tool_at_work
 from dbctl.connections.watching import raise_if_ended
-from dbctl.errors import UsageError
+from dbctl.errors import UsageError, WorkRefused
 from dbctl.runtime.private import private_directory
-from dbctl.runtime.waits import started
+from dbctl.runtime.waits import result_of, started
 from dbctl.work.progress import report
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from sqlalchemy import Connection, Engine
 
     from dbctl.backends.base import Backend
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
 
 _LOOK = 0.2
 """Seconds between two looks at how much a tool has written."""
-
-_STORING = {"table", "partitioned table", "materialized view"}
-"""The kinds of relations whose rows are counted."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Writer:
         self._properties = dict(backend.properties(connection))
         self._name = backend.hold_snapshot(connection)
         self._snapshot = now()
-        self._relations = [one for one in backend.inventory(connection, None) if one.kind in _STORING]
+        self._relations = backend.stored(connection)
         self._tool: Start | None = None
         self._rows: dict[tuple[str | None, str], int] = {}
         self.summed: tuple[int, str] | None = None
@@ -104,13 +103,11 @@ class Writer:
         if start is None:
             self._copy(made)
             return
-        with tool_at_work(self._backend, start) as child:
-            counted = started(self._count)
+        with self._counting() as counted, tool_at_work(self._backend, start) as child:
             while not _has_ended(child):
                 tell_bytes(_size_of(made))
                 if counted.done():
                     counted.result()
-        counted.result()
         _close_to_others(made)
 
     def pour(self, file: BinaryIO) -> None:
@@ -126,16 +123,14 @@ class Writer:
                     sink.write(chunk)
                     tell_bytes(sink.size)
         else:
-            counted = None if counter else started(self._count)
-            with tool_at_work(self._backend, start, stdout=subprocess.PIPE) as child:
+            counting = nullcontext() if counter else self._counting()
+            with counting, tool_at_work(self._backend, start, stdout=subprocess.PIPE) as child:
                 assert child.stdout
                 for chunk in files.chunks(child.stdout):
                     sink.write(chunk)
                     if counter:
                         counter.feed(chunk)
                     tell_bytes(sink.size)
-            if counted:
-                counted.result()
         if counter:
             self._rows = {(one.schema, one.name): counter.rows.get(one.name, 0) for one in self._relations}
         self.summed = sink.close()
@@ -159,6 +154,18 @@ class Writer:
 
         self._backend.copy_database(self._connection, target, tell)
         self._count()
+
+    @contextmanager
+    def _counting(self) -> Iterator[Future[None]]:
+        """Count beside the block, in the snapshot; where that fails the snapshot is gone, and the tool fails for it."""
+        counted = started(self._count)
+        try:
+            yield counted
+        except WorkRefused:
+            if counted.done():
+                counted.result()
+            raise
+        result_of(counted)
 
     def _count(self) -> None:
         from sqlalchemy import func, select, table

@@ -42,11 +42,12 @@ class Shop:
         return SCHEMAS[self.database.kind].tables
 
     def execute(self, sql: str, database: str | None = None) -> list[Any]:
-        """Run a statement, in another database of the same server where one is named."""
-        server, place = self.database.server, database or self.database.name
-        if server is None:
-            return replace(self.database, name=str(Path(self.database.name).parent / place)).execute(sql)
-        with closing(server.connect(database=place, autocommit=True)) as connection:  # as the superuser
+        """Run a statement, as the superuser where another database of the same server is named."""
+        if database is None:
+            return self.database.execute(sql)
+        if (server := self.database.server) is None:
+            return replace(self.database, name=str(Path(self.database.name).parent / database)).execute(sql)
+        with closing(server.connect(database=database, autocommit=True)) as connection:  # as the superuser
             return rows(connection, sql, ())
 
     def contents(self, database: str | None = None) -> dict[str, list[Any]]:

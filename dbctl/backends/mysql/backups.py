@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dbctl.backends.backups import Extent, Start, Stored, Tool, Version, fitting, refuse_tool, tools_called, version_in
+from dbctl.backends.inventory import Relation
 from dbctl.backends.mysql.clients import told_by_file
 from dbctl.backends.mysql.databases import MySQLDatabases
 from dbctl.backends.mysql.moving import move
@@ -19,8 +20,6 @@ from dbctl.errors import Unsupported
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-    from dbctl.backends.inventory import Relation
 
 _log = logging.getLogger("dbctl")
 
@@ -99,6 +98,14 @@ class MySQLBackups(MySQLDatabases):
     def server_version(self, connection: Connection) -> Version:
         """Return the two numbers by which its features come."""
         return tuple(map(int, (connection.dialect.server_version_info or (0, 0))[:2]))
+
+    def stored(self, connection: Connection) -> Sequence[Relation]:
+        """Ask for the database's own tables."""
+        query = (
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = database()"
+            " AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name"
+        )
+        return [Relation(None, name, "table") for name in connection.exec_driver_sql(query).scalars()]
 
     def row_counter(self) -> DumpedRows:
         """Count in what is written: nobody else sees the moment that the tool sees."""
@@ -184,7 +191,7 @@ class MySQLBackups(MySQLDatabases):
         )
         return list(connection.exec_driver_sql(query, {"beginning": beginning}).scalars())
 
-    def broken_references(self, connection: Connection, relations: Sequence[Relation]) -> Iterable[str]:
+    def broken_references(self, connection: Connection) -> Iterable[str]:
         """Look for rows without the one that they refer to: loading has the checks off."""
         for key, table, schema, other, columns, referred in connection.exec_driver_sql(_FOREIGN).all():
             pairs = list(zip(columns.split("\n"), referred.split("\n"), strict=True))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.backups import Extent, Start, Stored, Tool, Version, fitting, refuse_tool, tools_called, version_in
+from dbctl.backends.inventory import Relation
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
 
 if TYPE_CHECKING:
@@ -38,6 +39,15 @@ SELECT json_build_object(
 FROM pg_database d WHERE d.datname = current_database()
 """
 
+# What belongs to an extension is made by that.
+_STORED = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                  AND d.deptype = 'e')
+ORDER BY 1, 2
+"""
+
 _LISTS = {"datestyle", "search_path", "local_preload_libraries", "session_preload_libraries", "temp_tablespaces"}
 """Settings that are lists of names: the server has them quoted as they are to be said."""
 
@@ -60,6 +70,10 @@ class PostgreSQLBackups(PostgreSQLDatabases):
     def server_version(self, connection: Connection) -> Version:
         """Return the major number: a tool of the same one reads all that there is."""
         return tuple(map(int, connection.dialect.server_version_info or (0,)))[:1]
+
+    def stored(self, connection: Connection) -> Sequence[Relation]:
+        """Ask the catalogue alone, which nobody's lock on a table keeps waiting."""
+        return [Relation(schema, name, "table") for schema, name in connection.exec_driver_sql(_STORED).all()]
 
     def hold_snapshot(self, connection: Connection) -> str:
         """Export the transaction's snapshot, which is there as long as the transaction is."""

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.backups import Version
 from dbctl.backends.base import Backend
+from dbctl.backends.inventory import Relation
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-    from dbctl.backends.inventory import Relation
 
 _PAGES = 2048
 """Pages that are copied at a stretch."""
@@ -42,7 +41,15 @@ class SQLiteBackups(Backend):
             source.backup(copy, pages=_PAGES, progress=lambda _, left, total: tell(total - left, total))
             copy.execute("PRAGMA journal_mode = DELETE")  # what is in a log beside it would not be in the file
 
-    def broken_references(self, connection: Connection, relations: Sequence[Relation]) -> Iterable[str]:
+    def stored(self, connection: Connection) -> Sequence[Relation]:
+        """Look into the schema table; a virtual table's rows are in tables of their own."""
+        query = (
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+        )
+        return [Relation(None, name, "table") for name in connection.exec_driver_sql(query).scalars()]
+
+    def broken_references(self, connection: Connection) -> Iterable[str]:
         """Ask for rows that refer to none."""
         for table, rowid, other, _ in connection.exec_driver_sql("PRAGMA foreign_key_check").all():
             yield f"{table}: row {rowid} refers to none in {other}"

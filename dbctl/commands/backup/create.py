@@ -57,7 +57,7 @@ def create(
     Examples:
         $ dbctl backup create before-release.dump
         $ dbctl -p prod backup create /backups/ --keep 7 --keep-weekly 4 --keep-monthly 12 --lock backup
-        $ dbctl -p prod backup create - --manifest shop.json > shop.dump
+        $ dbctl -p prod backup create schema.dump --schema-only
     """
     import os
 
