@@ -158,6 +158,19 @@ class Backups:
         """
         raise Unsupported(f"{self.title} can't be backed up")
 
+    def dumping_globals(self, connection: Connection, directory: Path, target: Path) -> Start:
+        """Return how what belongs to the whole server, and not to the database, is written as SQL.
+
+        Args:
+            connection: A connection to it.
+            directory: Where files may be made that nobody else can read.
+            target: The file.
+
+        Raises:
+            Unsupported: The database's tools don't write that.
+        """
+        raise Unsupported(f"{self.title}: no tool writes its users by themselves", "leave --globals out")
+
     def row_counter(self) -> RowCounter | None:
         """Return what counts the rows in what the tool writes; None where they are counted in the snapshot."""
         return None

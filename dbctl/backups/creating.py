@@ -69,6 +69,10 @@ def create(connector: Connector[Engine], target: Path, wish: Wish | None = None)
         made = work / "backup"
         writer.write(made)
         files.sync(made)
+        others = [(work / "globals", files.GLOBALS)] if wish.with_globals else []
+        for made_globals, _ in others:
+            writer.write_globals(made_globals)
+            files.sync(made_globals)
         size, sha256 = writer.summed or files.digest(made, lambda done: tell_bytes(done, "reading it back"))
         manifest = writer.manifest(size, sha256)
         path = files.name_for(manifest, directory, writer.ending) if directory else target
@@ -79,7 +83,8 @@ def create(connector: Connector[Engine], target: Path, wish: Wish | None = None)
         raise_if_ended()
         files.refuse_existing(path)
         beside(path).unlink(missing_ok=True)  # a killed run's, whose backup never came to be
-        files.publish([(noted, beside(path)), (made, path)])
+        roles = [(one, path.with_name(path.name + ending)) for one, ending in others]
+        files.publish([*roles, (noted, beside(path)), (made, path)])
     result = _made(path.name if directory else str(path), manifest)
     if directory:
         result = replace(result, removed=keeping.remove_superseded(directory, manifest, wish.rules))
@@ -99,8 +104,8 @@ def pour(connector: Connector[Engine], descriptor: int, manifest: Path | None, w
         OutputLost: Who reads has left, and does not have all of it.
     """
     wish = wish or Wish()
-    if wish.rules.say_something or wish.extent.jobs > 1:
-        raise UsageError("a pipe keeps no older backups, and has no room for several jobs", "name a directory")
+    if wish.rules.say_something or wish.extent.jobs > 1 or wish.with_globals:
+        raise UsageError("a pipe keeps no older backups, and has room for one file from one job", "name a directory")
     if manifest:
         files.refuse_existing(manifest)
     with writing(connector, wish) as writer:

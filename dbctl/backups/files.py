@@ -28,6 +28,9 @@ _CHUNK = 1024 * 1024
 _LEVEL = 6
 """zlib's level, which is gzip's own."""
 
+GLOBALS = ".globals.sql"
+"""What the name of a server's roles ends with, behind the whole name of the backup."""
+
 COMPRESSIONS = {"gzip": ".gz", "zstd": ".zst", "none": ""}
 """How a file can be compressed, and what its name ends with then."""
 

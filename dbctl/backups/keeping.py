@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dbctl.backups.files import GLOBALS
 from dbctl.backups.manifest import ENDING, Manifest, read
 from dbctl.errors import CheckFailed
 
@@ -97,6 +98,7 @@ def remove_superseded(directory: Path, manifest: Manifest, rules: Rules) -> Sequ
             shutil.rmtree(one.path)
         else:
             one.path.unlink()
+        one.path.with_name(one.path.name + GLOBALS).unlink(missing_ok=True)
         one.path.with_name(one.path.name + ENDING).unlink()
         removed.append(one.path.name)
     return removed

@@ -16,9 +16,9 @@ from dbctl.backups.keeping import Rules
 from dbctl.backups.manifest import Manifest, Table, now
 from dbctl.backups.running import tool_at_work
 from dbctl.connections.watching import raise_if_ended
-from dbctl.errors import UsageError, WorkRefused
+from dbctl.errors import DbctlError, UsageError
 from dbctl.runtime.private import private_directory
-from dbctl.runtime.waits import result_of, started
+from dbctl.runtime.waits import is_done, result_of, started
 from dbctl.work.progress import report
 
 if TYPE_CHECKING:
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
     from dbctl.backends.base import Backend
     from dbctl.connections.connector import Connector
+
+_GLOBALS = {"roles", "tablespaces"}
+"""What a backup does not lack that has those."""
+
+_TO_CANCEL = 5.0
+"""Seconds that a server has to end the counting."""
 
 _LOOK = 0.2
 """Seconds between two looks at how much a tool has written."""
@@ -40,11 +46,13 @@ class Wish:
     Args:
         extent: What of the database.
         compression: gzip, zstd or none; of what the tool compresses by itself it says nothing.
+        with_globals: Whether what belongs to the whole server, such as roles, is written to a file beside it.
         rules: Which of the older ones are kept; in a directory alone.
     """
 
     extent: Extent = field(default_factory=Extent)
     compression: str = "gzip"
+    with_globals: bool = False
     rules: Rules = field(default_factory=Rules)
 
 
@@ -110,6 +118,13 @@ class Writer:
                     counted.result()
         _close_to_others(made)
 
+    def write_globals(self, made: Path) -> None:
+        """Write what belongs to the whole server to a path."""
+        with private_directory() as directory:
+            made.touch(mode=0o600)
+            with tool_at_work(self._backend, self._backend.dumping_globals(self._connection, directory, made)):
+                tell_bytes(0, "roles")
+
     def pour(self, file: BinaryIO) -> None:
         """Write it to an open file, and count its rows."""
         sink = files.Sink(file, self._compression)
@@ -158,12 +173,15 @@ class Writer:
     @contextmanager
     def _counting(self) -> Iterator[Future[None]]:
         """Count beside the block, in the snapshot; where that fails the snapshot is gone, and the tool fails for it."""
+        cancel = self._backend.canceller(self._connection.connection.driver_connection)
         counted = started(self._count)
         try:
             yield counted
-        except WorkRefused:
+        except DbctlError:
             if counted.done():
                 counted.result()
+            is_done(started(cancel), _TO_CANCEL)  # it may wait for a lock, and the connection is not closed meanwhile
+            is_done(counted, _TO_CANCEL)
             raise
         result_of(counted)
 
@@ -199,8 +217,12 @@ class Writer:
             sha256=sha256,
             tables=[Table(one.schema, one.name, self._rows_of(one)) for one in self._relations],
             properties=self._properties,
-            lacks=[*backend.backup_lacks, *without],
+            lacks=[*self._lacking(), *without],
         )
+
+    def _lacking(self) -> Iterator[str]:
+        has = _GLOBALS if self._wish.with_globals else ()
+        yield from (one for one in self._backend.backup_lacks if one not in has)
 
     def _rows_of(self, one: Any) -> int | None:
         counts = self._wish.extent.counts(one.schema, one.name)

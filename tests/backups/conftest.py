@@ -72,7 +72,9 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> str:
             for name in names:
                 for program in [*UNSTABLE.glob(f"{pattern}/{name}.bin"), *UNSTABLE.glob(f"{pattern}/{name}")][:1]:
                     script = place / name
-                    script.write_text(f'#!/bin/sh\nexec {loader} --library-path {library.parent} {program} "$@"\n')
+                    script.write_text(
+                        f'#!/bin/sh\nexec {loader} --library-path {library.parent} --argv0 "$0" {program} "$@"\n'
+                    )
                     script.chmod(0o755)
     return f"{place}:{os.environ['PATH']}"
 

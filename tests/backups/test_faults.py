@@ -44,7 +44,7 @@ def waiting(shop: Shop, *line: str) -> Iterator[tuple["subprocess.Popen[Any]", i
     server = shop.database.server
     assert server
     query = (
-        f"SELECT pid FROM pg_stat_activity WHERE datname = '{shop.database.name}' AND application_name = 'pg_dump'"
+        f"SELECT pid FROM pg_stat_activity WHERE datname = '{shop.database.name}' AND query LIKE 'LOCK TABLE%'"
         " AND wait_event_type = 'Lock'"
     )
     with contextlib.closing(shop.database.connect(autocommit=False)) as connection:

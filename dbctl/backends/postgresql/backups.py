@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,13 @@ class PostgreSQLBackups(PostgreSQLDatabases):
         if self.profile.lock_timeout:
             words.append(f"--lock-wait-timeout={round(self.profile.lock_timeout * 1000)}")
         return Start(tool, words, self.client_environment(directory), writes_itself=target is not None)
+
+    def dumping_globals(self, connection: Connection, directory: Path, target: Path) -> Start:
+        """Have pg_dumpall write roles and tablespaces; it is run by its path, for it looks for pg_dump beside it."""
+        tool = self._tool("pg_dumpall", self.server_version(connection))
+        words = ["--no-password", "--globals-only", f"--file={target}"]
+        database = [f"--database={self.profile.database}"] if self.profile.database else []
+        return Start(replace(tool, name=tool.path), [*words, *database], self.client_environment(directory), True)
 
     def _tool(self, name: str, version: Version) -> Tool:
         tools = list(tools_called([name], _PLACES, _version))

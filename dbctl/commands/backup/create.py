@@ -43,6 +43,9 @@ def create(
         list[str] | None,
         typer.Option("--exclude-data", metavar="TABLE", help="Leave out this table's rows; may be said again."),
     ] = None,
+    with_globals: Annotated[
+        bool, typer.Option("--globals", help="Write the server's roles and tablespaces beside it, by pg_dumpall.")
+    ] = False,
     manifest: Annotated[
         Path | None,
         typer.Option("--manifest", metavar="FILE", help="Where the manifest of what stdout has is written."),
@@ -69,7 +72,7 @@ def create(
     if schema_only and data_only:
         raise UsageError("--schema-only and --data-only leave nothing to be written", "give one of them")
     extent = Extent(schema=not data_only, data=not schema_only, without_rows=exclude_data or (), jobs=jobs)
-    wish = Wish(extent, compress, Rules(keep, keep_weekly, keep_monthly))
+    wish = Wish(extent, compress, with_globals, Rules(keep, keep_weekly, keep_monthly))
     if target == "-":
         if os.isatty(1):
             raise UsageError("a terminal is no place for a backup", "lead it into a pipe or a file")
