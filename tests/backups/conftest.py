@@ -72,9 +72,8 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> str:
             for name in names:
                 for program in [*UNSTABLE.glob(f"{pattern}/{name}.bin"), *UNSTABLE.glob(f"{pattern}/{name}")][:1]:
                     script = place / name
-                    script.write_text(
-                        f'#!/bin/sh\nexec {loader} --library-path {library.parent} --argv0 "$0" {program} "$@"\n'
-                    )
+                    run = f'{loader} --library-path {library.parent} --argv0 "$0" {program}'
+                    script.write_text(f'#!/bin/sh\nexec {run} "$@"\n')
                     script.chmod(0o755)
     return f"{place}:{os.environ['PATH']}"
 
