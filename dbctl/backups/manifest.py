@@ -47,7 +47,7 @@ class Manifest:
         tool_numbers: The numbers of that.
         format: custom, directory, sql or file.
         compression: gzip or zstd, where dbctl compressed it.
-        snapshot: The moment that is in it, in UTC; no later one is.
+        snapshot: When its moment was taken, in UTC; the tool that takes its own begins then.
         seconds: How long it took.
         contents: all, schema or data.
         bytes: Its size.

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dbctl.errors import WorkRefused
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -78,8 +80,9 @@ def move(connection: Connection, quote: Quote, new: str, name: str, old: str | N
         for one, _ in contents:
             one.make_parts(one.database)
         raise
-    for one, target in contents:
-        one.make_parts(target)
+    lost = [f"{part} in {target}" for one, target in contents for part in one.make_parts(target)]
+    if lost:
+        raise WorkRefused(f"the tables of {name} are those of the backup, and this is not made anew: {'; '.join(lost)}")
 
 
 def _make_like(connection: Connection, quote: Quote, database: str, name: str) -> None:
@@ -135,25 +138,30 @@ class _Contents:
         for part in self._parts:
             self._connection.exec_driver_sql(f"DROP {part.kind} {self._quote(part.name)}")
 
-    def make_parts(self, database: str) -> None:
-        """Make that anew; a view that needs another one waits for it."""
+    def make_parts(self, database: str) -> Sequence[str]:
+        """Make that anew, and return what can't be and why; a view that needs another one waits for it."""
         self._use(database)
         mode = self._connection.exec_driver_sql("SELECT @@sql_mode").scalar_one()
         waiting = list(self._parts)
         try:
             while waiting:
-                left, failure = [], None
-                for part in waiting:
-                    try:
-                        self._make(part, mode)
-                    except Exception as error:
-                        left.append(part)
-                        failure = error
-                if failure is not None and len(left) == len(waiting):
-                    raise failure
-                waiting = left
+                left = {part: why for part in waiting if (why := self._refused(part, mode))}
+                if len(left) == len(waiting):
+                    return [f"{part.kind} {part.name} ({why})" for part, why in left.items()]
+                waiting = list(left)
+            return []
         finally:
             self._connection.exec_driver_sql(f"SET SESSION sql_mode = '{mode}'")
+
+    def _refused(self, part: Part, mode: str) -> str:
+        """Make a part, and return why the server does not; "" where it does."""
+        from sqlalchemy.exc import DBAPIError
+
+        try:
+            self._make(part, mode)
+        except DBAPIError as error:
+            return str(error.orig)
+        return ""
 
     def _make(self, part: Part, mode: str) -> None:
         self._connection.exec_driver_sql(f"SET SESSION sql_mode = '{mode if part.mode is None else part.mode}'")
