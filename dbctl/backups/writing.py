@@ -105,7 +105,7 @@ class Writer:
         if self._compression != "none" or self._backend.row_counter():
             made.touch(mode=0o600)
             with made.open("wb") as file:
-                self.pour(file)
+                self.pour(file, made.parent)
             return
         start = self._start(made)
         if start is None:
@@ -125,13 +125,18 @@ class Writer:
             with tool_at_work(self._backend, self._backend.dumping_globals(self._connection, directory, made)):
                 tell_bytes(0, "roles")
 
-    def pour(self, file: BinaryIO) -> None:
-        """Write it to an open file, and count its rows."""
+    def pour(self, file: BinaryIO, place: Path | None = None) -> None:
+        """Write it to an open file, and count its rows.
+
+        Args:
+            file: The file.
+            place: Where a copy has room until it is compressed; the system's directory for temporary files if None.
+        """
         sink = files.Sink(file, self._compression)
         counter = self._backend.row_counter()
         start = self._start(None)
         if start is None:
-            copy = self._directory / "copy"
+            copy = (place or self._directory) / "copy"
             self._copy(copy)
             with copy.open("rb") as plain:
                 for chunk in files.chunks(plain):

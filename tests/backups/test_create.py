@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.backups.conftest import Shop
+from tests.faults.small_disk import small_disk
 
 
 def manifest_of(backup: Path) -> Any:
@@ -124,3 +125,12 @@ def test_a_part_is_a_part(pg_shop: Shop, what: str) -> None:
     found = manifest_of(pg_shop.backup("part", what, "--exclude-data", "item"))
     assert found["contents"] == what.removeprefix("--").removesuffix("-only")
     assert [table["rows"] for table in found["tables"] if table["table"] == "item"] == [None]
+
+
+def test_of_a_large_database_no_copy_is_made_elsewhere(lite_shop: Shop, tmp_path: Path) -> None:
+    """The system's directory for temporary files may have no room for it."""
+    lite_shop.execute("CREATE TABLE noise (data)")
+    lite_shop.execute(f"INSERT INTO noise VALUES (zeroblob({40_000_000}))")
+    with small_disk() as disk:
+        lite_shop.dbctl.ok("backup", "create", "large", env={"TMPDIR": str(disk)})
+        assert list(disk.iterdir()) == []
