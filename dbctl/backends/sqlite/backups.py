@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.backups import Version
 from dbctl.backends.base import Backend
 from dbctl.backends.inventory import Relation
+from dbctl.errors import NoSpace, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -37,9 +38,13 @@ class SQLiteBackups(Backend):
         """Copy within one read transaction, so that what others write meanwhile does not begin it anew."""
         source: Any = connection.connection.driver_connection
         connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
-        with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-            source.backup(copy, pages=_PAGES, progress=lambda _, left, total: tell(total - left, total))
-            copy.execute("PRAGMA journal_mode = DELETE")  # what is in a log beside it would not be in the file
+        try:
+            with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+                source.backup(copy, pages=_PAGES, progress=lambda _, left, total: tell(total - left, total))
+                copy.execute("PRAGMA journal_mode = DELETE")  # what is in a log beside it would not be in the file
+        except sqlite3.Error as error:
+            kind = NoSpace if error.sqlite_errorcode == sqlite3.SQLITE_FULL else WorkRefused
+            raise kind(f"{self.profile.called}: it can't be copied: {error}; nothing is left of the copy") from error
 
     def stored(self, connection: Connection) -> Sequence[Relation]:
         """Look into the schema table; a virtual table's rows are in tables of their own."""
