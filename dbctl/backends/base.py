@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.audit import Facts, ServerUsage
+from dbctl.backends.backups import Backups
 from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis
 from dbctl.backends.inventory import Inventory
@@ -52,7 +53,18 @@ class Missing(Enum):
 
 
 class Backend(
-    Tunnelled, DriverOptions, Relations, Inventory, Migrating, Queries, Programs, Databases, Diagnosis, Locks, Sessions
+    Tunnelled,
+    DriverOptions,
+    Relations,
+    Inventory,
+    Migrating,
+    Queries,
+    Programs,
+    Databases,
+    Backups,
+    Diagnosis,
+    Locks,
+    Sessions,
 ):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -88,6 +89,28 @@ class Programs:
             directory: Where files may be made that they name, such as one with the password; nobody else can read it.
         """
         return {}
+
+    def inherited(self, more: Collection[str] = ()) -> dict[str, str]:
+        """Return this process's environment without what would lead a program elsewhere, and without the password.
+
+        Args:
+            more: What the program reads of it besides `client_variables`.
+        """
+        password = self.password
+        left_out = {*self.client_variables, *more}
+        return {
+            name: value
+            for name, value in os.environ.items()
+            if name not in left_out and not _has_secret(value, password)
+        }
+
+
+def _has_secret(value: str, password: str | None) -> bool:
+    """Tell whether a variable's value is the password, or a URL with it."""
+    if not password:
+        return False
+    written = (password, quote(password), quote(password, safe=""))
+    return value in written or any(f":{one}@" in value for one in written)
 
 
 def write_secret(path: Path, text: str) -> str:

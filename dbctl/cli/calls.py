@@ -72,6 +72,10 @@ class Call:
         profiles = Profiles.load(self.said.config, name=name, url=self.said.url, options=options, ask=ask)
         return replace(profiles, heard=current().chose)
 
+    def named(self, name: str) -> Profile:
+        """Return another profile by its name."""
+        return self.profiles().select(name)
+
     def profile(self) -> Profile:
         """Return the profile that is chosen.
 

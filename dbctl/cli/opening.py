@@ -244,7 +244,7 @@ def on_place(call: Call) -> Work:
     def work() -> Any:
         from dbctl.databases.places import Place
 
-        return _telling_of_nothing_done(call, Place(profile, call.supervisor.pause, call.terms.dry_run))
+        return _telling_of_nothing_done(call, Place(profile, call.supervisor.pause, call.terms.dry_run, call.named))
 
     return work
 

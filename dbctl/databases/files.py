@@ -57,17 +57,33 @@ def drop(profile: Profile, *, dry_run: bool = False) -> str:
     assert file is not None, "its database is a file"
     if not file.exists():
         return "missing"
-    if users := list(_processes_with(file)):
-        raise WorkRefused(f"{profile.called}: others have {file.name} open: {', '.join(users)}", "end them first")
-    if dry_run:  # which is not to change its journal mode either, as who has to be alone does
+    refuse_in_use(profile, alone=not dry_run)
+    if dry_run:
         return "dropped"
-    _refuse_locked(profile)
     try:
         for one in (file, *(file.with_name(file.name + end) for end in backend.beside)):
             one.unlink(missing_ok=True)
     except OSError as error:
         raise WorkRefused(f"{profile.called}: {file} can't be removed: {error.strerror}") from error
     return "dropped"
+
+
+def refuse_in_use(profile: Profile, *, alone: bool = False) -> None:
+    """Do nothing where nobody else uses a profile's file.
+
+    Args:
+        profile: The profile.
+        alone: Whether to be alone in it for a moment too, which changes its journal mode.
+
+    Raises:
+        WorkRefused: Another process has it open, or is in a transaction.
+    """
+    file = backend_of(profile).database_file()
+    assert file is not None, "its database is a file"
+    if users := list(_processes_with(file)):
+        raise WorkRefused(f"{profile.called}: others have {file.name} open: {', '.join(users)}", "end them first")
+    if alone:
+        _refuse_locked(profile)
 
 
 def _refuse_locked(profile: Profile) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends import backend_of
 from dbctl.connections.connector import opened
 from dbctl.errors import ConfigError, ConnectError, Remedy
+from dbctl.profiles import select as profile_named
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,11 +32,13 @@ class Place:
         profile: Its profile.
         sleep: Pauses for so many seconds, as whoever may end the work would have it.
         dry_run: Whether it is only told what would be done.
+        named: Returns another profile by its name.
     """
 
     profile: Profile
     sleep: Callable[[float], Any] = time.sleep
     dry_run: bool = False
+    named: Callable[[str], Profile] = profile_named
 
 
 _NOT_THERE = "database"

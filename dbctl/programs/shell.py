@@ -7,10 +7,9 @@ import shutil
 import signal
 import sys
 import termios
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from dbctl.backends.clients import Client, Opening
 from dbctl.errors import Exited, UsageError
@@ -47,7 +46,7 @@ def run_shell(turn: Turn, words: Sequence[str] = (), *, client: str | None = Non
         raise Exited(NOT_FOUND, f"there is no {name} here; {chosen.package} installs it")
     with private_directory() as directory, _restored_terminal():
         start = chosen.start(backend, Opening(program, directory, read_only))
-        environment = {**_inherited(backend, chosen.variables), **start.environment}
+        environment = {**backend.inherited(chosen.variables), **start.environment}
         attend(turn, [name, *start.arguments, *words], program, environment)
 
 
@@ -67,23 +66,6 @@ def _chosen(backend: Backend, said: str | None, *, at_terminal: bool) -> tuple[C
                 return client, name
     allowed = ", ".join(client.program for client in backend.clients)
     raise UsageError(f"--client {said}: none of {backend.title}'s clients", f"they are {allowed}")
-
-
-def _inherited(backend: Backend, variables: Collection[str]) -> dict[str, str]:
-    """Return this process's environment without what would lead the client elsewhere, and without the password."""
-    password = backend.password
-    left_out = {*backend.client_variables, *variables}
-    return {
-        name: value for name, value in os.environ.items() if name not in left_out and not _has_secret(value, password)
-    }
-
-
-def _has_secret(value: str, password: str | None) -> bool:
-    """Tell whether a variable's value is the password, or a URL with it."""
-    if not password:
-        return False
-    written = (password, quote(password), quote(password, safe=""))
-    return value in written or any(f":{one}@" in value for one in written)
 
 
 @contextmanager

@@ -33,6 +33,13 @@ KILLED = ["session", "action", "gone", "blocks", "state", "seconds", "user", "da
 # Scripts read these names: whoever changes one breaks them.
 FIELDS = {
     "activity": ACTIVITY,
+    "backup create x.backup": [
+        *("backup", "database", "server", "snapshot", "bytes", "tables", "rows", "seconds", "sha256", "removed"),
+    ],
+    "backup list .": [
+        *("backup", "database", "server", "age", "size", "rows", "verified", "profile", "contents", "snapshot"),
+        *("age_s", "bytes"),
+    ],
     "create-database": ["database", "state"],
     "drop-database --confirm dev.db": ["database", "state"],
     "reset --confirm dev.db": SETTING_UP,
@@ -105,6 +112,11 @@ MIGRATING = {
     "migrate alembic history": ["text"],
 }
 A_SERVICES_OWN = {("run",)}
+# These need a backup.
+OF_A_BACKUP = {
+    "backup verify x.backup": ["backup", "database", "on", "tables", "rows", "seconds", "findings"],
+    "restore x.backup --into other.db": ["database", "backup", "snapshot", "tables", "rows", "seconds", "before"],
+}
 # SQLite, on which the others are asked for, has neither; their own tests say what they return.
 ON_SERVERS = {("create-role",), ("kill",)}
 LISTS = [line for line in FIELDS if "list" in line or line.startswith(SEVERAL)]
@@ -123,7 +135,7 @@ def test_json_has_the_fields_that_scripts_were_promised(line: str, on_sample: Db
 
 
 def test_every_result_has_its_fields_promised() -> None:
-    lines = [tuple(line.split()) for line in [*FIELDS, *MIGRATING]]
+    lines = [tuple(line.split()) for line in [*FIELDS, *MIGRATING, *OF_A_BACKUP]]
     lacking = {words for words in WITH_RESULT if not any(line[: len(words)] == words for line in lines)}
     assert lacking == A_SERVICES_OWN | ON_SERVERS
 
@@ -133,6 +145,13 @@ def test_migrations_have_the_fields_that_scripts_were_promised(on_sample: Dbctl)
     for line, fields in MIGRATING.items():
         rows = on_sample("--json", *line.split()).json
         assert {tuple(row) for row in rows} == {tuple(fields)}, line
+
+
+def test_what_is_done_with_a_backup_has_the_fields_that_scripts_were_promised(on_sample: Dbctl) -> None:
+    on_sample.ok("backup", "create", "x.backup")
+    assert len(on_sample.ok("backup", "list", ".", "--json").json) == 1
+    for line, fields in OF_A_BACKUP.items():
+        assert list(on_sample.ok(*line.split(), "--json").json) == fields, line
 
 
 @pytest.mark.parametrize("line", ["heroes add X --secret-name Y", "teams add X", "heroes remove Deadpond"])

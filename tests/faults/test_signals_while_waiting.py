@@ -36,6 +36,9 @@ ROUNDS = dose(6, 250)
 # What to say behind each command so that it connects; None for one that connects to nothing.
 BEHIND: Mapping[str, Sequence[str] | None] = {
     "activity": ["", "--watch"],
+    "backup create": ["x.backup"],
+    "backup list": None,
+    "backup verify": None,  # not before it has a backup, and then as restore
     "describe": ["hero"],
     "console": None,  # it owns the terminal, and has tests of its own
     "create-database": [""],
@@ -73,6 +76,7 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "profiles show": None,
     "query": ["SELECT", "--write SELECT", "--single SELECT"],
     "reset": ["--confirm app"],
+    "restore": None,  # the same; it has tests of its own
     "run": ["- --param a=b"],
     "serve": None,  # until somebody asks it for something
     "setup": ["", "--wait 0"],

@@ -74,9 +74,27 @@ def _refuse_other_name(backend: MySQL, client: str) -> None:
 
 
 def _own(backend: MySQL, opening: Opening) -> Start:
-    program = os.path.basename(opening.program)
+    statements = "; ".join(_statements(backend, read_only=opening.read_only))
+    return Start(*told_by_file(backend, opening.program, opening.directory, statements))
+
+
+def told_by_file(
+    backend: MySQL, path: str, directory: Path, init_command: str = ""
+) -> tuple[list[str], dict[str, str]]:
+    """Return the arguments and the variables by which a program of MySQL's or MariaDB's reads the profile alone.
+
+    Args:
+        backend: The profile's backend.
+        path: The program.
+        directory: Where its option file is written, which nobody else can read.
+        init_command: What a session of the client begins with.
+
+    Raises:
+        ConfigError: It can't do what the profile says.
+    """
+    program = os.path.basename(path)
     _refuse_other_name(backend, program)
-    is_mariadb = "MariaDB" in _version(opening.program)  # its client is called mysql too
+    is_mariadb = "MariaDB" in _version(path)  # its client is called mysql too
     if is_mariadb and backend.profile.ssl.mode == "require":
         where = backend.profile.origins.get("ssl.mode", backend.profile.called)
         raise ConfigError(
@@ -84,9 +102,9 @@ def _own(backend: MySQL, opening: Opening) -> Start:
             " offered it would send the password in plaintext",
             "verify the server with verify-full or verify-ca, or take another client",
         )
-    lines = backend.option_file("; ".join(_statements(backend, read_only=opening.read_only)), mariadb=is_mariadb)
-    path = write_secret(opening.directory / "my.cnf", "".join(f"{line}\n" for line in lines))
-    return Start([f"--defaults-file={path}"], _no_logins(opening.directory))
+    lines = backend.option_file(init_command, mariadb=is_mariadb)
+    file = write_secret(directory / "my.cnf", "".join(f"{line}\n" for line in lines))
+    return [f"--defaults-file={file}"], _no_logins(directory)
 
 
 def _version(program: str) -> str:

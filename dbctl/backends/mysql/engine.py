@@ -12,6 +12,7 @@ from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.cursors import marking
 from dbctl.backends.mysql import audit
+from dbctl.backends.mysql.backups import MySQLBackups
 from dbctl.backends.mysql.clients import CLIENTS
 from dbctl.backends.mysql.databases import MySQLDatabases
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
@@ -58,6 +59,7 @@ class MySQL(
     MySQLInventory,
     MySQLQueries,
     MySQLPrograms,
+    MySQLBackups,
     MySQLDatabases,
     MySQLSessions,
     Backend,

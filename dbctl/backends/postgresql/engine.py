@@ -12,6 +12,7 @@ from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg, audit
+from dbctl.backends.postgresql.backups import PostgreSQLBackups
 from dbctl.backends.postgresql.clients import CLIENTS
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
@@ -56,6 +57,7 @@ class PostgreSQL(
     PostgreSQLErrors,
     PostgreSQLLocks,
     PostgreSQLPrograms,
+    PostgreSQLBackups,
     PostgreSQLDatabases,
     PostgreSQLSessions,
     Backend,

@@ -1,0 +1,281 @@
+"""Backups: how a database is written to a file, and a file read into a database again, by the database's own tools."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from dbctl.errors import ConfigError, Unsupported
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.inventory import Relation
+
+_TO_TELL = 10.0
+"""Seconds that a program has to tell its version."""
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What of a database is written.
+
+    Args:
+        schema: Whether its definitions are.
+        data: Whether its rows are.
+        without_rows: The tables whose definition alone is, as `table` or `schema.table`.
+        jobs: How many tables are written at a time.
+    """
+
+    schema: bool = True
+    data: bool = True
+    without_rows: Sequence[str] = ()
+    jobs: int = 1
+
+    def counts(self, schema: str | None, table: str) -> bool:
+        """Tell whether a table's rows are written."""
+        return self.data and not {table, f"{schema}.{table}"} & set(self.without_rows)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program that is there, and its version."""
+
+    name: str
+    path: str
+    version: Version
+
+    def __str__(self) -> str:
+        return f"{self.name} {'.'.join(map(str, self.version))}"
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a tool is started; everybody on the machine can read the words.
+
+    Args:
+        tool: The tool.
+        words: Its arguments.
+        environment: The variables that it is given besides those that are inherited.
+        writes_itself: Whether it writes the file, or the directory, by itself, and not to its standard output.
+    """
+
+    tool: Tool
+    words: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    writes_itself: bool = False
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How a backup stands in its file: what a restore has to know of it."""
+
+    format: str
+    jobs: int = 1
+    tool: Version = ()
+    owners: bool = True
+
+
+class RowCounter(Protocol):
+    """Counts the rows that a dump has, as it passes."""
+
+    rows: dict[str, int]
+
+    def feed(self, chunk: bytes) -> None:
+        """Take note of the next part."""
+
+
+class Backups:
+    """The part of a backend that backs up and restores; each database's own tools are overrides."""
+
+    title: ClassVar[str]
+    backup_by_tool: ClassVar[bool] = True
+    """Whether a tool writes and reads backups."""
+    backup_kinds: ClassVar[Sequence[str]] = ()
+    """What servers that are spoken to in this way call themselves, where there are several."""
+    backup_format: ClassVar[str] = ""
+    """What a backup's file is."""
+    backup_options: ClassVar[Mapping[str, Any]] = {}
+    """The execution options of the connection that a backup is made beside, or by."""
+    backup_ending: ClassVar[str] = ""
+    """What a backup's file ends with, before what tells its compression."""
+    backup_compressed: ClassVar[bool] = False
+    """Whether the tool itself compresses what it writes."""
+    backup_jobs: ClassVar[bool] = False
+    """Whether the tool writes several tables at a time."""
+    backup_lacks: ClassVar[Sequence[str]] = ()
+    """What a backup does not hold."""
+    tool_lost: ClassVar[str] = "(?!)"
+    """A regular expression for what a tool says where its connection was lost."""
+
+    def server_version(self, connection: Connection) -> Version:
+        """Return the numbers of the server's version that tell whether a tool fits it."""
+        raise Unsupported(f"{self.title} can't be backed up")
+
+    def copy_database(self, connection: Connection, target: Path, tell: Callable[[int, int], None]) -> None:
+        """Copy the database to a file without a tool; the transaction still sees what was copied then.
+
+        Args:
+            connection: A connection to it.
+            target: The file, which is there and empty.
+            tell: Called with the pages that are copied, and all that there are; what it raises ends the copying.
+        """
+        raise Unsupported(f"{self.title} is backed up by a tool")
+
+    def stored(self, connection: Connection) -> Sequence[Relation]:
+        """Return the tables, and what else has rows that a backup has; without their sizes, which take longer."""
+        raise Unsupported(f"{self.title} can't be backed up")
+
+    def hold_snapshot(self, connection: Connection) -> str | None:
+        """Hold one moment of the database in the connection's transaction, and return its name for the tool.
+
+        None where the tool has a moment of its own, and the rows are counted in what it writes.
+        """
+        return None
+
+    def dumping(
+        self, connection: Connection, extent: Extent, directory: Path, target: Path | None, snapshot: str | None
+    ) -> Start:
+        """Return how the database is written.
+
+        Args:
+            connection: A connection to it.
+            extent: What of it.
+            directory: Where files may be made that nobody else can read.
+            target: The file, or the directory; None for the standard output.
+            snapshot: What `hold_snapshot` returned.
+
+        Raises:
+            ConfigError: No tool is there that can.
+        """
+        raise Unsupported(f"{self.title} can't be backed up")
+
+    def dumping_globals(self, connection: Connection, directory: Path, target: Path) -> Start:
+        """Return how what belongs to the whole server, and not to the database, is written as SQL.
+
+        Args:
+            connection: A connection to it.
+            directory: Where files may be made that nobody else can read.
+            target: The file.
+
+        Raises:
+            Unsupported: The database's tools don't write that.
+        """
+        raise Unsupported(f"{self.title}: no tool writes its users by themselves", "leave --globals out")
+
+    def row_counter(self) -> RowCounter | None:
+        """Return what counts the rows in what the tool writes; None where they are counted in the snapshot."""
+        return None
+
+    def loading(self, connection: Connection, stored: Stored, name: str, directory: Path, source: Path) -> Start:
+        """Return how a backup is read into a database that is there and empty.
+
+        Args:
+            connection: A connection to the server.
+            stored: How it stands in the file.
+            name: The database.
+            directory: Where files may be made that nobody else can read.
+            source: The file, or the directory; a tool that does not read it by itself has its plain text on its
+                standard input.
+        """
+        raise Unsupported(f"{self.title} can't be restored")
+
+    def properties(self, connection: Connection) -> Mapping[str, Any]:
+        """Return what the database is like by itself, and no tool writes: owner, encoding, grants, settings."""
+        return {}
+
+    def with_properties(self, name: str, found: Mapping[str, Any], *, owner: bool) -> tuple[str, Sequence[str]]:
+        """Return the statement that creates such a database, and those that give it all else once it has its rows."""
+        raise Unsupported(f"{self.title} has no server")
+
+    def swap(self, connection: Connection, new: str, name: str, old: str | None, *, force: bool) -> bool:
+        """Give a new database the name of another one, which gets a name for old ones.
+
+        Args:
+            connection: A connection to the server, on which each statement commits.
+            new: The new database.
+            name: The name that it gets.
+            old: The name that the one gets which has it; None where none has.
+            force: Whether other sessions on that one are ended.
+
+        Returns:
+            Whether nothing has the new one's first name any more.
+        """
+        raise Unsupported(f"{self.title} can't give a database another name")
+
+    def databases_like(self, connection: Connection, beginning: str) -> Sequence[str]:
+        """Return the names of databases that begin so."""
+        raise Unsupported(f"{self.title} has no server")
+
+    def broken_references(self, connection: Connection) -> Iterable[str]:
+        """Yield what refers to rows that are not there, each as a sentence part, where loading does not check that."""
+        return ()
+
+    def broken_parts(self, connection: Connection) -> Iterable[str]:
+        """Yield what the database finds wrong in its own file."""
+        return ()
+
+
+def tools_called(
+    names: Iterable[str], elsewhere: Iterable[str], version_of: Callable[[str], Version | None]
+) -> Iterator[Tool]:
+    """Yield the programs with some names that are on PATH, or in other directories.
+
+    Args:
+        names: The names, the better one first.
+        elsewhere: Patterns of directories that PATH does not have.
+        version_of: Returns a version of what `--version` says; None where it is another program.
+    """
+    listed = [place for place in os.get_exec_path() if place]
+    others = [str(place) for pattern in elsewhere for place in sorted(Path("/").glob(pattern.lstrip("/")))]
+    seen = set()
+    for name in names:
+        for place in [*listed, *others]:
+            path = shutil.which(name, path=place)
+            if path is None or (real := os.path.realpath(path)) in seen:
+                continue
+            seen.add(real)
+            if version := version_of(_told(path)):
+                yield Tool(name, path, version)
+
+
+def _told(path: str) -> str:
+    try:
+        done = subprocess.run(
+            [path, "--version"], check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TO_TELL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode(errors="replace")
+
+
+def version_in(text: str, pattern: str) -> Version | None:
+    """Return the numbers that a pattern's groups find."""
+    found = re.search(pattern, text)
+    return tuple(int(number) for number in found.groups() if number is not None) if found else None
+
+
+def fitting(tools: Sequence[Tool], version: Version) -> Tool | None:
+    """Return the oldest tool that is not older than a version; None where all are."""
+    return min((tool for tool in tools if tool.version[: len(version)] >= version), key=_age, default=None)
+
+
+def _age(tool: Tool) -> Version:
+    return tool.version
+
+
+def refuse_tool(title: str, version: Version, tools: Sequence[Tool], what: str, package: str) -> ConfigError:
+    """Return the error where no tool fits a server."""
+    shown = ".".join(map(str, version))
+    if not tools:
+        return ConfigError(f"there is no {what} here for {title} {shown}", f"{package} installs it")
+    found = ", ".join(dict.fromkeys(map(str, tools)))
+    return ConfigError(f"{found} is older than {title} {shown}, which it can't read", f"install {package}")

@@ -1,0 +1,226 @@
+"""Files that are there whole or not at all: a hidden name until all is written, and never another file's in its place.
+
+What a killed run has left is known by its lock, which ended with that run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain, count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from dbctl.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from dbctl.backups.manifest import Manifest
+
+_HIDDEN, _UNFINISHED = ".dbctl-backup-", ".unfinished"
+_CHUNK = 1024 * 1024
+"""Bytes that are read and written at a time."""
+
+_LEVEL = 6
+"""zlib's level, which is gzip's own."""
+
+GLOBALS = ".globals.sql"
+"""What the name of a server's roles ends with, behind the whole name of the backup."""
+
+COMPRESSIONS = {"gzip": ".gz", "zstd": ".zst", "none": ""}
+"""How a file can be compressed, and what its name ends with then."""
+
+
+@contextmanager
+def unfinished(place: Path) -> Iterator[Path]:
+    """Make a hidden directory in another for what is to be a file there, locked for the block and gone after it.
+
+    Those that killed runs have left there are removed.
+
+    Raises:
+        UsageError: There is no such directory.
+        ConfigError: The system refuses it.
+    """
+    if not place.is_dir():
+        raise UsageError(f"there is no directory {place}", "make it, or name another")
+    remove_left(place)
+    work = place / f"{_HIDDEN}{os.getpid()}-{os.urandom(4).hex()}{_UNFINISHED}"
+    try:
+        work.mkdir(mode=0o700)
+        lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigError(f"{place}: nothing can be written there: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        os.close(lock)
+
+
+def refuse_existing(target: Path) -> None:
+    """Do nothing where nothing has a file's name.
+
+    Raises:
+        UsageError: Something has: a backup replaces nothing.
+    """
+    if os.path.lexists(target):
+        raise UsageError(
+            f"{target} is there already, and is not replaced", "name another file, or the directory for files by time"
+        )
+
+
+def remove_left(directory: Path) -> None:
+    """Remove what killed runs have left in a directory."""
+    for path in directory.glob(f"{_HIDDEN}*{_UNFINISHED}"):
+        with suppress(OSError):
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path)
+            finally:
+                os.close(lock)
+
+
+def publish(pairs: list[tuple[Path, Path]]) -> None:
+    """Give finished files their names, one after the other; where one is not to be had none of them has its own.
+
+    Args:
+        pairs: What there is, and the path that it gets, on the same file system. The last is the one that counts.
+
+    Raises:
+        UsageError: Something has such a name by now.
+    """
+    done: list[Path] = []
+    try:
+        for made, target in pairs:
+            refuse_existing(target)
+            if made.is_dir():
+                made.rename(target)
+            else:
+                os.link(made, target)  # which, other than a rename, replaces nothing
+            done.append(target)
+    except BaseException as error:
+        for target in done:
+            target.unlink(missing_ok=True)
+        if isinstance(error, FileExistsError):
+            refuse_existing(pairs[len(done)][1])
+        raise
+    sync_directory(pairs[0][1].parent)
+
+
+def sync(path: Path) -> None:
+    """Have the disk hold what a file, or a directory with all its files, has."""
+    for one in [*path.iterdir(), path] if path.is_dir() else [path]:
+        descriptor = os.open(one, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Have the disk hold which names a directory has; where it can't be synced, nobody can."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def digest(path: Path, tell: Callable[[int], None] = lambda _: None) -> tuple[int, str]:
+    """Return how many bytes a backup has, and its SHA-256; a directory's is that of the list of its files'.
+
+    Args:
+        path: The file, or the directory.
+        tell: Called with the bytes read so far; what it raises ends it.
+    """
+    if path.is_dir():
+        listed = [(one.name, *digest(one, tell)) for one in sorted(path.iterdir())]
+        names = "".join(f"{sha256}  {name}\n" for name, _, sha256 in listed)
+        return sum(size for _, size, _ in listed), hashlib.sha256(names.encode()).hexdigest()
+    sum_, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            sum_.update(chunk)
+            tell(size := size + len(chunk))
+    return size, sum_.hexdigest()
+
+
+class Sink:
+    """What a backup is written to: compressed where that is wanted, measured and summed.
+
+    Args:
+        file: The file.
+        compression: gzip, zstd or none.
+    """
+
+    def __init__(self, file: BinaryIO, compression: str) -> None:
+        self._file = file
+        self._compressor = _compressor(compression)
+        self._sum = hashlib.sha256()
+        self.size = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Write a part."""
+        self._put(self._compressor.compress(chunk) if self._compressor else chunk)
+
+    def close(self) -> tuple[int, str]:
+        """Write what is left, and return the size and the SHA-256 of all."""
+        if self._compressor:
+            self._put(self._compressor.flush())
+        return self.size, self._sum.hexdigest()
+
+    def _put(self, data: bytes) -> None:
+        if data:
+            self._file.write(data)
+            self._sum.update(data)
+            self.size += len(data)
+
+
+def _compressor(compression: str) -> Any:
+    if compression == "none":
+        return None
+    if compression == "zstd":
+        return _zstandard().ZstdCompressor().compressobj()
+    return zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+
+
+def _zstandard() -> Any:
+    try:
+        import zstandard
+    except ImportError as error:
+        raise ConfigError(
+            "zstd needs the package zstandard", "install it with pip install 'sqlmodel-dbctl[zstd]', or take gzip"
+        ) from error
+    return zstandard
+
+
+def plain(path: Path, compression: str | None) -> Any:
+    """Open a backup's file to read what is in it, without its compression."""
+    if compression == "zstd":
+        return _zstandard().open(path, "rb")
+    if compression == "gzip":
+        import gzip
+
+        return gzip.open(path, "rb")
+    return path.open("rb")
+
+
+def chunks(file: Any) -> Iterator[bytes]:
+    """Yield what a file has, part by part."""
+    while chunk := file.read(_CHUNK):
+        yield chunk
+
+
+def name_for(manifest: Manifest, directory: Path, ending: str) -> Path:
+    """Return the path of a backup in a directory, whose name carries the database and the time."""
+    base = "".join(one if one.isalnum() or one in "._-" else "_" for one in Path(manifest.database).name)
+    named = f"{base.removesuffix('.db')}-{manifest.at:%Y%m%dT%H%M%SZ}"
+    names = (f"{named}{more}{ending}" for more in chain([""], (f"-{number}" for number in count(2))))
+    return next(path for name in names if not os.path.lexists(path := directory / name))

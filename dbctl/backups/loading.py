@@ -1,0 +1,83 @@
+"""Reading a backup into a database that is there and empty, or into a file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dbctl.backends.backups import Stored
+from dbctl.backups import files
+from dbctl.backups.running import tool_at_work
+from dbctl.connections.watching import raise_if_ended
+from dbctl.errors import CheckFailed
+from dbctl.runtime.private import private_directory
+from dbctl.work.progress import report
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.base import Backend
+    from dbctl.backups.keeping import Found
+
+
+def load(
+    backup: Found, connection: Connection, backend: Backend, name: str, *, jobs: int = 1, owners: bool = True
+) -> None:
+    """Read a backup into a server's database.
+
+    Args:
+        backup: The backup.
+        connection: A connection to the server.
+        backend: Its backend.
+        name: The database, which is there and empty.
+        jobs: How many tables are read at a time, where the tool can.
+        owners: Whether each object is to have the owner and the grants that it had.
+
+    Raises:
+        WorkRefused: The tool has failed.
+        ConnectError: It has lost its connection.
+        ConfigError: There is none that can.
+    """
+    made = backup.manifest
+    stored = Stored(made.format, jobs, tuple(made.tool_numbers), owners)
+    source = backup.path.absolute()
+    with private_directory() as directory:
+        start = backend.loading(connection, stored, name, directory, source)
+        if start.writes_itself:
+            with tool_at_work(backend, start):
+                report(0, None, "bytes", "restore")
+            return
+        with (
+            closing(files.plain(source, made.compression)) as plain,
+            tool_at_work(backend, start, stdin=subprocess.PIPE) as child,
+        ):
+            done = 0
+            assert child.stdin
+            for chunk in files.chunks(plain):
+                raise_if_ended()
+                child.stdin.write(chunk)
+                report(done := done + len(chunk), None, "bytes", "restore")
+            child.stdin.close()
+
+
+def unpack(backup: Found, target: Path) -> None:
+    """Write a file that is a database as it was, and have the disk hold it.
+
+    Raises:
+        CheckFailed: It can't be read.
+    """
+    target.touch(mode=0o600)
+    done = 0
+    try:
+        with closing(files.plain(backup.path, backup.manifest.compression)) as plain, target.open("wb") as file:
+            for chunk in files.chunks(plain):
+                raise_if_ended()
+                file.write(chunk)
+                report(done := done + len(chunk), None, "bytes", "restore")
+            file.flush()
+            os.fsync(file.fileno())
+    except EOFError as error:
+        raise CheckFailed(f"{backup.path} ends before its end: it is no whole backup") from error

@@ -1,0 +1,125 @@
+"""A backup's manifest: a JSON file beside it, which says whence it comes, what is in it, and how it can be proved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dbctl.errors import CheckFailed
+from dbctl.runtime.replacing import replace_whole
+
+ENDING = ".manifest.json"
+"""What a manifest's name ends with, behind the whole name of its backup."""
+
+_FORMAT = 1
+"""The version of what stands in a manifest."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in a backup; its rows are None where they are not in it."""
+
+    schema: str | None
+    table: str
+    rows: int | None
+
+    @property
+    def called(self) -> str:
+        """Its name, with the schema where there are several."""
+        return self.table if self.schema is None else f"{self.schema}.{self.table}"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of a backup.
+
+    Args:
+        profile: The profile that it was made by.
+        database: The database that it is of.
+        server: The database system: PostgreSQL, MariaDB, MySQL, SQLite.
+        version: The server's version.
+        numbers: The numbers of it that tell what can read it.
+        tool: What wrote it, with its version.
+        tool_numbers: The numbers of that.
+        format: custom, directory, sql or file.
+        compression: gzip or zstd, where dbctl compressed it.
+        snapshot: When its moment was taken, in UTC; the tool that takes its own begins then.
+        seconds: How long it took.
+        contents: all, schema or data.
+        bytes: Its size.
+        sha256: The SHA-256 of the file; of a directory that of its files' names and sums.
+        tables: Its tables.
+        properties: What the database was like by itself.
+        lacks: What is not in it.
+        verified: When it was last verified, in UTC.
+    """
+
+    profile: str
+    database: str
+    server: str
+    version: str
+    numbers: Sequence[int]
+    tool: str
+    tool_numbers: Sequence[int]
+    format: str
+    compression: str | None
+    snapshot: str
+    seconds: float
+    contents: str
+    bytes: int
+    sha256: str
+    tables: Sequence[Table]
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    lacks: Sequence[str] = ()
+    verified: str | None = None
+
+    @property
+    def at(self) -> datetime:
+        """The moment that is in it."""
+        return datetime.fromisoformat(self.snapshot)
+
+    @property
+    def rows(self) -> int:
+        """How many rows all its tables have."""
+        return sum(table.rows or 0 for table in self.tables)
+
+    def text(self) -> str:
+        """Return it as it stands in its file."""
+        return json.dumps({"dbctl_backup": _FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def beside(backup: Path) -> Path:
+    """Return the path of a backup's manifest."""
+    return backup.with_name(backup.name + ENDING)
+
+
+def read(path: Path) -> Manifest:
+    """Return what a manifest says.
+
+    Raises:
+        CheckFailed: It is none, or of a later version.
+        OSError: It can't be read.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        version = content.pop("dbctl_backup")
+        if version == _FORMAT:
+            content["tables"] = [Table(**table) for table in content["tables"]]
+            return Manifest(**content)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckFailed(f"{path}: it is no manifest of a backup") from error
+    raise CheckFailed(f"{path}: its version is {version}, and {_FORMAT} is what can be read", None, "update dbctl")
+
+
+def mark_verified(path: Path, manifest: Manifest) -> None:
+    """Write into a manifest that its backup has been verified."""
+    replace_whole(path, replace(manifest, verified=now()).text().encode())
+
+
+def now() -> str:
+    """Return this moment in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,218 @@
+"""Restoring a backup: beside what is there, held against its manifest, and only then in its place."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends import backend_of
+from dbctl.backups import files, loading, proving
+from dbctl.backups.scratch import Scratch, scratch
+from dbctl.connections.connector import opened
+from dbctl.connections.watching import raise_if_ended, told_if_ended
+from dbctl.databases.files import refuse_in_use
+from dbctl.databases.places import at, name_of, on_server
+from dbctl.errors import CheckFailed, DbctlError, Remedy, UsageError, WorkRefused
+
+if TYPE_CHECKING:
+    from dbctl.backends.base import Backend
+    from dbctl.backups.keeping import Found
+    from dbctl.profiles import Profile
+
+_log = logging.getLogger("dbctl")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A database that was restored. `before` is the name that the one has which was there, where that is kept."""
+
+    database: str
+    backup: str
+    snapshot: str
+    tables: int
+    rows: int
+    seconds: float
+    before: str | None
+
+
+@dataclass(frozen=True)
+class How:
+    """How a backup is restored.
+
+    Args:
+        force: Whether other sessions on the database that is there are ended, which else are in the way.
+        drop_old: Whether that one is dropped at the end.
+        owners: Whether each object gets the owner and the grants that it had.
+        jobs: How many tables are read at a time, where the tool can.
+    """
+
+    force: bool = False
+    drop_old: bool = False
+    owners: bool = True
+    jobs: int = 1
+
+
+def restore(path: Path, profile: Profile, into: str, how: How | None = None, *, dry_run: bool = False) -> Restored:
+    """Restore a backup into a database, which is there as a whole at the end, or as it was.
+
+    Args:
+        path: The backup, or a directory, whose newest is taken.
+        profile: Whose server.
+        into: The database, there or not.
+        how: How it is done.
+        dry_run: Look only, and return what would become of it.
+
+    Raises:
+        CheckFailed: It is no backup, or not the one that was made; nothing is changed.
+        UsageError: It is of another kind of database, or has no definitions.
+        WorkRefused: Others are connected; or the server is older; or the role may not.
+        ConnectError: The server can't be reached, or was lost.
+    """
+    how, began = how or How(), time.monotonic()
+    backup, target = proving.named(path), at(profile, into)
+    backend = backend_of(target)
+    proving.refuse_other_kind(backup, backend)
+    if backup.manifest.contents == "data":
+        raise UsageError(f"{backup.path} has no definitions", "restore it by hand, where they are")
+    proving.refuse_altered(backup)
+    by = _into_server if backend.backup_by_tool else _into_file
+    before = by(backup, target, how, dry_run=dry_run)
+    made = backup.manifest
+    return Restored(
+        name_of(target), str(backup.path), made.snapshot, len(made.tables), made.rows,
+        round(time.monotonic() - began, 3), before,
+    )  # fmt: skip
+
+
+def _name_before(name: str, backend: Backend) -> str:
+    """Return a name for the database that was there, to the millisecond, so that no other has it."""
+    now = datetime.now(UTC)
+    ending = f"_before_{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z"
+    room = (backend.longest_name or 64) - len(ending)
+    return name.encode()[:room].decode(errors="ignore") + ending
+
+
+def _into_server(backup: Found, target: Profile, how: How, *, dry_run: bool) -> str | None:
+    name = name_of(target)
+    if name.lower() in backend_of(target).system_databases:
+        raise WorkRefused(f"{target.called}: database {name} is the server's own, and is not replaced")
+    with on_server(target) as (connection, backend):
+        proving.refuse_unfit(backup, connection, backend)
+        there = backend.has_database(connection, name)
+        if there:
+            _refuse_users(backend, connection, name, how)
+    before = _name_before(name, backend) if there else None
+    if dry_run:
+        return None if how.drop_old else before
+    properties = _properties(target) if there else backup.manifest.properties
+    with scratch(target, "restore", properties) as made:
+        loading.load(backup, made.connection, made.backend, made.name, jobs=how.jobs, owners=how.owners)
+        _refuse_different(backup, target.model_copy(update={"database": made.name}))
+        _give_properties(made, properties, owners=how.owners)
+        raise_if_ended()
+        _put_in_place(made, name, before, how)
+    if before is not None and how.drop_old:
+        return None if _dropped(target, before) else before
+    return before
+
+
+def _refuse_users(backend: Backend, connection: Any, name: str, how: How) -> None:
+    users = backend.users_of(connection, name)
+    if users and not how.force:
+        said = ", ".join(map(str, users[:5])) + (f" and {len(users) - 5} more" if len(users) > 5 else "")
+        raise WorkRefused(
+            f"{backend.profile.called}: others are connected to database {name}: {said}", Remedy.END_SESSIONS
+        )
+
+
+def _properties(profile: Profile) -> Mapping[str, Any]:
+    with opened(profile) as connector, connector.engine.connect() as connection:
+        return connector.backend.properties(connection)
+
+
+def _refuse_different(backup: Found, profile: Profile) -> None:
+    with opened(profile) as connector, connector.engine.connect() as connection:
+        if found := list(proving.findings(backup.manifest, connection, connector.backend)):
+            raise CheckFailed(f"{backup.path}: {found[0]}; nothing is changed")
+
+
+def _give_properties(made: Scratch, properties: Mapping[str, Any], *, owners: bool) -> None:
+    """Give a new database the owner, the grants and the settings that it is to have; a role may be missing here."""
+    for statement in made.backend.with_properties(made.name, properties, owner=owners)[1]:
+        try:
+            with made.backend.translating():
+                made.connection.exec_driver_sql(statement)
+        except DbctlError as error:
+            _log.warning("the database does without this: %s: %s", statement.replace(made.name, "…"), error.message)
+
+
+def _put_in_place(made: Scratch, name: str, before: str | None, how: How) -> None:
+    """Give it its name; until that is done all is as it was."""
+    told = f"{made.name} was about to be renamed to {name}, and may have been"
+    if before is not None:
+        _refuse_users(made.backend, made.connection, name, how)
+    with told_if_ended(lambda: told):
+        made.kept = made.backend.swap(made.connection, made.name, name, before, force=how.force)
+
+
+def _dropped(target: Profile, name: str) -> bool:
+    from dbctl.databases.changes import drop
+
+    try:
+        drop(target.model_copy(update={"database": name}), force=True)
+    except DbctlError as error:
+        _log.warning("%s is restored, and the one before stays as %s: %s", target.database, name, error.message)
+        return False
+    return True
+
+
+def _into_file(backup: Found, target: Profile, how: How, *, dry_run: bool) -> str | None:
+    file = backend_of(target).database_file()
+    assert file is not None, "its database is a file"
+    there = file.exists()
+    if there:
+        refuse_in_use(target)
+    before = file.with_name(_name_before(file.name, backend_of(target))) if there else None
+    if dry_run:
+        return None if how.drop_old or before is None else before.name
+    with files.unfinished(file.parent) as work:
+        new = work / "restored"
+        loading.unpack(backup, new)
+        _refuse_different(backup, target.model_copy(update={"database": str(new)}))
+        for end in backend_of(target).beside:
+            new.with_name(new.name + end).unlink(missing_ok=True)
+        raise_if_ended()
+        if before is None:
+            new.chmod(0o666 & ~_umask())
+            files.publish([(new, file)])
+            return None
+        _replace_file(file, new, before, target)
+    if how.drop_old:
+        before.unlink()
+        return None
+    return before.name
+
+
+def _replace_file(file: Path, new: Path, before: Path, target: Profile) -> None:
+    """Put a file in another's place, which keeps its mode and its owner, and is there under another name too."""
+    refuse_in_use(target, alone=True)  # what its log holds is in the file then, and the log is gone
+    old = file.stat()
+    new.chmod(old.st_mode & 0o7777)
+    with suppress(PermissionError):
+        os.chown(new, old.st_uid, old.st_gid)
+    os.link(file, before)
+    os.replace(new, file)
+    files.sync_directory(file.parent)
+
+
+def _umask() -> int:
+    found = os.umask(0o077)
+    os.umask(found)
+    return found

@@ -1,0 +1,120 @@
+"""Running a database's own tool under supervision: it is ended with the work, and what it says is told."""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+from dbctl.connections.watching import Use, current_watcher, raise_if_ended
+from dbctl.errors import ConfigError, ConnectError, WorkRefused
+from dbctl.runtime.children import dying_with_parent
+from dbctl.runtime.waits import started
+
+if TYPE_CHECKING:
+    from dbctl.backends.backups import Start
+    from dbctl.backends.base import Backend
+
+_log = logging.getLogger("dbctl")
+
+_TO_END = 5.0
+"""Seconds that a tool has to end when it is told to, and is killed after."""
+
+_MOST_LINES = 50
+"""How many lines of what a tool says are told."""
+
+
+@contextmanager
+def tool_at_work(
+    backend: Backend, start: Start, *, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a tool beside the block; when the block ends it is waited for, and what it has said is told.
+
+    Args:
+        backend: The backend whose tool it is.
+        start: How it is started.
+        stdin: `subprocess.PIPE` where the block writes to it, and closes it.
+        stdout: `subprocess.PIPE` where the block reads from it.
+
+    Raises:
+        WorkRefused: It has failed.
+        ConnectError: It has lost its connection.
+        ConfigError: It can't be run.
+    """
+    try:
+        child = subprocess.Popen(
+            [start.tool.name, *start.words],
+            executable=start.tool.path,
+            env={**backend.inherited(), **start.environment, "LC_ALL": "C.UTF-8"},
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            preexec_fn=dying_with_parent(),  # noqa: PLW1509  # it makes system calls alone
+            process_group=0,  # a terminal's Ctrl-C is for dbctl, which ends it
+        )
+    except OSError as error:
+        raise ConfigError(f"{start.tool.path} can't be run: {error.strerror}") from error
+    said = started(lambda: _lines(child.stderr))
+    watcher = current_watcher()
+    if watcher:
+        watcher.note(child, Use(child.terminate, child.kill))
+    try:
+        yield child
+        if child.stdin and not child.stdin.closed:
+            child.stdin.close()
+        child.wait()
+    except BrokenPipeError:  # it has ended, and says why
+        child.wait()
+    finally:
+        _end(child)
+        if watcher:
+            watcher.forget(child)
+    raise_if_ended()
+    _tell(backend, start, child.returncode, said.result())
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(_TO_END)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+    for stream in (child.stdin, child.stdout):
+        if stream and not stream.closed:
+            try:
+                stream.close()
+            except BrokenPipeError:
+                continue
+
+
+def _lines(stream: IO[bytes] | Any) -> list[str]:
+    found: list[str] = []
+    with stream:
+        for line in stream:
+            if len(found) < _MOST_LINES:
+                found.append(line.decode(errors="replace").rstrip())
+    return found
+
+
+def _tell(backend: Backend, start: Start, code: int, lines: list[str]) -> None:
+    """Tell what a tool has said, and raise where it has failed: by its exit code, and by nothing that it says."""
+    lines = [line for line in lines if line.strip()]
+    if code == 0:
+        for line in lines:
+            _log.info("%s", _named(start.tool.name, line))
+        return
+    called, last = backend.profile.called, "; ".join(lines[-3:])
+    how = f"was ended by signal {-code}" if code < 0 else f"has failed with exit code {code}"
+    message = f"{called}: {start.tool.name} {how}" + (f": {_named(start.tool.name, last)}" if last else "")
+    if re.search(backend.tool_lost, last):
+        raise ConnectError(message)
+    raise WorkRefused(message)
+
+
+def _named(tool: str, line: str) -> str:
+    return line if line.startswith(tool) else f"{tool}: {line}"

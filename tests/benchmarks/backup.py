@@ -1,0 +1,117 @@
+"""What a backup and its restore cost, against the bare tools in a script of one's own, on the same server in one run.
+
+python tests/benchmarks/backup.py [ROWS] [KIND...]
+"""
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.servers.mariadb import MariaDBServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.server import Server
+
+_LIMIT = 1.1
+_ROUNDS = 3
+
+_FILL = {
+    "postgresql": "INSERT INTO t SELECT n, md5(n::text), n * 1.5, now() FROM generate_series(1, {rows}) n",
+    "mariadb": "INSERT INTO t SELECT seq, md5(seq), seq * 1.5, now() FROM seq_1_to_{rows}",
+}
+_TABLE = "CREATE TABLE t (id int PRIMARY KEY, name varchar(40), price numeric(12, 2), at timestamp)"
+
+_SCRIPTS = {
+    "postgresql": (
+        "pg_dump -Fc -f {file} shop",
+        "createdb back && pg_restore --exit-on-error -d back {file}",
+    ),
+    "mariadb": (
+        "set -o pipefail; mariadb-dump --single-transaction --quick --routines --events shop | gzip > {file}",
+        "mariadb -e 'CREATE DATABASE back' && gunzip < {file} | mariadb back",
+    ),
+}
+
+
+@contextlib.contextmanager
+def on_server(kind: str, rows: int) -> Iterator[tuple[Server, Mapping[str, str], Path]]:
+    """Start a server with a database shop; yield it, the environment of its tools, and a directory."""
+    with (
+        {"postgresql": PostgresServer, "mariadb": MariaDBServer}[kind](None) as server,
+        tempfile.TemporaryDirectory() as at,
+    ):
+        directory = Path(at)
+        server.execute("CREATE DATABASE shop")
+        with contextlib.closing(server.connect(database="shop", tls=False)) as connection:
+            cursor = connection.cursor()
+            cursor.execute(_TABLE)
+            cursor.execute(_FILL[kind].format(rows=rows))
+        driver = "postgresql" if kind == "postgresql" else "mysql"
+        (directory / "profiles.toml").write_text(
+            f'default = "shop"\n[profiles.shop]\ndriver = "{driver}"\nhost = "127.0.0.1"\nport = {server.port}\n'
+            f'user = "{server.user}"\npassword_env = "SECRET"\ndatabase = "shop"\n'
+        )
+        (directory / "my.cnf").write_text(
+            f"[client]\nhost=127.0.0.1\nport={server.port}\nuser={server.user}\npassword={server.password}\n"
+            "protocol=TCP\nskip-ssl\n"
+        )
+        environment = {
+            **os.environ, "SECRET": server.password, "PGHOST": "127.0.0.1", "PGPORT": str(server.port),
+            "PGUSER": server.user, "PGPASSWORD": server.password, "MYSQL_HOME": at,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }  # fmt: skip
+        yield server, environment, directory
+
+
+def measure(kind: str, rows: int) -> bool:
+    """Measure a kind of database, and tell whether it stays within the limit."""
+    within = True
+    with on_server(kind, rows) as (server, environment, directory):
+
+        def run(*words: str) -> None:
+            subprocess.run(words, env=environment, cwd=directory, check=True, stdout=subprocess.DEVNULL)
+
+        dbctl = (sys.executable, "-m", "dbctl", "--quiet")
+        best: dict[str, float] = {}
+
+        def note(name: str, *words: str) -> None:
+            began = time.perf_counter()
+            run(*words)
+            best[name] = min(best.get(name, 1e9), time.perf_counter() - began)
+
+        for number in range(_ROUNDS):
+            bare, own = f"bare{number}", f"own{number}"
+            dump, load = (line.format(file=bare) for line in _SCRIPTS[kind])
+            note("bare backup", "bash", "-c", dump)
+            note("dbctl backup", *dbctl, "backup", "create", own)
+            note("bare restore", "bash", "-c", load)
+            server.drop_database("back")
+            note("dbctl restore", *dbctl, "restore", own, "--into", "back")
+            server.drop_database("back")
+    for what in ("backup", "restore"):
+        bare_time, own_time = best[f"bare {what}"], best[f"dbctl {what}"]
+        ratio = own_time / bare_time
+        within = within and ratio <= _LIMIT
+        print(f"{kind:12} {what:8} bare {bare_time:6.2f} s   dbctl {own_time:6.2f} s   {ratio:.2f} (at most {_LIMIT})")
+    return within
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("rows", nargs="?", type=int, default=1_000_000)
+    parser.add_argument("kinds", nargs="*", default=list(_SCRIPTS))
+    said = parser.parse_args()
+    within = [measure(kind, said.rows) for kind in said.kinds]
+    sys.exit(0 if all(within) else 1)
+
+
+if __name__ == "__main__":
+    main()
