@@ -179,7 +179,7 @@ def test_the_profiles_limits_hold(lite: Service) -> None:
 
 
 def test_it_is_run_under_a_lock(lite: Service) -> None:
-    with lite.dbctl.popen("console", "--lock", "nightly") as holder:
+    with lite.dbctl.popen("console", "--lock", "nightly", "--lock-wait", "20") as holder:
         assert holder.stdin
         second = ("console", "--lock", "nightly", "--lock-wait", "0", "-c", "1")
         assert within(20, lambda: lite.dbctl(*second).code == 7)
