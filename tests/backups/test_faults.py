@@ -71,7 +71,7 @@ def test_a_signal_ends_it_and_the_tool_says_nothing_of_its_own_end(pg_shop: Shop
 
 
 def test_a_deadline_ends_it(pg_shop: Shop) -> None:
-    with waiting(pg_shop, "backup", "create", "x.dump", "--deadline", "4") as (process, _):
+    with waiting(pg_shop, "backup", "create", "x.dump", "--deadline", "8") as (process, _):
         assert process.wait(_PATIENCE) == 5
     assert files_in(pg_shop.dbctl.cwd) == set()
 
