@@ -10,8 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.backups.conftest import Shop
 from tests.faults.small_disk import small_disk
+from tests.harness.database import SERVER_KINDS
+from tests.harness.forked import of_tests
 
 _PATIENCE = 20.0
 
@@ -127,21 +131,27 @@ def test_a_full_disk_leaves_the_old_ones_alone(shop: Shop) -> None:
         assert old.read_bytes() == kept
 
 
-def test_a_wrong_password_and_a_missing_tool_are_told(shop: Shop, tmp_path: Path) -> None:
-    if not shop.database.server:
-        return
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
+def test_a_wrong_password_is_told(shop: Shop) -> None:
     (variable,) = shop.database.env
     result = shop.dbctl("backup", "create", "x.dump", env={variable: "wrong"})
     assert (result.code, result.out) == (4, ""), str(result)
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    if shop.database.kind == "postgresql":  # where one of the system's may be there by another way
-        old = empty / "pg_dump"
-        old.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6'\n")
-        old.chmod(0o755)
-    result = shop.dbctl("backup", "create", "x.dump", env={"PATH": str(empty)})
-    assert (result.code, result.out) == (3, ""), str(result)
-    assert "client" in result.err
+    assert files_in(shop.dbctl.cwd) == set()
+
+
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
+def test_a_tool_that_is_missing_or_too_old_is_told(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dbctl.backends.postgresql.backups._PLACES", ())  # where one of the system's may be
+    path = tmp_path / "bin"
+    path.mkdir()
+    run = of_tests(shop.dbctl)
+    result = run("backup", "create", "x.dump", env={"PATH": str(path)})
+    assert (result.code, result.out, "client" in result.err) == (3, "", True), str(result)
+    if shop.database.kind == "postgresql":
+        (path / "pg_dump").write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6'\n")
+        (path / "pg_dump").chmod(0o755)
+        result = run("backup", "create", "x.dump", env={"PATH": str(path)})
+        assert (result.code, result.out, "pg_dump 9 is older" in result.err) == (3, "", True), str(result)
     assert files_in(shop.dbctl.cwd) == set()
 
 
