@@ -16,6 +16,7 @@ from tests.backups.conftest import Shop
 from tests.faults.small_disk import small_disk
 from tests.harness.database import SERVER_KINDS
 from tests.harness.forked import of_tests
+from tests.harness.processes import descendants_of
 
 _PATIENCE = 20.0
 
@@ -31,15 +32,6 @@ def wait_for(found: Callable[[], Any]) -> Any:
 
 def files_in(directory: Path) -> set[str]:
     return {path.name for path in directory.iterdir()} - {"profiles.toml"}
-
-
-def children(process: int) -> list[int]:
-    """Return the processes below one, however deep: a tool may be behind a script of its name."""
-    listed = Path(f"/proc/{process}/task/{process}/children")
-    below = [
-        int(one) for task in Path(f"/proc/{process}/task").iterdir() for one in (task / "children").read_text().split()
-    ]
-    return [*below, *(deeper for one in below for deeper in children(one))] if listed.exists() else []
 
 
 @contextlib.contextmanager
@@ -92,7 +84,7 @@ def test_a_tool_that_is_killed_or_loses_its_server_leaves_nothing(pg_shop: Shop)
         assert process.wait(_PATIENCE) == 4
     assert files_in(pg_shop.dbctl.cwd) == set()
     with waiting(pg_shop, "backup", "create", "x.dump") as (process, _):
-        for child in children(process.pid):
+        for child in list(descendants_of(process.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         assert process.wait(_PATIENCE) == 1
@@ -102,7 +94,7 @@ def test_a_tool_that_is_killed_or_loses_its_server_leaves_nothing(pg_shop: Shop)
 def test_no_secret_is_seen_while_it_is_at_work(pg_shop: Shop) -> None:
     (secret,) = pg_shop.database.env.values()
     with waiting(pg_shop, "backup", "create", "x.dump") as (process, _):
-        below = children(process.pid)
+        below = list(descendants_of(process.pid))
         assert below
         for child in below:
             assert secret.encode() not in Path(f"/proc/{child}/cmdline").read_bytes()

@@ -3,7 +3,6 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from tests.faults.watching import within
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.processes import descendants_of
 from tests.harness.result import Result
 from tests.servers.authority import Authority
 from tests.servers.bastion import Bastion
@@ -136,7 +136,7 @@ def test_no_argument_and_no_variable_has_the_password(shell: Shell) -> None:
         try:
             count = SLEEPERS[shell.database.dialect]
             assert within(30, lambda: shell.database.execute(count, shell.database.name)[0][0] == 1)
-            below = list(descendants(process.pid))
+            below = list(descendants_of(process.pid))
             assert below
             for pid in (process.pid, *below):
                 assert shell.password not in Path(f"/proc/{pid}/cmdline").read_bytes().decode()
@@ -146,12 +146,6 @@ def test_no_argument_and_no_variable_has_the_password(shell: Shell) -> None:
             process.terminate()
             process.communicate(timeout=20)
     assert process.returncode == 143
-
-
-def descendants(pid: int) -> Iterator[int]:
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        yield int(child)
-        yield from descendants(int(child))
 
 
 def test_read_only_is_what_the_database_refuses_to_write_by(shell: Shell) -> None:

@@ -1,6 +1,7 @@
 """What can be seen of another process."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,3 +13,17 @@ def times_open(pid: int, path: str | Path) -> int:
         with suppress(OSError):  # it is closed meanwhile
             count += os.readlink(each) == str(path)
     return count
+
+
+def children_of(pid: int) -> Iterator[int]:
+    """Yield the processes that a process has started, in whichever of its threads; what ends meanwhile has none."""
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield from map(int, task.read_text(encoding="ascii").split())
+
+
+def descendants_of(pid: int) -> Iterator[int]:
+    """Yield those, and theirs, however deep."""
+    for child in children_of(pid):
+        yield child
+        yield from descendants_of(child)

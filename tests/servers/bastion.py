@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.harness.processes import children_of, descendants_of
 from tests.servers.process import PATIENCE, ServerProcess
 from tests.servers.system import ServerFailed, free_port, programs, search_path, unprivileged
 
@@ -90,8 +91,7 @@ MaxStartups 100
     def _logins(self) -> list[int]:
         assert self._body.process
         sshd = self._body.process.pid
-        children = _children(sshd)
-        return children + [each for child in children for each in _children(child)]
+        return list(descendants_of(sshd))
 
     def config(self, directory: Path, **changes: str) -> Path:
         """Write a file for `ssh -F` in which it is the host `bastion`, and return its path.
@@ -133,7 +133,7 @@ MaxStartups 100
 
 def tunnels_of(process: int) -> list[int]:
     """Return the processes of ssh that a process has for children."""
-    return [child for child in _children(process) if _name(child) == "ssh"]
+    return [child for child in children_of(process) if _name(child) == "ssh"]
 
 
 def is_gone(process: int) -> bool:
@@ -149,10 +149,8 @@ def is_gone(process: int) -> bool:
     return False
 
 
-def _children(process: int) -> list[int]:
-    found = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(child) for task in found for child in task.read_text(encoding="ascii").split()]
-
-
 def _name(process: int) -> str:
-    return Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip()
+    try:
+        return Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        return ""
