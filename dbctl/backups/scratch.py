@@ -5,9 +5,10 @@ Its maker holds a lock of its name on the server; what a killed run has left is 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.connections.watching import watched_by
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from dbctl.backends.base import Backend
     from dbctl.profiles import Profile
+
+_log = logging.getLogger("dbctl")
 
 
 class Scratch:
@@ -59,9 +62,13 @@ def scratch(profile: Profile, kind: str, properties: Mapping[str, Any]) -> Itera
             yield made
         finally:
             if not made.kept:
-                # Nobody who ends the work is to end this; where it does not succeed, the next run does it.
-                with watched_by(None), suppress(DbctlError), on_server(profile) as (other, _):
-                    _drop(other, backend, made.name)
+                connection.close()  # it may be in the very database, whose sessions are ended
+                try:
+                    # Nobody who ends the work is to end this.
+                    with watched_by(None), on_server(profile) as (other, _):
+                        _drop(other, backend, made.name)
+                except DbctlError as error:
+                    _tell_that_it_stays(made.name, error.message)
 
 
 def _lock(connection: Connection, backend: Backend, name: str) -> bool:
@@ -80,7 +87,17 @@ def _drop_left(connection: Connection, backend: Backend, beginning: str) -> None
 
 
 def _drop(connection: Connection, backend: Backend, name: str) -> None:
+    from sqlalchemy.exc import DBAPIError
+
     users = backend.users_of(connection, name)
+    gone = {*backend.session_missing, *backend.database_missing}
     for statement in backend.dropping(connection, name, users, force=True):
-        with suppress(Exception):  # it has gone by now, or its session has
+        try:
             connection.exec_driver_sql(statement)
+        except DBAPIError as error:
+            if backend.error_code(error.orig or error) not in gone:
+                _tell_that_it_stays(name, backend.error_text(error.orig or error))
+
+
+def _tell_that_it_stays(name: str, why: str) -> None:
+    _log.warning("the database %s stays, which the next run tries to drop: %s", name, why)

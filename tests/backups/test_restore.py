@@ -4,9 +4,14 @@ import contextlib
 import signal
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.backups.conftest import Shop
+from tests.harness.forked import of_tests
 
 
 def admin(shop: Shop) -> tuple[str, str]:
@@ -113,3 +118,17 @@ def test_what_ends_a_restore_leaves_all_as_it_was(pg_shop: Shop, tmp_path: Path)
     pg_shop.dbctl.ok(*line)
     assert server.execute(query) == []
     assert pg_shop.contents() == before
+
+
+@pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
+def test_a_swap_of_tables_that_the_server_refuses_leaves_all_as_it_was(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(contents: Any, target: str) -> Iterator[str]:
+        yield f"`{contents.database}`.nothing TO `{target}`.nothing"
+
+    monkeypatch.setattr("dbctl.backends.mysql.moving._Contents.moves", missing)
+    before, backup = shop.contents(), shop.backup()
+    result = of_tests(shop.dbctl)(*admin(shop), "restore", backup.name, "--into", shop.database.name)
+    assert (result.code, result.out, "nothing" in result.err) == (1, "", True), str(result)
+    assert shop.contents() == before

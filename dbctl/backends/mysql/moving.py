@@ -71,14 +71,15 @@ def move(connection: Connection, quote: Quote, new: str, name: str, old: str | N
             name,
         )
     moves = [move for one, target in contents for move in one.moves(target)]
-    for one, _ in contents:
-        one.drop_parts()
     try:
+        for one, _ in contents:
+            one.drop_parts()
         if moves:
             connection.exec_driver_sql(f"RENAME TABLE {', '.join(moves)}")
-    except Exception:
-        for one, _ in contents:
-            one.make_parts(one.database)
+    except Exception as error:
+        if lost := [f"{part} in {one.database}" for one, _ in contents for part in one.make_parts(one.database)]:
+            said = f"the tables of {name} are as they were, and this is not made anew: {'; '.join(lost)}"
+            raise WorkRefused(said) from error
         raise
     lost = [f"{part} in {target}" for one, target in contents for part in one.make_parts(target)]
     if lost:
@@ -99,6 +100,7 @@ class _Contents:
         self._use(database)
         self._tables = list(self._scalars(_TABLES))
         self._parts = list(self._read())
+        self._dropped: list[Part] = []
 
     def _use(self, database: str) -> None:
         self._connection.exec_driver_sql(f"USE {self._quote(database)}")
@@ -137,12 +139,13 @@ class _Contents:
         self._use(self.database)
         for part in self._parts:
             self._connection.exec_driver_sql(f"DROP {part.kind} {self._quote(part.name)}")
+            self._dropped.append(part)
 
     def make_parts(self, database: str) -> Sequence[str]:
-        """Make that anew, and return what can't be and why; a view that needs another one waits for it."""
+        """Make anew what was dropped, and return what can't be and why; a view that needs another one waits for it."""
         self._use(database)
         mode = self._connection.exec_driver_sql("SELECT @@sql_mode").scalar_one()
-        waiting = list(self._parts)
+        waiting = list(self._dropped)
         try:
             while waiting:
                 left = {part: why for part in waiting if (why := self._refused(part, mode))}
