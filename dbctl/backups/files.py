@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dbctl.errors import ConfigError, UsageError
+from dbctl.runtime.distribution import how_to_install
 
 if TYPE_CHECKING:
     from dbctl.backups.manifest import Manifest
@@ -196,7 +197,7 @@ def _zstandard() -> Any:
         import zstandard
     except ImportError as error:
         raise ConfigError(
-            "zstd needs the package zstandard", "install it with pip install 'sqlmodel-dbctl[zstd]', or take gzip"
+            "zstd needs the package zstandard", f"install it with {how_to_install('zstd')}, or take gzip"
         ) from error
     return zstandard
 
