@@ -110,7 +110,7 @@ def pour(connector: Connector[Engine], descriptor: int, manifest: Path | None, w
         files.refuse_existing(manifest)
     with writing(connector, wish) as writer:
         try:
-            with os.fdopen(os.dup(descriptor), "wb") as file:
+            with os.fdopen(os.dup(descriptor), "wb", buffering=0) as file:
                 writer.pour(file)
         except BrokenPipeError as error:
             raise OutputLost("who reads the backup has left before its end: it is not whole") from error

@@ -9,15 +9,13 @@ import fcntl
 import hashlib
 import os
 import shutil
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING
 
 from dbctl.errors import ConfigError, UsageError
-from dbctl.runtime.distribution import how_to_install
 
 if TYPE_CHECKING:
     from dbctl.backups.manifest import Manifest
@@ -26,14 +24,8 @@ _HIDDEN, _UNFINISHED = ".dbctl-backup-", ".unfinished"
 _CHUNK = 1024 * 1024
 """Bytes that are read and written at a time."""
 
-_LEVEL = 6
-"""zlib's level, which is gzip's own."""
-
 GLOBALS = ".globals.sql"
 """What the name of a server's roles ends with, behind the whole name of the backup."""
-
-COMPRESSIONS = {"gzip": ".gz", "zstd": ".zst", "none": ""}
-"""How a file can be compressed, and what its name ends with then."""
 
 
 @contextmanager
@@ -151,72 +143,6 @@ def digest(path: Path, tell: Callable[[int], None] = lambda _: None) -> tuple[in
             sum_.update(chunk)
             tell(size := size + len(chunk))
     return size, sum_.hexdigest()
-
-
-class Sink:
-    """What a backup is written to: compressed where that is wanted, measured and summed.
-
-    Args:
-        file: The file.
-        compression: gzip, zstd or none.
-    """
-
-    def __init__(self, file: BinaryIO, compression: str) -> None:
-        self._file = file
-        self._compressor = _compressor(compression)
-        self._sum = hashlib.sha256()
-        self.size = 0
-
-    def write(self, chunk: bytes) -> None:
-        """Write a part."""
-        self._put(self._compressor.compress(chunk) if self._compressor else chunk)
-
-    def close(self) -> tuple[int, str]:
-        """Write what is left, and return the size and the SHA-256 of all."""
-        if self._compressor:
-            self._put(self._compressor.flush())
-        return self.size, self._sum.hexdigest()
-
-    def _put(self, data: bytes) -> None:
-        if data:
-            self._file.write(data)
-            self._sum.update(data)
-            self.size += len(data)
-
-
-def _compressor(compression: str) -> Any:
-    if compression == "none":
-        return None
-    if compression == "zstd":
-        return _zstandard().ZstdCompressor().compressobj()
-    return zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-
-
-def _zstandard() -> Any:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise ConfigError(
-            "zstd needs the package zstandard", f"install it with {how_to_install('zstd')}, or take gzip"
-        ) from error
-    return zstandard
-
-
-def plain(path: Path, compression: str | None) -> Any:
-    """Open a backup's file to read what is in it, without its compression."""
-    if compression == "zstd":
-        return _zstandard().open(path, "rb")
-    if compression == "gzip":
-        import gzip
-
-        return gzip.open(path, "rb")
-    return path.open("rb")
-
-
-def chunks(file: Any) -> Iterator[bytes]:
-    """Yield what a file has, part by part."""
-    while chunk := file.read(_CHUNK):
-        yield chunk
 
 
 def name_for(manifest: Manifest, directory: Path, ending: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbctl.backends.backups import Stored
-from dbctl.backups import files
+from dbctl.backups import packing
 from dbctl.backups.running import tool_at_work
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import CheckFailed
@@ -51,12 +51,12 @@ def load(
                 report(0, None, "bytes", "restore")
             return
         with (
-            closing(files.plain(source, made.compression)) as plain,
+            closing(packing.plain(source, made.compression)) as plain,
             tool_at_work(backend, start, stdin=subprocess.PIPE) as child,
         ):
             done = 0
             assert child.stdin
-            for chunk in files.chunks(plain):
+            for chunk in packing.chunks(plain):
                 raise_if_ended()
                 child.stdin.write(chunk)
                 report(done := done + len(chunk), None, "bytes", "restore")
@@ -72,8 +72,8 @@ def unpack(backup: Found, target: Path) -> None:
     target.touch(mode=0o600)
     done = 0
     try:
-        with closing(files.plain(backup.path, backup.manifest.compression)) as plain, target.open("wb") as file:
-            for chunk in files.chunks(plain):
+        with closing(packing.plain(backup.path, backup.manifest.compression)) as plain, target.open("wb") as file:
+            for chunk in packing.chunks(plain):
                 raise_if_ended()
                 file.write(chunk)
                 report(done := done + len(chunk), None, "bytes", "restore")

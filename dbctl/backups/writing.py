@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from dbctl.backends.backups import Extent, Start
-from dbctl.backups import files
+from dbctl.backups import packing
 from dbctl.backups.keeping import Rules
 from dbctl.backups.manifest import Manifest, Table, now
 from dbctl.backups.running import tool_at_work
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
+    from dbctl.backends.backups import RowCounter
     from dbctl.backends.base import Backend
     from dbctl.connections.connector import Connector
 
@@ -94,7 +95,7 @@ class Writer:
         """What the file's name ends with."""
         if self._wish.extent.jobs > 1:
             return ".dir"
-        return self._backend.backup_ending + files.COMPRESSIONS[self._compression]
+        return self._backend.backup_ending + packing.COMPRESSIONS[self._compression]
 
     @property
     def _compression(self) -> str:
@@ -132,29 +133,22 @@ class Writer:
             file: The file.
             place: Where a copy has room until it is compressed; the system's directory for temporary files if None.
         """
-        sink = files.Sink(file, self._compression)
         counter = self._backend.row_counter()
         start = self._start(None)
-        if start is None:
-            copy = (place or self._directory) / "copy"
-            self._copy(copy)
-            with copy.open("rb") as plain:
-                for chunk in files.chunks(plain):
-                    sink.write(chunk)
-                    tell_bytes(sink.size)
-        else:
-            counting = nullcontext() if counter else self._counting()
-            with counting, tool_at_work(self._backend, start, stdout=subprocess.PIPE) as child:
-                assert child.stdout
-                for chunk in files.chunks(child.stdout):
-                    sink.write(chunk)
-                    if counter:
-                        counter.feed(chunk)
-                    tell_bytes(sink.size)
+        with packing.Sink(file, self._compression) as sink:
+            if start is None:
+                copy = (place or self._directory) / "copy"
+                self._copy(copy)
+                with copy.open("rb") as plain:
+                    _lead(plain, sink)
+            else:
+                counting = nullcontext() if counter else self._counting()
+                with counting, tool_at_work(self._backend, start, stdout=subprocess.PIPE) as child:
+                    assert child.stdout
+                    _lead(child.stdout, sink, counter)
+            self.summed = sink.close()
         if counter:
             self._rows = {(one.schema, one.name): counter.rows.get(one.name, 0) for one in self._relations}
-        self.summed = sink.close()
-        file.flush()
 
     def _start(self, target: Path | None) -> Start | None:
         if not self._backend.backup_by_tool:
@@ -232,6 +226,15 @@ class Writer:
     def _rows_of(self, one: Any) -> int | None:
         counts = self._wish.extent.counts(one.schema, one.name)
         return self._rows.get((one.schema, one.name)) if counts else None
+
+
+def _lead(source: IO[bytes], sink: packing.Sink, counter: RowCounter | None = None) -> None:
+    """Write all that comes to a sink, and count it on the way."""
+    for chunk in packing.chunks(source):
+        sink.write(chunk)
+        if counter:
+            counter.feed(chunk)
+        tell_bytes(sink.size)
 
 
 def _has_ended(child: subprocess.Popen[bytes]) -> bool:
