@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from dbctl.errors import ConfigError, Unsupported
+from dbctl.backends.tools import Tool, Version
+from dbctl.errors import Unsupported
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from dbctl.backends.inventory import Relation
 
-_TO_TELL = 10.0
-"""Seconds that a program has to tell its version."""
+@dataclass(frozen=True)
+class StoredTable:
+    """A table with rows; `part_of` names the partitioned table that it is one of, with its schema."""
 
-Version = tuple[int, ...]
+    schema: str | None
+    name: str
+    part_of: str | None = None
+
+
+TableNames = Sequence[tuple[str | None, str]]
+"""Schemas, where there are several, and names of tables."""
 
 
 @dataclass(frozen=True)
@@ -31,30 +34,18 @@ class Extent:
     Args:
         schema: Whether its definitions are.
         data: Whether its rows are.
-        without_rows: The tables whose definition alone is, as `table` or `schema.table`.
+        without_rows: The tables whose definition alone is.
         jobs: How many tables are written at a time.
     """
 
     schema: bool = True
     data: bool = True
-    without_rows: Sequence[str] = ()
+    without_rows: TableNames = ()
     jobs: int = 1
 
     def counts(self, schema: str | None, table: str) -> bool:
         """Tell whether a table's rows are written."""
-        return self.data and not {table, f"{schema}.{table}"} & set(self.without_rows)
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A program that is there, and its version."""
-
-    name: str
-    path: str
-    version: Version
-
-    def __str__(self) -> str:
-        return f"{self.name} {'.'.join(map(str, self.version))}"
+        return self.data and (schema, table) not in self.without_rows
 
 
 @dataclass(frozen=True)
@@ -66,22 +57,44 @@ class Start:
         words: Its arguments.
         environment: The variables that it is given besides those that are inherited.
         writes_itself: Whether it writes the file, or the directory, by itself, and not to its standard output.
+        first: What is run before it, and writes what stands before it.
     """
 
     tool: Tool
     words: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     writes_itself: bool = False
+    first: Start | None = None
 
 
 @dataclass(frozen=True)
 class Stored:
-    """How a backup stands in its file: what a restore has to know of it."""
+    """How a backup stands in its file, and what of it is wanted: what a restore has to know of it.
+
+    Args:
+        format: The manifest's.
+        jobs: How many tables are read at a time.
+        tool: The version of what wrote it.
+        owners: Whether each object is to have the owner and the grants that it had.
+        tables: The tables that are read, and nothing else; all there is if there are none.
+        beside: Whether they come into a database with others, all of them or none.
+    """
 
     format: str
     jobs: int = 1
     tool: Version = ()
     owners: bool = True
+    tables: TableNames = ()
+    beside: bool = False
+
+
+@dataclass(frozen=True)
+class Loosened:
+    """A foreign key that was taken off a table, and its definition in SQL."""
+
+    table: str
+    name: str
+    definition: str
 
 
 class RowCounter(Protocol):
@@ -113,6 +126,8 @@ class Backups:
     """Whether the tool writes several tables at a time."""
     backup_lacks: ClassVar[Sequence[str]] = ()
     """What a backup does not hold."""
+    loads_beside: ClassVar[bool] = False
+    """Whether the tool itself reads tables into a database with others, all of them or none."""
     tool_lost: ClassVar[str] = "(?!)"
     """A regular expression for what a tool says where its connection was lost."""
 
@@ -130,7 +145,7 @@ class Backups:
         """
         raise Unsupported(f"{self.title} is backed up by a tool")
 
-    def stored(self, connection: Connection) -> Sequence[Relation]:
+    def stored(self, connection: Connection) -> Sequence[StoredTable]:
         """Return the tables, and what else has rows that a backup has; without their sizes, which take longer."""
         raise Unsupported(f"{self.title} can't be backed up")
 
@@ -188,6 +203,32 @@ class Backups:
         """
         raise Unsupported(f"{self.title} can't be restored")
 
+    def part_of(self, dump: Iterator[bytes], tables: TableNames) -> Iterator[bytes]:
+        """Return of what a tool has written that which makes some tables, where the tool itself can't pick."""
+        return dump
+
+    def loosen(self, connection: Connection, name: str) -> Sequence[Loosened]:
+        """Drop the foreign keys in a new database that refer to tables which are not in it, and return them."""
+        return ()
+
+    def bring(
+        self, connection: Connection, source: str, target: str, tables: TableNames, keys: Sequence[Loosened]
+    ) -> None:
+        """Bring tables into a database in which no others have their names; all of them, or none.
+
+        Args:
+            connection: A connection to the server, on which each statement commits; to the target's file where
+                there is no server, in a transaction.
+            source: The database that has them; or its file.
+            target: The database that they come into.
+            tables: The tables.
+            keys: The foreign keys that they get there.
+
+        Raises:
+            WorkRefused: They can't have those; nothing is changed.
+        """
+        raise Unsupported(f"{self.title} has no tables that can be brought from one database into another")
+
     def properties(self, connection: Connection) -> Mapping[str, Any]:
         """Return what the database is like by itself, and no tool writes: owner, encoding, grants, settings."""
         return {}
@@ -222,60 +263,3 @@ class Backups:
     def broken_parts(self, connection: Connection) -> Iterable[str]:
         """Yield what the database finds wrong in its own file."""
         return ()
-
-
-def tools_called(
-    names: Iterable[str], elsewhere: Iterable[str], version_of: Callable[[str], Version | None]
-) -> Iterator[Tool]:
-    """Yield the programs with some names that are on PATH, or in other directories.
-
-    Args:
-        names: The names, the better one first.
-        elsewhere: Patterns of directories that PATH does not have.
-        version_of: Returns a version of what `--version` says; None where it is another program.
-    """
-    listed = [place for place in os.get_exec_path() if place]
-    others = [str(place) for pattern in elsewhere for place in sorted(Path("/").glob(pattern.lstrip("/")))]
-    seen = set()
-    for name in names:
-        for place in [*listed, *others]:
-            path = shutil.which(name, path=place)
-            if path is None or (real := os.path.realpath(path)) in seen:
-                continue
-            seen.add(real)
-            if version := version_of(_told(path)):
-                yield Tool(name, path, version)
-
-
-def _told(path: str) -> str:
-    try:
-        done = subprocess.run(
-            [path, "--version"], check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TO_TELL
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode(errors="replace")
-
-
-def version_in(text: str, pattern: str) -> Version | None:
-    """Return the numbers that a pattern's groups find."""
-    found = re.search(pattern, text)
-    return tuple(int(number) for number in found.groups() if number is not None) if found else None
-
-
-def fitting(tools: Sequence[Tool], version: Version) -> Tool | None:
-    """Return the oldest tool that is not older than a version; None where all are."""
-    return min((tool for tool in tools if tool.version[: len(version)] >= version), key=_age, default=None)
-
-
-def _age(tool: Tool) -> Version:
-    return tool.version
-
-
-def refuse_tool(title: str, version: Version, tools: Sequence[Tool], what: str, package: str) -> ConfigError:
-    """Return the error where no tool fits a server."""
-    shown = ".".join(map(str, version))
-    if not tools:
-        return ConfigError(f"there is no {what} here for {title} {shown}", f"{package} installs it")
-    found = ", ".join(dict.fromkeys(map(str, tools)))
-    return ConfigError(f"{found} is older than {title} {shown}, which it can't read", f"install {package}")

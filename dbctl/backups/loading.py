@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +20,21 @@ from dbctl.work.progress import report
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from dbctl.backends.backups import TableNames
     from dbctl.backends.base import Backend
     from dbctl.backups.keeping import Found
 
 
 def load(
-    backup: Found, connection: Connection, backend: Backend, name: str, *, jobs: int = 1, owners: bool = True
+    backup: Found,
+    connection: Connection,
+    backend: Backend,
+    name: str,
+    *,
+    jobs: int = 1,
+    owners: bool = True,
+    tables: TableNames = (),
+    beside: bool = False,
 ) -> None:
     """Read a backup into a server's database.
 
@@ -32,9 +42,11 @@ def load(
         backup: The backup.
         connection: A connection to the server.
         backend: Its backend.
-        name: The database, which is there and empty.
+        name: The database, which is there and empty, unless `beside`.
         jobs: How many tables are read at a time, where the tool can.
         owners: Whether each object is to have the owner and the grants that it had.
+        tables: The tables that are read alone.
+        beside: Whether they come into a database with others, all of them or none.
 
     Raises:
         WorkRefused: The tool has failed.
@@ -42,7 +54,7 @@ def load(
         ConfigError: There is none that can.
     """
     made = backup.manifest
-    stored = Stored(made.format, jobs, tuple(made.tool_numbers), owners)
+    stored = Stored(made.format, jobs, tuple(made.tool_numbers), owners, tables, beside)
     source = backup.path.absolute()
     with private_directory() as directory:
         start = backend.loading(connection, stored, name, directory, source)
@@ -54,13 +66,20 @@ def load(
             closing(packing.plain(source, made.compression)) as plain,
             tool_at_work(backend, start, stdin=subprocess.PIPE) as child,
         ):
-            done = 0
             assert child.stdin
-            for chunk in packing.chunks(plain):
-                raise_if_ended()
+            dump = _told(packing.chunks(plain))
+            for chunk in backend.part_of(dump, tables) if tables else dump:
                 child.stdin.write(chunk)
-                report(done := done + len(chunk), None, "bytes", "restore")
             child.stdin.close()
+
+
+def _told(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Report how much of a backup has been read, and stop where the work was ended."""
+    done = 0
+    for chunk in chunks:
+        raise_if_ended()
+        yield chunk
+        report(done := done + len(chunk), None, "bytes", "restore")
 
 
 def unpack(backup: Found, target: Path) -> None:
@@ -70,13 +89,10 @@ def unpack(backup: Found, target: Path) -> None:
         CheckFailed: It can't be read.
     """
     target.touch(mode=0o600)
-    done = 0
     try:
         with closing(packing.plain(backup.path, backup.manifest.compression)) as plain, target.open("wb") as file:
-            for chunk in packing.chunks(plain):
-                raise_if_ended()
+            for chunk in _told(packing.chunks(plain)):
                 file.write(chunk)
-                report(done := done + len(chunk), None, "bytes", "restore")
             file.flush()
             os.fsync(file.fileno())
     except EOFError as error:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dbctl.errors import CheckFailed
+from dbctl.errors import CheckFailed, NotFound, UsageError
+from dbctl.profiles.words import nearest
 from dbctl.runtime.replacing import replace_whole
 
 ENDING = ".manifest.json"
@@ -21,16 +22,42 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Table:
-    """A table in a backup; its rows are None where they are not in it."""
+    """A table in a backup; its rows are None where they are not in it. `part_of` is the partitioned table's name."""
 
     schema: str | None
     table: str
     rows: int | None
+    part_of: str | None = None
 
     @property
     def called(self) -> str:
         """Its name, with the schema where there are several."""
         return self.table if self.schema is None else f"{self.schema}.{self.table}"
+
+
+def called(name: str, tables: Sequence[Table], where: str) -> Sequence[Table]:
+    """Return the table that is called so, or the partitions of one that is.
+
+    Args:
+        name: As `table` or `schema.table`.
+        tables: The tables that there are.
+        where: What has them.
+
+    Raises:
+        NotFound: There is none.
+        UsageError: There are several, in schemas of their own.
+    """
+    alone = [replace(one, part_of=None) for one in tables]
+    found = [one for one in alone if one.called == name] or [
+        *(one for one in tables if one.part_of and name in {one.part_of, one.part_of.partition(".")[2]}),
+        *(one for one in alone if one.table == name),
+    ]
+    places = sorted({one.part_of or one.called for one in found})
+    if len(places) > 1:
+        raise UsageError(f"{where}: several tables are called {name}", f"name one of {', '.join(places)}")
+    if not found:
+        raise NotFound(f"{where} has no table {name}", nearest(name, [one.called for one in tables]))
+    return found
 
 
 @dataclass(frozen=True)

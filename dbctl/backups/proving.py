@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dbctl.backups import files
 from dbctl.backups.keeping import Found, found_in
 from dbctl.backups.manifest import beside, read
+from dbctl.connections.connector import opened
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import CheckFailed, NotFound, UsageError, WorkRefused
 from dbctl.work.progress import report
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from dbctl.backends.base import Backend
     from dbctl.backups.manifest import Manifest
+    from dbctl.profiles import Profile
 
 
 def named(path: Path) -> Found:
@@ -92,6 +94,17 @@ def refuse_unfit(backup: Found, connection: Connection, backend: Backend) -> Non
             f" {'.'.join(map(str, version))}",
             "restore it on a server that is not",
         )
+
+
+def refuse_different(backup: Found, profile: Profile) -> None:
+    """Do nothing where a database has what a backup's manifest says.
+
+    Raises:
+        CheckFailed: It has not.
+    """
+    with opened(profile) as connector, connector.engine.connect() as connection:
+        if found := list(findings(backup.manifest, connection, connector.backend)):
+            raise CheckFailed(f"{backup.path}: {found[0]}; nothing is changed")
 
 
 def findings(manifest: Manifest, connection: Connection, backend: Backend) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends import backend_of
-from dbctl.backups import files, loading, proving
-from dbctl.backups.scratch import Scratch, scratch
-from dbctl.connections.connector import opened
+from dbctl.backups import files, loading, picking, proving
+from dbctl.backups.scratch import Scratch, properties_of, scratch
 from dbctl.connections.watching import raise_if_ended, told_if_ended
 from dbctl.databases.files import refuse_in_use
 from dbctl.databases.places import at, name_of, on_server
-from dbctl.errors import CheckFailed, DbctlError, Remedy, UsageError, WorkRefused
+from dbctl.errors import DbctlError, Remedy, UsageError, WorkRefused
 
 if TYPE_CHECKING:
     from dbctl.backends.base import Backend
@@ -51,12 +50,14 @@ class How:
         drop_old: Whether that one is dropped at the end.
         owners: Whether each object gets the owner and the grants that it had.
         jobs: How many tables are read at a time, where the tool can.
+        tables: The tables that are restored alone, into a database that has none of them; all if there are none.
     """
 
     force: bool = False
     drop_old: bool = False
     owners: bool = True
     jobs: int = 1
+    tables: Sequence[str] = ()
 
 
 def restore(path: Path, profile: Profile, into: str, how: How | None = None, *, dry_run: bool = False) -> Restored:
@@ -72,7 +73,8 @@ def restore(path: Path, profile: Profile, into: str, how: How | None = None, *, 
     Raises:
         CheckFailed: It is no backup, or not the one that was made; nothing is changed.
         UsageError: It is of another kind of database, or has no definitions.
-        WorkRefused: Others are connected; or the server is older; or the role may not.
+        NotFound: There is none, or it lacks one of the tables.
+        WorkRefused: One of the tables is there; others are connected; or the server is older; or the role may not.
         ConnectError: The server can't be reached, or was lost.
     """
     how, began = how or How(), time.monotonic()
@@ -81,6 +83,7 @@ def restore(path: Path, profile: Profile, into: str, how: How | None = None, *, 
     proving.refuse_other_kind(backup, backend)
     if backup.manifest.contents == "data":
         raise UsageError(f"{backup.path} has no definitions", "restore it by hand, where they are")
+    backup = picking.picked(backup, how.tables)
     proving.refuse_altered(backup)
     by = _into_server if backend.backup_by_tool else _into_file
     before = by(backup, target, how, dry_run=dry_run)
@@ -106,15 +109,23 @@ def _into_server(backup: Found, target: Profile, how: How, *, dry_run: bool) -> 
     with on_server(target) as (connection, backend):
         proving.refuse_unfit(backup, connection, backend)
         there = backend.has_database(connection, name)
-        if there:
+        if there and not how.tables:
             _refuse_users(backend, connection, name, how)
+    if there and how.tables:
+        picking.refuse_existing(target, backup)
+        if not dry_run:
+            picking.bring_into(target, backup, owners=how.owners)
+        return None
     before = _name_before(name, backend) if there else None
     if dry_run:
         return None if how.drop_old else before
-    properties = _properties(target) if there else backup.manifest.properties
+    properties = properties_of(target) if there else backup.manifest.properties
+    tables = picking.names_of(backup.manifest) if how.tables else ()
     with scratch(target, "restore", properties) as made:
-        loading.load(backup, made.connection, made.backend, made.name, jobs=how.jobs, owners=how.owners)
-        _refuse_different(backup, target.model_copy(update={"database": made.name}))
+        loading.load(backup, made.connection, made.backend, made.name, jobs=how.jobs, owners=how.owners, tables=tables)
+        for key in made.backend.loosen(made.connection, made.name) if tables else ():
+            _log.warning("without the foreign key %s of %s: what it refers to is not restored", key.name, key.table)
+        proving.refuse_different(backup, target.model_copy(update={"database": made.name}))
         _give_properties(made, properties, owners=how.owners)
         raise_if_ended()
         _put_in_place(made, name, before, how)
@@ -130,17 +141,6 @@ def _refuse_users(backend: Backend, connection: Any, name: str, how: How) -> Non
         raise WorkRefused(
             f"{backend.profile.called}: others are connected to database {name}: {said}", Remedy.END_SESSIONS
         )
-
-
-def _properties(profile: Profile) -> Mapping[str, Any]:
-    with opened(profile) as connector, connector.engine.connect() as connection:
-        return connector.backend.properties(connection)
-
-
-def _refuse_different(backup: Found, profile: Profile) -> None:
-    with opened(profile) as connector, connector.engine.connect() as connection:
-        if found := list(proving.findings(backup.manifest, connection, connector.backend)):
-            raise CheckFailed(f"{backup.path}: {found[0]}; nothing is changed")
 
 
 def _give_properties(made: Scratch, properties: Mapping[str, Any], *, owners: bool) -> None:
@@ -177,6 +177,9 @@ def _into_file(backup: Found, target: Profile, how: How, *, dry_run: bool) -> st
     file = backend_of(target).database_file()
     assert file is not None, "its database is a file"
     there = file.exists()
+    if how.tables:
+        _tables_into_file(backup, target, file, dry_run=dry_run)
+        return None
     if there:
         refuse_in_use(target)
     before = file.with_name(_name_before(file.name, backend_of(target))) if there else None
@@ -185,7 +188,7 @@ def _into_file(backup: Found, target: Profile, how: How, *, dry_run: bool) -> st
     with files.unfinished(file.parent) as work:
         new = work / "restored"
         loading.unpack(backup, new)
-        _refuse_different(backup, target.model_copy(update={"database": str(new)}))
+        proving.refuse_different(backup, target.model_copy(update={"database": str(new)}))
         for end in backend_of(target).beside:
             new.with_name(new.name + end).unlink(missing_ok=True)
         raise_if_ended()
@@ -198,6 +201,23 @@ def _into_file(backup: Found, target: Profile, how: How, *, dry_run: bool) -> st
         before.unlink()
         return None
     return before.name
+
+
+def _tables_into_file(backup: Found, target: Profile, file: Path, *, dry_run: bool) -> None:
+    """Copy the tables into the file that is there, or into a new one."""
+    if there := file.exists():
+        picking.refuse_existing(target, backup)
+    if dry_run:
+        return
+    with files.unfinished(file.parent) as work:
+        source, new = work / "restored", work / "new"
+        loading.unpack(backup, source)
+        proving.refuse_different(backup, target.model_copy(update={"database": str(source)}))
+        if not there:
+            new.touch()
+        picking.copy_into(target if there else target.model_copy(update={"database": str(new)}), backup, source)
+        if not there:
+            files.publish([(new, file)])
 
 
 def _replace_file(file: Path, new: Path, before: Path, target: Profile) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dbctl.connections.connector import opened
 from dbctl.connections.watching import watched_by
 from dbctl.databases.places import on_server
 from dbctl.errors import DbctlError
@@ -69,6 +70,12 @@ def scratch(profile: Profile, kind: str, properties: Mapping[str, Any]) -> Itera
                         _drop(other, backend, made.name)
                 except DbctlError as error:
                     _tell_that_it_stays(made.name, error.message)
+
+
+def properties_of(profile: Profile) -> Mapping[str, Any]:
+    """Return what a database is like by itself."""
+    with opened(profile) as connector, connector.engine.connect() as connection:
+        return connector.backend.properties(connection)
 
 
 def _lock(connection: Connection, backend: Backend, name: str) -> bool:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from dbctl.backends.backups import Extent, Start
 from dbctl.backups import packing
 from dbctl.backups.keeping import Rules
-from dbctl.backups.manifest import Manifest, Table, now
+from dbctl.backups.manifest import Manifest, Table, called, now
 from dbctl.backups.running import tool_at_work
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import DbctlError, UsageError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from dbctl.backends.backups import RowCounter
+    from dbctl.backends.backups import RowCounter, TableNames
     from dbctl.backends.base import Backend
     from dbctl.connections.connector import Connector
 
@@ -48,12 +48,14 @@ class Wish:
         extent: What of the database.
         compression: gzip, zstd or none; of what the tool compresses by itself it says nothing.
         with_globals: Whether what belongs to the whole server, such as roles, is written to a file beside it.
+        without_rows: The tables whose definition alone is written, as `table` or `schema.table`.
         rules: Which of the older ones are kept; in a directory alone.
     """
 
     extent: Extent = field(default_factory=Extent)
     compression: str = "gzip"
     with_globals: bool = False
+    without_rows: Sequence[str] = ()
     rules: Rules = field(default_factory=Rules)
 
 
@@ -85,10 +87,16 @@ class Writer:
         self._properties = dict(backend.properties(connection))
         self._name = backend.hold_snapshot(connection)
         self._snapshot = now()
-        self._relations = backend.stored(connection)
+        self._tables = [Table(one.schema, one.name, None, one.part_of) for one in backend.stored(connection)]
+        self._extent = replace(wish.extent, without_rows=self._without_rows())
         self._tool: Start | None = None
         self._rows: dict[tuple[str | None, str], int] = {}
         self.summed: tuple[int, str] | None = None
+
+    def _without_rows(self) -> TableNames:
+        where = f"{self._backend.profile.called}: {self._backend.profile.database}"
+        found = [table for name in self._wish.without_rows for table in called(name, self._tables, where)]
+        return [(one.schema, one.table) for one in found]
 
     @property
     def ending(self) -> str:
@@ -142,23 +150,29 @@ class Writer:
                 with copy.open("rb") as plain:
                     _lead(plain, sink)
             else:
-                counting = nullcontext() if counter else self._counting()
-                with counting, tool_at_work(self._backend, start, stdout=subprocess.PIPE) as child:
-                    assert child.stdout
-                    _lead(child.stdout, sink, counter)
+                with nullcontext() if counter else self._counting():
+                    for one in (start.first, start):
+                        if one:
+                            self._lead_all(one, sink, counter)
             self.summed = sink.close()
         if counter:
-            self._rows = {(one.schema, one.name): counter.rows.get(one.name, 0) for one in self._relations}
+            self._rows = {(one.schema, one.table): counter.rows.get(one.table, 0) for one in self._tables}
+
+    def _lead_all(self, start: Start, sink: packing.Sink, counter: RowCounter | None) -> None:
+        """Run a tool, and lead all that it writes to a sink."""
+        with tool_at_work(self._backend, start, stdout=subprocess.PIPE) as child:
+            assert child.stdout
+            _lead(child.stdout, sink, counter)
 
     def _start(self, target: Path | None) -> Start | None:
         if not self._backend.backup_by_tool:
             return None
-        self._tool = self._backend.dumping(self._connection, self._wish.extent, self._directory, target, self._name)
+        self._tool = self._backend.dumping(self._connection, self._extent, self._directory, target, self._name)
         return self._tool
 
     def _copy(self, target: Path) -> None:
         """Copy the database, and count in the copy what it has."""
-        if not (self._wish.extent.data and self._wish.extent.schema) or self._wish.extent.without_rows:
+        if not (self._extent.data and self._extent.schema) or self._extent.without_rows:
             raise UsageError(f"{self._backend.title} is copied as a whole", "leave out what would leave out a part")
         target.touch(mode=0o600)
 
@@ -187,17 +201,17 @@ class Writer:
     def _count(self) -> None:
         from sqlalchemy import func, select, table
 
-        for one in self._relations:
+        for one in self._tables:
             raise_if_ended()
-            if self._wish.extent.counts(one.schema, one.name):
-                place = table(one.name, schema=one.schema)
+            if self._extent.counts(one.schema, one.table):
+                place = table(one.table, schema=one.schema)
                 rows = self._connection.scalar(select(func.count()).select_from(place))
-                self._rows[one.schema, one.name] = rows or 0
+                self._rows[one.schema, one.table] = rows or 0
 
     def manifest(self, size: int, sha256: str) -> Manifest:
         """Return the manifest of what was written."""
-        backend, extent = self._backend, self._wish.extent
-        without = [f"the rows of {name}" for name in extent.without_rows]
+        backend, extent = self._backend, self._extent
+        without = [f"the rows of {name}" for name in self._wish.without_rows]
         compression = None if self._compression == "none" else self._compression
         return Manifest(
             profile=backend.profile.name,
@@ -214,7 +228,7 @@ class Writer:
             contents="all" if extent.data and extent.schema else "schema" if extent.schema else "data",
             bytes=size,
             sha256=sha256,
-            tables=[Table(one.schema, one.name, self._rows_of(one)) for one in self._relations],
+            tables=[replace(one, rows=self._rows_of(one)) for one in self._tables],
             properties=self._properties,
             lacks=[*self._lacking(), *without],
         )
@@ -223,9 +237,8 @@ class Writer:
         has = _GLOBALS if self._wish.with_globals else ()
         yield from (one for one in self._backend.backup_lacks if one not in has)
 
-    def _rows_of(self, one: Any) -> int | None:
-        counts = self._wish.extent.counts(one.schema, one.name)
-        return self._rows.get((one.schema, one.name)) if counts else None
+    def _rows_of(self, one: Table) -> int | None:
+        return self._rows.get((one.schema, one.table)) if self._extent.counts(one.schema, one.table) else None
 
 
 def _lead(source: IO[bytes], sink: packing.Sink, counter: RowCounter | None = None) -> None:

@@ -23,6 +23,10 @@ def restore(
     into: Annotated[
         str, typer.Option("--into", metavar="DATABASE", help="The database on the profile's server, there or not.")
     ],
+    table: Annotated[
+        list[str] | None,
+        typer.Option("--table", metavar="TABLE", help="Restore this table alone, where none is; may be said again."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="End other sessions on it, which else are in the way.")
     ] = False,
@@ -43,9 +47,10 @@ def restore(
 
     Examples:
         $ dbctl restore shop.dump --into shop_yesterday
+        $ dbctl restore shop.dump --into shop --table invoice
         $ dbctl -p prod restore /backups --into shop --force --confirm prod
     """
     from dbctl.backups import restoring
 
-    how = restoring.How(force=force, drop_old=drop_old, owners=not no_owner, jobs=jobs)
+    how = restoring.How(force=force, drop_old=drop_old, owners=not no_owner, jobs=jobs, tables=table or ())
     return restoring.restore(backup, place.profile, into, how, dry_run=place.dry_run)

@@ -6,17 +6,16 @@ https://dev.mysql.com/doc/refman/8.4/en/mysqldump.html and https://mariadb.com/k
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from dbctl.backends.backups import Extent, Start, Stored, Tool, Version, fitting, refuse_tool, tools_called, version_in
-from dbctl.backends.inventory import Relation
+from dbctl.backends.backups import Extent, Loosened, Start, Stored, StoredTable, TableNames
 from dbctl.backends.mysql.clients import told_by_file
 from dbctl.backends.mysql.databases import MySQLDatabases
-from dbctl.backends.mysql.moving import move
-from dbctl.errors import Unsupported
+from dbctl.backends.mysql.dumps import DumpedRows, made_of
+from dbctl.backends.mysql.moving import bring, loosened, move
+from dbctl.backends.tools import Tool, Version, fitting, refuse_tool, tools_called, version_in
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,9 +30,6 @@ _DUMPING = (
 _MYSQLS = ("--set-gtid-purged=OFF", "--column-statistics=0")
 """What MySQL's alone knows: with a GTID_PURGED a restore would be refused, or change what replicas know."""
 
-_HEAD = re.compile(rb"INSERT INTO (`(?:[^`]|``)*`)(?: \((?:`(?:[^`]|``)*`(?:, ?)?)+\))? VALUES ?")
-_STRINGS = re.compile(rb"'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'", re.DOTALL)
-
 _FOREIGN = """
 SELECT constraint_name, table_name, referenced_table_schema, referenced_table_name,
        group_concat(column_name ORDER BY ordinal_position SEPARATOR '\\n'),
@@ -42,41 +38,6 @@ FROM information_schema.key_column_usage
 WHERE table_schema = database() AND referenced_table_name IS NOT NULL
 GROUP BY constraint_name, table_name, referenced_table_schema, referenced_table_name
 """
-
-
-class DumpedRows:
-    """Counts the rows of INSERT statements as a dump passes: no string in it has a line's end of its own."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, int] = {}
-        self._rest: list[bytes] = []
-        self._table: str | None = None
-        self._in_body = False
-
-    def feed(self, chunk: bytes) -> None:
-        """Take note of the next part."""
-        end = chunk.rfind(b"\n")
-        if end < 0:
-            self._rest.append(chunk)
-            return
-        whole = b"".join([*self._rest, chunk[:end]])
-        self._rest = [chunk[end + 1 :]]
-        for line in whole.split(b"\n"):
-            if self._table is not None and line[:1] == b"(":  # MariaDB's has a line for each row
-                self.rows[self._table] += 1
-            elif line[:1] in {b"I", b"D"}:
-                self._statement(line)
-
-    def _statement(self, line: bytes) -> None:
-        """Take note of a statement's beginning; what stands in a trigger's or a routine's body is no row."""
-        self._table = None
-        if line.startswith(b"DELIMITER "):
-            self._in_body = line != b"DELIMITER ;"
-        elif not self._in_body and (found := _HEAD.match(line)):
-            table = found[1][1:-1].replace(b"``", b"`").decode()
-            rows = _STRINGS.sub(b"", line[found.end() :]).count(b"(")
-            self.rows[table] = self.rows.get(table, 0) + rows
-            self._table = None if rows else table
 
 
 def _version(text: str, *, mariadb: bool) -> Version | None:
@@ -99,13 +60,13 @@ class MySQLBackups(MySQLDatabases):
         """Return the two numbers by which its features come."""
         return tuple(map(int, (connection.dialect.server_version_info or (0, 0))[:2]))
 
-    def stored(self, connection: Connection) -> Sequence[Relation]:
+    def stored(self, connection: Connection) -> Sequence[StoredTable]:
         """Ask for the database's own tables."""
         query = (
             "SELECT table_name FROM information_schema.tables WHERE table_schema = database()"
             " AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name"
         )
-        return [Relation(None, name, "table") for name in connection.exec_driver_sql(query).scalars()]
+        return [StoredTable(None, name) for name in connection.exec_driver_sql(query).scalars()]
 
     def row_counter(self) -> DumpedRows:
         """Count in what is written: nobody else sees the moment that the tool sees."""
@@ -117,14 +78,19 @@ class MySQLBackups(MySQLDatabases):
         """Have the tool of the very server write to its standard output."""
         tool = self._tool(connection, "dump")
         self._tell_of_engines(connection)
+        mariadb, name = self.server_title(connection) == "MariaDB", self.profile.database or ""
         arguments, environment = told_by_file(cast(Any, self), tool.path, directory)
-        words = [*arguments, *_DUMPING, *(() if "MariaDB" in self.server_title(connection) else _MYSQLS)]
+        words = [*arguments, *_DUMPING, *(() if mariadb else _MYSQLS)]
+        leave_out = f"--ignore-table{'-data' if mariadb else ''}={name}."
+        without = [table for _, table in extent.without_rows]
+        left_out = [f"{leave_out}{table}" for table in without]
+        first = None
+        if left_out and extent.schema and not mariadb:  # which leaves out a table's definition too, if its rows
+            only = ["--no-data", "--skip-routines", "--skip-events", "--", name, *without]
+            first = Start(tool, [*words, *only], environment)
         words += [] if extent.data else ["--no-data"]
         words += [] if extent.schema else ["--no-create-info", "--skip-triggers", "--skip-routines", "--skip-events"]
-        if extent.without_rows and self.server_title(connection) != "MariaDB":
-            raise Unsupported("mysqldump leaves out a table with its definition, or not at all", "leave out none")
-        words += [f"--ignore-table-data={self.profile.database}.{name}" for name in extent.without_rows]
-        return Start(tool, [*words, "--", self.profile.database or ""], environment)
+        return Start(tool, [*words, *left_out, "--", name], environment, first=first)
 
     def _tool(self, connection: Connection, which: str) -> Tool:
         mariadb = self.server_title(connection) == "MariaDB"
@@ -159,6 +125,20 @@ class MySQLBackups(MySQLDatabases):
         tool = self._tool(connection, "client")
         arguments, environment = told_by_file(cast(Any, self), tool.path, directory)
         return Start(tool, [*arguments, "--batch", "--binary-mode", f"--database={name}"], environment)
+
+    def part_of(self, dump: Iterator[bytes], tables: TableNames) -> Iterator[bytes]:
+        """Read whose each statement is in what the tool wrote between them."""
+        return made_of(dump, {name for _, name in tables})
+
+    def loosen(self, connection: Connection, name: str) -> Sequence[Loosened]:
+        """Drop those by ALTER TABLE: they would go on to refer to the database in which the tables were new."""
+        return list(loosened(connection, self.identifier, name))
+
+    def bring(
+        self, connection: Connection, source: str, target: str, tables: TableNames, keys: Sequence[Loosened]
+    ) -> None:
+        """Move the tables in one statement, make their triggers anew, and have the server check the keys."""
+        bring(connection, self.identifier, source, target, keys)
 
     def properties(self, connection: Connection) -> Mapping[str, Any]:
         """Ask how it stores and sorts text."""

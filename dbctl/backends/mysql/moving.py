@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.backups import Loosened
 from dbctl.errors import WorkRefused
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ _TABLES = (
     "SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND table_type <> 'VIEW'"
     " ORDER BY table_name"
 )
+_DANGLING = """
+SELECT DISTINCT table_name, constraint_name FROM information_schema.key_column_usage k
+WHERE table_schema = database() AND referenced_table_schema = database() AND NOT EXISTS (
+    SELECT 1 FROM information_schema.tables t
+    WHERE t.table_schema = database() AND t.table_name = k.referenced_table_name)
+ORDER BY table_name, constraint_name
+"""
 _LIKE = (
     "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata"
     " WHERE schema_name = database()"
@@ -86,6 +94,53 @@ def move(connection: Connection, quote: Quote, new: str, name: str, old: str | N
         raise WorkRefused(f"the tables of {name} are those of the backup, and this is not made anew: {'; '.join(lost)}")
 
 
+def loosened(connection: Connection, quote: Quote, database: str) -> Iterator[Loosened]:
+    """Drop a database's foreign keys that refer to tables which are not in it, and yield each.
+
+    Args:
+        connection: A connection on which each statement commits.
+        quote: Quotes a name.
+        database: The database.
+    """
+    connection.exec_driver_sql(f"USE {quote(database)}")
+    for table, name in connection.exec_driver_sql(_DANGLING).all():
+        statement = connection.exec_driver_sql(f"SHOW CREATE TABLE {quote(table)}").one()[1]
+        beginning = f"CONSTRAINT {quote(name)} FOREIGN KEY "
+        definition = next(line.strip() for line in statement.splitlines() if line.strip().startswith(beginning))
+        connection.exec_driver_sql(f"ALTER TABLE {quote(table)} DROP FOREIGN KEY {quote(name)}")
+        yield Loosened(table, name, definition.removesuffix(","))
+
+
+def bring(connection: Connection, quote: Quote, source: str, target: str, keys: Sequence[Loosened]) -> None:
+    """Move all tables of a database into another one that has none of their names, with their triggers.
+
+    Args:
+        connection: A connection on which each statement commits.
+        quote: Quotes a name.
+        source: The database that has them.
+        target: The database that they come into.
+        keys: The foreign keys that they get there.
+
+    Raises:
+        WorkRefused: They can't be made there; no table is.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    contents = _Contents(connection, quote, source)
+    contents.drop_parts()
+    connection.exec_driver_sql(f"RENAME TABLE {', '.join(contents.moves(target))}")
+    refused = [f"{part} is not made" for part in contents.make_parts(target)]
+    for key in () if refused else keys:
+        try:
+            connection.exec_driver_sql(f"ALTER TABLE {quote(key.table)} ADD {key.definition}")
+        except DBAPIError as error:
+            refused.append(f"{key.table} can't have its foreign key {key.name}: {error.orig}")
+    if refused:
+        connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
+        connection.exec_driver_sql(f"DROP TABLE {contents.listed(target)}")
+        raise WorkRefused(f"{'; '.join(refused)}: nothing is restored", "restore it into a new database")
+
+
 def _make_like(connection: Connection, quote: Quote, database: str, name: str) -> None:
     connection.exec_driver_sql(f"USE {quote(database)}")
     encoding, collation = connection.exec_driver_sql(_LIKE).one()
@@ -133,6 +188,10 @@ class _Contents:
         for table in self._tables:
             name = self._quote(table)
             yield f"{self._quote(self.database)}.{name} TO {self._quote(target)}.{name}"
+
+    def listed(self, target: str) -> str:
+        """Return the tables' names in another database, as a statement has them."""
+        return ", ".join(f"{self._quote(target)}.{self._quote(table)}" for table in self._tables)
 
     def drop_parts(self) -> None:
         """Drop what does not move: no table moves that has a trigger."""

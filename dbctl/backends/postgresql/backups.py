@@ -6,18 +6,23 @@ https://www.postgresql.org/docs/current/app-pgdump.html
 from __future__ import annotations
 
 import json
-import re
+import logging
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.backups import Extent, Start, Stored, Tool, Version, fitting, refuse_tool, tools_called, version_in
-from dbctl.backends.inventory import Relation
+from dbctl.backends.backups import Extent, Start, Stored, StoredTable
+from dbctl.backends.postgresql.contents import Picked
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
+from dbctl.backends.tools import Tool, Version, fitting, refuse_tool, tools_called, version_in
+from dbctl.errors import WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+_log = logging.getLogger("dbctl")
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
 """Where Debian's packages and PostgreSQL's own of Red Hat have each version's programs."""
@@ -42,7 +47,9 @@ FROM pg_database d WHERE d.datname = current_database()
 
 # What belongs to an extension is made by that.
 _STORED = """
-SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+SELECT n.nspname, c.relname, (SELECT pn.nspname || '.' || p.relname FROM pg_class p JOIN pg_namespace pn
+                               ON pn.oid = p.relnamespace WHERE c.relispartition AND p.oid = pg_partition_root(c.oid))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
   AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                   AND d.deptype = 'e')
@@ -65,6 +72,7 @@ class PostgreSQLBackups(PostgreSQLDatabases):
     backup_ending = ".dump"
     backup_compressed = True
     backup_jobs = True
+    loads_beside = True
     backup_lacks = ("roles", "other databases", "tablespaces")
     tool_lost = r"connection to server|closed the connection|terminating connection|could not connect|no connection to"
 
@@ -72,9 +80,9 @@ class PostgreSQLBackups(PostgreSQLDatabases):
         """Return the major number: a tool of the same one reads all that there is."""
         return tuple(map(int, connection.dialect.server_version_info or (0,)))[:1]
 
-    def stored(self, connection: Connection) -> Sequence[Relation]:
+    def stored(self, connection: Connection) -> Sequence[StoredTable]:
         """Ask the catalogue alone, which nobody's lock on a table keeps waiting."""
-        return [Relation(schema, name, "table") for schema, name in connection.exec_driver_sql(_STORED).all()]
+        return [StoredTable(*row) for row in connection.exec_driver_sql(_STORED).all()]
 
     def hold_snapshot(self, connection: Connection) -> str:
         """Export the transaction's snapshot, which is there as long as the transaction is."""
@@ -95,7 +103,7 @@ class PostgreSQLBackups(PostgreSQLDatabases):
         words += [f"--jobs={extent.jobs}"] if extent.jobs > 1 else []
         words += [] if extent.data else ["--schema-only"]
         words += [] if extent.schema else ["--data-only"]
-        words += [f"--exclude-table-data={_pattern(name)}" for name in extent.without_rows]
+        words += [f"--exclude-table-data={_pattern(*table)}" for table in extent.without_rows]
         if self.profile.lock_timeout:
             words.append(f"--lock-wait-timeout={round(self.profile.lock_timeout * 1000)}")
         return Start(tool, words, self.client_environment(directory), writes_itself=target is not None)
@@ -120,6 +128,9 @@ class PostgreSQLBackups(PostgreSQLDatabases):
         words = ["--no-password", "--exit-on-error", f"--dbname=dbname='{quoted}'"]
         words += [f"--jobs={stored.jobs}"] if stored.jobs > 1 else []
         words += [] if stored.owners else ["--no-owner", "--no-privileges"]
+        if stored.tables:
+            words.append(f"--use-list={_listed(tool, source, stored, directory)}")
+            words += ["--single-transaction"] if stored.beside else []
         return Start(tool, [*words, str(source)], self.client_environment(directory), writes_itself=True)
 
     def properties(self, connection: Connection) -> Mapping[str, Any]:
@@ -177,10 +188,23 @@ class PostgreSQLBackups(PostgreSQLDatabases):
         return list(connection.exec_driver_sql(query, {"beginning": beginning}).scalars())
 
 
+def _listed(tool: Tool, source: Path, stored: Stored, directory: Path) -> Path:
+    """Write the list of what some tables are made of, and tell what they do without."""
+    listing = subprocess.run([tool.path, "--list", "--verbose", source], check=False, capture_output=True, text=True)
+    if listing.returncode:
+        raise WorkRefused(f"{source}: {tool} can't list it: {listing.stderr.strip()}")
+    picked = Picked(listing.stdout, stored.tables, beside=stored.beside)
+    for text in picked.left_out:
+        _log.warning("without %s: what it needs besides is not restored", text)
+    path = directory / "list"
+    path.write_text("".join(f"{number};\n" for number in picked.numbers), encoding="utf-8")
+    return path
+
+
 def _setting(backend: PostgreSQLBackups, key: str) -> str:
     return ".".join(backend.identifier(part) for part in key.split("."))
 
 
-def _pattern(name: str) -> str:
-    """Return a name as the pattern that matches nothing else."""
-    return ".".join(f'"{part}"' for part in re.sub(r'"', '""', name).split("."))
+def _pattern(schema: str | None, name: str) -> str:
+    """Return a table's name as the pattern that matches nothing else."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in (schema or "public", name))

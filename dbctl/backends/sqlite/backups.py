@@ -11,13 +11,24 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.backups import Version
+from dbctl.backends.backups import Loosened, StoredTable, TableNames
 from dbctl.backends.base import Backend
-from dbctl.backends.inventory import Relation
+from dbctl.backends.tools import Version
 from dbctl.errors import NoSpace, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+# The table first, and triggers last, which are not to see its rows come.
+_MADE_OF = """
+SELECT type, sql FROM taken.sqlite_master
+WHERE tbl_name = ? AND sql IS NOT NULL AND type IN ('table', 'index', 'trigger')
+ORDER BY type = 'trigger', type = 'index', rowid
+"""
+_NUMBERING = (
+    "DELETE FROM main.sqlite_sequence WHERE name = ?",
+    "INSERT INTO main.sqlite_sequence SELECT name, seq FROM taken.sqlite_sequence WHERE name = ?",
+)
 
 _PAGES = 2048
 """Pages that are copied at a stretch."""
@@ -46,13 +57,48 @@ class SQLiteBackups(Backend):
             kind = NoSpace if error.sqlite_errorcode == sqlite3.SQLITE_FULL else WorkRefused
             raise kind(f"{self.profile.called}: it can't be copied: {error}; nothing is left of the copy") from error
 
-    def stored(self, connection: Connection) -> Sequence[Relation]:
+    def stored(self, connection: Connection) -> Sequence[StoredTable]:
         """Look into the schema table; a virtual table's rows are in tables of their own."""
         query = (
             "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
             " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
         )
-        return [Relation(None, name, "table") for name in connection.exec_driver_sql(query).scalars()]
+        return [StoredTable(None, name) for name in connection.exec_driver_sql(query).scalars()]
+
+    def bring(
+        self, connection: Connection, source: str, target: str, tables: TableNames, keys: Sequence[Loosened]
+    ) -> None:
+        """Copy the tables from the other file, with their indexes and triggers, in a transaction."""
+        connection.exec_driver_sql("ATTACH DATABASE ? AS taken", (source,))
+        for statement in ("PRAGMA foreign_keys = OFF", "BEGIN IMMEDIATE"):  # the keys are checked at the end
+            connection.exec_driver_sql(statement)
+        try:
+            alone = connection.exec_driver_sql("SELECT 1 FROM main.sqlite_master").first() is None
+            for _, name in tables:
+                self._bring(connection, name)
+            for _, name in () if alone else tables:
+                if broken := connection.exec_driver_sql(f"PRAGMA foreign_key_check({_quoted(name)})").all():
+                    said = f"{name}: {len(broken)} rows refer to none in {broken[0][2]}: nothing is restored"
+                    raise WorkRefused(said, "restore it into a new database")
+            connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+
+    def _bring(self, connection: Connection, name: str) -> None:
+        quoted = _quoted(name)
+        for kind, statement in connection.exec_driver_sql(_MADE_OF, (name,)).all():
+            connection.exec_driver_sql(statement)
+            if kind == "table":
+                plain = [row[1] for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({quoted})") if row[6] == 0]
+                columns = ", ".join(map(_quoted, plain))
+                connection.exec_driver_sql(
+                    f"INSERT INTO main.{quoted} ({columns}) SELECT {columns} FROM taken.{quoted}"
+                )
+        numbered = "SELECT 1 FROM {}.sqlite_master WHERE name = 'sqlite_sequence'"
+        if all(connection.exec_driver_sql(numbered.format(place)).first() for place in ("taken", "main")):
+            for statement in _NUMBERING:
+                connection.exec_driver_sql(statement, (name,))
 
     def broken_references(self, connection: Connection) -> Iterable[str]:
         """Ask for rows that refer to none."""
@@ -63,3 +109,7 @@ class SQLiteBackups(Backend):
         """Have all pages, indexes and constraints checked."""
         found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
         return [] if found == ["ok"] else found
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

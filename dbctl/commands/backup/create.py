@@ -71,8 +71,8 @@ def create(
 
     if schema_only and data_only:
         raise UsageError("--schema-only and --data-only leave nothing to be written", "give one of them")
-    extent = Extent(schema=not data_only, data=not schema_only, without_rows=exclude_data or (), jobs=jobs)
-    wish = Wish(extent, compress, with_globals, Rules(keep, keep_weekly, keep_monthly))
+    extent = Extent(schema=not data_only, data=not schema_only, jobs=jobs)
+    wish = Wish(extent, compress, with_globals, exclude_data or (), Rules(keep, keep_weekly, keep_monthly))
     if target == "-":
         if os.isatty(1):
             raise UsageError("a terminal is no place for a backup", "lead it into a pipe or a file")
