@@ -7,6 +7,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 
 SLOW = [
+    "backups/test_ended*.py",
     "cli/test_canary.py",
     "cli/test_hostile_values.py",
     "cli/test_import_hygiene.py",
@@ -59,6 +60,7 @@ TIMING = [
 EACH = [
     "activity/*",
     "backends/*",
+    "backups/*",
     "connections/*",
     "databases/*",
     "doctor/*",
@@ -73,6 +75,7 @@ EACH = [
 OWN = [
     "test_layout.py",
     "test_readme.py",
+    "backups/test_ended*.py",
     "harness/*",
     "manual/*",
     "servers/*",
