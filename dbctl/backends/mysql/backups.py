@@ -30,6 +30,9 @@ _DUMPING = (
 _MYSQLS = ("--set-gtid-purged=OFF", "--column-statistics=0")
 """What MySQL's alone knows: with a GTID_PURGED a restore would be refused, or change what replicas know."""
 
+_LOST = "2002|2003|2006|2013|2026|2055|1053|1927"
+"""The codes of a connection that is lost, or not to be had; a row's value or a line's number may be one of them too."""
+
 _FOREIGN = """
 SELECT constraint_name, table_name, referenced_table_schema, referenced_table_name,
        group_concat(column_name ORDER BY ordinal_position SEPARATOR '\\n'),
@@ -54,7 +57,7 @@ class MySQLBackups(MySQLDatabases):
     backup_options = {"isolation_level": "AUTOCOMMIT"}
     backup_ending = ".sql"
     backup_lacks = ("users and their grants", "other databases")
-    tool_lost = r"\b(2002|2003|2006|2013|2026|1053|1927)\b|Lost connection|gone away"
+    tool_lost = rf"(?i:error):? ({_LOST})\b|\(({_LOST})\)(;|$)|Lost connection to|server has gone away"
 
     def server_version(self, connection: Connection) -> Version:
         """Return the two numbers by which its features come."""

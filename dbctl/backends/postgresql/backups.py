@@ -74,7 +74,10 @@ class PostgreSQLBackups(PostgreSQLDatabases):
     backup_jobs = True
     loads_beside = True
     backup_lacks = ("roles", "other databases", "tablespaces")
-    tool_lost = r"connection to server|closed the connection|terminating connection|could not connect|no connection to"
+    tool_lost = (
+        r"connection to server|closed the connection|terminating connection|could not connect|no connection to"
+        r"|SSL error: |SSL SYSCALL error: |could not (receive data from|send data to) server"
+    )
 
     def server_version(self, connection: Connection) -> Version:
         """Return the major number: a tool of the same one reads all that there is."""
