@@ -8,6 +8,8 @@ TESTS = Path(__file__).parent
 
 SLOW = [
     "backups/test_ended*.py",
+    "backups/test_full_pipe.py",
+    "backups/test_lost_server.py",
     "cli/test_canary.py",
     "cli/test_hostile_values.py",
     "cli/test_import_hygiene.py",
@@ -76,6 +78,7 @@ OWN = [
     "test_layout.py",
     "test_readme.py",
     "backups/test_ended*.py",
+    "backups/test_full_pipe.py",
     "harness/*",
     "manual/*",
     "servers/*",

@@ -1,0 +1,59 @@
+"""What ends `restore` and `backup verify` midway leaves all as it was, and the next run drops what is left."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.backups.conftest import Shop
+from tests.backups.held import PATIENCE, running, said, wait_for
+from tests.backups.stalled import COMMANDS, left_by, line_for, stalled
+from tests.harness.processes import descendants_of
+
+
+@pytest.mark.parametrize(
+    ("command", "number", "code"), [("restore", signal.SIGTERM, 143), ("verify", signal.SIGINT, 130)]
+)
+def test_a_signal_ends_it(shop: Shop, command: str, number: int, code: int) -> None:
+    with stalled(shop) as held:
+        before = shop.contents()
+        with running(held.dbctl, *line_for(shop, command, held.backup)) as process:
+            wait_for(held.reached)
+            below = list(descendants_of(process.pid))
+            began = time.monotonic()
+            process.send_signal(number)
+            _, err = process.communicate(timeout=PATIENCE)
+            assert time.monotonic() - began < 3
+        rest = ": what was not committed is rolled back" if command == "restore" else ""
+        assert (process.returncode, said(err)) == (code, [f"dbctl: interrupted{rest}"])
+        assert shop.contents() == before
+        wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in below))
+        assert left_by(shop, held.temporary) == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_deadline_ends_it(shop: Shop, command: str) -> None:
+    with stalled(shop) as held:
+        before = shop.contents()
+        result = held.dbctl(*line_for(shop, command, held.backup), "--deadline", "3", timeout=PATIENCE)
+        assert (result.code, result.out) == (5, ""), str(result)
+        assert shop.contents() == before
+        assert left_by(shop, held.temporary) == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_a_killed_run_has_left_is_dropped_by_the_next(shop: Shop, command: str) -> None:
+    good, before = shop.backup(), shop.contents()
+    with stalled(shop) as held:
+        with running(held.dbctl, *line_for(shop, command, held.backup)) as process:
+            wait_for(held.reached)
+            below = list(descendants_of(process.pid))
+            process.kill()
+            process.wait()
+        wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in below))
+        assert shop.contents() == before if shop.database.server else shop.contents()
+        assert left_by(shop, held.temporary)
+        shop.dbctl.ok(*line_for(shop, command, good), env={"TMPDIR": str(held.temporary)})
+        assert left_by(shop, held.temporary) == []
+    assert shop.execute("SELECT count(*) FROM item") == [(300,)]
