@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends import backend_of
 from dbctl.backups import files, loading, picking, proving
 from dbctl.backups.scratch import Scratch, properties_of, scratch
-from dbctl.connections.watching import raise_if_ended, told_if_ended
+from dbctl.connections.watching import begin_what_is_not_divided, is_ended, watched_by
 from dbctl.databases.files import refuse_in_use
 from dbctl.databases.places import at, name_of, on_server
-from dbctl.errors import DbctlError, Remedy, UsageError, WorkRefused
+from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown, Remedy, UsageError, WorkRefused
 
 if TYPE_CHECKING:
     from dbctl.backends.base import Backend
@@ -76,6 +76,7 @@ def restore(path: Path, profile: Profile, into: str, how: How | None = None, *, 
         NotFound: There is none, or it lacks one of the tables.
         WorkRefused: One of the tables is there; others are connected; or the server is older; or the role may not.
         ConnectError: The server can't be reached, or was lost.
+        OutcomeUnknown: It was lost while the two were swapped.
     """
     how, began = how or How(), time.monotonic()
     backup, target = proving.named(path), at(profile, into)
@@ -127,7 +128,6 @@ def _into_server(backup: Found, target: Profile, how: How, *, dry_run: bool) -> 
             _log.warning("without the foreign key %s of %s: what it refers to is not restored", key.name, key.table)
         proving.refuse_different(backup, target.model_copy(update={"database": made.name}))
         _give_properties(made, properties, owners=how.owners)
-        raise_if_ended()
         _put_in_place(made, name, before, how)
     if before is not None and how.drop_old:
         return None if _dropped(target, before) else before
@@ -154,23 +154,34 @@ def _give_properties(made: Scratch, properties: Mapping[str, Any], *, owners: bo
 
 
 def _put_in_place(made: Scratch, name: str, before: str | None, how: How) -> None:
-    """Give it its name; until that is done all is as it was."""
-    told = f"{made.name} was about to be renamed to {name}, and may have been"
+    """Give it its name; until that is begun all is as it was, and from then on nobody ends it in between."""
     if before is not None:
         _refuse_users(made.backend, made.connection, name, how)
-    with told_if_ended(lambda: told):
-        made.kept = made.backend.swap(made.connection, made.name, name, before, force=how.force)
+    begin_what_is_not_divided()
+    try:
+        with made.backend.translating():
+            made.kept = made.backend.swap(made.connection, made.name, name, before, force=how.force)
+    except ConnectError as error:
+        raise OutcomeUnknown(
+            f"{error.message}; {made.name} was about to be renamed to {name}, and may have been",
+            f"look at {' and '.join(filter(None, [name, before]))} before you run it again",
+        ) from error
 
 
 def _dropped(target: Profile, name: str) -> bool:
     from dbctl.databases.changes import drop
 
-    try:
-        drop(target.model_copy(update={"database": name}), force=True)
-    except DbctlError as error:
-        _log.warning("%s is restored, and the one before stays as %s: %s", target.database, name, error.message)
-        return False
-    return True
+    why = "the run was ended"
+    if not is_ended():
+        try:
+            with watched_by(None):  # what is restored is told as that, whoever ends the work meanwhile
+                drop(target.model_copy(update={"database": name}), force=True)
+        except DbctlError as error:
+            why = error.message
+        else:
+            return True
+    _log.warning("%s is restored, and the one before stays as %s: %s", target.database, name, why)
+    return False
 
 
 def _into_file(backup: Found, target: Profile, how: How, *, dry_run: bool) -> str | None:
@@ -191,9 +202,9 @@ def _into_file(backup: Found, target: Profile, how: How, *, dry_run: bool) -> st
         proving.refuse_different(backup, target.model_copy(update={"database": str(new)}))
         for end in backend_of(target).beside:
             new.with_name(new.name + end).unlink(missing_ok=True)
-        raise_if_ended()
         if before is None:
             new.chmod(0o666 & ~_umask())
+            begin_what_is_not_divided()
             files.publish([(new, file)])
             return None
         _replace_file(file, new, before, target)
@@ -227,6 +238,7 @@ def _replace_file(file: Path, new: Path, before: Path, target: Profile) -> None:
     new.chmod(old.st_mode & 0o7777)
     with suppress(PermissionError):
         os.chown(new, old.st_uid, old.st_gid)
+    begin_what_is_not_divided()
     os.link(file, before)
     os.replace(new, file)
     files.sync_directory(file.parent)

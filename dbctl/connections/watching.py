@@ -52,6 +52,9 @@ class Watcher(Protocol):
     def check(self) -> None:
         """Raise what ends the work, where it was ended."""
 
+    def before_commit(self, *, writes: bool = True) -> None:
+        """Let the work commit, and nobody end it any more; raise what ends it where it was ended before."""
+
     def check_commit(self) -> None:
         """Raise what ends the work, or says that what it commits would not be under its lock any more."""
 
@@ -83,6 +86,15 @@ def may_commit() -> None:
     """Raise where whoever watches lets nothing more be committed; a unit of work within another asks before it ends."""
     if watcher := _watcher.get():
         watcher.check_commit()
+
+
+def begin_what_is_not_divided() -> None:
+    """Have whoever watches wait for the work's end from now on, as for that of a COMMIT: its half is nothing.
+
+    Raise where the work was ended before.
+    """
+    if watcher := _watcher.get():
+        watcher.before_commit()
 
 
 @contextmanager

@@ -33,6 +33,9 @@ _MYSQLS = ("--set-gtid-purged=OFF", "--column-statistics=0")
 _LOST = "2002|2003|2006|2013|2026|2055|1053|1927"
 """The codes of a connection that is lost, or not to be had; a row's value or a line's number may be one of them too."""
 
+_TO_SWAP = 10.0
+"""Seconds for which a table is waited for that others use as the swap begins, unless the profile says."""
+
 _FOREIGN = """
 SELECT constraint_name, table_name, referenced_table_schema, referenced_table_name,
        group_concat(column_name ORDER BY ordinal_position SEPARATOR '\\n'),
@@ -163,6 +166,7 @@ class MySQLBackups(MySQLDatabases):
         if old is not None and force:
             for user in self.users_of(connection, name):
                 connection.exec_driver_sql(f"KILL {user.session}")
+        self.limit_lock_waits(connection, self.profile.lock_timeout or _TO_SWAP)
         move(connection, self.identifier, new, name, old)
         return False
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from dbctl.errors import WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy.exc import SQLAlchemyError
 
 _log = logging.getLogger("dbctl")
 
@@ -70,7 +72,8 @@ def move(connection: Connection, quote: Quote, new: str, name: str, old: str | N
     """
     source = _Contents(connection, quote, new)
     contents = [(source, name)]
-    _make_like(connection, quote, new if old is None else name, name if old is None else old)
+    like, made = (new, name) if old is None else (name, old)
+    _make_like(connection, quote, like, made)
     if old is not None:
         contents.insert(0, (_Contents(connection, quote, name), old))
         _log.info(
@@ -85,7 +88,13 @@ def move(connection: Connection, quote: Quote, new: str, name: str, old: str | N
         if moves:
             connection.exec_driver_sql(f"RENAME TABLE {', '.join(moves)}")
     except Exception as error:
-        if lost := [f"{part} in {one.database}" for one, _ in contents for part in one.make_parts(one.database)]:
+        lost = [f"{part} in {one.database}" for one, _ in contents for part in one.make_parts(one.database)]
+        if getattr(error, "connection_invalidated", False):
+            if lost:
+                _log.warning("the connection was lost, and this is not made anew: %s", "; ".join(lost))
+            raise
+        _drop_empty(connection, quote, made)
+        if lost:
             said = f"the tables of {name} are as they were, and this is not made anew: {'; '.join(lost)}"
             raise WorkRefused(said) from error
         raise
@@ -147,6 +156,12 @@ def _make_like(connection: Connection, quote: Quote, database: str, name: str) -
     connection.exec_driver_sql(f"CREATE DATABASE {quote(name)} CHARACTER SET {encoding} COLLATE {collation}")
 
 
+def _drop_empty(connection: Connection, quote: Quote, database: str) -> None:
+    connection.exec_driver_sql(f"USE {quote(database)}")
+    if not connection.exec_driver_sql(_TABLES).all():
+        connection.exec_driver_sql(f"DROP DATABASE {quote(database)}")
+
+
 class _Contents:
     """A database's tables, and what it has besides."""
 
@@ -202,9 +217,14 @@ class _Contents:
 
     def make_parts(self, database: str) -> Sequence[str]:
         """Make anew what was dropped, and return what can't be and why; a view that needs another one waits for it."""
-        self._use(database)
-        mode = self._connection.exec_driver_sql("SELECT @@sql_mode").scalar_one()
+        from sqlalchemy.exc import SQLAlchemyError
+
         waiting = list(self._dropped)
+        try:
+            self._use(database)
+            mode = self._connection.exec_driver_sql("SELECT @@sql_mode").scalar_one()
+        except SQLAlchemyError as error:
+            return [f"{part.kind} {part.name} ({_why(error)})" for part in waiting]
         try:
             while waiting:
                 left = {part: why for part in waiting if (why := self._refused(part, mode))}
@@ -213,18 +233,24 @@ class _Contents:
                 waiting = list(left)
             return []
         finally:
-            self._connection.exec_driver_sql(f"SET SESSION sql_mode = '{mode}'")
+            with suppress(SQLAlchemyError):
+                self._connection.exec_driver_sql(f"SET SESSION sql_mode = '{mode}'")
 
     def _refused(self, part: Part, mode: str) -> str:
         """Make a part, and return why the server does not; "" where it does."""
-        from sqlalchemy.exc import DBAPIError
+        from sqlalchemy.exc import SQLAlchemyError
 
         try:
             self._make(part, mode)
-        except DBAPIError as error:
-            return str(error.orig)
+        except SQLAlchemyError as error:
+            return _why(error)
         return ""
 
     def _make(self, part: Part, mode: str) -> None:
         self._connection.exec_driver_sql(f"SET SESSION sql_mode = '{mode if part.mode is None else part.mode}'")
         self._connection.exec_driver_sql(part.statement)
+
+
+def _why(error: SQLAlchemyError) -> str:
+    """Return what the server says; a connection that was lost before has SQLAlchemy ask nothing more of it."""
+    return str(getattr(error, "orig", "the connection was lost"))
