@@ -13,7 +13,6 @@ from dbctl.backends.backups import Stored
 from dbctl.backups import packing
 from dbctl.backups.running import tool_at_work
 from dbctl.connections.watching import raise_if_ended
-from dbctl.errors import CheckFailed
 from dbctl.runtime.private import private_directory
 from dbctl.work.progress import report
 
@@ -89,11 +88,8 @@ def unpack(backup: Found, target: Path) -> None:
         CheckFailed: It can't be read.
     """
     target.touch(mode=0o600)
-    try:
-        with closing(packing.plain(backup.path, backup.manifest.compression)) as plain, target.open("wb") as file:
-            for chunk in _told(packing.chunks(plain)):
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-    except EOFError as error:
-        raise CheckFailed(f"{backup.path} ends before its end: it is no whole backup") from error
+    with closing(packing.plain(backup.path, backup.manifest.compression)) as plain, target.open("wb") as file:
+        for chunk in _told(packing.chunks(plain)):
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())

@@ -136,10 +136,27 @@ def read(path: Path) -> Manifest:
         version = content.pop("dbctl_backup")
         if version == _FORMAT:
             content["tables"] = [Table(**table) for table in content["tables"]]
-            return Manifest(**content)
+            return _checked(Manifest(**content))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckFailed(f"{path}: it is no manifest of a backup") from error
     raise CheckFailed(f"{path}: its version is {version}, and {_FORMAT} is what can be read", None, "update dbctl")
+
+
+def _checked(found: Manifest) -> Manifest:
+    """Return a manifest that was read as it is.
+
+    Raises:
+        ValueError: Something in it is not what it is to be. What is read of it as another type raises TypeError.
+    """
+    names = ("profile", "database", "server", "version", "tool", "format", "snapshot", "contents", "sha256")
+    texts = [*(getattr(found, name) for name in names), *(table.table for table in found.tables)]
+    rows = [table.rows for table in found.tables if table.rows is not None]
+    numbers = [found.bytes, *found.numbers, *found.tool_numbers, *rows]
+    if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int) for one in numbers):
+        raise ValueError("a text or a number is none")
+    if found.at.tzinfo is None:
+        raise ValueError("the time has no zone")
+    return found
 
 
 def mark_verified(path: Path, manifest: Manifest) -> None:

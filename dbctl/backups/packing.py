@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from dbctl.connections.watching import raise_if_ended
-from dbctl.errors import ConfigError
+from dbctl.errors import CheckFailed, ConfigError
 from dbctl.runtime.distribution import how_to_install
 from dbctl.runtime.waits import is_done, started
 
@@ -22,6 +22,9 @@ COMPRESSIONS = {"gzip": ".gz", "zstd": ".zst", "none": ""}
 
 _CHUNK = 1024 * 1024
 """Bytes that are read at a time."""
+
+_PACKED = 16 * 1024
+"""Bytes that are unpacked at a time: a thousand times as many may come of them."""
 
 _AHEAD = 8
 """How many parts may wait to be compressed."""
@@ -134,14 +137,48 @@ def _zstandard() -> Any:
 
 
 def plain(path: Path, compression: str | None) -> Any:
-    """Open a backup's file to read what is in it, without its compression."""
+    """Open a backup's file to read what is in it, without its compression; its `read` refuses what is broken."""
     if compression == "zstd":
-        return _zstandard().open(path, "rb")
+        return _Unpacked(path, _zstandard().ZstdDecompressor().decompressobj(), _zstandard().ZstdError)
     if compression == "gzip":
-        import gzip
-
-        return gzip.open(path, "rb")
+        return _Unpacked(path, zlib.decompressobj(zlib.MAX_WBITS | 16), zlib.error)
     return path.open("rb")
+
+
+class _Unpacked:
+    """What is in a compressed file, read part by part to its marked end.
+
+    Args:
+        path: The file.
+        unpacker: What unpacks it.
+        refusal: What that raises.
+    """
+
+    def __init__(self, path: Path, unpacker: Any, refusal: type[Exception]) -> None:
+        self._path, self._unpacker, self._refusal = path, unpacker, refusal
+        self._file = path.open("rb")
+
+    def read(self, _size: int = -1) -> bytes:
+        """Return the next part, as long as it comes; nothing at the end.
+
+        Raises:
+            CheckFailed: The file ends before that, or can't be unpacked.
+        """
+        while not self._unpacker.eof:
+            packed = self._file.read(_PACKED)
+            if not packed:
+                raise CheckFailed(f"{self._path} ends before its end: it is no whole backup")
+            try:
+                part: bytes = self._unpacker.decompress(packed)
+            except self._refusal as error:
+                raise CheckFailed(f"{self._path} can't be unpacked: {error}") from error
+            if part:
+                return part
+        return b""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 def chunks(file: Any) -> Iterator[bytes]:
