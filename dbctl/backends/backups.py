@@ -130,6 +130,8 @@ class Backups:
     """Whether the tool itself reads tables into a database with others, all of them or none."""
     tool_lost: ClassVar[str] = "(?!)"
     """A regular expression for what a tool says where its connection was lost."""
+    tool_denied: ClassVar[str] = "(?!)"
+    """A regular expression for what a tool says where the role may not do what it was to do."""
 
     def server_version(self, connection: Connection) -> Version:
         """Return the numbers of the server's version that tell whether a tool fits it."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.connections.connector import opened
 from dbctl.connections.watching import watched_by
 from dbctl.databases.places import on_server
-from dbctl.errors import DbctlError
+from dbctl.errors import DbctlError, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -58,7 +58,7 @@ def scratch(profile: Profile, kind: str, properties: Mapping[str, Any]) -> Itera
         _drop_left(connection, backend, beginning)
         made = Scratch(f"{beginning}{os.urandom(6).hex()}", connection, backend)
         _lock(connection, backend, made.name)
-        connection.exec_driver_sql(backend.with_properties(made.name, properties, owner=False)[0])
+        _create(made, properties)
         try:
             yield made
         finally:
@@ -76,6 +76,22 @@ def properties_of(profile: Profile) -> Mapping[str, Any]:
     """Return what a database is like by itself."""
     with opened(profile) as connector, connector.engine.connect() as connection:
         return connector.backend.properties(connection)
+
+
+def _create(made: Scratch, properties: Mapping[str, Any]) -> None:
+    from sqlalchemy.exc import DBAPIError
+
+    backend = made.backend
+    try:
+        made.connection.exec_driver_sql(backend.with_properties(made.name, properties, owner=False)[0])
+    except DBAPIError as error:
+        if backend.error_code(error.orig or error) not in backend.rights_missing:
+            raise
+        why = backend.error_text(error.orig or error)
+        raise WorkRefused(
+            f"{backend.profile.called}: no database can be made to load it into: {why}",
+            "take a profile whose user may create and drop databases",
+        ) from error
 
 
 def _lock(connection: Connection, backend: Backend, name: str) -> bool:

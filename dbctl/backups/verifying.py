@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def verify(path: Path, profile: Profile, questions: Sequence[Question] = ()) -> 
         NotFound: There is none.
         UsageError: It is of another kind of database, or has no definitions.
         ConnectError: The server can't be reached.
-        WorkRefused: The server is older, or the role may not create a database.
+        WorkRefused: The server is older, or the role may not create a database, or what is in the backup.
     """
     began = time.monotonic()
     if profile.protected:
@@ -93,6 +94,8 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
         try:
             loading.load(backup, made.connection, made.backend, made.name, owners=False)
         except WorkRefused as error:
+            if re.search(made.backend.tool_denied, error.message):
+                raise  # which says nothing of the backup
             raise CheckFailed(f"{backup.path} can't be restored: {error.message}") from error
         return _looked_at(backup, profile.model_copy(update={"database": made.name}), questions)
 

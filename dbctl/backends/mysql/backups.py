@@ -33,8 +33,24 @@ _MYSQLS = ("--set-gtid-purged=OFF", "--column-statistics=0")
 _LOST = "2002|2003|2006|2013|2026|2055|1053|1927"
 """The codes of a connection that is lost, or not to be had; a row's value or a line's number may be one of them too."""
 
+_DENIED = "1044|1142|1227|1370|1419"
+"""The codes of what a user may not do."""
+
 _TO_SWAP = 10.0
 """Seconds for which a table is waited for that others use as the swap begins, unless the profile says."""
+
+_RIGHTS = """
+SELECT privilege_type FROM information_schema.user_privileges WHERE grantee = %(grantee)s
+UNION SELECT privilege_type FROM information_schema.schema_privileges
+WHERE grantee = %(grantee)s AND database() LIKE table_schema
+"""
+_SEEN_BY = {
+    "tables": ["SELECT"],
+    "triggers": ["TRIGGER"],
+    "events": ["EVENT"],
+    "routines": ["EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE"],
+}
+"""By which rights, one of them, a user sees what a database has."""
 
 _FOREIGN = """
 SELECT constraint_name, table_name, referenced_table_schema, referenced_table_name,
@@ -61,6 +77,7 @@ class MySQLBackups(MySQLDatabases):
     backup_ending = ".sql"
     backup_lacks = ("users and their grants", "other databases")
     tool_lost = rf"(?i:error):? ({_LOST})\b|\(({_LOST})\)(;|$)|Lost connection to|server has gone away"
+    tool_denied = rf"(?i:error):? ({_DENIED})\b|\(({_DENIED})\)(;|$)|insufficient privileges"
 
     def server_version(self, connection: Connection) -> Version:
         """Return the two numbers by which its features come."""
@@ -84,6 +101,7 @@ class MySQLBackups(MySQLDatabases):
         """Have the tool of the very server write to its standard output."""
         tool = self._tool(connection, "dump")
         self._tell_of_engines(connection)
+        self._tell_of_rights(connection)
         mariadb, name = self.server_title(connection) == "MariaDB", self.profile.database or ""
         arguments, environment = told_by_file(cast(Any, self), tool.path, directory)
         words = [*arguments, *_DUMPING, *(() if mariadb else _MYSQLS)]
@@ -125,6 +143,20 @@ class MySQLBackups(MySQLDatabases):
                 "no transaction holds a moment of %s, whose engine has none: writes meanwhile are seen in part",
                 ", ".join(names),
             )
+
+    def _tell_of_rights(self, connection: Connection) -> None:
+        """Warn where a user lacks a right by which the tool sees what there is: it leaves that out without a word."""
+        grantee, role = connection.exec_driver_sql("SELECT current_user(), current_role()").one()
+        if role not in {None, "NONE"}:
+            return  # what is granted to a role stands elsewhere
+        user, _, host = grantee.rpartition("@")
+        found = connection.exec_driver_sql(_RIGHTS, {"grantee": f"'{user}'@'{host}'"}).scalars()
+        granted = {right.upper() for right in found}
+        if unseen := [f"{what} ({rights[0]})" for what, rights in _SEEN_BY.items() if not granted & {*rights}]:
+            _log.warning(
+                "this user may not see all of %s, and what it does not see is not in the backup: %s",
+                self.profile.database, ", ".join(unseen),
+            )  # fmt: skip
 
     def loading(self, connection: Connection, stored: Stored, name: str, directory: Path, source: Path) -> Start:
         """Have the client read the statements; it ends at its first error."""
