@@ -27,8 +27,10 @@ _DUMPING = (
     *("--single-transaction", "--quick", "--routines", "--triggers", "--events", "--hex-blob", "--no-tablespaces"),
     "--default-character-set=utf8mb4",
 )
-_MYSQLS = ("--set-gtid-purged=OFF", "--column-statistics=0")
-"""What MySQL's alone knows: with a GTID_PURGED a restore would be refused, or change what replicas know."""
+_MYSQLS = ("--set-gtid-purged=OFF", "--loose-column-statistics=0")
+"""What MySQL's alone knows: with a GTID_PURGED a restore would be refused, or change what replicas know.
+
+`loose`: one before 8.0 does not know statistics of columns."""
 
 _LOST = "2002|2003|2006|2013|2026|2055|1053|1927"
 """The codes of a connection that is lost, or not to be had; a row's value or a line's number may be one of them too."""
