@@ -31,7 +31,7 @@ def test_a_signal_ends_it_and_the_tool_says_nothing_of_its_own_end(shop: Shop, n
 
 def test_a_deadline_ends_it(shop: Shop) -> None:
     with in_the_way(shop) as (dbctl, _):
-        result = dbctl(*CREATE, "--deadline", "3", timeout=PATIENCE)
+        result = dbctl(*CREATE, "--deadline", "2", timeout=PATIENCE)
         assert (result.code, result.out) == (5, ""), str(result)
     assert files_in(shop.dbctl.cwd) == set()
 

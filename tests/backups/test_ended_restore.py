@@ -36,7 +36,7 @@ def test_a_signal_ends_it(shop: Shop, command: str, number: int, code: int) -> N
 def test_a_deadline_ends_it(shop: Shop, command: str) -> None:
     with stalled(shop) as held:
         before = shop.contents()
-        result = held.dbctl(*line_for(shop, command, held.backup), "--deadline", "3", timeout=PATIENCE)
+        result = held.dbctl(*line_for(shop, command, held.backup), "--deadline", "2", timeout=PATIENCE)
         assert (result.code, result.out) == (5, ""), str(result)
         assert shop.contents() == before
         assert left_by(shop, held.temporary) == []
