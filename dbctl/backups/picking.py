@@ -11,6 +11,7 @@ from dbctl.backups import loading, proving
 from dbctl.backups.manifest import called
 from dbctl.backups.scratch import properties_of, scratch
 from dbctl.connections.connector import opened
+from dbctl.connections.watching import begin_what_is_not_divided
 from dbctl.databases.places import name_of, on_server
 from dbctl.errors import WorkRefused
 
@@ -86,6 +87,7 @@ def bring_into(target: Profile, backup: Found, *, owners: bool) -> None:
         loading.load(backup, made.connection, made.backend, made.name, owners=owners, tables=tables)
         keys = made.backend.loosen(made.connection, made.name)
         proving.refuse_different(backup, target.model_copy(update={"database": made.name}))
+        begin_what_is_not_divided()
         with made.backend.translating():
             made.backend.bring(made.connection, made.name, name_of(target), tables, keys)
 

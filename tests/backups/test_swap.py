@@ -28,7 +28,7 @@ MOMENTS = [
 class Watched:
     """A connection that does something else before the first statement of a kind."""
 
-    def __init__(self, connection: Any, pattern: str, act: Callable[[Any], None]) -> None:
+    def __init__(self, connection: Any, pattern: str, act: Callable[[Any], Any]) -> None:
         self._connection, self._pattern, self._act = connection, re.compile(pattern), act
         self._done = False
 
@@ -43,8 +43,8 @@ class Watched:
         return getattr(self._connection, name)
 
 
-def act_at(patch: pytest.MonkeyPatch, kind: str, moment: str, act: Callable[[Any], None]) -> None:
-    """Have something done at a moment of the swap."""
+def act_at(patch: pytest.MonkeyPatch, kind: str, moment: str, act: Callable[[Any], Any], what: str = "swap") -> None:
+    """Have something done at a moment of the swap, or of another part of a backend's work."""
     if kind == "sqlite":
         link = os.link
 
@@ -55,17 +55,27 @@ def act_at(patch: pytest.MonkeyPatch, kind: str, moment: str, act: Callable[[Any
         patch.setattr("os.link", linked)
         return
     backend: Any = PostgreSQLBackups if kind == "postgresql" else MySQLBackups
-    swap = backend.swap
+    method = getattr(backend, what)
 
     def watched(self: Any, connection: Any, *names: Any, **how: Any) -> Any:
-        return swap(self, Watched(connection, moment, act), *names, **how)
+        return method(self, Watched(connection, moment, act), *names, **how)
 
-    patch.setattr(backend, "swap", watched)
+    patch.setattr(backend, what, watched)
 
 
 def end_this(_: Any) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_TO_BE_HEARD)
+
+
+def cutting(shop: Shop) -> Callable[[Any], Any]:
+    """Return what has the server end a connection's session."""
+    server = shop.database.server
+    assert server
+    own, end = {"postgresql": ("pg_backend_pid()", "SELECT pg_terminate_backend({})")}.get(
+        shop.database.kind, ("connection_id()", "KILL {}")
+    )
+    return lambda connection: server.execute(end.format(connection.exec_driver_sql(f"SELECT {own}").scalar()))
 
 
 @pytest.mark.parametrize(("database", "moment"), MOMENTS, indirect=["database"])
@@ -98,20 +108,12 @@ def test_a_signal_in_it_leaves_the_old_one_that_was_to_be_dropped(
 def test_a_connection_that_is_lost_in_it_is_told_with_what_may_be_missing(
     shop: Shop, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backup, server = shop.backup(), shop.database.server
-    assert server
-    own, end = {"postgresql": ("pg_backend_pid()", "SELECT pg_terminate_backend({})")}.get(
-        shop.database.kind, ("connection_id()", "KILL {}")
-    )
-
-    def cut(connection: Any) -> None:
-        server.execute(end.format(connection.exec_driver_sql(f"SELECT {own}").scalar()))
-
-    act_at(monkeypatch, shop.database.kind, moment, cut)
+    backup = shop.backup()
+    act_at(monkeypatch, shop.database.kind, moment, cutting(shop))
     result = of_tests(shop.dbctl)("-p", "admin", "restore", backup.name, "--into", shop.database.name)
     assert result.code == (1 if "CREATE" in moment else 9), str(result)
     assert ("TRIGGER stamped" in result.err) is (moment not in {"ALTER", "DROP"}), str(result)
-    assert shop.rows["item"] == 300
+    assert shop.execute("SELECT count(*) FROM item") == [(300,)]
 
 
 @pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
@@ -127,3 +129,20 @@ def test_a_table_that_others_keep_is_not_waited_for_without_end(shop: Shop) -> N
         assert (result.code, result.out) == (5, ""), str(result)
     assert shop.contents() == before
     assert [one for (one,) in server.execute("SHOW DATABASES") if one.startswith((f"{name}_", "dbctl_"))] == []
+
+
+@pytest.mark.parametrize(("database", "lost"), [("mariadb", False), ("mysql", True)], indirect=["database"])
+def test_single_tables_come_with_their_triggers_or_that_is_told(
+    shop: Shop, lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal waits, and a lost connection leaves them without."""
+    shop.execute("DROP TABLE child")
+    backup, name = shop.backup(), shop.database.name
+    shop.execute("DROP TABLE item")
+    act_at(monkeypatch, shop.database.kind, "CREATE ", cutting(shop) if lost else end_this, "bring")
+    result = of_tests(shop.dbctl)("-p", "admin", "restore", backup.name, "--table", "item", "--into", name)
+    assert result.code == (1 if lost else 0), str(result)
+    assert ("TRIGGER stamped" in result.err, "all the same" in result.err) == (lost, lost), str(result)
+    assert shop.execute("SELECT count(*) FROM item") == [(300,)]
+    triggers = "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = database()"
+    assert shop.execute(triggers) == ([] if lost else [("stamped",)])

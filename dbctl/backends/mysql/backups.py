@@ -178,6 +178,7 @@ class MySQLBackups(MySQLDatabases):
         self, connection: Connection, source: str, target: str, tables: TableNames, keys: Sequence[Loosened]
     ) -> None:
         """Move the tables in one statement, make their triggers anew, and have the server check the keys."""
+        self.limit_lock_waits(connection, self.profile.lock_timeout or _TO_SWAP)
         bring(connection, self.identifier, source, target, keys)
 
     def properties(self, connection: Connection) -> Mapping[str, Any]:

@@ -133,7 +133,7 @@ def bring(connection: Connection, quote: Quote, source: str, target: str, keys: 
     Raises:
         WorkRefused: They can't be made there; no table is.
     """
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import SQLAlchemyError
 
     contents = _Contents(connection, quote, source)
     contents.drop_parts()
@@ -142,11 +142,15 @@ def bring(connection: Connection, quote: Quote, source: str, target: str, keys: 
     for key in () if refused else keys:
         try:
             connection.exec_driver_sql(f"ALTER TABLE {quote(key.table)} ADD {key.definition}")
-        except DBAPIError as error:
-            refused.append(f"{key.table} can't have its foreign key {key.name}: {error.orig}")
+        except SQLAlchemyError as error:
+            refused.append(f"{key.table} can't have its foreign key {key.name}: {_why(error)}")
     if refused:
-        connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
-        connection.exec_driver_sql(f"DROP TABLE {contents.listed(target)}")
+        try:
+            connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
+            connection.exec_driver_sql(f"DROP TABLE {contents.listed(target)}")
+        except SQLAlchemyError as error:
+            said = f"{'; '.join(refused)}; the tables are there all the same: {_why(error)}"
+            raise WorkRefused(said, "drop them before you run it again") from error
         raise WorkRefused(f"{'; '.join(refused)}: nothing is restored", "restore it into a new database")
 
 
