@@ -131,7 +131,8 @@ class Backups:
     tool_lost: ClassVar[str] = "(?!)"
     """A regular expression for what a tool says where its connection was lost."""
     tool_denied: ClassVar[str] = "(?!)"
-    """A regular expression for what a tool says where the role may not do what it was to do."""
+    """A regular expression for what a tool says where the role may not do what it was to do, or the server's disk is
+    full: of what it reads that says nothing."""
 
     def server_version(self, connection: Connection) -> Version:
         """Return the numbers of the server's version that tell whether a tool fits it."""

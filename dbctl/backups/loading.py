@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -13,8 +14,11 @@ from dbctl.backends.backups import Stored
 from dbctl.backups import packing
 from dbctl.backups.running import tool_at_work
 from dbctl.connections.watching import raise_if_ended
+from dbctl.errors import NoSpace
 from dbctl.runtime.private import private_directory
 from dbctl.work.progress import report
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -86,10 +90,16 @@ def unpack(backup: Found, target: Path) -> None:
 
     Raises:
         CheckFailed: It can't be read.
+        NoSpace: There is no room for it.
     """
     target.touch(mode=0o600)
-    with closing(packing.plain(backup.path, backup.manifest.compression)) as plain, target.open("wb") as file:
-        for chunk in _told(packing.chunks(plain)):
-            file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with closing(packing.plain(backup.path, backup.manifest.compression)) as plain, target.open("wb") as file:
+            for chunk in _told(packing.chunks(plain)):
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise NoSpace(f"{target.parent.parent}: {backup.path} can't be unpacked there: {error.strerror}") from error

@@ -88,3 +88,12 @@ def test_no_secret_is_seen_while_it_is_at_work(shop: Shop) -> None:
             assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     for path in shop.dbctl.cwd.rglob("*"):
         assert path.is_dir() or secret.encode() not in path.read_bytes()
+
+
+def test_several_jobs_are_ended_too(pg_shop: Shop) -> None:
+    with held(pg_shop, *CREATE, "--jobs", "2") as run:
+        below = list(descendants_of(run.process.pid))
+        run.process.terminate()
+        assert run.process.wait(PATIENCE) == 143
+        wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in below))
+    assert files_in(pg_shop.dbctl.cwd) == set()

@@ -12,6 +12,15 @@ from tests.backups.stalled import COMMANDS, left_by, line_for, stalled
 from tests.harness.processes import descendants_of
 
 
+def secrets_of(shop: Shop) -> list[bytes]:
+    return [shop.database.server.password.encode()] if shop.database.server else []
+
+
+def told_of(process: int) -> bytes:
+    """Return what all on the machine, or its owner, can read of a process."""
+    return b"".join(Path(f"/proc/{process}/{name}").read_bytes() for name in ("cmdline", "environ"))
+
+
 @pytest.mark.parametrize(
     ("command", "number", "code"), [("restore", signal.SIGTERM, 143), ("verify", signal.SIGINT, 130)]
 )
@@ -21,6 +30,7 @@ def test_a_signal_ends_it(shop: Shop, command: str, number: int, code: int) -> N
         with running(held.dbctl, *line_for(shop, command, held.backup)) as process:
             wait_for(held.reached)
             below = list(descendants_of(process.pid))
+            assert not any(secret in told for secret in secrets_of(shop) for told in map(told_of, below))
             began = time.monotonic()
             process.send_signal(number)
             _, err = process.communicate(timeout=PATIENCE)
@@ -57,3 +67,15 @@ def test_what_a_killed_run_has_left_is_dropped_by_the_next(shop: Shop, command: 
         shop.dbctl.ok(*line_for(shop, command, good), env={"TMPDIR": str(held.temporary)})
         assert left_by(shop, held.temporary) == []
     assert shop.execute("SELECT count(*) FROM item") == [(300,)]
+
+
+def test_several_jobs_are_ended_too(pg_shop: Shop) -> None:
+    with stalled(pg_shop) as held:
+        with running(held.dbctl, *line_for(pg_shop, "restore", held.backup), "--jobs", "2") as process:
+            wait_for(held.reached)
+            below = list(descendants_of(process.pid))
+            assert len(below) > 1
+            process.terminate()
+            assert process.wait(PATIENCE) == 143
+        wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in below))
+        assert left_by(pg_shop, held.temporary) == []

@@ -33,6 +33,21 @@ def test_a_full_disk_leaves_the_old_ones_alone(shop: Shop) -> None:
         assert old.read_bytes() == kept
 
 
+def test_a_full_disk_leaves_the_database_as_it_was(lite_shop: Shop) -> None:
+    """There is room for one of the two, and for no more."""
+    lite_shop.execute(f"CREATE TABLE noise AS SELECT randomblob({5_000_000})")
+    backup = lite_shop.backup()
+    with small_disk() as disk:
+        lite_shop.dbctl.ok("restore", backup.name, "--into", str(disk / "there.db"))
+        before = (disk / "there.db").read_bytes()
+        for line in (["restore", backup.name, "--into", str(disk / "there.db")], ["backup", "verify", backup.name]):
+            result = lite_shop.dbctl(*line, env={"TMPDIR": str(disk)})
+            assert (result.code, result.out) == (1, ""), str(result)
+            assert "No space left on device" in result.err
+            assert files_in(disk) == {"there.db"}
+        assert (disk / "there.db").read_bytes() == before
+
+
 @pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
 def test_a_wrong_password_is_told(shop: Shop) -> None:
     (variable,) = shop.database.env

@@ -35,8 +35,8 @@ _MYSQLS = ("--set-gtid-purged=OFF", "--loose-column-statistics=0")
 _LOST = "2002|2003|2006|2013|2026|2055|1053|1927"
 """The codes of a connection that is lost, or not to be had; a row's value or a line's number may be one of them too."""
 
-_DENIED = "1044|1142|1227|1370|1419"
-"""The codes of what a user may not do."""
+_DENIED = "1044|1142|1227|1370|1419|1021|1114"
+"""The codes of what a user may not do, and of a full disk."""
 
 _TO_SWAP = 10.0
 """Seconds for which a table is waited for that others use as the swap begins, unless the profile says."""

@@ -78,7 +78,7 @@ class PostgreSQLBackups(PostgreSQLDatabases):
         r"connection to server|closed the connection|terminating connection|could not connect|no connection to"
         r"|SSL error: |SSL SYSCALL error: |could not (receive data from|send data to) server"
     )
-    tool_denied = r"permission denied|must be (owner|superuser|member|able to SET ROLE)"
+    tool_denied = r"permission denied|must be (owner|superuser|member|able to SET ROLE)|No space left on device"
 
     def server_version(self, connection: Connection) -> Version:
         """Return the major number: a tool of the same one reads all that there is."""
