@@ -101,7 +101,7 @@ def pour(connector: Connector[Engine], descriptor: int, manifest: Path | None, w
         wish: What is wanted of it; rules and jobs are for files.
 
     Raises:
-        OutputLost: Who reads has left, and does not have all of it.
+        OutputLost: Who reads has left, and does not have all of it; or it goes to a disk that is full.
     """
     wish = wish or Wish()
     if wish.rules.say_something or wish.extent.jobs > 1 or wish.with_globals:
@@ -114,9 +114,13 @@ def pour(connector: Connector[Engine], descriptor: int, manifest: Path | None, w
                 writer.pour(file)
         except BrokenPipeError as error:
             raise OutputLost("who reads the backup has left before its end: it is not whole") from error
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            raise OutputLost(f"the backup can't be written: {error.strerror}: it is not whole") from error
         found = writer.manifest(*writer.summed or (0, ""))
     if manifest:
-        with files.unfinished(manifest.parent) as work:
+        with _telling_of_space(manifest), files.unfinished(manifest.parent) as work:
             noted = work / "manifest"
             noted.touch(mode=0o600)
             noted.write_text(found.text(), encoding="utf-8")

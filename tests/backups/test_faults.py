@@ -48,6 +48,15 @@ def test_a_full_disk_leaves_the_database_as_it_was(lite_shop: Shop) -> None:
         assert (disk / "there.db").read_bytes() == before
 
 
+def test_a_full_disk_behind_a_redirection_is_told(lite_shop: Shop) -> None:
+    lite_shop.execute(f"CREATE TABLE noise AS SELECT randomblob({10_000_000})")
+    with small_disk() as disk, (disk / "redirected").open("wb") as file:
+        process = lite_shop.dbctl.spawn("backup", "create", "-", "--manifest", "m.json", stdout=file)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, b"No space left on device" in err) == (1, True), err
+    assert files_in(lite_shop.dbctl.cwd) == set()
+
+
 @pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
 def test_a_wrong_password_is_told(shop: Shop) -> None:
     (variable,) = shop.database.env
