@@ -41,7 +41,7 @@ def unfinished(place: Path) -> Iterator[Path]:
     if not place.is_dir():
         raise UsageError(f"there is no directory {place}", "make it, or name another")
     remove_left(place)
-    work = place / f"{_HIDDEN}{os.getpid()}-{os.urandom(4).hex()}{_UNFINISHED}"
+    work = _hidden(place)
     try:
         work.mkdir(mode=0o700)
         lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -53,6 +53,15 @@ def unfinished(place: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(work, ignore_errors=True)
         os.close(lock)
+
+
+def _hidden(place: Path) -> Path:
+    return place / f"{_HIDDEN}{os.getpid()}-{os.urandom(4).hex()}{_UNFINISHED}"
+
+
+def hide(directory: Path) -> Path:
+    """Give a directory that is to be removed the name of what killed runs leave, lest half of it looks whole."""
+    return directory.rename(_hidden(directory.parent))
 
 
 def refuse_existing(target: Path) -> None:

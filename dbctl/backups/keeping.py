@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 
-from dbctl.backups.files import GLOBALS
+from dbctl.backups.files import GLOBALS, hide
 from dbctl.backups.manifest import ENDING, Manifest, read
 from dbctl.errors import CheckFailed
 
@@ -95,7 +95,7 @@ def remove_superseded(directory: Path, manifest: Manifest, rules: Rules) -> Sequ
     removed = []
     for one in superseded(alike, rules):
         if one.path.is_dir():
-            shutil.rmtree(one.path)
+            rmtree(hide(one.path), ignore_errors=True)  # another run may take it for what it is called
         else:
             one.path.unlink()
         one.path.with_name(one.path.name + GLOBALS).unlink(missing_ok=True)

@@ -13,6 +13,7 @@ import pytest
 from tests.backups.conftest import Shop
 from tests.backups.held import PATIENCE, files_in, held, in_the_way, said, wait_for
 from tests.harness.database import SERVER_KINDS
+from tests.harness.forked import of_tests
 from tests.harness.processes import descendants_of
 
 CREATE = ("backup", "create", "x.backup")
@@ -97,3 +98,20 @@ def test_several_jobs_are_ended_too(pg_shop: Shop) -> None:
         assert run.process.wait(PATIENCE) == 143
         wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in below))
     assert files_in(pg_shop.dbctl.cwd) == set()
+
+
+def test_an_old_directory_is_gone_as_a_whole_where_its_removal_is_killed(
+    pg_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(_: Path, **_how: bool) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    pg_shop.backup("old", "--jobs", "2")
+    monkeypatch.setattr("dbctl.backups.keeping.rmtree", kill)
+    line = ("backup", "create", ".", "--jobs", "2", "--keep", "1")
+    assert of_tests(pg_shop.dbctl)(*line).code == -signal.SIGKILL
+    names = [one["backup"] for one in pg_shop.dbctl.ok("backup", "list", ".", "--json").json]
+    assert len(names) == 1
+    assert "old" not in names
+    pg_shop.backup("next")
+    assert not [name for name in files_in(pg_shop.dbctl.cwd) if name.startswith(".")]
