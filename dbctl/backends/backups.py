@@ -236,6 +236,9 @@ class Backups:
         """Return what the database is like by itself, and no tool writes: owner, encoding, grants, settings."""
         return {}
 
+    def give_properties(self, file: Path, found: Mapping[str, Any]) -> None:
+        """Give a new database that is a file what `properties` returned of the one that was backed up."""
+
     def with_properties(self, name: str, found: Mapping[str, Any], *, owner: bool) -> tuple[str, Sequence[str]]:
         """Return the statement that creates such a database, and those that give it all else once it has its rows."""
         raise Unsupported(f"{self.title} has no server")

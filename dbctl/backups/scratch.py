@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from dbctl.backends.base import Backend
     from dbctl.profiles import Profile
 
+_KINDS = ("verify", "restore")
+"""What such databases are for, which is in their names."""
+
 _log = logging.getLogger("dbctl")
 
 
@@ -46,17 +49,17 @@ def scratch(profile: Profile, kind: str, properties: Mapping[str, Any]) -> Itera
 
     Args:
         profile: Whose server.
-        kind: What it is for, which is in its name: verify, restore.
+        kind: What it is for: verify or restore.
         properties: What it is like.
 
     Raises:
         ConnectError: The server can't be reached.
         WorkRefused: The role may not create one.
     """
-    beginning = f"dbctl_{kind}_"
     with on_server(profile) as (connection, backend):
-        _drop_left(connection, backend, beginning)
-        made = Scratch(f"{beginning}{os.urandom(6).hex()}", connection, backend)
+        for each in _KINDS:
+            _drop_left(connection, backend, f"dbctl_{each}_")
+        made = Scratch(f"dbctl_{kind}_{os.urandom(6).hex()}", connection, backend)
         _lock(connection, backend, made.name)
         _create(made, properties)
         try:
