@@ -38,7 +38,7 @@ def named(path: Path, profile: str) -> Found:
         CheckFailed: It has no manifest, or one that can't be read.
     """
     path = path if path.name else path.absolute()
-    if not beside(path).exists():
+    if path.is_symlink() and not beside(path).exists():
         path = path.resolve()
     if path.is_dir() and not beside(path).exists():
         return _newest_in(path, profile)
