@@ -108,12 +108,14 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
 
 
 def _looked_at(backup: Found, profile: Profile, questions: Sequence[Question]) -> Sequence[str]:
+    try:
+        with opened(profile) as connector, connector.engine.connect() as connection:
+            found = list(proving.findings(backup.manifest, connection, connector.backend))
+    except WorkRefused as error:
+        raise CheckFailed(f"{backup.path}: {error.message}") from error
+    if not questions:
+        return found
     with opened(profile) as connector:
-        try:
-            with connector.engine.connect() as connection:
-                found = list(proving.findings(backup.manifest, connection, connector.backend))
-        except WorkRefused as error:
-            raise CheckFailed(f"{backup.path}: {error.message}") from error
         return found + [answer for one in questions if (answer := _asked(one, connector))]
 
 
