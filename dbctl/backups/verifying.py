@@ -18,7 +18,6 @@ from dbctl.connections.connector import opened
 from dbctl.databases.places import at
 from dbctl.errors import CheckFailed, ConfirmationNeeded, UsageError, WorkRefused
 from dbctl.runtime.private import private_directory
-from dbctl.work.retries import run_unit
 
 if TYPE_CHECKING:
     from dbctl.connections.connector import Connector
@@ -121,6 +120,8 @@ def _looked_at(backup: Found, profile: Profile, questions: Sequence[Question]) -
 
 def _asked(question: Question, connector: Connector[Any]) -> str:
     """Ask something in a transaction that only reads, and return how it is answered otherwise than was expected."""
+    from dbctl.work.retries import run_unit
+
     backend = connector.backend
     if len(backend.statements(question.query)) != 1:
         raise UsageError(f"--query {question.query}: it is not one statement", "say --query again for another one")
