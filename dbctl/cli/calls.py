@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,12 @@ class Call:
             elif self._is_asked(profile) and not (self.effects.asks and self.terms.confirm is None and can_ask()):
                 confirm(profile, self.terms.confirm, lambda: self._loss(profile))
         return profile
+
+    def locked(self, profile: Profile) -> AbstractContextManager[None]:
+        """Return a block in which the profile's lock is held, if it has one."""
+        from dbctl.work.locks import guarded_by_lock
+
+        return guarded_by_lock(profile, profile.lock, profile.lock_wait, self.supervisor)
 
     def agree(self, profile: Profile, what: str) -> None:
         """Ask, where the profile is protected and was not confirmed, whether what was done may be committed.

@@ -140,13 +140,12 @@ def on_connector(choose: Callable[[Any], Sequence[Any]], terms: Collection[str] 
         def work() -> Any:
             from dbctl.connections.connector import opened
             from dbctl.connections.watching import watched_by
-            from dbctl.work import runs
 
             # What owns the terminal asks the supervisor too, whether the lock is still held.
             with (
                 watched_by(call.supervisor),
                 opened(profile, call.missing) as connector,
-                runs.locked(connector, runs.Terms(), call.supervisor),
+                call.locked(profile),
             ):
                 return call.on(*choose(connector))
 
@@ -161,11 +160,10 @@ def on_async_engine(call: Call) -> Work:
     _tell_of_memory(profile)
 
     def work() -> Any:
-        from dbctl.work import runs
         from dbctl.work.loops import opened_by_loop
 
         opened = opened_by_loop(profile, call.missing)
-        with opened as (connector, _), runs.locked(connector, runs.Terms(), call.supervisor):
+        with opened as (connector, _), call.locked(profile):
             return call.on(connector.engine)
 
     return work
@@ -187,12 +185,11 @@ def in_turn(call: Call) -> Work:
         from contextlib import ExitStack
 
         from dbctl.connections.connector import opened
-        from dbctl.work import runs
         from dbctl.work.database import Turn
 
         with opened(profile) as connector, ExitStack() as held:
             # Only this may wait for a server: what follows sees to signals itself.
-            lock = runs.locked(connector, runs.Terms(), call.supervisor)
+            lock = call.locked(profile)
             call.supervisor.run(lambda: held.enter_context(lock), call.terms.deadline)
             return call.on(Turn(connector.backend, call.supervisor.guard, call.supervisor.deadline))
 
