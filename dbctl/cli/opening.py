@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.cli.calls import Call
 from dbctl.errors import UsageError
+from dbctl.profiles.choosing import chosen
 from dbctl.work.effects import Effects
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Opener:
         to_write: Those that it takes besides where it writes.
         profiles: Whether it has to do with profiles.
         supervised: Those of them that bind only what is supervised.
+        takes_one: Whether the function gets one profile, or what is opened by it, and so can be called for several.
+        alone: Whether no other may be open in this process at the same time.
         hushed: Whether `--quiet` leaves its result out; what is only asked for to be read it does not.
     """
 
@@ -46,6 +49,8 @@ class Opener:
     to_write: Collection[str] = ()
     supervised: Collection[str] = ()
     profiles: bool = True
+    takes_one: bool = True
+    alone: bool = False
     hushed: bool = True
 
     def load(self) -> None:
@@ -169,14 +174,6 @@ def on_async_engine(call: Call) -> Work:
     return work
 
 
-def async_connection(database: Any) -> Any:
-    """Return the connection of an async session, which is in the unit of work."""
-    from dbctl.work.loops import loop_here
-
-    with loop_here() as loop:
-        return loop.run(database.session.connection())
-
-
 def in_turn(call: Call) -> Work:
     """Take the lock, and let the function connect by itself and see to signals."""
     profile = call.profile()
@@ -272,7 +269,9 @@ def _telling_of_nothing_done(call: Call, opened: Any) -> Any:
 
 def on_profiles(call: Call) -> Work:
     """Hand over all profiles that can be named."""
-    profiles = replace(call.profiles(), named=tuple(call.said.profile or ()))
+    profiles = call.profiles()
+    named = chosen(profiles.document, call.said.wanted) if call.said.wanted.are_several else call.said.profile or ()
+    profiles = replace(profiles, named=tuple(named))
     return lambda: call.on(profiles)
 
 
@@ -280,7 +279,7 @@ def on_file(call: Call) -> Work:
     """Find the profile file, to change it."""
     from dbctl.profiles.writing import ProfileFile  # only those commands that change the file need it
 
-    if call.said.url is not None or call.said.profile:
+    if call.said.url is not None or call.said.profile or call.said.wanted.are_several:
         raise UsageError(
             "--url and --profile choose where to connect, and this command changes the profile file alone",
             "name the profile as an argument",
