@@ -104,7 +104,7 @@ class Paged:
         if chopped or self._rows(written) > self._lines - 1:
             assert self._command is not None
             self._held = []
-            self._pager = _Pager(self._command, self._pause, chopped=chopped)
+            self._pager = _Pager(self._command, self._pause, self._stdout, chopped=chopped)
             self.write(written)
         elif time.monotonic() - self._began > _PATIENCE:
             self.finish()
@@ -144,7 +144,7 @@ class _Pager:
     the pager would both read the keys.
     """
 
-    def __init__(self, command: str, pause: Callable[[], None], *, chopped: bool) -> None:
+    def __init__(self, command: str, pause: Callable[[], None], screen: Stdout, *, chopped: bool) -> None:
         # Lines that are longer than the screen are cut off by S, and could not be seen where all fits one screen.
         flags = "FRSX" if chopped else "FRX"
         if command == _DEFAULT:
@@ -156,12 +156,12 @@ class _Pager:
         )
         reading, self.descriptor = os.pipe()
         os.set_blocking(self.descriptor, False)
-        self._pause = pause
+        self._pause, self._screen = pause, screen
         self._closed = False
         self._kept: list[str] = []
         self._written = 0
         try:
-            self._process = subprocess.Popen(arguments, stdin=reading, env=environ)
+            self._process = subprocess.Popen(arguments, stdin=reading, stdout=screen.descriptor, env=environ)
         except BaseException:
             os.close(self.descriptor)
             raise
@@ -176,7 +176,7 @@ class _Pager:
         else:
             self._kept.append(text)
         text = text if self._escapes else _unstyled(text)
-        data = text.encode(sys.stdout.encoding, sys.stdout.errors or "strict")
+        data = self._screen.encoded(text)
         for start in range(0, len(data), select.PIPE_BUF):  # of which a pipe takes all or nothing
             piece = data[start : start + select.PIPE_BUF]
             write_all(self.descriptor, piece, self._pause)

@@ -82,13 +82,15 @@ def written() -> Iterator[None]:
 class Stdout:
     """Standard output, past Python's own buffer: each piece is with its reader at once.
 
-    A thread that waits here for a reader holds no lock that would hold up the end of the process.
+    A thread that waits here for a reader holds no lock that would hold up the end of the process. It is what stdout is
+    when this is made, whatever stands in its place for a while.
     """
 
     def __init__(self) -> None:
         sys.stdout.flush()
-        self.descriptor = sys.stdout.fileno()
+        self.descriptor = os.dup(sys.stdout.fileno())
         """What is written to, so that it can be told whether anybody reads it."""
+        self._encoding, self._errors = sys.stdout.encoding, sys.stdout.errors or "strict"
 
     def write(self, text: str) -> None:
         """Write a piece of text.
@@ -97,7 +99,11 @@ class Stdout:
             ReaderLeft: Nobody reads it any more.
             OSError: It can't be written.
         """
-        write_all(self.descriptor, text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
+        write_all(self.descriptor, self.encoded(text))
+
+    def encoded(self, text: str) -> bytes:
+        """Return a text as who reads it expects it."""
+        return text.encode(self._encoding, self._errors)
 
     def finish(self) -> None:
         """Do nothing: all is written."""

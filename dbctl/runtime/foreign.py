@@ -36,11 +36,32 @@ def guarded(*, keep_logging: bool = False) -> Iterator[None]:
         keep_logging: Whether the logging that it sets up stays, but for dbctl's own and SQLAlchemy's: what it logs
             later is to be heard.
     """
+    if _of_all:
+        yield
+        return
     loggers = _own_loggers if keep_logging else _loggers
     with ExitStack() as stack:
         for keep in (_descriptors, _streams, _directory, _path, loggers, warnings.catch_warnings, _process):
             stack.enter_context(keep())
         yield
+
+
+@contextmanager
+def guarded_for_all() -> Iterator[None]:
+    """Guard the process for a block in which several threads run foreign code: what one undoes another one would miss.
+
+    Whoever writes to stdout meanwhile has what it was before.
+    """
+    with guarded(keep_logging=True):
+        _of_all.append(threading.current_thread())
+        try:
+            yield
+        finally:
+            _of_all.clear()
+
+
+_of_all: list[threading.Thread] = []
+"""The thread that has the process guarded for all others."""
 
 
 def is_ending(error: BaseException) -> bool:
@@ -200,7 +221,7 @@ def _process() -> Iterator[None]:
     within = True
 
     def ours() -> bool:
-        return within and threading.get_ident() == thread and os.getpid() == process
+        return within and (bool(_of_all) or threading.get_ident() == thread) and os.getpid() == process
 
     def set_signal(number: int, handler: Any) -> Any:
         return signal.getsignal(number) if ours() else really_set(number, handler)

@@ -27,6 +27,7 @@ from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
 from dbctl.errors import DbctlError, OutOfTime, UsageError
 from dbctl.results import Gathered, Part, drawn
+from dbctl.runtime.foreign import guarded_for_all
 from dbctl.work.deadlines import Deadline
 from dbctl.work.functions import OwnFunction
 from dbctl.work.progress import report as report_progress
@@ -275,7 +276,8 @@ def run_on_each(call: Call, opener: Opener) -> tuple[int, bool]:
             fleet = Fleet(members_of(call, opener), opener, Reader(call.function, renderer.format, extra))
             drawing = ProgressDrawing(quiet=said.quiet, no_color=said.no_color, plain=said.log is Log.JSON)
             try:
-                with drawing, reported_to(drawing):
+                renderer.open()
+                with guarded_for_all(), drawing, reported_to(drawing):
                     fleet.shown_by(renderer)
             except (KeyboardInterrupt, Terminated) as error:
                 fleet.end(error)

@@ -39,6 +39,7 @@ class Renderer:
         self._silent = said.quiet or sys.stdout is None
         self._paged = self._on_terminal and not said.no_pager
         self._function = function
+        self._ascii_only = sys.stdout is None or sys.stdout.encoding.lower() != "utf-8"
         self._output: Any = None
         self.has_written = False
         """Whether anything of a result was handed to its reader."""
@@ -93,7 +94,7 @@ class Renderer:
             return
         last = "\n"
         self._paged = self._paged and not isinstance(result, Frames)
-        self._open(pause)
+        self.open(pause)
         try:
             for piece in self._pieces(result, extra):
                 pause()
@@ -106,8 +107,13 @@ class Renderer:
         finally:
             self._finish()
 
-    def _open(self, pause: Callable[[], None]) -> None:
-        if self._output is not None:
+    def open(self, pause: Callable[[], None] = lambda: None) -> None:
+        """Take what stdout is now for all that is written, before something else is put in its place.
+
+        Args:
+            pause: As `write` has it.
+        """
+        if self._output is not None or self._silent:
             return
         self._output = Stdout()
         if self._paged:
@@ -193,10 +199,6 @@ class Renderer:
         if self._on_terminal and self._format is Format.TABLE and os.environ.get("TERM") != "dumb":
             return live.screens(result, lambda rows: "".join(self._sheet(rows, extra)), self._screen)
         return self._sheet(live.saying(result), extra)
-
-    @property
-    def _ascii_only(self) -> bool:
-        return sys.stdout.encoding.lower() != "utf-8"
 
     def _sheet(self, result: Any, extra: dict[str, Any]) -> Iterator[str]:
         from dbctl.cli.render import delimited, json_text
