@@ -1,6 +1,7 @@
 """A role that may not do something is told so in one line, and nothing is left of what it began."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -131,6 +132,8 @@ def test_who_may_not_see_all_is_told_what_is_not_in_it(shop: Shop, rights: str, 
         shop.execute(f"DROP {routine}")
     with reader(shop, f"{rights} ON {{}}.*") as dbctl:
         result = dbctl.ok(*CREATE)
+    lacks = json.loads((shop.dbctl.cwd / "x.sql.manifest.json").read_text())["lacks"]
+    assert ("triggers that the user may not see, without TRIGGER" in lacks) is bool(unseen)
     assert "may not see all" not in shop.dbctl.ok("-p", "admin", "backup", "create", "y.sql").err
     told = [line.rpartition("in the backup: ")[2] for line in said(result.err.encode()) if "may not see all" in line]
     assert told == ([unseen] if unseen else [])
