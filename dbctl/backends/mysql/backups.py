@@ -157,7 +157,8 @@ class MySQLBackups(MySQLDatabases):
         """Have the client read the statements; it ends at its first error."""
         tool = self._tool(connection, "client")
         arguments, environment = told_by_file(cast(Any, self), tool.path, directory)
-        return Start(tool, [*arguments, _LARGEST_ROW, "--batch", "--binary-mode", f"--database={name}"], environment)
+        words = [*arguments, _LARGEST_ROW, "--comments", "--batch", "--binary-mode", f"--database={name}"]
+        return Start(tool, words, environment)
 
     def part_of(self, dump: Iterator[bytes], database: str, tables: TableNames) -> Iterator[bytes]:
         """Take the database's name out, and read whose each statement is in what the tool wrote between them."""
