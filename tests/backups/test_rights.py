@@ -144,3 +144,21 @@ def test_a_table_that_is_seen_and_may_not_be_read(shop: Shop) -> None:
     with reader(shop, "EVENT, TRIGGER, SHOW VIEW, EXECUTE ON {}.*", "SELECT ON {}.child") as dbctl:
         assert "denied" in refusal(dbctl(*CREATE))
     assert files_in(shop.dbctl.cwd) == set()
+
+
+@on_mysql
+def test_what_a_role_may_see_counts(shop: Shop) -> None:
+    server, mariadb = shop.database.server, shop.database.kind == "mariadb"
+    assert server
+    server.execute("CREATE ROLE seeing")
+    try:
+        for right in (f"SELECT, SHOW VIEW ON `{shop.database.name}`.*", "EXECUTE, EVENT ON *.*"):
+            server.execute(f"GRANT {right} TO seeing")
+        with reader(shop, "seeing") as dbctl:
+            server.execute(f"SET DEFAULT ROLE seeing {'FOR' if mariadb else 'TO'} reader")
+            for routine in ("FUNCTION doubled", "PROCEDURE fill"):
+                shop.execute(f"DROP {routine}")
+            result = dbctl.ok(*CREATE)
+    finally:
+        server.execute("DROP ROLE seeing")
+    assert "not in the backup: triggers (TRIGGER)\n" in result.err

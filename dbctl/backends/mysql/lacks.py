@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,8 @@ SELECT t.table_name, EXISTS (
 FROM information_schema.tables t
 WHERE t.table_schema = database() AND t.table_type = 'SYSTEM VERSIONED' ORDER BY t.table_name
 """
-_RIGHTS = """
-SELECT privilege_type FROM information_schema.user_privileges WHERE grantee = %(grantee)s
-UNION SELECT privilege_type FROM information_schema.schema_privileges
-WHERE grantee = %(grantee)s AND database() LIKE table_schema
-"""
+_GRANT = re.compile(r"(GRANT|REVOKE) (.+) ON (\*|`(?:[^`]|``)*`)\.\* (?:TO|FROM) ")
+_ALL = "ALL PRIVILEGES"
 _SEEN_BY = {
     "tables": ["SELECT"],
     "triggers": ["TRIGGER"],
@@ -58,18 +56,30 @@ def unseen(connection: Connection, database: str | None) -> Iterator[str]:
         connection: A connection to the database.
         database: Its name.
     """
-    grantee, role = connection.exec_driver_sql("SELECT current_user(), current_role()").one()
-    if role not in {None, "NONE"}:
-        return  # what is granted to a role stands elsewhere
-    user, _, host = grantee.rpartition("@")
-    found = connection.exec_driver_sql(_RIGHTS, {"grantee": f"'{user}'@'{host}'"}).scalars()
-    granted = {right.upper() for right in found}
-    if lacking := {what: rights[0] for what, rights in _SEEN_BY.items() if not granted & {*rights}}:
+    granted = _granted(connection, database or "")
+    if lacking := {what: rights[0] for what, rights in _SEEN_BY.items() if not granted & {*rights, _ALL}}:
         _log.warning(
             "this user may not see all of %s, and what it does not see is not in the backup: %s",
             database, ", ".join(f"{what} ({right})" for what, right in lacking.items()),
         )  # fmt: skip
     yield from (f"{what} that the user may not see, without {right}" for what, right in lacking.items())
+
+
+def _granted(connection: Connection, database: str) -> set[str]:
+    """Return what a user may do on a whole database, by itself and by the roles that it has now."""
+    granted: set[str] = set()
+    for said in connection.exec_driver_sql("SHOW GRANTS").scalars():
+        found = _GRANT.match(said)
+        if found and (found[3] == "*" or re.fullmatch(_pattern(found[3][1:-1].replace("``", "`")), database)):
+            rights = {right.upper() for right in re.split(r",\s*", found[2])}
+            granted = granted | rights if found[1] == "GRANT" else granted - rights
+    return granted
+
+
+def _pattern(place: str) -> str:
+    """Return the regular expression for the names that a database's in a grant stands for, as LIKE reads it."""
+    words = {"_": ".", "%": ".*"}
+    return "".join(words.get(one) or re.escape(one[-1]) for one in re.findall(r"\\.|.", place))
 
 
 def history(connection: Connection, tool: Version) -> tuple[list[str], list[str]]:
