@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dbctl.backends.backups import Loosened
-from dbctl.backends.mysql.parts import Part, Quote, defaults_of, make, parts_of, why
+from dbctl.backends.mysql.parts import Part, Quote, defaults_of, drop, make, parts_of, why
 from dbctl.errors import WorkRefused
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ class _Contents:
         """Drop what does not move: no table moves that has a trigger."""
         self._use(self.database)
         for part in self._parts:
-            self._connection.exec_driver_sql(f"DROP {part.kind} {self._quote(part.name)}")
+            drop(self._connection, self._quote, part)
             self._dropped.append(part)
 
     def make_parts(self, database: str, *, enabled: bool = True) -> Mapping[Part, str]:

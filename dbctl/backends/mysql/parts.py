@@ -118,6 +118,18 @@ def without_place(statement: str, place: str) -> str:
     return _TOKEN.sub(lambda found: "" if found[0] == f"{place}." else found[0], statement)
 
 
+def drop(connection: Connection, quote: Quote, part: Part) -> None:
+    """Drop a part of the database that is in use; older MariaDBs know packages only where Oracle's SQL is read."""
+    own = connection.exec_driver_sql("SELECT @@sql_mode").scalar() if part.kind.startswith("PACKAGE") else None
+    if own is not None:
+        connection.exec_driver_sql("SET SESSION sql_mode = 'ORACLE'")
+    try:
+        connection.exec_driver_sql(f"DROP {part.kind} {quote(part.name)}")
+    finally:
+        if own is not None:
+            connection.exec_driver_sql(f"SET SESSION sql_mode = '{own}'")
+
+
 def make(connection: Connection, quote: Quote, database: str, parts: Sequence[Part]) -> Mapping[Part, str]:
     """Make parts in a database, one that needs another after that; return those that can't be, and why.
 
