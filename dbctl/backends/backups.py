@@ -134,6 +134,8 @@ class Backups:
     """What a backup does not hold."""
     loads_beside: ClassVar[bool] = False
     """Whether the tool itself reads tables into a database with others, all of them or none."""
+    tool_quotes: ClassVar[bytes] = b""
+    """The line that a tool writes before and after a statement that has failed, where it quotes that."""
     tool_lost: ClassVar[str] = "(?!)"
     """A regular expression for what a tool says where its connection was lost."""
     tool_denied: ClassVar[str] = "(?!)"
@@ -253,6 +255,9 @@ class Backups:
     def properties(self, connection: Connection) -> Mapping[str, Any]:
         """Return what the database is like by itself, and no tool writes: owner, encoding, grants, settings."""
         return {}
+
+    def give_properties(self, file: Path, found: Mapping[str, Any]) -> None:
+        """Give a new database that is a file what `properties` returned of the one that was backed up."""
 
     def with_properties(self, name: str, found: Mapping[str, Any], *, owner: bool) -> tuple[str, Sequence[str]]:
         """Return the statement that creates such a database, and those that give it all else once it has its rows."""

@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("dbctl")
 
+_LARGEST = "--max-allowed-packet=1G"
+"""The largest row, and the largest statement, that the tools' side has room for: what counts is the server's own."""
+
 # A moment of its own for all tables, and no locks. Names of nobody's database: USE would lead a restore elsewhere.
 # No locks when it is loaded: what that fills is new, and a default may need a sequence that they don't name.
 _DUMPING = (
     *("--single-transaction", "--quick", "--routines", "--triggers", "--events", "--hex-blob", "--no-tablespaces"),
-    *("--skip-add-locks", "--default-character-set=utf8mb4"),
+    *("--skip-add-locks", "--default-character-set=utf8mb4", _LARGEST),
 )
-_LARGEST_ROW = "--max-allowed-packet=1G"
-"""The most that either server takes; the tools' own is less."""
 _MYSQLS = ("--set-gtid-purged=OFF", "--loose-column-statistics=0")
 """What MySQL's alone knows: with a GTID_PURGED a restore would be refused, or change what replicas know.
 
@@ -72,6 +73,7 @@ class MySQLBackups(MySQLDatabases):
     backup_options = {"isolation_level": "AUTOCOMMIT"}
     backup_ending = ".sql"
     backup_lacks = ("users and their grants", "other databases")
+    tool_quotes = b"--------------"
     tool_lost = rf"(?i:error):? ({_LOST})\b|\(({_LOST})\)(;|$)|Lost connection to|server has gone away"
     tool_denied = rf"(?i:error):? ({_DENIED})\b|\(({_DENIED})\)(;|$)|insufficient privileges"
 
@@ -112,7 +114,7 @@ class MySQLBackups(MySQLDatabases):
         tell_of_engines(connection)
         mariadb, name = self.server_title(connection) == "MariaDB", self.profile.database or ""
         arguments, environment = told_by_file(cast(Any, self), tool.path, directory)
-        words = [*arguments, _LARGEST_ROW, *_DUMPING, *(() if mariadb else _MYSQLS)]
+        words = [*arguments, *_DUMPING, *(() if mariadb else _MYSQLS)]
         lacks = list(unseen(connection, self.profile.database))
         if mariadb and extent.data:
             written, unwritten = history(connection, tool.version)
@@ -157,7 +159,7 @@ class MySQLBackups(MySQLDatabases):
         """Have the client read the statements; it ends at its first error."""
         tool = self._tool(connection, "client")
         arguments, environment = told_by_file(cast(Any, self), tool.path, directory)
-        words = [*arguments, _LARGEST_ROW, "--comments", "--batch", "--binary-mode", f"--database={name}"]
+        words = [*arguments, _LARGEST, "--comments", "--batch", "--binary-mode", f"--database={name}"]
         return Start(tool, words, environment)
 
     def part_of(self, dump: Iterator[bytes], database: str, tables: TableNames) -> Iterator[bytes]:
