@@ -166,6 +166,7 @@ def _put_in_place(made: Scratch, name: str, before: str | None, how: How) -> Non
     """Give it its name; until that is begun all is as it was, and from then on nobody ends it in between."""
     if before is not None:
         _refuse_users(made.backend, made.connection, name, how)
+    made.backend.refuse_unmovable(made.connection, name)
     begin_what_is_not_divided()
     try:
         with made.backend.translating():

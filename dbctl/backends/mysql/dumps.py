@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 _HEAD = re.compile(rb"INSERT INTO (`(?:[^`]|``)*`)(?: \((?:(?:`(?:[^`]|``)*`|row_start|row_end)(?:, ?)?)+\))? VALUES ?")
 _STRINGS = re.compile(rb"'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'", re.DOTALL)
 _TOKEN = re.compile(rb"'(?:[^'\\]|\\.|'')*'|`(?:[^`]|``)*`\.?")
-_NAMES_IT = rb"/\*!50001 VIEW |ALTER DATABASE `"
+_NAMES_IT = rb"/\*!50001 VIEW |ALTER DATABASE `|    USING \(`"
 _NAMING = re.compile(rb"^(?:%b).*$" % _NAMES_IT, re.MULTILINE)
 _NAMING_ALL = re.compile(rb"^(?:%b|  `(?:[^`\n]|``)*` [^\n]* DEFAULT [^\n]*val\().*$" % _NAMES_IT, re.MULTILINE)
 """The lines that may have the database's name, with those of columns whose default is a sequence's."""
@@ -60,8 +60,8 @@ class DumpedRows:
 def without_place(dump: Iterator[bytes], place: str, *, sequences: bool) -> Iterator[bytes]:
     """Yield a dump without the name of its database in the few statements that have it: they would lead elsewhere.
 
-    Those are the collation that a trigger or a routine was made by, and of MariaDB's the defaults by a sequence, and
-    views whose definer is not there.
+    Those are the collation that a trigger or a routine was made by, the libraries of MySQL's routines, and of MariaDB's
+    the defaults by a sequence, and views whose definer is not there.
 
     Args:
         dump: The dump, part by part.

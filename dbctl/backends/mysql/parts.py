@@ -24,9 +24,13 @@ _NAMES = {
         f" WHERE routine_schema = database() AND routine_type = '{kind}'"
         for kind in ("FUNCTION", "PROCEDURE", "PACKAGE BODY", "PACKAGE")
     },
+    "LIBRARY": "SELECT library_name FROM information_schema.libraries WHERE library_schema = database()",
     "EVENT": "SELECT event_name FROM information_schema.events WHERE event_schema = database()",
     "VIEW": "SELECT table_name FROM information_schema.views WHERE table_schema = database()",
 }
+_LIBRARIES_SINCE = (9, 2)
+"""The first MySQL that has them: https://dev.mysql.com/doc/refman/9.2/en/create-library.html"""
+
 _MADE_BY = ("sql_mode", "time_zone", "character_set_client", "collation_connection")
 """The settings that SHOW CREATE tells, and CREATE takes from the session."""
 
@@ -41,6 +45,8 @@ _ENABLED = re.compile(
     rf"(CREATE (?:DEFINER={_NAMED}@{_NAMED} )?EVENT {_NAMED} ON SCHEDULE .*? ON COMPLETION (?:NOT )?PRESERVE) ENABLE ",
     re.DOTALL,
 )
+_USING = re.compile(r"\n    USING \([^\n]*\)\nAS ")
+"""A routine's libraries, which it names with their database."""
 _TOKEN = re.compile(r"'(?:[^'\\]|\\.|'')*'|`(?:[^`]|``)*`\.?", re.DOTALL)
 
 
@@ -80,7 +86,11 @@ def parts_of(connection: Connection, quote: Quote, database: str, tables: Sequen
         database: The database.
         tables: Its tables.
     """
+    dialect: Any = connection.dialect
+    libraries = not dialect.is_mariadb and dialect.server_version_info >= _LIBRARIES_SINCE
     for kind, query in _NAMES.items():
+        if kind == "LIBRARY" and not libraries:
+            continue
         names = list(connection.exec_driver_sql(query).scalars())
         for name in names:
             row = connection.exec_driver_sql(f"SHOW CREATE {kind} {quote(name)}").mappings().one()
@@ -89,6 +99,7 @@ def parts_of(connection: Connection, quote: Quote, database: str, tables: Sequen
             statement = told[f"create {kind.lower()}"] if original is None else original
             if kind == "VIEW" and database not in {*tables, *names}:  # which then can't be told from it
                 statement = without_place(statement, quote(database))
+            statement = _USING.sub(lambda found: without_place(found[0], quote(database)), statement, count=1)
             settings = tuple((key, told[key]) for key in _MADE_BY if key in told)
             yield Part(kind, name, statement, settings, told.get("database collation"))
 
@@ -212,4 +223,4 @@ def _encoding_of(charset: str | None) -> str | None:
 
 def why(error: Exception) -> str:
     """Return what the server says; a connection that was lost before has SQLAlchemy ask nothing more of it."""
-    return str(getattr(error, "orig", None) or ("the connection was lost" if hasattr(error, "statement") else error))
+    return str(getattr(error, "orig", error if isinstance(error, UnicodeError) else "the connection was lost"))
