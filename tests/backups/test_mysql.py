@@ -84,6 +84,8 @@ def test_what_does_not_move_is_made_as_it_was_wherever_it_comes(shop: Shop) -> N
     if mariadb:
         for place in (name, old, f"{name}_other"):
             shop.execute("INSERT INTO numbered (t) VALUES ('b')", place)
+        result = shop.dbctl.ok(*line, f"{name}_one", "--table", "numbered")
+        assert f"SET DEFAULT nextval(`{name}`.`odd`)" in result.err
 
 
 @on_mariadb

@@ -141,6 +141,8 @@ def _told(refused: Mapping[Part, str], database: str) -> Iterator[str]:
 def loosened(connection: Connection, quote: Quote, database: str) -> Iterator[Loosened]:
     """Drop a database's foreign keys that refer to tables which are not in it, and yield each.
 
+    Defaults by a sequence stay, and are told: they name the database that has it.
+
     Args:
         connection: A connection on which each statement commits.
         quote: Quotes a name.
@@ -154,7 +156,7 @@ def loosened(connection: Connection, quote: Quote, database: str) -> Iterator[Lo
         connection.exec_driver_sql(f"ALTER TABLE {quote(table)} DROP FOREIGN KEY {quote(name)}")
         yield Loosened(table, name, definition.removesuffix(","))
     for part in defaults_of(connection, quote):
-        _log.warning("the sequence of a default is that of another database: %s", part.statement)
+        _log.warning("the default of %s goes by a sequence that is not restored: %s", part.name, part.statement)
 
 
 def bring(connection: Connection, quote: Quote, source: str, target: str, keys: Sequence[Loosened]) -> None:
