@@ -88,6 +88,29 @@ def test_what_does_not_move_is_made_as_it_was_wherever_it_comes(shop: Shop) -> N
         assert f"SET DEFAULT nextval(`{name}`.`odd`)" in result.err
 
 
+@on_mysql
+def test_events_run_neither_in_a_scratch_database_nor_in_the_one_before(shop: Shop) -> None:
+    server, name = shop.database.server, shop.database.name
+    assert server
+    ((was,),) = server.execute("SELECT @@GLOBAL.event_scheduler")
+    shop.execute(
+        "CREATE EVENT `at ``once` ON SCHEDULE EVERY 1 SECOND ENABLE DO INSERT INTO part SELECT max(id) + 1, 1 FROM part"
+    )
+    shop.backup()
+    enabled = "SELECT count(*) FROM information_schema.events WHERE event_schema = database() AND status = 'ENABLED'"
+    asked = ("--query", enabled, "--expect")
+    server.execute("SET GLOBAL event_scheduler = ON")
+    try:
+        shop.dbctl.ok("backup", "verify", "shop.backup", "--on", "admin", *asked, "0")
+        old = shop.dbctl.ok("-p", "admin", "restore", "shop.backup", "--into", name, "--force", "--json").json["before"]
+        rows, kept = shop.rows["part"], shop.execute("SELECT count(*) FROM part", old)
+        time.sleep(1.5)
+        assert shop.rows["part"] > rows
+        assert shop.execute("SELECT count(*) FROM part", old) == kept
+    finally:
+        server.execute(f"SET GLOBAL event_scheduler = {was}")
+
+
 @on_mariadb
 def test_rows_are_counted_however_mariadb_keeps_and_writes_them(shop: Shop) -> None:
     """What a system-versioned table once had comes along, unless its times are transactions."""

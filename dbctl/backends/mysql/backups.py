@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dbctl.backends.backups import Extent, Loosened, Start, Stored, StoredTable, TableNames
 from dbctl.backends.mysql.clients import told_by_file
 from dbctl.backends.mysql.databases import MySQLDatabases
-from dbctl.backends.mysql.dumps import DumpedRows, made_of, without_place
+from dbctl.backends.mysql.dumps import DumpedRows, made_of, paused, without_place
 from dbctl.backends.mysql.lacks import history, tell_of_engines, unseen
 from dbctl.backends.mysql.moving import bring, loosened, move, refuse_unmovable
 from dbctl.backends.tools import Tool, Version, fitting, refuse_tool, tools_called, version_in
@@ -163,9 +164,17 @@ class MySQLBackups(MySQLDatabases):
         return Start(tool, words, environment)
 
     def part_of(self, dump: Iterator[bytes], database: str, tables: TableNames) -> Iterator[bytes]:
-        """Take the database's name out, and read whose each statement is in what the tool wrote between them."""
+        """Take the database's name out, and read whose each statement is in what the tool wrote between them.
+
+        Events don't run before the swap: they would change the rows that are counted.
+        """
         found = without_place(dump, self.identifier(database), sequences=not tables)
-        return made_of(found, {name for _, name in tables}) if tables else found
+        return made_of(found, {name for _, name in tables}) if tables else paused(found, self._events)
+
+    @cached_property
+    def _events(self) -> set[str]:
+        """The names of the events that are enabled when the database that was loaded gets its name."""
+        return set()
 
     def loosen(self, connection: Connection, name: str) -> Sequence[Loosened]:
         """Drop those by ALTER TABLE: they would go on to refer to the database in which the tables were new."""
@@ -203,7 +212,7 @@ class MySQLBackups(MySQLDatabases):
             for user in self.users_of(connection, name):
                 connection.exec_driver_sql(f"KILL {user.session}")
         self.limit_lock_waits(connection, self.profile.lock_timeout or _TO_SWAP)
-        move(connection, self.identifier, new, name, old)
+        move(connection, self.identifier, new, name, old, self._events)
         return False
 
     def databases_like(self, connection: Connection, beginning: str) -> Sequence[str]:

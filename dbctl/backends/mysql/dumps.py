@@ -12,6 +12,11 @@ _NAMES_IT = rb"/\*!50001 VIEW |ALTER DATABASE `|    USING \(`"
 _NAMING = re.compile(rb"^(?:%b).*$" % _NAMES_IT, re.MULTILINE)
 _NAMING_ALL = re.compile(rb"^(?:%b|  `(?:[^`\n]|``)*` [^\n]* DEFAULT [^\n]*val\().*$" % _NAMES_IT, re.MULTILINE)
 """The lines that may have the database's name, with those of columns whose default is a sequence's."""
+_EVENT = re.compile(
+    rb"^(/\*!50106 CREATE\*/ .*?/\*!50106 EVENT (`(?:[^`]|``)*`) ON SCHEDULE .*? ON COMPLETION (?:NOT )?PRESERVE)"
+    rb" ENABLE ",
+    re.MULTILINE,
+)
 _SECTION = re.compile(rb"-- (Table structure for table|Dumping data for table) (`(?:[^`]|``)*`)")
 _OTHERS = re.compile(rb"-- (Temporary |Final |Dumping |Sequence |Dump completed)")
 _DELIMITER = b"DELIMITER "
@@ -85,6 +90,22 @@ def _unplaced(definition: bytes, named: bytes) -> bytes:
     if definition.startswith(beginning):
         return b"ALTER DATABASE" + definition.removeprefix(beginning)
     return _TOKEN.sub(lambda found: b"" if found[0] == named + b"." else found[0], definition)
+
+
+def paused(dump: Iterator[bytes], names: set[str]) -> Iterator[bytes]:
+    """Yield a dump whose events are disabled, and note the names of those that were not.
+
+    Args:
+        dump: The dump, of whose parts each ends with a line.
+        names: Where they are noted.
+    """
+
+    def disabled(found: re.Match[bytes]) -> bytes:
+        names.add(_plain(found[2]))
+        return found[1] + b" DISABLE "
+
+    for chunk in dump:
+        yield _EVENT.sub(disabled, chunk) if b"/*!50106 EVENT " in chunk else chunk
 
 
 def made_of(dump: Iterator[bytes], tables: Collection[str]) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ events don't move, and are made anew after it. https://dev.mysql.com/doc/refman/
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dbctl.backends.backups import Loosened
@@ -78,7 +78,9 @@ def refuse_unmovable(connection: Connection, where: str, name: str) -> None:
         )
 
 
-def move(connection: Connection, quote: Quote, new: str, name: str, old: str | None) -> None:
+def move(
+    connection: Connection, quote: Quote, new: str, name: str, old: str | None, enabled: Collection[str] = ()
+) -> None:
     """Move a new database's contents to a name, and those that were there to another one.
 
     Args:
@@ -87,6 +89,7 @@ def move(connection: Connection, quote: Quote, new: str, name: str, old: str | N
         new: The new database, of which an empty one stays.
         name: Where its contents go.
         old: Where those go that are there; None where none is.
+        enabled: The names of the new one's events that are enabled there.
 
     Raises:
         WorkRefused: Something can't be made anew, which is told; the tables are where they were, or swapped.
@@ -119,7 +122,7 @@ def move(connection: Connection, quote: Quote, new: str, name: str, old: str | N
             said = f"the tables of {name} are as they were, and this is not made anew: {'; '.join(lost)}"
             raise WorkRefused(said) from error
         raise
-    lost = list(_told(source.make_parts(name), name))
+    lost = list(_told(source.make_parts(name, enabled), name))
     if old is not None:
         _make_old(contents[0][0], old)
     if lost:
@@ -130,7 +133,7 @@ def _make_old(contents: _Contents, old: str) -> None:
     """Make anew what was in the one before; what can't be, such as a view of what is not there, is told as it was."""
     if contents.have_events:
         _log.info("the events in %s are disabled, lest they run in both", old)
-    for part, said in contents.make_parts(old, enabled=False).items():
+    for part, said in contents.make_parts(old, disabled=True).items():
         _log.warning("%s in %s is not made anew: %s; it was: %s", part, old, said, part.statement)
 
 
@@ -222,7 +225,7 @@ class _Contents:
     @property
     def have_events(self) -> bool:
         """Whether there are events that do something."""
-        return any(part != part.disabled for part in self._parts)
+        return any(part != part.in_state("DISABLE") for part in self._parts)
 
     def moves(self, target: str) -> Iterator[str]:
         """Yield what RENAME TABLE is told."""
@@ -241,13 +244,15 @@ class _Contents:
             drop(self._connection, self._quote, part)
             self._dropped.append(part)
 
-    def make_parts(self, database: str, *, enabled: bool = True) -> Mapping[Part, str]:
+    def make_parts(self, database: str, enabled: Collection[str] = (), *, disabled: bool = False) -> Mapping[Part, str]:
         """Make anew what was dropped, and return what can't be and why.
 
         Args:
             database: Where: elsewhere the tables' defaults name its sequences then.
-            enabled: Whether its events go on.
+            enabled: The names of events that are enabled there.
+            disabled: Whether all events are disabled.
         """
-        parts = self._dropped if enabled else [part.disabled for part in self._dropped]
+        parts = [part.in_state("ENABLE") if part.name in enabled else part for part in self._dropped]
+        parts = [part.in_state("DISABLE") for part in parts] if disabled else parts
         defaults = [] if database == self.database else self._defaults
         return make(self._connection, self._quote, database, [*defaults, *parts])

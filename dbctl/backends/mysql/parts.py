@@ -41,8 +41,9 @@ WHERE table_schema = database() AND column_default LIKE '%%val(`%%' AND instr(co
 _KEEPING_HISTORY = (("system_versioning_alter_history", "KEEP"),)
 
 _NAMED = r"(?:`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\")"
-_ENABLED = re.compile(
-    rf"(CREATE (?:DEFINER={_NAMED}@{_NAMED} )?EVENT {_NAMED} ON SCHEDULE .*? ON COMPLETION (?:NOT )?PRESERVE) ENABLE ",
+_EVENT = re.compile(
+    rf"(CREATE (?:DEFINER={_NAMED}@{_NAMED} )?EVENT {_NAMED} ON SCHEDULE .*? ON COMPLETION (?:NOT )?PRESERVE)"
+    r" (?:ENABLE|DISABLE) ",
     re.DOTALL,
 )
 _USING = re.compile(r"\n    USING \([^\n]*\)\nAS ")
@@ -71,10 +72,9 @@ class Part:
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
-    @property
-    def disabled(self) -> Part:
-        """An event that does nothing until it is enabled; any other part as it is."""
-        return replace(self, statement=_ENABLED.sub(r"\1 DISABLE ", self.statement)) if self.kind == "EVENT" else self
+    def in_state(self, state: str) -> Part:
+        """Return an event that is in another state, ENABLE or DISABLE; any other part as it is."""
+        return replace(self, statement=_EVENT.sub(rf"\1 {state} ", self.statement)) if self.kind == "EVENT" else self
 
 
 def parts_of(connection: Connection, quote: Quote, database: str, tables: Sequence[str]) -> Iterator[Part]:
