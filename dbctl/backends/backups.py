@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StoredTable:
-    """A table with rows; `part_of` names the partitioned table that it is one of, with its schema."""
+    """A table with rows; `part_of` names the partitioned table that it is one of, with its schema.
+
+    `elsewhere` tells that its rows are those of other tables or of another server, and are not in a backup as its own.
+    """
 
     schema: str | None
     name: str
     part_of: str | None = None
+    elsewhere: bool = False
 
 
 TableNames = Sequence[tuple[str | None, str]]
@@ -58,6 +62,7 @@ class Start:
         environment: The variables that it is given besides those that are inherited.
         writes_itself: Whether it writes the file, or the directory, by itself, and not to its standard output.
         first: What is run before it, and writes what stands before it.
+        lacks: What it does not write of what there is.
     """
 
     tool: Tool
@@ -65,6 +70,7 @@ class Start:
     environment: Mapping[str, str] = field(default_factory=dict)
     writes_itself: bool = False
     first: Start | None = None
+    lacks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -154,6 +160,12 @@ class Backups:
         """Return the tables, and what else has rows that a backup has; without their sizes, which take longer."""
         raise Unsupported(f"{self.title} can't be backed up")
 
+    def count_rows(self, connection: Connection, schema: str | None, name: str) -> int:
+        """Return how many rows a table has, of those that a backup holds."""
+        from sqlalchemy import func, select, table
+
+        return int(connection.scalar(select(func.count()).select_from(table(name, schema=schema))) or 0)
+
     def hold_snapshot(self, connection: Connection) -> str | None:
         """Hold one moment of the database in the connection's transaction, and return its name for the tool.
 
@@ -208,8 +220,14 @@ class Backups:
         """
         raise Unsupported(f"{self.title} can't be restored")
 
-    def part_of(self, dump: Iterator[bytes], tables: TableNames) -> Iterator[bytes]:
-        """Return of what a tool has written that which makes some tables, where the tool itself can't pick."""
+    def part_of(self, dump: Iterator[bytes], database: str, tables: TableNames) -> Iterator[bytes]:
+        """Return what a tool has written as it is read into any database.
+
+        Args:
+            dump: What it has written, part by part.
+            database: The database that it is of, which it may name.
+            tables: The tables that are wanted alone, where the tool itself can't pick; all if there are none.
+        """
         return dump
 
     def loosen(self, connection: Connection, name: str) -> Sequence[Loosened]:
@@ -244,6 +262,13 @@ class Backups:
     def with_properties(self, name: str, found: Mapping[str, Any], *, owner: bool) -> tuple[str, Sequence[str]]:
         """Return the statement that creates such a database, and those that give it all else once it has its rows."""
         raise Unsupported(f"{self.title} has no server")
+
+    def refuse_unmovable(self, connection: Connection, name: str) -> None:
+        """Do nothing where a new database can come in the place of what has a name, or get that of none.
+
+        Raises:
+            WorkRefused: It can't.
+        """
 
     def swap(self, connection: Connection, new: str, name: str, old: str | None, *, force: bool) -> bool:
         """Give a new database the name of another one, which gets a name for old ones.

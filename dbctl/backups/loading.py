@@ -71,7 +71,7 @@ def load(
         ):
             assert child.stdin
             dump = _told(packing.chunks(plain))
-            for chunk in backend.part_of(dump, tables) if tables else dump:
+            for chunk in backend.part_of(dump, made.database, tables):
                 child.stdin.write(chunk)
             child.stdin.close()
 

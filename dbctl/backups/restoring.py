@@ -117,6 +117,8 @@ def _into_server(backup: Found, target: Profile, how: How, *, dry_run: bool) -> 
     with on_server(target) as (connection, backend):
         proving.refuse_unfit(backup, connection, backend)
         there = backend.has_database(connection, name)
+        if not how.tables:
+            backend.refuse_unmovable(connection, name)
         if there and not how.tables:
             _refuse_users(backend, connection, name, how)
     if there and how.tables:
@@ -164,6 +166,7 @@ def _put_in_place(made: Scratch, name: str, before: str | None, how: How) -> Non
     """Give it its name; until that is begun all is as it was, and from then on nobody ends it in between."""
     if before is not None:
         _refuse_users(made.backend, made.connection, name, how)
+    made.backend.refuse_unmovable(made.connection, name)
     begin_what_is_not_divided()
     try:
         with made.backend.translating():

@@ -15,7 +15,7 @@ from dbctl.backups.keeping import Found
 from dbctl.backups.manifest import beside, mark
 from dbctl.backups.scratch import scratch
 from dbctl.connections.connector import opened
-from dbctl.databases.places import at
+from dbctl.databases.places import at, on_server
 from dbctl.errors import CheckFailed, ConfirmationNeeded, UsageError, WorkRefused
 from dbctl.runtime.private import private_directory
 
@@ -95,8 +95,9 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
         with private_directory() as directory:
             loading.unpack(backup, directory / "verify.db")
             return _looked_at(backup, at(profile, str(directory / "verify.db")), questions)
+    with on_server(profile) as (connection, backend):
+        proving.refuse_unfit(backup, connection, backend)
     with scratch(profile, "verify", backup.manifest.properties) as made:
-        proving.refuse_unfit(backup, made.connection, made.backend)
         try:
             loading.load(backup, made.connection, made.backend, made.name, owners=False)
         except WorkRefused as error:

@@ -1,6 +1,7 @@
 """A role that may not do something is told so in one line, and nothing is left of what it began."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -131,6 +132,8 @@ def test_who_may_not_see_all_is_told_what_is_not_in_it(shop: Shop, rights: str, 
         shop.execute(f"DROP {routine}")
     with reader(shop, f"{rights} ON {{}}.*") as dbctl:
         result = dbctl.ok(*CREATE)
+    lacks = json.loads((shop.dbctl.cwd / "x.sql.manifest.json").read_text())["lacks"]
+    assert ("triggers that the user may not see, without TRIGGER" in lacks) is bool(unseen)
     assert "may not see all" not in shop.dbctl.ok("-p", "admin", "backup", "create", "y.sql").err
     told = [line.rpartition("in the backup: ")[2] for line in said(result.err.encode()) if "may not see all" in line]
     assert told == ([unseen] if unseen else [])
@@ -141,3 +144,21 @@ def test_a_table_that_is_seen_and_may_not_be_read(shop: Shop) -> None:
     with reader(shop, "EVENT, TRIGGER, SHOW VIEW, EXECUTE ON {}.*", "SELECT ON {}.child") as dbctl:
         assert "denied" in refusal(dbctl(*CREATE))
     assert files_in(shop.dbctl.cwd) == set()
+
+
+@on_mysql
+def test_what_a_role_may_see_counts(shop: Shop) -> None:
+    server, mariadb = shop.database.server, shop.database.kind == "mariadb"
+    assert server
+    server.execute("CREATE ROLE seeing")
+    try:
+        for right in (f"SELECT, SHOW VIEW ON `{shop.database.name}`.*", "EXECUTE, EVENT ON *.*"):
+            server.execute(f"GRANT {right} TO seeing")
+        with reader(shop, "seeing") as dbctl:
+            server.execute(f"SET DEFAULT ROLE seeing {'FOR' if mariadb else 'TO'} reader")
+            for routine in ("FUNCTION doubled", "PROCEDURE fill"):
+                shop.execute(f"DROP {routine}")
+            result = dbctl.ok(*CREATE)
+    finally:
+        server.execute("DROP ROLE seeing")
+    assert "not in the backup: triggers (TRIGGER)\n" in result.err

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dbctl.backends.backups import Extent, Loosened, Start, Stored, StoredTable, TableNames
 from dbctl.backends.mysql.clients import told_by_file
 from dbctl.backends.mysql.databases import MySQLDatabases
-from dbctl.backends.mysql.dumps import DumpedRows, made_of
-from dbctl.backends.mysql.moving import bring, loosened, move
+from dbctl.backends.mysql.dumps import DumpedRows, made_of, paused, without_place
+from dbctl.backends.mysql.lacks import history, tell_of_engines, unseen
+from dbctl.backends.mysql.moving import bring, loosened, move, refuse_unmovable
 from dbctl.backends.tools import Tool, Version, fitting, refuse_tool, tools_called, version_in
 
 if TYPE_CHECKING:
@@ -26,14 +28,18 @@ _LARGEST = "--max-allowed-packet=1G"
 """The largest row, and the largest statement, that the tools' side has room for: what counts is the server's own."""
 
 # A moment of its own for all tables, and no locks. Names of nobody's database: USE would lead a restore elsewhere.
+# No locks when it is loaded: what that fills is new, and a default may need a sequence that they don't name.
 _DUMPING = (
     *("--single-transaction", "--quick", "--routines", "--triggers", "--events", "--hex-blob", "--no-tablespaces"),
-    *("--default-character-set=utf8mb4", _LARGEST),
+    *("--skip-add-locks", "--default-character-set=utf8mb4", _LARGEST),
 )
 _MYSQLS = ("--set-gtid-purged=OFF", "--loose-column-statistics=0")
 """What MySQL's alone knows: with a GTID_PURGED a restore would be refused, or change what replicas know.
 
 `loose`: one before 8.0 does not know statistics of columns."""
+
+_ELSEWHERE = {"MRG_MYISAM", "MRG_ISAM", "FEDERATED", "CONNECT", "OQGRAPH", "SPIDER", "VP"}
+"""The engines of which neither tool writes rows, for they are other tables' or another server's."""
 
 _LOST = "2002|2003|2006|2013|2026|2055|1053|1927"
 """The codes of a connection that is lost, or not to be had; a row's value or a line's number may be one of them too."""
@@ -43,19 +49,6 @@ _DENIED = "1044|1142|1227|1370|1419|1021|1114"
 
 _TO_SWAP = 10.0
 """Seconds for which a table is waited for that others use as the swap begins, unless the profile says."""
-
-_RIGHTS = """
-SELECT privilege_type FROM information_schema.user_privileges WHERE grantee = %(grantee)s
-UNION SELECT privilege_type FROM information_schema.schema_privileges
-WHERE grantee = %(grantee)s AND database() LIKE table_schema
-"""
-_SEEN_BY = {
-    "tables": ["SELECT"],
-    "triggers": ["TRIGGER"],
-    "events": ["EVENT"],
-    "routines": ["EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE"],
-}
-"""By which rights, one of them, a user sees what a database has."""
 
 _FOREIGN = """
 SELECT constraint_name, table_name, referenced_table_schema, referenced_table_name,
@@ -90,12 +83,24 @@ class MySQLBackups(MySQLDatabases):
         return tuple(map(int, (connection.dialect.server_version_info or (0, 0))[:2]))
 
     def stored(self, connection: Connection) -> Sequence[StoredTable]:
-        """Ask for the database's own tables."""
+        """Ask for the database's own tables, and for the engines of those whose rows no tool writes."""
         query = (
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = database()"
+            "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = database()"
             " AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name"
         )
-        return [StoredTable(None, name) for name in connection.exec_driver_sql(query).scalars()]
+        found = connection.exec_driver_sql(query).all()
+        return [StoredTable(None, name, elsewhere=(engine or "").upper() in _ELSEWHERE) for name, engine in found]
+
+    def count_rows(self, connection: Connection, schema: str | None, name: str) -> int:
+        """Count of a system-versioned table also what it once had."""
+        query = (
+            "SELECT count(*) FROM information_schema.tables WHERE table_schema = database() AND table_name = %(name)s"
+            " AND table_type = 'SYSTEM VERSIONED'"
+        )
+        if not connection.exec_driver_sql(query, {"name": name}).scalar():
+            return super().count_rows(connection, schema, name)
+        place = self.identifier(name).replace("%", "%%")
+        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {place} FOR SYSTEM_TIME ALL").scalar_one())
 
     def row_counter(self) -> DumpedRows:
         """Count in what is written: nobody else sees the moment that the tool sees."""
@@ -106,11 +111,16 @@ class MySQLBackups(MySQLDatabases):
     ) -> Start:
         """Have the tool of the very server write to its standard output."""
         tool = self._tool(connection, "dump")
-        self._tell_of_engines(connection)
-        self._tell_of_rights(connection)
+        self._wait_for_tables(connection)
+        tell_of_engines(connection)
         mariadb, name = self.server_title(connection) == "MariaDB", self.profile.database or ""
         arguments, environment = told_by_file(cast(Any, self), tool.path, directory)
         words = [*arguments, *_DUMPING, *(() if mariadb else _MYSQLS)]
+        lacks = list(unseen(connection, self.profile.database))
+        if mariadb and extent.data:
+            written, unwritten = history(connection, tool.version)
+            words += ["--dump-history"] if written else []
+            lacks += [f"the history of {table}" for table in unwritten]
         leave_out = f"--ignore-table{'-data' if mariadb else ''}={name}."
         without = [table for _, table in extent.without_rows]
         left_out = [f"{leave_out}{table}" for table in without]
@@ -120,7 +130,14 @@ class MySQLBackups(MySQLDatabases):
             first = Start(tool, [*words, *only], environment)
         words += [] if extent.data else ["--no-data"]
         words += [] if extent.schema else ["--no-create-info", "--skip-triggers", "--skip-routines", "--skip-events"]
-        return Start(tool, [*words, *left_out, "--", name], environment, first=first)
+        return Start(tool, [*words, *left_out, "--", name], environment, first=first, lacks=lacks)
+
+    def _wait_for_tables(self, connection: Connection) -> None:
+        """Wait for a table that another session has locked no longer than the profile says: the tool has no bound."""
+        if self.profile.lock_timeout:
+            for one in self.stored(connection):
+                place = self.identifier(one.name).replace("%", "%%")
+                connection.exec_driver_sql(f"SELECT 1 FROM {place} LIMIT 0")
 
     def _tool(self, connection: Connection, which: str) -> Tool:
         mariadb = self.server_title(connection) == "MariaDB"
@@ -139,44 +156,25 @@ class MySQLBackups(MySQLDatabases):
         )  # fmt: skip
         return newest
 
-    def _tell_of_engines(self, connection: Connection) -> None:
-        query = (
-            "SELECT table_name FROM information_schema.tables t JOIN information_schema.engines e USING (engine)"
-            " WHERE t.table_schema = database() AND t.table_type = 'BASE TABLE' AND e.transactions <> 'YES'"
-        )
-        if names := list(connection.exec_driver_sql(query).scalars()):
-            _log.warning(
-                "no transaction holds a moment of %s, whose engine has none: writes meanwhile are seen in part",
-                ", ".join(names),
-            )
-
-    def _tell_of_rights(self, connection: Connection) -> None:
-        """Warn where a user lacks a right by which the tool sees what there is: it leaves that out without a word."""
-        grantee, role = connection.exec_driver_sql("SELECT current_user(), current_role()").one()
-        if role not in {None, "NONE"}:
-            return  # what is granted to a role stands elsewhere
-        user, _, host = grantee.rpartition("@")
-        found = connection.exec_driver_sql(_RIGHTS, {"grantee": f"'{user}'@'{host}'"}).scalars()
-        granted = {right.upper() for right in found}
-        if unseen := [f"{what} ({rights[0]})" for what, rights in _SEEN_BY.items() if not granted & {*rights}]:
-            _log.warning(
-                "this user may not see all of %s, and what it does not see is not in the backup: %s",
-                self.profile.database, ", ".join(unseen),
-            )  # fmt: skip
-
     def loading(self, connection: Connection, stored: Stored, name: str, directory: Path, source: Path) -> Start:
         """Have the client read the statements; it ends at its first error."""
         tool = self._tool(connection, "client")
         arguments, environment = told_by_file(cast(Any, self), tool.path, directory)
-        return Start(
-            tool,
-            [*arguments, "--batch", "--binary-mode", _LARGEST, f"--database={name}"],
-            environment,
-        )
+        words = [*arguments, _LARGEST, "--comments", "--batch", "--binary-mode", f"--database={name}"]
+        return Start(tool, words, environment)
 
-    def part_of(self, dump: Iterator[bytes], tables: TableNames) -> Iterator[bytes]:
-        """Read whose each statement is in what the tool wrote between them."""
-        return made_of(dump, {name for _, name in tables})
+    def part_of(self, dump: Iterator[bytes], database: str, tables: TableNames) -> Iterator[bytes]:
+        """Take the database's name out, and read whose each statement is in what the tool wrote between them.
+
+        Events don't run before the swap: they would change the rows that are counted.
+        """
+        found = without_place(dump, self.identifier(database), sequences=not tables)
+        return made_of(found, {name for _, name in tables}) if tables else paused(found, self._events)
+
+    @cached_property
+    def _events(self) -> set[str]:
+        """The names of the events that are enabled when the database that was loaded gets its name."""
+        return set()
 
     def loosen(self, connection: Connection, name: str) -> Sequence[Loosened]:
         """Drop those by ALTER TABLE: they would go on to refer to the database in which the tables were new."""
@@ -204,13 +202,17 @@ class MySQLBackups(MySQLDatabases):
         parts = [f"{word} {self.text_literal(found[key])}" for word, key in named.items() if key in found]
         return " ".join([create, *parts]), ()
 
+    def refuse_unmovable(self, connection: Connection, name: str) -> None:
+        """Look for foreign keys in other databases, and for a name that differs in case alone."""
+        refuse_unmovable(connection, self.profile.called, name)
+
     def swap(self, connection: Connection, new: str, name: str, old: str | None, *, force: bool) -> bool:
         """Move the tables of both in one statement, and make anew what has no other way to move."""
         if old is not None and force:
             for user in self.users_of(connection, name):
                 connection.exec_driver_sql(f"KILL {user.session}")
         self.limit_lock_waits(connection, self.profile.lock_timeout or _TO_SWAP)
-        move(connection, self.identifier, new, name, old)
+        move(connection, self.identifier, new, name, old, self._events)
         return False
 
     def databases_like(self, connection: Connection, beginning: str) -> Sequence[str]:
@@ -227,9 +229,9 @@ class MySQLBackups(MySQLDatabases):
             pairs = list(zip(columns.split("\n"), referred.split("\n"), strict=True))
             there = " AND ".join(f"p.{self.identifier(there)} = c.{self.identifier(here)}" for here, there in pairs)
             filled = " AND ".join(f"c.{self.identifier(here)} IS NOT NULL" for here, _ in pairs)
-            count = connection.exec_driver_sql(
+            query = (
                 f"SELECT count(*) FROM {self.identifier(table)} c WHERE {filled} AND NOT EXISTS"
                 f" (SELECT 1 FROM {self.identifier(schema)}.{self.identifier(other)} p WHERE {there})"
-            ).scalar()
-            if count:
+            )
+            if count := connection.exec_driver_sql(query.replace("%", "%%")).scalar():
                 yield f"{table}: {count} rows refer to none in {other} ({key})"

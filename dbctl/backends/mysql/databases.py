@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dbctl.backends.databases import Wanted
 from dbctl.backends.locks import Holder
 from dbctl.backends.mysql.roles import MySQLRoles
+from dbctl.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -27,6 +28,18 @@ class MySQLDatabases(MySQLRoles):
     database_exists = (1007,)
     database_missing = (1008,)
     session_missing = (1094,)
+
+    def refuse_name(self, name: str) -> None:
+        """Refuse also what is beyond Unicode's first 65,536 characters: no name has those.
+
+        https://dev.mysql.com/doc/refman/8.4/en/identifiers.html
+
+        Raises:
+            UsageError: None can be called so.
+        """
+        super().refuse_name(name)
+        if beyond := [one for one in name if one > "\uffff"]:
+            raise UsageError(f"{name}: no name in {self.title} or MariaDB has {beyond[0]} in it", "take another")
 
     def has_database(self, connection: Connection, name: str) -> bool:
         """Ask for those that this role may see."""

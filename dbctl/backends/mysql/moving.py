@@ -7,32 +7,18 @@ events don't move, and are made anew after it. https://dev.mysql.com/doc/refman/
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dbctl.backends.backups import Loosened
+from dbctl.backends.mysql.parts import Part, Quote, defaults_of, drop, make, parts_of, why
 from dbctl.errors import WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-    from sqlalchemy.exc import SQLAlchemyError
 
 _log = logging.getLogger("dbctl")
 
-Quote = Callable[[str], str]
-
-_NAMES = {
-    "TRIGGER": "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = database()"
-    " ORDER BY event_object_table, action_timing, event_manipulation, action_order",
-    "FUNCTION": "SELECT routine_name FROM information_schema.routines"
-    " WHERE routine_schema = database() AND routine_type = 'FUNCTION'",
-    "PROCEDURE": "SELECT routine_name FROM information_schema.routines"
-    " WHERE routine_schema = database() AND routine_type = 'PROCEDURE'",
-    "EVENT": "SELECT event_name FROM information_schema.events WHERE event_schema = database()",
-    "VIEW": "SELECT table_name FROM information_schema.views WHERE table_schema = database()",
-}
 _TABLES = (
     "SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND table_type <> 'VIEW'"
     " ORDER BY table_name"
@@ -44,23 +30,57 @@ WHERE table_schema = database() AND referenced_table_schema = database() AND NOT
     WHERE t.table_schema = database() AND t.table_name = k.referenced_table_name)
 ORDER BY table_name, constraint_name
 """
+_REFERRING = """
+SELECT DISTINCT table_schema, table_name, constraint_name, referenced_table_schema
+FROM information_schema.key_column_usage WHERE referenced_table_schema = %(name)s ORDER BY 1, 2, 3
+"""
+_ALIKE = """
+SELECT schema_name FROM information_schema.schemata
+WHERE lower(schema_name) = lower(%(name)s) AND binary schema_name <> binary %(name)s
+"""
 _LIKE = (
     "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata"
     " WHERE schema_name = database()"
 )
 
 
-@dataclass(frozen=True)
-class Part:
-    """What does not move: its kind, its name, the statement that makes it and the sql_mode that it was made in."""
+def refuse_unmovable(connection: Connection, where: str, name: str) -> None:
+    """Do nothing where a database can come in the place of what has a name, or get that of none.
 
-    kind: str
-    name: str
-    statement: str
-    mode: str | None
+    Args:
+        connection: A connection.
+        where: What its server is called.
+        name: The name.
+
+    Raises:
+        WorkRefused: Foreign keys of other databases would go on to refer to the tables that are moved away; or
+            MariaDB would take the foreign keys' names for those of a database whose name differs in case alone.
+    """
+    folded = str.lower if connection.exec_driver_sql("SELECT @@lower_case_table_names").scalar() else str
+    found = connection.exec_driver_sql(_REFERRING, {"name": name}).all()
+    keys = [
+        f"{key} of {database}.{table}"
+        for database, table, key, referred in found
+        if folded(referred) == folded(name) != folded(database)
+    ]
+    if keys:
+        raise WorkRefused(
+            f"{where}: foreign keys of other databases refer to {name}, and would follow its old tables:"
+            f" {', '.join(keys)}",
+            "drop them, and add them again after it",
+        )
+    alike = list(connection.exec_driver_sql(_ALIKE, {"name": name}).scalars())
+    if alike and folded is str and connection.dialect.is_mariadb:  # type: ignore[attr-defined]
+        raise WorkRefused(
+            f"{where}: {alike[0]} is there, from which {name} differs in case alone: MariaDB takes their foreign keys"
+            " for the same",
+            "take another name",
+        )
 
 
-def move(connection: Connection, quote: Quote, new: str, name: str, old: str | None) -> None:
+def move(
+    connection: Connection, quote: Quote, new: str, name: str, old: str | None, enabled: Collection[str] = ()
+) -> None:
     """Move a new database's contents to a name, and those that were there to another one.
 
     Args:
@@ -69,6 +89,10 @@ def move(connection: Connection, quote: Quote, new: str, name: str, old: str | N
         new: The new database, of which an empty one stays.
         name: Where its contents go.
         old: Where those go that are there; None where none is.
+        enabled: The names of the new one's events that are enabled there.
+
+    Raises:
+        WorkRefused: Something can't be made anew, which is told; the tables are where they were, or swapped.
     """
     source = _Contents(connection, quote, new)
     contents = [(source, name)]
@@ -88,7 +112,7 @@ def move(connection: Connection, quote: Quote, new: str, name: str, old: str | N
         if moves:
             connection.exec_driver_sql(f"RENAME TABLE {', '.join(moves)}")
     except Exception as error:
-        lost = [f"{part} in {one.database}" for one, _ in contents for part in one.make_parts(one.database)]
+        lost = [told for one, _ in contents for told in _told(one.make_parts(one.database), one.database)]
         if getattr(error, "connection_invalidated", False):
             if lost:
                 _log.warning("the connection was lost, and this is not made anew: %s", "; ".join(lost))
@@ -98,13 +122,29 @@ def move(connection: Connection, quote: Quote, new: str, name: str, old: str | N
             said = f"the tables of {name} are as they were, and this is not made anew: {'; '.join(lost)}"
             raise WorkRefused(said) from error
         raise
-    lost = [f"{part} in {target}" for one, target in contents for part in one.make_parts(target)]
+    lost = list(_told(source.make_parts(name, enabled), name))
+    if old is not None:
+        _make_old(contents[0][0], old)
     if lost:
         raise WorkRefused(f"the tables of {name} are those of the backup, and this is not made anew: {'; '.join(lost)}")
 
 
+def _make_old(contents: _Contents, old: str) -> None:
+    """Make anew what was in the one before; what can't be, such as a view of what is not there, is told as it was."""
+    if contents.have_events:
+        _log.info("the events in %s are disabled, lest they run in both", old)
+    for part, said in contents.make_parts(old, disabled=True).items():
+        _log.warning("%s in %s is not made anew: %s; it was: %s", part, old, said, part.statement)
+
+
+def _told(refused: Mapping[Part, str], database: str) -> Iterator[str]:
+    return (f"{part} ({said}) in {database}" for part, said in refused.items())
+
+
 def loosened(connection: Connection, quote: Quote, database: str) -> Iterator[Loosened]:
     """Drop a database's foreign keys that refer to tables which are not in it, and yield each.
+
+    Defaults by a sequence stay, and are told: they name the database that has it.
 
     Args:
         connection: A connection on which each statement commits.
@@ -118,6 +158,8 @@ def loosened(connection: Connection, quote: Quote, database: str) -> Iterator[Lo
         definition = next(line.strip() for line in statement.splitlines() if line.strip().startswith(beginning))
         connection.exec_driver_sql(f"ALTER TABLE {quote(table)} DROP FOREIGN KEY {quote(name)}")
         yield Loosened(table, name, definition.removesuffix(","))
+    for part in defaults_of(connection, quote):
+        _log.warning("the default of %s goes by a sequence that is not restored: %s", part.name, part.statement)
 
 
 def bring(connection: Connection, quote: Quote, source: str, target: str, keys: Sequence[Loosened]) -> None:
@@ -138,18 +180,18 @@ def bring(connection: Connection, quote: Quote, source: str, target: str, keys: 
     contents = _Contents(connection, quote, source)
     contents.drop_parts()
     connection.exec_driver_sql(f"RENAME TABLE {', '.join(contents.moves(target))}")
-    refused = [f"{part} is not made" for part in contents.make_parts(target)]
+    refused = [f"{part} is not made ({said})" for part, said in contents.make_parts(target).items()]
     for key in () if refused else keys:
         try:
             connection.exec_driver_sql(f"ALTER TABLE {quote(key.table)} ADD {key.definition}")
         except SQLAlchemyError as error:
-            refused.append(f"{key.table} can't have its foreign key {key.name}: {_why(error)}")
+            refused.append(f"{key.table} can't have its foreign key {key.name}: {why(error)}")
     if refused:
         try:
             connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
             connection.exec_driver_sql(f"DROP TABLE {contents.listed(target)}")
         except SQLAlchemyError as error:
-            said = f"{'; '.join(refused)}; the tables are there all the same: {_why(error)}"
+            said = f"{'; '.join(refused)}; the tables are there all the same: {why(error)}"
             raise WorkRefused(said, "drop them before you run it again") from error
         raise WorkRefused(f"{'; '.join(refused)}: nothing is restored", "restore it into a new database")
 
@@ -172,35 +214,18 @@ class _Contents:
     def __init__(self, connection: Connection, quote: Quote, database: str) -> None:
         self._connection, self._quote, self.database = connection, quote, database
         self._use(database)
-        self._tables = list(self._scalars(_TABLES))
-        self._parts = list(self._read())
+        self._tables = list(connection.exec_driver_sql(_TABLES).scalars())
+        self._parts = list(parts_of(connection, quote, database, self._tables))
+        self._defaults = list(defaults_of(connection, quote, database))
         self._dropped: list[Part] = []
 
     def _use(self, database: str) -> None:
         self._connection.exec_driver_sql(f"USE {self._quote(database)}")
 
-    def _scalars(self, query: str) -> Sequence[Any]:
-        return self._connection.exec_driver_sql(query).scalars().all()
-
-    def _read(self) -> Iterator[Part]:
-        """Yield what does not move."""
-        for kind, query in _NAMES.items():
-            for name in self._scalars(query):
-                row = self._connection.exec_driver_sql(f"SHOW CREATE {kind} {self._quote(name)}").one()
-                place = {"VIEW": 1, "EVENT": 3}.get(kind, 2)
-                if kind == "VIEW":
-                    yield Part(kind, name, self._without_place(row[place]), None)
-                else:
-                    yield Part(kind, name, row[place], row[1])
-
-    def _without_place(self, statement: str) -> str:
-        """Return a view's statement without the database's name, which MariaDB tells also in its own.
-
-        Where a table is called as the database is, the one can't be told from the other.
-        """
-        if self.database in {*self._tables, *self._scalars(_NAMES["VIEW"])}:
-            return statement
-        return statement.replace(f"{self._quote(self.database)}.", "")
+    @property
+    def have_events(self) -> bool:
+        """Whether there are events that do something."""
+        return any(part != part.in_state("DISABLE") for part in self._parts)
 
     def moves(self, target: str) -> Iterator[str]:
         """Yield what RENAME TABLE is told."""
@@ -216,45 +241,18 @@ class _Contents:
         """Drop what does not move: no table moves that has a trigger."""
         self._use(self.database)
         for part in self._parts:
-            self._connection.exec_driver_sql(f"DROP {part.kind} {self._quote(part.name)}")
+            drop(self._connection, self._quote, part)
             self._dropped.append(part)
 
-    def make_parts(self, database: str) -> Sequence[str]:
-        """Make anew what was dropped, and return what can't be and why; a view that needs another one waits for it."""
-        from sqlalchemy.exc import SQLAlchemyError
+    def make_parts(self, database: str, enabled: Collection[str] = (), *, disabled: bool = False) -> Mapping[Part, str]:
+        """Make anew what was dropped, and return what can't be and why.
 
-        waiting = list(self._dropped)
-        try:
-            self._use(database)
-            mode = self._connection.exec_driver_sql("SELECT @@sql_mode").scalar_one()
-        except SQLAlchemyError as error:
-            return [f"{part.kind} {part.name} ({_why(error)})" for part in waiting]
-        try:
-            while waiting:
-                left = {part: why for part in waiting if (why := self._refused(part, mode))}
-                if len(left) == len(waiting):
-                    return [f"{part.kind} {part.name} ({why})" for part, why in left.items()]
-                waiting = list(left)
-            return []
-        finally:
-            with suppress(SQLAlchemyError):
-                self._connection.exec_driver_sql(f"SET SESSION sql_mode = '{mode}'")
-
-    def _refused(self, part: Part, mode: str) -> str:
-        """Make a part, and return why the server does not; "" where it does."""
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
-            self._make(part, mode)
-        except SQLAlchemyError as error:
-            return _why(error)
-        return ""
-
-    def _make(self, part: Part, mode: str) -> None:
-        self._connection.exec_driver_sql(f"SET SESSION sql_mode = '{mode if part.mode is None else part.mode}'")
-        self._connection.exec_driver_sql(part.statement)
-
-
-def _why(error: SQLAlchemyError) -> str:
-    """Return what the server says; a connection that was lost before has SQLAlchemy ask nothing more of it."""
-    return str(getattr(error, "orig", "the connection was lost"))
+        Args:
+            database: Where: elsewhere the tables' defaults name its sequences then.
+            enabled: The names of events that are enabled there.
+            disabled: Whether all events are disabled.
+        """
+        parts = [part.in_state("ENABLE") if part.name in enabled else part for part in self._dropped]
+        parts = [part.in_state("DISABLE") for part in parts] if disabled else parts
+        defaults = [] if database == self.database else self._defaults
+        return make(self._connection, self._quote, database, [*defaults, *parts])
