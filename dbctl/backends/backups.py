@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StoredTable:
-    """A table with rows; `part_of` names the partitioned table that it is one of, with its schema."""
+    """A table with rows; `part_of` names the partitioned table that it is one of, with its schema.
+
+    `elsewhere` tells that its rows are those of other tables or of another server, and are not in a backup as its own.
+    """
 
     schema: str | None
     name: str
     part_of: str | None = None
+    elsewhere: bool = False
 
 
 TableNames = Sequence[tuple[str | None, str]]
@@ -151,6 +155,12 @@ class Backups:
     def stored(self, connection: Connection) -> Sequence[StoredTable]:
         """Return the tables, and what else has rows that a backup has; without their sizes, which take longer."""
         raise Unsupported(f"{self.title} can't be backed up")
+
+    def count_rows(self, connection: Connection, schema: str | None, name: str) -> int:
+        """Return how many rows a table has, of those that a backup holds."""
+        from sqlalchemy import func, select, table
+
+        return int(connection.scalar(select(func.count()).select_from(table(name, schema=schema))) or 0)
 
     def hold_snapshot(self, connection: Connection) -> str | None:
         """Hold one moment of the database in the connection's transaction, and return its name for the tool.

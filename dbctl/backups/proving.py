@@ -115,16 +115,13 @@ def findings(manifest: Manifest, connection: Connection, backend: Backend) -> It
         connection: A connection to the database that was filled.
         backend: Its backend.
     """
-    from sqlalchemy import func, select, table
-
     there = {(one.schema, one.name) for one in backend.stored(connection)}
     for one in manifest.tables:
         raise_if_ended()
         if (one.schema, one.table) not in there:
             yield f"{one.called}: it is not there"
         elif one.rows is not None:
-            place = table(one.table, schema=one.schema)
-            rows = connection.scalar(select(func.count()).select_from(place))
+            rows = backend.count_rows(connection, one.schema, one.table)
             if rows != one.rows:
                 yield f"{one.called}: {rows} rows, and {one.rows} were backed up"
     yield from backend.broken_parts(connection)

@@ -87,7 +87,9 @@ class Writer:
         self._properties = dict(backend.properties(connection))
         self._name = backend.hold_snapshot(connection)
         self._snapshot = now()
-        self._tables = [Table(one.schema, one.name, None, one.part_of) for one in backend.stored(connection)]
+        stored = backend.stored(connection)
+        self._tables = [Table(one.schema, one.name, None, one.part_of) for one in stored]
+        self._elsewhere = {(one.schema, one.name) for one in stored if one.elsewhere}
         self._extent = replace(wish.extent, without_rows=self._without_rows())
         self._tool: Start | None = None
         self._rows: dict[tuple[str | None, str], int] = {}
@@ -199,14 +201,11 @@ class Writer:
         result_of(counted)
 
     def _count(self) -> None:
-        from sqlalchemy import func, select, table
-
         for one in self._tables:
             raise_if_ended()
-            if self._extent.counts(one.schema, one.table):
-                place = table(one.table, schema=one.schema)
-                rows = self._connection.scalar(select(func.count()).select_from(place))
-                self._rows[one.schema, one.table] = rows or 0
+            if self._counts(one):
+                rows = self._backend.count_rows(self._connection, one.schema, one.table)
+                self._rows[one.schema, one.table] = rows
 
     def manifest(self, size: int, sha256: str) -> Manifest:
         """Return the manifest of what was written."""
@@ -237,8 +236,11 @@ class Writer:
         has = _GLOBALS if self._wish.with_globals else ()
         yield from (one for one in self._backend.backup_lacks if one not in has)
 
+    def _counts(self, one: Table) -> bool:
+        return (one.schema, one.table) not in self._elsewhere and self._extent.counts(one.schema, one.table)
+
     def _rows_of(self, one: Table) -> int | None:
-        return self._rows.get((one.schema, one.table)) if self._extent.counts(one.schema, one.table) else None
+        return self._rows.get((one.schema, one.table)) if self._counts(one) else None
 
 
 def _lead(source: IO[bytes], sink: packing.Sink, counter: RowCounter | None = None) -> None:
