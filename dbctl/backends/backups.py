@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from dbctl.backends.replacing import Replacing
 from dbctl.backends.tools import Tool, Version
 from dbctl.errors import Unsupported
 
@@ -79,7 +80,9 @@ class Stored:
         format: The manifest's.
         jobs: How many tables are read at a time.
         tool: The version of what wrote it.
-        owners: Whether each object is to have the owner and the grants that it had.
+        owners: Whether each object is to have the owner that it had; else all is of who reads it, and what names
+            other roles is left to `give_rights`.
+        proved: Whether it is read only to be looked at, and is not to do anything by itself.
         tables: The tables that are read, and nothing else; all there is if there are none.
         beside: Whether they come into a database with others, all of them or none.
     """
@@ -88,6 +91,7 @@ class Stored:
     jobs: int = 1
     tool: Version = ()
     owners: bool = True
+    proved: bool = False
     tables: TableNames = ()
     beside: bool = False
 
@@ -110,7 +114,7 @@ class RowCounter(Protocol):
         """Take note of the next part."""
 
 
-class Backups:
+class Backups(Replacing):
     """The part of a backend that backs up and restores; each database's own tools are overrides."""
 
     title: ClassVar[str]
@@ -216,6 +220,16 @@ class Backups:
         """
         raise Unsupported(f"{self.title} can't be restored")
 
+    def give_rights(self, connection: Connection, stored: Stored, directory: Path, source: Path) -> None:
+        """Do what names roles that may not be there, of a backup that was read without owners; tell what can't be.
+
+        Args:
+            connection: A connection to the database, on which each statement commits.
+            stored: How it stands in the file.
+            directory: Where files may be made that nobody else can read.
+            source: The file, or the directory.
+        """
+
     def part_of(self, dump: Iterator[bytes], tables: TableNames) -> Iterator[bytes]:
         """Return of what a tool has written that which makes some tables, where the tool itself can't pick."""
         return dump
@@ -241,33 +255,6 @@ class Backups:
             WorkRefused: They can't have those; nothing is changed.
         """
         raise Unsupported(f"{self.title} has no tables that can be brought from one database into another")
-
-    def properties(self, connection: Connection) -> Mapping[str, Any]:
-        """Return what the database is like by itself, and no tool writes: owner, encoding, grants, settings."""
-        return {}
-
-    def with_properties(self, name: str, found: Mapping[str, Any], *, owner: bool) -> tuple[str, Sequence[str]]:
-        """Return the statement that creates such a database, and those that give it all else once it has its rows."""
-        raise Unsupported(f"{self.title} has no server")
-
-    def swap(self, connection: Connection, new: str, name: str, old: str | None, *, force: bool) -> bool:
-        """Give a new database the name of another one, which gets a name for old ones.
-
-        Args:
-            connection: A connection to the server, on which each statement commits.
-            new: The new database.
-            name: The name that it gets.
-            old: The name that the one gets which has it; None where none has.
-            force: Whether other sessions on that one are ended.
-
-        Returns:
-            Whether nothing has the new one's first name any more.
-        """
-        raise Unsupported(f"{self.title} can't give a database another name")
-
-    def databases_like(self, connection: Connection, beginning: str) -> Sequence[str]:
-        """Return the names of databases that begin so."""
-        raise Unsupported(f"{self.title} has no server")
 
     def broken_references(self, connection: Connection) -> Iterable[str]:
         """Yield what refers to rows that are not there, each as a sentence part, where loading does not check that."""

@@ -48,7 +48,7 @@ class How:
     Args:
         force: Whether other sessions on the database that is there are ended, which else are in the way.
         drop_old: Whether that one is dropped at the end.
-        owners: Whether each object gets the owner and the grants that it had.
+        owners: Whether each object gets the owner that it had; all is the profile's user's else.
         jobs: How many tables are read at a time, where the tool can.
         tables: The tables that are restored alone, into a database that has none of them; all if there are none.
     """

@@ -92,7 +92,7 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
     with scratch(profile, "verify", backup.manifest.properties) as made:
         proving.refuse_unfit(backup, made.connection, made.backend)
         try:
-            loading.load(backup, made.connection, made.backend, made.name, owners=False)
+            loading.load(backup, made.connection, made.backend, made.name, owners=False, proved=True)
         except WorkRefused as error:
             if re.search(made.backend.tool_denied, error.message):
                 raise  # which says nothing of the backup

@@ -1,10 +1,105 @@
 """What PostgreSQL's databases have besides tables and rows, and what goes wrong with its own tools."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 
 import pytest
 
 from tests.backups.conftest import Shop
+from tests.backups.test_rights import databases
+from tests.servers.server import Server
+
+
+@contextlib.contextmanager
+def others_on(shop: Shop, *roles: str) -> Iterator[Server]:
+    """Have some roles on the server for the block; after it they are gone, with all databases of the test."""
+    server, name = shop.database.server, shop.database.name
+    assert server
+    for role in roles[:2]:
+        server.create_role(role, "pw")
+    try:
+        yield server
+    finally:
+        for database, subscription in server.execute(
+            "SELECT datname, subname FROM pg_database d LEFT JOIN pg_subscription ON subdbid = d.oid"
+        ):
+            if not database.startswith((name, "dbctl_")):
+                continue
+            if subscription:
+                for change in ("ALTER {} DISABLE", "ALTER {} SET (slot_name = NONE)", "DROP {}"):
+                    server.execute(change.format(f'SUBSCRIPTION "{subscription}"'), database=database)
+            server.execute(f'ALTER DATABASE "{database}" IS_TEMPLATE false')
+            server.drop_database(database)
+        for role in roles:
+            server.drop_role(role)
+
+
+_LIKE = """
+SELECT datistemplate, datacl::text, spcname, shobj_description(d.oid, 'pg_database'), datconnlimit,
+       (SELECT array_agg(one ORDER BY setrole, one) FROM pg_db_role_setting, unnest(setconfig) one
+        WHERE setdatabase = d.oid)
+FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = '{}'
+"""
+_RIGHTS = """
+SELECT (SELECT array_agg(DISTINCT pg_get_userbyid(relowner)) FROM pg_class WHERE relnamespace = 'public'::regnamespace),
+       (SELECT substring(relacl::text, 'here=[a-z*]*') FROM pg_class WHERE oid = 'public.item'::regclass
+        AND relacl::text !~ 'gone|moved'),
+       (SELECT proacl::text FROM pg_proc WHERE oid = 'public.stamp'::regproc),
+       (SELECT array_agg(polname || ' ' || polroles::regrole[]::text ORDER BY 1) FROM pg_policy)
+"""
+
+
+def test_without_owners_all_else_that_names_a_role_stays_and_so_does_what_the_database_is_like(pg_shop: Shop) -> None:
+    name, new = pg_shop.database.name, f"{pg_shop.database.name}_new"
+    with others_on(pg_shop, "here", "gone", "moved") as server:
+        for statement in (
+            "GRANT SELECT ON item TO here WITH GRANT OPTION",
+            "GRANT SELECT ON item TO gone",
+            "REVOKE EXECUTE ON FUNCTION stamp() FROM PUBLIC",
+            "GRANT EXECUTE ON FUNCTION stamp() TO gone",
+            'CREATE POLICY "a TO b" ON part AS RESTRICTIVE TO gone, here USING (k > 0)',
+            "CREATE POLICY theirs ON part TO gone USING (k > 0)",
+            "COMMENT ON POLICY theirs ON part IS 'x;'",
+            f"ALTER DATABASE {name} SET search_path = '', \"a b\", public",
+            f"ALTER DATABASE {name} SET temp_tablespaces = ''",
+            f"ALTER ROLE here IN DATABASE {name} SET work_mem = '1MB'",
+            f"COMMENT ON DATABASE {name} IS '50%'",
+            f"REVOKE ALL ON DATABASE {name} FROM PUBLIC",
+            f"GRANT CONNECT ON DATABASE {name} TO here, gone",
+            f"ALTER DATABASE {name} CONNECTION LIMIT 7",
+            f"ALTER DATABASE {name} IS_TEMPLATE true",
+        ):
+            server.execute(statement, database=name)
+        with contextlib.closing(server.connect()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SET allow_in_place_tablespaces = on")
+            cursor.execute("CREATE TABLESPACE fast LOCATION ''")
+        server.execute(f"ALTER DATABASE {name} SET TABLESPACE fast")
+        before = server.execute(_LIKE.format(name))
+        backup = pg_shop.backup().name
+        server.execute("ALTER ROLE gone RENAME TO moved")
+        server.execute("ALTER TABLESPACE fast RENAME TO faster")
+        pg_shop.dbctl.ok("backup", "verify", backup, "--on", "admin")
+        result = pg_shop.dbctl.ok("-p", "admin", "restore", backup, "--into", new, "--no-owner")
+        told = [line.rpartition("without ")[2] for line in result.err.splitlines() if "without " in line]
+        assert [line.partition(" ON ")[0] for line in told] == [
+            'gone: CREATE POLICY "a TO b"', "this: CREATE POLICY theirs", "this: COMMENT",
+            "this: GRANT ALL", "this: GRANT SELECT", "this: GRANT CONNECT",
+        ]  # fmt: skip
+        assert "no tablespace fast" in result.err
+        limits = (7, settings := ['search_path="", "a b", public', 'temp_tablespaces=""', "work_mem=1MB"])
+        own = "{postgres=CTc/postgres,here=c/postgres}"
+        assert server.execute(_LIKE.format(new)) == [(True, own, "pg_default", "50%", *limits)]
+        assert before == [(True, own.replace("postgres", "app")[:-1] + ",gone=c/app}", "fast", "50%", 7, settings)]
+        rights = (["postgres"], "here=r*", "{postgres=X/postgres}", ["a TO b {here}"])
+        assert server.execute(_RIGHTS, database=new) == [rights]
+        pg_shop.dbctl.ok("-p", "admin", "restore", backup, "--into", name, "--no-owner", "--drop-old")
+        own = own[:-1] + ",moved=c/postgres}"
+        assert server.execute(_LIKE.format(name)) == [(True, own, "faster", "50%", *limits)]
+        assert server.execute(_RIGHTS, database=name) == [rights]
+        assert pg_shop.dbctl("-p", "admin", "restore", backup, "--into", "template1").code == 1
+        assert databases(pg_shop) == [new]
 
 
 def test_rows_that_are_elsewhere_are_not_counted(pg_shop: Shop) -> None:
@@ -32,3 +127,32 @@ def test_rows_that_are_elsewhere_are_not_counted(pg_shop: Shop) -> None:
     with pytest.raises(Exception, match="has not been populated"):
         pg_shop.execute("SELECT * FROM empty", name)
     assert pg_shop.execute("SELECT * FROM summed ORDER BY 1", name) == [("sad", 4), ("happy", 296)]
+
+
+def test_a_subscription_is_brought_to_life_by_nobody(pg_shop: Shop) -> None:
+    name, query = (
+        pg_shop.database.name,
+        ("SELECT datname, subenabled, subslotname FROM pg_subscription JOIN pg_database d ON d.oid = subdbid"),
+    )
+    line = ("-p", "admin", "restore", "x", "--into", name, "--drop-old", "--json")
+    with others_on(pg_shop) as server:
+        server.execute(
+            """CREATE SUBSCRIPTION "Su b" CONNECTION 'host=127.0.0.1' PUBLICATION p WITH (connect = false,
+            slot_name = 'slot')""",
+            database=name,
+        )
+        pg_shop.dbctl.ok("-p", "admin", "backup", "create", "x")
+        before = server.execute(query)
+        pg_shop.dbctl.ok("backup", "verify", "x", "--on", "admin")
+        manifest = pg_shop.dbctl.cwd / "x.manifest.json"
+        content = manifest.read_text()
+        manifest.write_text(content.replace('"rows": 300', '"rows": 301'))
+        result = pg_shop.dbctl(*line)
+        assert result.code == 6, str(result)
+        assert (server.execute(query), databases(pg_shop)) == (before, [])
+        manifest.write_text(content)
+        result = pg_shop.dbctl.ok(*line)
+        old = result.json["before"]
+        assert sorted(server.execute(query)) == [(name, False, "slot"), (old, False, "slot")]
+        for words in (f'"Su b" in {name} is disabled', f'"Su b" stays in {old}', f"the one before stays as {old}"):
+            assert words in result.err
