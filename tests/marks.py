@@ -10,6 +10,7 @@ SLOW = [
     "backups/test_ended*.py",
     "backups/test_full_pipe.py",
     "backups/test_lost_server.py",
+    "backups/test_reached.py",
     "backups/test_swap.py",
     "cli/test_canary.py",
     "cli/test_hostile_values.py",

@@ -136,6 +136,8 @@ class Backups(Replacing):
     """What a backup does not hold."""
     loads_beside: ClassVar[bool] = False
     """Whether the tool itself reads tables into a database with others, all of them or none."""
+    tool_quotes: ClassVar[bytes] = b""
+    """The line that a tool writes before and after a statement that has failed, where it quotes that."""
     tool_lost: ClassVar[str] = "(?!)"
     """A regular expression for what a tool says where its connection was lost."""
     tool_denied: ClassVar[str] = "(?!)"

@@ -73,6 +73,10 @@ class Databases:
     beside: ClassVar[Sequence[str]] = ()
     """The ends of the names of what the database keeps beside its file."""
 
+    def is_broken(self, error: BaseException | None) -> bool:
+        """Tell whether an error came from a file that is no database, or not any more."""
+        return False
+
     def be_alone(self, driver_connection: Any) -> None:
         """Do nothing where no other process is at work in the file; else the driver's own error says so.
 

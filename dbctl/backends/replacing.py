@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.errors import Unsupported
@@ -21,6 +22,9 @@ class Replacing:
     def properties(self, connection: Connection) -> Mapping[str, Any]:
         """Return what the database is like by itself, and no tool writes: owner, encoding, grants, settings."""
         return {}
+
+    def give_properties(self, file: Path, found: Mapping[str, Any]) -> None:
+        """Give a new database that is a file what `properties` returned of the one that was backed up."""
 
     def at_hand(self, connection: Connection, found: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return of what a database was like all that this server can make one with, and tell what it can't.

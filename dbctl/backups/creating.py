@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbctl.backups import files, keeping
+from dbctl.backups import files, keeping, packing
 from dbctl.backups.manifest import Manifest, beside
 from dbctl.backups.writing import Wish, tell_bytes, writing
 from dbctl.connections.watching import raise_if_ended
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from dbctl.connections.connector import Connector
+
+_log = logging.getLogger("dbctl")
 
 _LOOK = 0.2
 """Seconds between two looks at how much a tool has written."""
@@ -56,7 +59,7 @@ def create(connector: Connector[Engine], target: Path, wish: Wish | None = None)
         NoSpace: The disk is full; nothing is left of it.
     """
     wish = wish or Wish()
-    directory = target if target.is_dir() else None
+    directory = target if target.is_dir() and not beside(target).exists() else None  # a backup may be a directory
     if directory is None:
         files.refuse_existing(target)
     if wish.rules.say_something and directory is None:
@@ -87,7 +90,8 @@ def create(connector: Connector[Engine], target: Path, wish: Wish | None = None)
         files.publish([*roles, (noted, beside(path)), (made, path)])
     result = _made(path.name if directory else str(path), manifest)
     if directory:
-        result = replace(result, removed=keeping.remove_superseded(directory, manifest, wish.rules))
+        removed = keeping.remove_superseded(keeping.Found(path, manifest), wish.rules)
+        result = replace(result, removed=removed)
     return result
 
 
@@ -108,10 +112,15 @@ def pour(connector: Connector[Engine], descriptor: int, manifest: Path | None, w
         raise UsageError("a pipe keeps no older backups, and has room for one file from one job", "name a directory")
     if manifest:
         files.refuse_existing(manifest)
+        if not manifest.parent.is_dir():
+            raise UsageError(f"there is no directory {manifest.parent}", "make it, or name another")
+    else:
+        _log.warning("what is written is not provable, and can't be restored by dbctl, without its --manifest FILE")
     with writing(connector, wish) as writer:
         try:
             with os.fdopen(os.dup(descriptor), "wb", buffering=0) as file:
                 writer.pour(file)
+                packing.wait_for_reader(file)
         except BrokenPipeError as error:
             raise OutputLost("who reads the backup has left before its end: it is not whole") from error
         except OSError as error:

@@ -135,6 +135,14 @@ def sync_directory(path: Path) -> None:
             os.close(descriptor)
 
 
+def size_of(path: Path) -> int:
+    """Return how many bytes a backup has; of a directory its files'. One that is not there, or not yet, has none."""
+    try:
+        return sum(one.stat().st_size for one in path.iterdir()) if path.is_dir() else path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def digest(path: Path, tell: Callable[[int], None] = lambda _: None) -> tuple[int, str]:
     """Return how many bytes a backup has, and its SHA-256; a directory's is that of the list of its files'.
 

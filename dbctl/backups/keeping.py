@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
 
-from dbctl.backups.files import GLOBALS, hide
+from dbctl.backups.files import GLOBALS, hide, size_of
 from dbctl.backups.manifest import ENDING, Manifest, read
 from dbctl.errors import CheckFailed
 
 _log = logging.getLogger("dbctl")
+
+_SKEW = timedelta(minutes=10)
+"""How far the clocks of two machines that write to one directory may be apart."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,18 @@ class Found:
     path: Path
     manifest: Manifest
 
+    @property
+    def doubt(self) -> str:
+        """Why it is not to be relied on, as far as that can be told without reading it; "" where nothing says so."""
+        made = self.manifest
+        if (size := size_of(self.path)) != made.bytes:
+            return f"it has {size} bytes, and {made.bytes} were written"
+        if made.refuted is not None:
+            return f"verify found at {made.refuted} that it is no backup"
+        if made.at > datetime.now(UTC) + _SKEW:
+            return f"it is of a time that has not come, {made.snapshot}: a clock was wrong"
+        return ""
+
 
 def found_in(directory: Path) -> Iterator[Found]:
     """Yield the backups of a directory, the oldest first; what has no manifest is none."""
@@ -53,7 +69,17 @@ def found_in(directory: Path) -> Iterator[Found]:
                 found.append(Found(backup, read(path)))
         except (CheckFailed, OSError) as error:
             _log.warning("%s: left alone: %s", backup, getattr(error, "message", error))
-    yield from sorted(found, key=lambda one: (one.manifest.at, one.path.name))
+    # Those of one second are numbered: the second has a longer name.
+    yield from sorted(found, key=lambda one: (one.manifest.at, len(one.path.name), one.path.name))
+
+
+def reliable_in(directory: Path) -> Iterator[Found]:
+    """Yield those of them that nothing speaks against, and tell what does of the others."""
+    for one in found_in(directory):
+        if one.doubt:
+            _log.warning("%s: left alone: %s", one.path, one.doubt)
+        else:
+            yield one
 
 
 def superseded(backups: Sequence[Found], rules: Rules) -> Sequence[Found]:
@@ -79,21 +105,24 @@ def _newest_of(newest_first: Sequence[Found], count: int, period: Callable[[Mani
     return set(list(periods.values())[:count])
 
 
-def remove_superseded(directory: Path, manifest: Manifest, rules: Rules) -> Sequence[str]:
+def remove_superseded(new: Found, rules: Rules) -> Sequence[str]:
     """Remove what the rules do not keep of the backups that were made as a new one was, and return their names.
 
     Args:
-        directory: Where they are.
-        manifest: The new one's: those of other databases, profiles and contents are left alone.
+        new: The new one, which is kept whatever they say: those of other databases, profiles and contents beside it
+            are left alone, and so are those that are not to be relied on.
         rules: What is kept.
     """
+    if not rules.say_something:
+        return []
 
-    def series(one: Manifest) -> object:
-        return one.profile, one.server, one.database, one.contents
+    def kind(one: Manifest) -> object:
+        return one.series, one.contents, tuple(one.lacks) if one.contents == "part" else ()
 
-    alike = [one for one in found_in(directory) if series(one.manifest) == series(manifest)]
+    alike = [one for one in reliable_in(new.path.parent) if kind(one.manifest) == kind(new.manifest)]
+    others = [one for one in alike if one.path.name != new.path.name]
     removed = []
-    for one in superseded(alike, rules):
+    for one in superseded([*others, new], rules):
         if one.path.is_dir():
             rmtree(hide(one.path), ignore_errors=True)  # another run may take it for what it is called
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ _STEPS = ("bytes", "kB", "MB", "GB", "TB")
 
 @dataclass(frozen=True)
 class Listed:
-    """A backup that is there: its age when it was listed, in words and in seconds, and what its manifest says."""
+    """A backup that is there: its age when it was listed, and what its manifest says; `doubt` is why it may be none."""
 
     backup: str
     database: str
@@ -27,6 +27,7 @@ class Listed:
     verified: str | None
     profile: str
     contents: str
+    doubt: str | None = field(metadata={"across": True})
     snapshot: str = field(metadata={"table": False})
     age_s: int = field(metadata={"table": False})
     bytes: int = field(metadata={"table": False})
@@ -37,7 +38,7 @@ def list_backups(directory: Path, max_age: float | None = None) -> Sequence[List
 
     Args:
         directory: The directory.
-        max_age: How old the newest of each database may be, in seconds.
+        max_age: How old the newest whole one of each database may be, in seconds; one that is in doubt is none.
 
     Raises:
         UsageError: It is no directory.
@@ -46,7 +47,7 @@ def list_backups(directory: Path, max_age: float | None = None) -> Sequence[List
     if not directory.is_dir():
         raise UsageError(f"there is no directory {directory}", "name the one that backups are made in")
     now = datetime.now(UTC)
-    newest: dict[tuple[str, str], Listed] = {}
+    newest: dict[tuple[str, str, str], Listed | None] = {}
     listed = []
     for one in reversed(list(found_in(directory))):
         made = one.manifest
@@ -54,19 +55,25 @@ def list_backups(directory: Path, max_age: float | None = None) -> Sequence[List
         found = Listed(
             backup=one.path.name, database=made.database, server=made.server, age=in_words(age),
             size=size_in_words(made.bytes), rows=made.rows, verified=made.verified, profile=made.profile,
-            contents=made.contents, snapshot=made.snapshot, age_s=age, bytes=made.bytes,
+            contents=made.contents, doubt=one.doubt or None, snapshot=made.snapshot, age_s=age, bytes=made.bytes,
         )  # fmt: skip
-        newest.setdefault((made.profile, made.database), found)
+        if not one.doubt:
+            counts = found if made.contents == "all" else None
+            newest[made.series] = newest.get(made.series) or counts
         listed.append(found)
     if max_age is not None:
-        _refuse_old(directory, list(newest.values()), max_age, listed)
+        _refuse_old(directory, newest, max_age, listed)
     return listed
 
 
-def _refuse_old(directory: Path, newest: Sequence[Listed], max_age: float, listed: Sequence[Listed]) -> None:
+def _refuse_old(
+    directory: Path, newest: Mapping[tuple[str, str, str], Listed | None], max_age: float, listed: Sequence[Listed]
+) -> None:
     if not newest:
         raise CheckFailed(f"{directory} holds no backup", listed)
-    if old := [one for one in newest if one.age_s > max_age]:
+    if missing := [f"{database} of {profile}" for (profile, _, database), one in newest.items() if one is None]:
+        raise CheckFailed(f"{directory} holds no whole backup of {', '.join(missing)}", listed)
+    if old := [one for one in newest.values() if one and one.age_s > max_age]:
         said = ", ".join(f"{one.database} of {one.profile} is {one.age} old" for one in old)
         raise CheckFailed(f"the newest backup of {said}; at most {in_words(round(max_age))} is allowed", listed)
 

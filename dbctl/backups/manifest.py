@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from typing import Any
 from dbctl.errors import CheckFailed, NotFound, UsageError
 from dbctl.profiles.words import nearest
 from dbctl.runtime.replacing import replace_whole
+
+_log = logging.getLogger("dbctl")
 
 ENDING = ".manifest.json"
 """What a manifest's name ends with, behind the whole name of its backup."""
@@ -76,13 +79,14 @@ class Manifest:
         compression: gzip or zstd, where dbctl compressed it.
         snapshot: When its moment was taken, in UTC; the tool that takes its own begins then.
         seconds: How long it took.
-        contents: all, schema or data.
+        contents: all, part where the rows of some tables are left out, schema or data.
         bytes: Its size.
         sha256: The SHA-256 of the file; of a directory that of its files' names and sums.
         tables: Its tables.
         properties: What the database was like by itself.
         lacks: What is not in it.
         verified: When it was last verified, in UTC.
+        refuted: When it was last found to be none, in UTC.
     """
 
     profile: str
@@ -103,11 +107,17 @@ class Manifest:
     properties: Mapping[str, Any] = field(default_factory=dict)
     lacks: Sequence[str] = ()
     verified: str | None = None
+    refuted: str | None = None
 
     @property
     def at(self) -> datetime:
         """The moment that is in it."""
         return datetime.fromisoformat(self.snapshot)
+
+    @property
+    def series(self) -> tuple[str, str, str]:
+        """What the backups of one database by one profile have in common."""
+        return self.profile, self.server, self.database
 
     @property
     def rows(self) -> int:
@@ -159,9 +169,13 @@ def _checked(found: Manifest) -> Manifest:
     return found
 
 
-def mark_verified(path: Path, manifest: Manifest) -> None:
-    """Write into a manifest that its backup has been verified."""
-    replace_whole(path, replace(manifest, verified=now()).text().encode())
+def mark(path: Path, manifest: Manifest, *, proved: bool) -> None:
+    """Write into a manifest that its backup has been verified, or was found to be none; say where that can't be."""
+    told = replace(manifest, verified=now(), refuted=None) if proved else replace(manifest, refuted=now())
+    try:
+        replace_whole(path, told.text().encode())
+    except OSError as error:
+        _log.warning("%s: it can't be noted when that was: %s", path, error.strerror or error)
 
 
 def now() -> str:

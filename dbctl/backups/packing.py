@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import select
+import stat
+import struct
+import termios
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +33,9 @@ _PACKED = 16 * 1024
 
 _AHEAD = 8
 """How many parts may wait to be compressed."""
+
+_BETWEEN_LOOKS = 20
+"""Milliseconds between two looks at what a pipe still holds."""
 
 _LEVEL = 6
 """zlib's level, which is gzip's own."""
@@ -116,6 +124,22 @@ class Sink:
                 left = left[written:]
         self._sum.update(data)
         self.size += len(data)
+
+
+def wait_for_reader(file: BinaryIO) -> None:
+    """Wait until all that a pipe holds has been read: who leaves before that has not got all of it.
+
+    Raises:
+        BrokenPipeError: The reader has left.
+    """
+    if not stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+        return
+    gone = select.poll()
+    gone.register(file, 0)  # errors are told unasked
+    while struct.unpack("i", fcntl.ioctl(file, termios.FIONREAD, bytes(struct.calcsize("i"))))[0]:
+        raise_if_ended()
+        if gone.poll(_BETWEEN_LOOKS):
+            raise BrokenPipeError
 
 
 def _compressor(compression: str) -> Any:

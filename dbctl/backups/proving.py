@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbctl.backups import files
-from dbctl.backups.keeping import Found, found_in
+from dbctl.backups.keeping import Found, reliable_in
 from dbctl.backups.manifest import beside, read
 from dbctl.connections.connector import opened
 from dbctl.connections.watching import raise_if_ended
@@ -21,24 +22,43 @@ if TYPE_CHECKING:
     from dbctl.backups.manifest import Manifest
     from dbctl.profiles import Profile
 
+_log = logging.getLogger("dbctl")
 
-def named(path: Path) -> Found:
-    """Return a backup with its manifest; of a directory that is none itself the newest that it holds.
+
+def named(path: Path, profile: str) -> Found:
+    """Return a backup with its manifest; of a directory that is none itself the newest whole one that it holds.
+
+    Args:
+        path: The backup, or what links to it, or the directory.
+        profile: The name of the profile whose backup is meant where the directory holds those of several.
 
     Raises:
         NotFound: There is none.
+        UsageError: It is not clear whose backup is meant.
         CheckFailed: It has no manifest, or one that can't be read.
     """
     path = path if path.name else path.absolute()
+    if path.is_symlink() and not beside(path).exists():
+        path = path.resolve()
     if path.is_dir() and not beside(path).exists():
-        if not (found := list(found_in(path))):
-            raise NotFound(f"{path} holds no backup")
-        return found[-1]
+        return _newest_in(path, profile)
     if not path.exists():
         raise NotFound(f"there is no backup {path}")
     if not beside(path).exists():
         raise CheckFailed(f"{path} has no manifest {beside(path).name} beside it, by which it could be proved")
     return Found(path, read(beside(path)))
+
+
+def _newest_in(directory: Path, profile: str) -> Found:
+    """Return the newest backup of all of a database; what holds a part alone is taken where it is named itself."""
+    whole = [one for one in reliable_in(directory) if one.manifest.contents == "all"]
+    whole = [one for one in whole if one.manifest.profile == profile] or whole
+    if not whole:
+        raise NotFound(f"{directory} holds no whole backup", "name one of those that it has, if there are any")
+    if len(series := {one.manifest.series for one in whole}) > 1:
+        said = ", ".join(sorted(f"{database} of {name}" for name, _, database in series))
+        raise UsageError(f"{directory} holds backups of {said}", "name the file, or the profile that it is of")
+    return whole[-1]
 
 
 def refuse_altered(backup: Found) -> None:
@@ -97,17 +117,19 @@ def refuse_unfit(backup: Found, connection: Connection, backend: Backend) -> Non
 
 
 def refuse_different(backup: Found, profile: Profile) -> None:
-    """Do nothing where a database has what a backup's manifest says.
+    """Do nothing where a database has what a backup's manifest says, and tell what was broken already in the backup.
 
     Raises:
         CheckFailed: It has not.
     """
     with opened(profile) as connector, connector.engine.connect() as connection:
-        if found := list(findings(backup.manifest, connection, connector.backend)):
-            raise CheckFailed(f"{backup.path}: {found[0]}; nothing is changed")
+        if found := next(differences(backup.manifest, connection, connector.backend), None):
+            raise CheckFailed(f"{backup.path}: {found}; nothing is changed")
+        for broken in connector.backend.broken_references(connection):
+            _log.warning("as it is in the backup: %s", broken)
 
 
-def findings(manifest: Manifest, connection: Connection, backend: Backend) -> Iterator[str]:
+def differences(manifest: Manifest, connection: Connection, backend: Backend) -> Iterator[str]:
     """Yield what a database lacks of what its backup's manifest says, and what is broken in it.
 
     Args:
@@ -125,4 +147,9 @@ def findings(manifest: Manifest, connection: Connection, backend: Backend) -> It
             if rows != one.rows:
                 yield f"{one.called}: {rows} rows, and {one.rows} were backed up"
     yield from backend.broken_parts(connection)
+
+
+def findings(manifest: Manifest, connection: Connection, backend: Backend) -> Iterator[str]:
+    """Yield what a database lacks, as `differences` does, and what refers in it to rows that are not there."""
+    yield from differences(manifest, connection, backend)
     yield from backend.broken_references(connection)

@@ -79,11 +79,13 @@ def restore(path: Path, profile: Profile, into: str, how: How | None = None, *, 
         OutcomeUnknown: It was lost while the two were swapped.
     """
     how, began = how or How(), time.monotonic()
-    backup, target = proving.named(path), at(profile, into)
+    backup, target = proving.named(path, profile.name), at(profile, into)
     backend = backend_of(target)
     proving.refuse_other_kind(backup, backend)
     if backup.manifest.contents == "data":
         raise UsageError(f"{backup.path} has no definitions", "restore it by hand, where they are")
+    if backup.manifest.contents != "all":
+        _log.warning("%s is not all of it: it lacks %s", backup.path, _lacking(backup))
     backup = picking.picked(backup, how.tables)
     proving.refuse_altered(backup)
     by = _into_server if backend.backup_by_tool else _into_file
@@ -93,6 +95,11 @@ def restore(path: Path, profile: Profile, into: str, how: How | None = None, *, 
         name_of(target), str(backup.path), made.snapshot, len(made.tables), made.rows,
         round(time.monotonic() - began, 3), before,
     )  # fmt: skip
+
+
+def _lacking(backup: Found) -> str:
+    rows = [lack for lack in backup.manifest.lacks if lack.startswith("the rows of ")]
+    return ", ".join(rows) if backup.manifest.contents == "part" else "all rows"
 
 
 def _name_before(name: str, backend: Backend) -> str:
@@ -187,25 +194,27 @@ def _dropped(target: Profile, name: str) -> bool:
 def _into_file(backup: Found, target: Profile, how: How, *, dry_run: bool) -> str | None:
     file = backend_of(target).database_file()
     assert file is not None, "its database is a file"
+    file = file.resolve()  # who opens it by its own name is to have the new one too
     there = file.exists()
+    _refuse_odd(file, target)
     if how.tables:
         _tables_into_file(backup, target, file, dry_run=dry_run)
         return None
     if there:
         refuse_in_use(target)
     before = file.with_name(_name_before(file.name, backend_of(target))) if there else None
-    if dry_run:
-        return None if how.drop_old or before is None else before.name
     with files.unfinished(file.parent) as work:
+        if dry_run:
+            return None if how.drop_old or before is None else before.name
         new = work / "restored"
         loading.unpack(backup, new)
         proving.refuse_different(backup, target.model_copy(update={"database": str(new)}))
         for end in backend_of(target).beside:
             new.with_name(new.name + end).unlink(missing_ok=True)
+        backend_of(target).give_properties(new, backup.manifest.properties)
         if before is None:
-            new.chmod(0o666 & ~_umask())
             begin_what_is_not_divided()
-            files.publish([(new, file)])
+            _publish(new, file)
             return None
         _replace_file(file, new, before, target)
     if how.drop_old:
@@ -228,7 +237,7 @@ def _tables_into_file(backup: Found, target: Profile, file: Path, *, dry_run: bo
             new.touch()
         picking.copy_into(target if there else target.model_copy(update={"database": str(new)}), backup, source)
         if not there:
-            files.publish([(new, file)])
+            _publish(new, file)
 
 
 def _replace_file(file: Path, new: Path, before: Path, target: Profile) -> None:
@@ -244,7 +253,26 @@ def _replace_file(file: Path, new: Path, before: Path, target: Profile) -> None:
     files.sync_directory(file.parent)
 
 
-def _umask() -> int:
-    found = os.umask(0o077)
-    os.umask(found)
-    return found
+def _refuse_odd(file: Path, target: Profile) -> None:
+    """Refuse what is no file, and one that is not there while what belonged to it is: it would be read into the new.
+
+    https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
+    """
+    if file.exists() and not file.is_file():
+        raise UsageError(f"{file} is no file", "name a database's file, there or not")
+    left = [one for end in backend_of(target).beside if (one := file.with_name(file.name + end)).exists()]
+    if left and not file.exists():
+        raise WorkRefused(
+            f"{left[0]} is there without its database, and would be read into the new one",
+            "move it to where that has gone, or away",
+        )
+
+
+def _publish(new: Path, file: Path) -> None:
+    """Give a new file its name where nothing has it."""
+    try:
+        files.publish([(new, file)])
+    except UsageError as error:
+        raise WorkRefused(
+            f"{file} has come to be meanwhile, and is not replaced", "look at it, and run it again"
+        ) from error

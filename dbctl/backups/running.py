@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import subprocess
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
@@ -24,7 +25,10 @@ _TO_END = 5.0
 """Seconds that a tool has to end when it is told to, and is killed after."""
 
 _MOST_LINES = 50
-"""How many lines of what a tool says are told."""
+"""How many lines of what a tool says are told, the last ones."""
+
+_LONGEST = 1000
+"""How many bytes of a line."""
 
 
 @contextmanager
@@ -57,7 +61,7 @@ def tool_at_work(
         )
     except OSError as error:
         raise ConfigError(f"{start.tool.path} can't be run: {error.strerror}") from error
-    said = started(lambda: _lines(child.stderr))
+    said = started(lambda: _lines(child.stderr, backend.tool_quotes))
     watcher = current_watcher()
     if watcher:
         watcher.note(child, Use(child.terminate, child.kill))
@@ -92,16 +96,20 @@ def _end(child: subprocess.Popen[bytes]) -> None:
                 continue
 
 
-def _lines(stream: IO[bytes] | Any) -> list[str]:
-    found: list[str] = []
+def _lines(stream: IO[bytes] | Any, quotes: bytes) -> Sequence[str]:
+    """Return the last lines that a tool has said, without the statements that it quotes: they are full of values."""
+    found: deque[str] = deque(maxlen=_MOST_LINES)
+    quoting = False
     with stream:
         for line in stream:
-            if len(found) < _MOST_LINES:
-                found.append(line.decode(errors="replace").rstrip())
-    return found
+            if quotes and line.rstrip() == quotes:
+                quoting = not quoting
+            elif not quoting:
+                found.append(line[:_LONGEST].decode(errors="replace").rstrip())
+    return list(found)
 
 
-def _tell(backend: Backend, start: Start, code: int, lines: list[str]) -> None:
+def _tell(backend: Backend, start: Start, code: int, lines: Sequence[str]) -> None:
     """Tell what a tool has said, and raise where it has failed: by its exit code, and by nothing that it says."""
     lines = [line for line in lines if line.strip()]
     if code == 0:

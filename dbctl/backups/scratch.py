@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from dbctl.backends.base import Backend
     from dbctl.profiles import Profile
 
+_KINDS = ("verify", "restore")
+"""What such databases are for, which is in their names."""
+
 _log = logging.getLogger("dbctl")
 
 
@@ -46,17 +49,17 @@ def scratch(profile: Profile, kind: str, properties: Mapping[str, Any]) -> Itera
 
     Args:
         profile: Whose server.
-        kind: What it is for, which is in its name: verify, restore.
+        kind: What it is for: verify or restore.
         properties: What it is like.
 
     Raises:
         ConnectError: The server can't be reached.
         WorkRefused: The role may not create one.
     """
-    beginning = f"dbctl_{kind}_"
     with on_server(profile) as (connection, backend):
-        _drop_left(connection, backend, beginning)
-        made = Scratch(f"{beginning}{os.urandom(6).hex()}", connection, backend)
+        for each in _KINDS:
+            _drop_left(profile, connection, backend, f"dbctl_{each}_")
+        made = Scratch(f"dbctl_{kind}_{os.urandom(6).hex()}", connection, backend)
         _lock(connection, backend, made.name)
         _create(made, backend.at_hand(connection, properties))
         try:
@@ -64,12 +67,7 @@ def scratch(profile: Profile, kind: str, properties: Mapping[str, Any]) -> Itera
         finally:
             if not made.kept:
                 connection.close()  # it may be in the very database, whose sessions are ended
-                try:
-                    # Nobody who ends the work is to end this.
-                    with watched_by(None), on_server(profile) as (other, _):
-                        _drop(other, backend, made.name)
-                except DbctlError as error:
-                    _tell_that_it_stays(made.name, error.message)
+                _drop(profile, backend, made.name)
 
 
 def properties_of(profile: Profile) -> Mapping[str, Any]:
@@ -100,16 +98,25 @@ def _lock(connection: Connection, backend: Backend, name: str) -> bool:
     return bool(connection.execute(text(backend.lock_statement), {"key": backend.lock_key(name)}).scalar())
 
 
-def _drop_left(connection: Connection, backend: Backend, beginning: str) -> None:
+def _drop_left(profile: Profile, connection: Connection, backend: Backend, beginning: str) -> None:
     from sqlalchemy import text
 
     for name in backend.databases_like(connection, beginning):
         if _lock(connection, backend, name):
-            _drop(connection, backend, name)
+            _drop(profile, backend, name)
             connection.execute(text(backend.unlock_statement), {"key": backend.lock_key(name)})
 
 
-def _drop(connection: Connection, backend: Backend, name: str) -> None:
+def _drop(profile: Profile, backend: Backend, name: str) -> None:
+    """Drop one, which nobody ends who ends the work: half of it would be of no use to anybody."""
+    try:
+        with watched_by(None), on_server(profile) as (connection, _):
+            _drop_by(connection, backend, name)
+    except DbctlError as error:
+        _tell_that_it_stays(name, error.message)
+
+
+def _drop_by(connection: Connection, backend: Backend, name: str) -> None:
     from sqlalchemy.exc import DBAPIError
 
     users = backend.users_of(connection, name)

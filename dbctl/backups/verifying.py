@@ -7,19 +7,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbctl.backends import backend_of
 from dbctl.backups import loading, proving
 from dbctl.backups.keeping import Found
-from dbctl.backups.manifest import beside, mark_verified
+from dbctl.backups.manifest import beside, mark
 from dbctl.backups.scratch import scratch
 from dbctl.connections.connector import opened
 from dbctl.databases.places import at
-from dbctl.errors import CheckFailed, ConfirmationNeeded, DbctlError, UsageError, WorkRefused
+from dbctl.errors import CheckFailed, ConfirmationNeeded, UsageError, WorkRefused
 from dbctl.runtime.private import private_directory
+from dbctl.work.retries import run_unit
 
 if TYPE_CHECKING:
+    from dbctl.connections.connector import Connector
     from dbctl.profiles import Profile
 
 
@@ -44,13 +46,14 @@ class Question:
     expect: str
 
 
-def verify(path: Path, profile: Profile, questions: Sequence[Question] = ()) -> Verified:
+def verify(path: Path, profile: Profile, questions: Sequence[Question] = (), whose: str = "") -> Verified:
     """Restore a backup into a scratch database, hold it against its manifest, and note in that when it was.
 
     Args:
         path: The backup, or a directory, whose newest is taken.
         profile: Whose server the scratch database is made on.
         questions: What is asked of it besides.
+        whose: The name of the profile whose backup is meant in a directory with those of several; the same unless said.
 
     Raises:
         CheckFailed: It is no backup, or not the one that was made.
@@ -65,20 +68,24 @@ def verify(path: Path, profile: Profile, questions: Sequence[Question] = ()) -> 
         raise ConfirmationNeeded(
             f"{profile.called} is protected: a scratch database is not made there", "name another with --on"
         )
-    backup = proving.named(path)
+    backup = proving.named(path, whose or profile.name)
     if backup.manifest.contents == "data":
         raise UsageError(f"{backup.path} has no definitions", "restore it by hand, where they are")
     proving.refuse_other_kind(backup, backend_of(profile))
-    proving.refuse_altered(backup)
-    found = list(_restored(backup, profile, questions))
+    try:
+        proving.refuse_altered(backup)
+        found = list(_restored(backup, profile, questions))
+    except CheckFailed:
+        mark(beside(backup.path), backup.manifest, proved=False)
+        raise
     made = backup.manifest
     result = Verified(
         str(backup.path), made.database, profile.name, len(made.tables), made.rows,
         round(time.monotonic() - began, 3), found,
     )  # fmt: skip
+    mark(beside(backup.path), made, proved=not found)
     if found:
         raise CheckFailed(f"{backup.path}: {found[0]}{f' ({len(found)} findings)' if len(found) > 1 else ''}", result)
-    mark_verified(beside(backup.path), made)
     return result
 
 
@@ -101,15 +108,35 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
 
 
 def _looked_at(backup: Found, profile: Profile, questions: Sequence[Question]) -> Sequence[str]:
-    try:
-        with opened(profile) as connector, connector.engine.connect() as connection:
-            found = list(proving.findings(backup.manifest, connection, connector.backend))
-            for one in questions:
-                value = connection.exec_driver_sql(one.query).scalar()
-                if str(value) != one.expect:
-                    found.append(f"{one.query}: {value}, and {one.expect} was expected")
-            return found
-    except DbctlError as error:
-        if isinstance(error, WorkRefused):
+    with opened(profile) as connector:
+        try:
+            with connector.engine.connect() as connection:
+                found = list(proving.findings(backup.manifest, connection, connector.backend))
+        except WorkRefused as error:
             raise CheckFailed(f"{backup.path}: {error.message}") from error
-        raise
+        return found + [answer for one in questions if (answer := _asked(one, connector))]
+
+
+def _asked(question: Question, connector: Connector[Any]) -> str:
+    """Ask something in a transaction that only reads, and return how it is answered otherwise than was expected."""
+    backend = connector.backend
+    if len(backend.statements(question.query)) != 1:
+        raise UsageError(f"--query {question.query}: it is not one statement", "say --query again for another one")
+
+    def ask(database: Any) -> Sequence[Any]:
+        connection = database.session.connection()
+        backend.keep_from_writing(connection)
+        result = connection.exec_driver_sql(question.query)
+        return result.fetchmany(2) if result.returns_rows else []
+
+    rows = run_unit(connector, ask, retries=0, writes=False, strict=True)
+    if len(rows) != 1 or len(rows[0]) != 1:
+        raise UsageError(f"--query {question.query}: it gives no single value", "ask for one column of one row")
+    found = _text(rows[0][0])
+    return "" if found == question.expect else f"{question.query}: {found}, and {question.expect} was expected"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
 
 from dbctl.backends.backups import Extent, Start
-from dbctl.backups import packing
+from dbctl.backups import files, packing
 from dbctl.backups.keeping import Rules
 from dbctl.backups.manifest import Manifest, Table, called, now
 from dbctl.backups.running import tool_at_work
@@ -124,7 +124,7 @@ class Writer:
             return
         with self._counting() as counted, tool_at_work(self._backend, start) as child:
             while not _has_ended(child):
-                tell_bytes(_size_of(made))
+                tell_bytes(files.size_of(made))
                 if counted.done():
                     counted.result()
         _close_to_others(made)
@@ -224,7 +224,7 @@ class Writer:
             compression=compression,
             snapshot=self._snapshot,
             seconds=round(time.monotonic() - self._began, 3),
-            contents="all" if extent.data and extent.schema else "schema" if extent.schema else "data",
+            contents=_contents(extent),
             bytes=size,
             sha256=sha256,
             tables=[replace(one, rows=self._rows_of(one)) for one in self._tables],
@@ -243,6 +243,12 @@ class Writer:
         return self._rows.get((one.schema, one.table)) if self._counts(one) else None
 
 
+def _contents(extent: Extent) -> str:
+    if extent.data and extent.schema:
+        return "part" if extent.without_rows else "all"
+    return "schema" if extent.schema else "data"
+
+
 def _lead(source: IO[bytes], sink: packing.Sink, counter: RowCounter | None = None) -> None:
     """Write all that comes to a sink, and count it on the way."""
     for chunk in packing.chunks(source):
@@ -258,13 +264,6 @@ def _has_ended(child: subprocess.Popen[bytes]) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return True
-
-
-def _size_of(path: Path) -> int:
-    try:
-        return sum(one.stat().st_size for one in path.iterdir()) if path.is_dir() else path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _close_to_others(made: Path) -> None:

@@ -5,6 +5,7 @@ https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_whil
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
 from dbctl.connections.connector import opened
-from dbctl.errors import WorkRefused
+from dbctl.errors import DbctlError, WorkRefused
 
 if TYPE_CHECKING:
     from dbctl.profiles import Profile
+
+_log = logging.getLogger("dbctl")
 
 _TO_BE_ALONE = 1.0
 """Seconds for which a lock of another process is waited for, unless the profile says."""
@@ -83,7 +86,12 @@ def refuse_in_use(profile: Profile, *, alone: bool = False) -> None:
     if users := list(_processes_with(file)):
         raise WorkRefused(f"{profile.called}: others have {file.name} open: {', '.join(users)}", "end them first")
     if alone:
-        _refuse_locked(profile)
+        try:
+            _refuse_locked(profile)
+        except DbctlError as error:
+            if not backend_of(profile).is_broken(error):
+                raise
+            _log.warning("%s: nobody can ask it who is at work in it: %s", file, error.message)
 
 
 def _refuse_locked(profile: Profile) -> None:

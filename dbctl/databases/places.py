@@ -55,8 +55,10 @@ def at(profile: Profile, name: str | None) -> Profile:
     backend = backend_of(profile)
     if name is not None:
         backend.refuse_name(name)
-        if not backend.needs_host and profile.database and not Path(name).is_absolute():
-            name = str(Path(profile.database).parent / name)
+        if not backend.needs_host:
+            if profile.database and not Path(name).is_absolute():
+                name = str(Path(profile.database.removeprefix("file:")).parent / name)
+            return profile.model_copy(update={"database": name, "query": {}})  # they say how the other file is opened
         return profile.model_copy(update={"database": name})
     if not profile.database and backend.needs_host:
         raise ConfigError(f"{profile.called}: database: none is named", Remedy.NAME_DATABASE)

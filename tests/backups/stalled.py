@@ -28,6 +28,8 @@ _SLOW = (
 )
 _SLEEPER = "SELECT pid FROM pg_stat_activity WHERE datname LIKE 'dbctl\\_%' AND wait_event = 'PgSleep'"
 
+_CONNECTED = "SELECT id FROM information_schema.processlist WHERE db LIKE 'dbctl\\_%'"
+
 # The client has a part of its input, which ends within a statement, and waits for the rest. What ends it ends all.
 _CLIENT = """#!/bin/sh
 exec 3<&0
@@ -66,7 +68,7 @@ class Stalled:
     Attributes:
         dbctl: whose restores are held.
         backup: the backup, which is restored by anybody else without more ado.
-        reached: tells whether the middle is reached.
+        reached: tells whether the middle is reached; on a server by the tool's session.
         temporary: where dbctl has its files of a moment.
         go: makes the tool go on, where it does not feel by itself that its server has gone.
     """
@@ -95,7 +97,11 @@ def stalled(shop: Shop) -> Iterator[Stalled]:
             yield Stalled(of_tests(shop.dbctl), shop.backup("held"), lambda: server.execute(_SLEEPER), temporary, int)
         else:
             patch.setattr("dbctl.backups.loading.tool_at_work", _by_script(temporary.parent, mark, go))
-            yield Stalled(of_tests(shop.dbctl), shop.backup("held"), mark.exists, temporary, go.touch)
+
+            def begun() -> list[Any]:  # the client connects while the script reads
+                return server.execute(_CONNECTED) if mark.exists() else []
+
+            yield Stalled(of_tests(shop.dbctl), shop.backup("held"), begun, temporary, go.touch)
 
 
 def _by_script(directory: Path, mark: Path, go: Path) -> Any:

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.backups.conftest import Shop
 from tests.backups.held import PATIENCE, running, said, wait_for
 from tests.backups.stalled import COMMANDS, left_by, line_for, stalled
+from tests.harness.database import SERVER_KINDS
 from tests.harness.processes import descendants_of
 
 
@@ -79,3 +81,21 @@ def test_several_jobs_are_ended_too(pg_shop: Shop) -> None:
             assert process.wait(PATIENCE) == 143
         wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in below))
         assert left_by(pg_shop, held.temporary) == []
+
+
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
+def test_a_signal_ends_it_though_the_server_is_silent(shop: Shop) -> None:
+    """What is left of it the next run drops, once the server knows of the end."""
+    server, good, before = shop.database.server, shop.backup(), shop.contents()
+    assert server
+    with stalled(shop) as held:
+        with running(held.dbctl, *line_for(shop, "restore", held.backup)) as process:
+            wait_for(held.reached)
+            with server.frozen():
+                began = time.monotonic()
+                process.terminate()
+                assert process.wait(PATIENCE) == 143
+                assert time.monotonic() - began < 5
+        assert shop.contents() == before
+        next_ = partial(shop.dbctl.ok, *line_for(shop, "restore", good), env={"TMPDIR": str(held.temporary)})
+        wait_for(lambda: next_() and left_by(shop, held.temporary) == [])

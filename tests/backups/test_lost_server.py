@@ -47,6 +47,24 @@ def test_a_restore_leaves_all_as_it_was_and_the_next_drops_what_it_has_left(shop
     assert files_in(shop.dbctl.cwd) == {"shop.backup", "shop.backup.manifest.json", "held", "held.manifest.json"}
 
 
+@on_servers
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_tool_whose_session_is_ended_does_not_go_on_in_another(shop: Shop, command: str) -> None:
+    """Which would have other settings than the backup's first lines made."""
+    server, before = shop.database.server, shop.contents()
+    assert server
+    with stalled(shop) as held, running(held.dbctl, *line_for(shop, command, held.backup)) as process:
+        end = {"postgresql": "SELECT pg_terminate_backend({})"}.get(shop.database.kind, "KILL {}")
+        for (session,) in wait_for(held.reached):
+            server.execute(end.format(session))
+        held.go()
+        _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 4, err
+        assert len(said(err)) == 1, err
+    assert shop.contents() == before
+    assert left_by(shop, held.temporary) == []
+
+
 @pytest.mark.parametrize(
     ("kind", "told", "is_lost"),
     [

@@ -104,7 +104,7 @@ def test_a_signal_in_it_leaves_the_old_one_that_was_to_be_dropped(
     assert pg_shop.contents(result.json["before"]) == pg_shop.contents()
 
 
-@pytest.mark.parametrize(("database", "moment"), MOMENTS[1:], indirect=["database"])
+@pytest.mark.parametrize(("database", "moment"), MOMENTS[1::2], indirect=["database"])
 def test_a_connection_that_is_lost_in_it_is_told_with_what_may_be_missing(
     shop: Shop, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

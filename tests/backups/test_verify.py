@@ -1,5 +1,6 @@
 """`dbctl backup verify`."""
 
+import contextlib
 import json
 
 import pytest
@@ -55,3 +56,41 @@ def test_it_is_refused_where_it_could_do_harm_or_is_of_another_kind(lite_shop: S
     profiles.write_text(profiles.read_text() + more)
     result = lite_shop.dbctl("backup", "verify", backup.name, "--on", "other")
     assert result.code == (8 if protected else 2), str(result)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "mariadb", "mysql"], indirect=True)
+def test_references_that_were_broken_already_are_no_proof_and_come_back_as_they_are(shop: Shop) -> None:
+    """PostgreSQL itself makes no foreign key that does not hold."""
+    if server := shop.database.server:
+        with contextlib.closing(server.connect(database=shop.database.name, autocommit=True)) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SET foreign_key_checks = 0")
+            cursor.execute("DELETE FROM item WHERE id = 7")
+    else:
+        shop.execute("DELETE FROM item WHERE id = 7")
+    backup, before = shop.backup(), shop.contents()
+    assert shop.dbctl("backup", "verify", backup.name, "--on", "admin").code == 6
+    other = f"{shop.database.name}_other"
+    assert "as it is in the backup: child" in shop.dbctl.ok("-p", "admin", "restore", backup.name, "--into", other).err
+    assert shop.contents(other) == before
+
+
+def test_what_is_asked_can_only_read_and_has_one_answer(shop: Shop) -> None:
+    """A server has other databases, which the question could name."""
+    backup, before = shop.backup(), shop.contents()
+    of_another = shop.database.server is not None and shop.database.server.dialect == "mysql"
+    item = f"{shop.database.name}.item" if of_another else "item"
+    line = ("backup", "verify", backup.name, "--on", "admin")
+    for query, code in (
+        (f"DELETE FROM {item}", 1),
+        (f"DROP TABLE {item}", 1),
+        ("SELECT 1; SELECT 1", 2),
+        ("SELECT 1, 2", 2),
+        ("SELECT 1 FROM item WHERE id < 0", 2),
+        ("SELECT nothing FROM item", 1),
+    ):
+        result = shop.dbctl(*line, "--query", query, "--expect", "1")
+        assert (result.code, result.out) == (code, ""), str(result)
+    assert shop.contents() == before
+    assert shop.dbctl.ok("backup", "list", ".", "--json").json[0]["doubt"] is None
+    shop.dbctl.ok(*line, "--query", "SELECT NULL", "--expect", "")

@@ -151,8 +151,11 @@ def test_ctrl_c_in_the_seed_ends_it_and_says_what_stays(place: Place, service: W
 def test_ctrl_c_while_another_run_is_at_it(server_place: Place, service: Writing) -> None:
     service(server_place)
     server_place.dbctl.ok("create-database")
-    with server_place.dbctl.popen("exec", "--lock", "setup", "--", "sleep", "60") as holder:
+    held = ("sh", "-c", "echo held; exec sleep 60")
+    with server_place.dbctl.popen("exec", "--lock", "setup", "--", *held) as holder:
         try:
+            assert holder.stdout
+            assert holder.stdout.readline()
             run = server_place.dbctl.start("setup")
             assert within(40, lambda: b'the lock "setup"' in os.pread(run.streams[1].fileno(), 9999, 0))
             run.send_signal(signal.SIGINT)

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("dbctl")
 
+_LARGEST = "--max-allowed-packet=1G"
+"""The largest row, and the largest statement, that the tools' side has room for: what counts is the server's own."""
+
 # A moment of its own for all tables, and no locks. Names of nobody's database: USE would lead a restore elsewhere.
 _DUMPING = (
     *("--single-transaction", "--quick", "--routines", "--triggers", "--events", "--hex-blob", "--no-tablespaces"),
-    "--default-character-set=utf8mb4",
+    *("--default-character-set=utf8mb4", _LARGEST),
 )
 _MYSQLS = ("--set-gtid-purged=OFF", "--loose-column-statistics=0")
 """What MySQL's alone knows: with a GTID_PURGED a restore would be refused, or change what replicas know.
@@ -78,6 +81,7 @@ class MySQLBackups(MySQLDatabases):
     backup_options = {"isolation_level": "AUTOCOMMIT"}
     backup_ending = ".sql"
     backup_lacks = ("users and their grants", "other databases")
+    tool_quotes = b"--------------"
     tool_lost = rf"(?i:error):? ({_LOST})\b|\(({_LOST})\)(;|$)|Lost connection to|server has gone away"
     tool_denied = rf"(?i:error):? ({_DENIED})\b|\(({_DENIED})\)(;|$)|insufficient privileges"
 
@@ -164,7 +168,11 @@ class MySQLBackups(MySQLDatabases):
         """Have the client read the statements; it ends at its first error."""
         tool = self._tool(connection, "client")
         arguments, environment = told_by_file(cast(Any, self), tool.path, directory)
-        return Start(tool, [*arguments, "--batch", "--binary-mode", f"--database={name}"], environment)
+        return Start(
+            tool,
+            [*arguments, "--batch", "--binary-mode", _LARGEST, f"--database={name}"],
+            environment,
+        )
 
     def part_of(self, dump: Iterator[bytes], tables: TableNames) -> Iterator[bytes]:
         """Read whose each statement is in what the tool wrote between them."""

@@ -9,6 +9,9 @@ from dbctl.backends.base import Backend
 from dbctl.errors import WorkRefused
 from dbctl.profiles.files import absolute
 
+_BROKEN = (11, 26)
+"""SQLITE_CORRUPT and SQLITE_NOTADB: https://sqlite.org/rescode.html."""
+
 
 class SQLiteDatabases(Backend):
     """Where the file is, and whether others use it."""
@@ -20,6 +23,14 @@ class SQLiteDatabases(Backend):
         driver_connection.execute("PRAGMA journal_mode = DELETE")
         driver_connection.execute("BEGIN EXCLUSIVE")
         driver_connection.execute("ROLLBACK")
+
+    def is_broken(self, error: BaseException | None) -> bool:
+        """Look for SQLite's code in what an error came from."""
+        while error is not None:
+            if getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & 0xFF in _BROKEN:
+                return True
+            error = error.__cause__
+        return False
 
     def database_file(self) -> Path | None:
         """Return the file that the profile names."""

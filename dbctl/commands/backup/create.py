@@ -25,10 +25,10 @@ def create(
         int | None, typer.Option("--keep", min=1, metavar="NUMBER", help="Keep so many of the newest in the directory.")
     ] = None,
     keep_weekly: Annotated[
-        int | None, typer.Option("--keep-weekly", min=0, metavar="WEEKS", help="Keep the newest of so many weeks.")
+        int | None, typer.Option("--keep-weekly", min=1, metavar="WEEKS", help="Keep the newest of so many weeks.")
     ] = None,
     keep_monthly: Annotated[
-        int | None, typer.Option("--keep-monthly", min=0, metavar="MONTHS", help="Keep the newest of so many months.")
+        int | None, typer.Option("--keep-monthly", min=1, metavar="MONTHS", help="Keep the newest of so many months.")
     ] = None,
     compress: Annotated[
         Literal["gzip", "zstd", "none"],
@@ -63,6 +63,7 @@ def create(
         $ dbctl -p prod backup create schema.dump --schema-only
     """
     import os
+    import sys
 
     from dbctl.backends.backups import Extent
     from dbctl.backups import creating
@@ -73,9 +74,13 @@ def create(
         raise UsageError("--schema-only and --data-only leave nothing to be written", "give one of them")
     extent = Extent(schema=not data_only, data=not schema_only, jobs=jobs)
     wish = Wish(extent, compress, with_globals, exclude_data or (), Rules(keep, keep_weekly, keep_monthly))
+    if not target:
+        raise UsageError("the target is empty", "name a file or a directory")
+    if manifest == Path("-"):
+        raise UsageError("--manifest names a file, and stdout has the backup", "name another")
     if target == "-":
-        if os.isatty(1):
-            raise UsageError("a terminal is no place for a backup", "lead it into a pipe or a file")
+        if sys.stdout is None or os.isatty(1):
+            raise UsageError("stdout is no place for a backup", "lead it into a pipe or a file")
         creating.pour(connector, 1, manifest, wish)
         return None
     if manifest is not None:

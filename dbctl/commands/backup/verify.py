@@ -27,7 +27,8 @@ def verify(
         typer.Option("--query", metavar="SQL", help="Ask this of what was restored; may be said again."),
     ] = None,
     expect: Annotated[
-        list[str] | None, typer.Option("--expect", metavar="VALUE", help="The one value that --query is to give.")
+        list[str] | None,
+        typer.Option("--expect", metavar="VALUE", help="The one value that --query is to give, as text."),
     ] = None,
 ) -> Verified:
     """Prove a backup: restore it into a scratch database, and count.
@@ -44,4 +45,5 @@ def verify(
     if len(query or ()) != len(expect or ()):
         raise UsageError("each --query needs its --expect", "say one behind the other")
     questions = [verifying.Question(*pair) for pair in zip(query or (), expect or (), strict=True)]
-    return verifying.verify(backup, place.profile if on is None else place.named(on), questions)
+    profile = place.profile if on is None else place.named(on)
+    return verifying.verify(backup, profile, questions, place.profile.name)
