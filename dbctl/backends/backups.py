@@ -63,6 +63,7 @@ class Start:
         environment: The variables that it is given besides those that are inherited.
         writes_itself: Whether it writes the file, or the directory, by itself, and not to its standard output.
         first: What is run before it, and writes what stands before it.
+        hint: What to do where the database refuses what it does.
     """
 
     tool: Tool
@@ -70,6 +71,7 @@ class Start:
     environment: Mapping[str, str] = field(default_factory=dict)
     writes_itself: bool = False
     first: Start | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,10 @@ class Backups(Replacing):
     """Whether the tool itself reads tables into a database with others, all of them or none."""
     tool_quotes: ClassVar[bytes] = b""
     """The line that a tool writes before and after a statement that has failed, where it quotes that."""
+    tool_reasons: ClassVar[str] = "(?!)"
+    """A regular expression for the lines by which a tool tells why it has failed, where more follow them."""
+    tool_overdue: ClassVar[str] = "(?!)"
+    """A regular expression for what a tool says where it has waited for a lock as long as it may."""
     tool_lost: ClassVar[str] = "(?!)"
     """A regular expression for what a tool says where its connection was lost."""
     tool_denied: ClassVar[str] = "(?!)"

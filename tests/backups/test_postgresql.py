@@ -156,3 +156,21 @@ def test_a_subscription_is_brought_to_life_by_nobody(pg_shop: Shop) -> None:
         assert sorted(server.execute(query)) == [(name, False, "slot"), (old, False, "slot")]
         for words in (f'"Su b" in {name} is disabled', f'"Su b" stays in {old}', f"the one before stays as {old}"):
             assert words in result.err
+
+
+def test_what_can_not_be_restored_is_told_with_the_reason(pg_shop: Shop) -> None:
+    name = pg_shop.database.name
+    for statement in (
+        "CREATE FUNCTION inner_() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'",
+        "CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$BEGIN\nRETURN inner_();\nEND$$",
+        "CREATE TABLE checked (id int CHECK (f(id) > 0))",
+        "INSERT INTO checked VALUES (4711)",
+    ):
+        pg_shop.execute(statement)
+    backup = pg_shop.backup().name
+    for line, code in ((("restore", backup, "--into", name), 1), (("backup", "verify", backup), 6)):
+        result = pg_shop.dbctl("-p", "admin", *line)
+        (told,) = [line for line in result.err.splitlines() if line.startswith("dbctl: error: ")]
+        assert (result.code, "4711" in told) == (code, False), str(result)
+        assert 'pg_restore: error: COPY failed for table "checked": ERROR:  function inner_() does not exist' in told
+    assert databases(pg_shop) == []

@@ -40,6 +40,8 @@ WHERE c.relkind IN ('r', 'm') AND n.nspname <> 'information_schema' AND n.nspnam
 ORDER BY 1, 2
 """
 
+_BY_HAND = "what can't be made anew is left out by hand: pg_restore --list, and --use-list without its line"
+
 
 def _version(text: str) -> Version | None:
     return version_in(text, r"\(PostgreSQL\) (\d+)")
@@ -55,6 +57,9 @@ class PostgreSQLBackups(PostgreSQLProperties):
     backup_jobs = True
     loads_beside = True
     backup_lacks = ("roles", "other databases", "tablespaces")
+    # The detail has values of rows in it, and the context is long; of the command one line, which names the object.
+    tool_reasons = r"error: |FATAL: |^(HINT|Command was): "
+    tool_overdue = r"canceling statement due to (statement|lock) timeout"
     tool_lost = (
         r"connection to server|closed the connection|terminating connection|could not connect|no connection to"
         r"|SSL error: |SSL SYSCALL error: |could not (receive data from|send data to) server"
@@ -126,7 +131,7 @@ class PostgreSQLBackups(PostgreSQLProperties):
         if stored.tables or not stored.owners:
             words.append(f"--use-list={_written(_listed(tool, source, stored), directory)}")
         words += ["--single-transaction"] if stored.beside else []
-        return Start(tool, [*words, str(source)], self.client_environment(directory), writes_itself=True)
+        return Start(tool, [*words, str(source)], self.client_environment(directory), True, hint=_BY_HAND)
 
     def give_rights(self, connection: Connection, stored: Stored, directory: Path, source: Path) -> None:
         """Have pg_restore write it, for what an object grants to all roles is one entry that it can do as a whole."""
