@@ -18,6 +18,7 @@ from dbctl.runtime.waits import started
 if TYPE_CHECKING:
     from dbctl.backends.backups import Start
     from dbctl.backends.base import Backend
+    from dbctl.profiles import Profile
 
 _log = logging.getLogger("dbctl")
 
@@ -32,6 +33,14 @@ _REASONS = 3
 
 _LONGEST = 1000
 """How many bytes of a line."""
+
+
+def unbounded(profile: Profile) -> Profile:
+    """Return a profile whose statements take as long as they take: those of a backup have to do with all that there is.
+
+    What bounds the whole work is its deadline.
+    """
+    return profile.model_copy(update={"statement_timeout": None})
 
 
 @contextmanager

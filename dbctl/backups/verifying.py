@@ -13,6 +13,7 @@ from dbctl.backends import backend_of
 from dbctl.backups import loading, proving
 from dbctl.backups.keeping import Found
 from dbctl.backups.manifest import beside, mark
+from dbctl.backups.running import unbounded
 from dbctl.backups.scratch import scratch
 from dbctl.connections.connector import opened
 from dbctl.databases.places import at
@@ -96,7 +97,7 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
         with private_directory() as directory:
             loading.unpack(backup, directory / "verify.db")
             return _looked_at(backup, at(profile, str(directory / "verify.db")), questions)
-    with scratch(profile, "verify", backup.manifest.properties) as made:
+    with scratch(unbounded(profile), "verify", backup.manifest.properties) as made:
         proving.refuse_unfit(backup, made.connection, made.backend)
         try:
             loading.load(backup, made.connection, made.backend, made.name, owners=False, proved=True)
@@ -108,12 +109,15 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
 
 
 def _looked_at(backup: Found, profile: Profile, questions: Sequence[Question]) -> Sequence[str]:
-    with opened(profile) as connector:
+    with opened(unbounded(profile)) as connector:
         try:
             with connector.engine.connect() as connection:
                 found = list(proving.findings(backup.manifest, connection, connector.backend))
         except WorkRefused as error:
             raise CheckFailed(f"{backup.path}: {error.message}") from error
+    if not questions:
+        return found
+    with opened(profile) as connector:
         return found + [answer for one in questions if (answer := _asked(one, connector))]
 
 

@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.backups.conftest import Shop
+from tests.backups.held import in_the_way, running, wait_for
 from tests.backups.test_rights import databases
 from tests.servers.server import Server
 
@@ -156,6 +158,20 @@ def test_a_subscription_is_brought_to_life_by_nobody(pg_shop: Shop) -> None:
         assert sorted(server.execute(query)) == [(name, False, "slot"), (old, False, "slot")]
         for words in (f'"Su b" in {name} is disabled', f'"Su b" stays in {old}', f"the one before stays as {old}"):
             assert words in result.err
+
+
+def test_only_a_wait_for_a_lock_has_an_end_of_its_own(pg_shop: Shop) -> None:
+    """A statement of a backup takes as long as the database is large."""
+    line = ("backup", "create")
+    with in_the_way(pg_shop) as (dbctl, waiting):
+        result = dbctl(*line, "x", "--lock-timeout", "0.5")
+        assert (result.code, result.out, "lock" in result.err) == (5, "", True), str(result)
+        with contextlib.ExitStack() as stack:
+            process = stack.enter_context(running(dbctl, *line, "x", "--timeout", "0.5"))
+            wait_for(waiting)
+            time.sleep(1.5)  # what cuts a connection does so by then
+            assert process.poll() is None
+    pg_shop.dbctl.ok(*line, "x", "--timeout", "5")
 
 
 def test_what_can_not_be_restored_is_told_with_the_reason(pg_shop: Shop) -> None:
