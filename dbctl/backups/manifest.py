@@ -131,7 +131,7 @@ class Manifest:
 
 def beside(backup: Path) -> Path:
     """Return the path of a backup's manifest."""
-    return backup.with_name(backup.name + ENDING)
+    return backup.parent / (backup.name + ENDING)
 
 
 def read(path: Path) -> Manifest:

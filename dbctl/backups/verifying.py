@@ -19,7 +19,6 @@ from dbctl.connections.connector import opened
 from dbctl.databases.places import at
 from dbctl.errors import CheckFailed, ConfirmationNeeded, UsageError, WorkRefused
 from dbctl.runtime.private import private_directory
-from dbctl.work.retries import run_unit
 
 if TYPE_CHECKING:
     from dbctl.connections.connector import Connector
@@ -109,12 +108,11 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
 
 
 def _looked_at(backup: Found, profile: Profile, questions: Sequence[Question]) -> Sequence[str]:
-    with opened(unbounded(profile)) as connector:
-        try:
-            with connector.engine.connect() as connection:
-                found = list(proving.findings(backup.manifest, connection, connector.backend))
-        except WorkRefused as error:
-            raise CheckFailed(f"{backup.path}: {error.message}") from error
+    try:
+        with opened(unbounded(profile)) as connector, connector.engine.connect() as connection:
+            found = list(proving.findings(backup.manifest, connection, connector.backend))
+    except WorkRefused as error:
+        raise CheckFailed(f"{backup.path}: {error.message}") from error
     if not questions:
         return found
     with opened(profile) as connector:
@@ -123,6 +121,8 @@ def _looked_at(backup: Found, profile: Profile, questions: Sequence[Question]) -
 
 def _asked(question: Question, connector: Connector[Any]) -> str:
     """Ask something in a transaction that only reads, and return how it is answered otherwise than was expected."""
+    from dbctl.work.retries import run_unit
+
     backend = connector.backend
     if len(backend.statements(question.query)) != 1:
         raise UsageError(f"--query {question.query}: it is not one statement", "say --query again for another one")
