@@ -20,12 +20,14 @@ class StoredTable:
     """A table with rows; `part_of` names the partitioned table that it is one of, with its schema.
 
     `elsewhere` tells that its rows are those of other tables or of another server, and are not in a backup as its own.
+    `refreshed` tells that a restore makes its rows anew, which then need not be those that were there.
     """
 
     schema: str | None
     name: str
     part_of: str | None = None
     elsewhere: bool = False
+    refreshed: bool = False
 
 
 TableNames = Sequence[tuple[str | None, str]]

@@ -27,12 +27,11 @@ _log = logging.getLogger("dbctl")
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
 """Where Debian's packages and PostgreSQL's own of Red Hat have each version's programs."""
 
-# What belongs to an extension is made by that. A materialized view is refreshed by a restore, which gives it other rows
-# than it had since the last time.
+# What belongs to an extension is made by that. A materialized view that was never refreshed can't be read.
 _STORED = """
 SELECT n.nspname, c.relname, (SELECT pn.nspname || '.' || p.relname FROM pg_class p JOIN pg_namespace pn
                                ON pn.oid = p.relnamespace WHERE c.relispartition AND p.oid = pg_partition_root(c.oid)),
-       c.relkind = 'm'
+       NOT c.relispopulated, c.relkind = 'm'
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
   AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
