@@ -176,6 +176,9 @@ class Backups(Replacing):
 
         return int(connection.scalar(select(func.count()).select_from(table(name, schema=schema))) or 0)
 
+    def let_take_time(self, connection: Connection) -> None:
+        """Have the server end nothing of the connection's transaction because it takes long."""
+
     def hold_snapshot(self, connection: Connection) -> str | None:
         """Hold one moment of the database in the connection's transaction, and return its name for the tool.
 

@@ -137,6 +137,7 @@ def differences(manifest: Manifest, connection: Connection, backend: Backend) ->
         connection: A connection to the database that was filled.
         backend: Its backend.
     """
+    backend.let_take_time(connection)
     there = {(one.schema, one.name): one for one in backend.stored(connection)}
     for one in manifest.tables:
         raise_if_ended()

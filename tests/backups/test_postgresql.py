@@ -4,12 +4,15 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from dbctl.backends.postgresql.backups import PostgreSQLBackups
 from tests.backups.conftest import Shop
 from tests.backups.held import in_the_way, running, wait_for
 from tests.backups.test_rights import databases
+from tests.harness.forked import of_tests
 from tests.servers.server import Server
 
 
@@ -160,8 +163,8 @@ def test_a_subscription_is_brought_to_life_by_nobody(pg_shop: Shop) -> None:
             assert words in result.err
 
 
-def test_only_a_wait_for_a_lock_has_an_end_of_its_own(pg_shop: Shop) -> None:
-    """A statement of a backup takes as long as the database is large."""
+def test_only_a_wait_for_a_lock_has_an_end_of_its_own(pg_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement of a backup takes as long as the database is large, whoever has set what bounds it."""
     line = ("backup", "create")
     with in_the_way(pg_shop) as (dbctl, waiting):
         result = dbctl(*line, "x", "--lock-timeout", "0.5")
@@ -171,7 +174,23 @@ def test_only_a_wait_for_a_lock_has_an_end_of_its_own(pg_shop: Shop) -> None:
             wait_for(waiting)
             time.sleep(1.5)  # what cuts a connection does so by then
             assert process.poll() is None
-    pg_shop.dbctl.ok(*line, "x", "--timeout", "5")
+    server, count = pg_shop.database.server, PostgreSQLBackups.count_rows
+    assert server
+
+    def counted(self: PostgreSQLBackups, connection: Any, *table: Any) -> int:
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "0"
+        return count(self, connection, *table)
+
+    monkeypatch.setattr(PostgreSQLBackups, "count_rows", counted)
+    profiles = pg_shop.dbctl.cwd / "profiles.toml"
+    profiles.write_text(profiles.read_text().replace("[profiles.admin]", "[profiles.admin]\nstatement_timeout = 600"))
+    server.execute(f"ALTER ROLE {server.user} SET statement_timeout = '5min'")
+    try:
+        for words in ((*line, "y"), ("backup", "verify", "y")):
+            result = of_tests(pg_shop.dbctl)("-p", "admin", *words)
+            assert result.code == 0, str(result)
+    finally:
+        server.execute(f"ALTER ROLE {server.user} RESET statement_timeout")
 
 
 def test_what_can_not_be_restored_is_told_with_the_reason(pg_shop: Shop) -> None:

@@ -39,7 +39,10 @@ WHERE c.relkind IN ('r', 'm') AND n.nspname <> 'information_schema' AND n.nspnam
 ORDER BY 1, 2
 """
 
-_BY_HAND = "what can't be made anew is left out by hand: pg_restore --list, and --use-list without its line"
+_BY_HAND = (
+    "--no-owner does without roles that are not there; what else can't be made anew is left out by hand: pg_restore"
+    " --list, and --use-list without its line"
+)
 
 
 def _version(text: str) -> Version | None:
@@ -81,10 +84,14 @@ class PostgreSQLBackups(PostgreSQLProperties):
         query = select(func.count()).select_from(place).with_hint(place, "ONLY", "postgresql")
         return connection.scalar(query) or 0
 
-    def hold_snapshot(self, connection: Connection) -> str:
-        """Export the transaction's snapshot, which is there as long as the transaction is."""
+    def let_take_time(self, connection: Connection) -> None:
+        """Lift what a role or a database has set too."""
         for setting in ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout"):
             connection.exec_driver_sql(f"SET LOCAL {setting} = 0")
+
+    def hold_snapshot(self, connection: Connection) -> str:
+        """Export the transaction's snapshot, which is there as long as the transaction is."""
+        self.let_take_time(connection)
         name: str = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
         return name
 
@@ -177,10 +184,10 @@ def _listed(tool: Tool, source: Path, stored: Stored, *, of_roles: bool = False)
 
 
 def _said(tool: Tool, words: Sequence[str], source: Path) -> str:
-    done = subprocess.run([tool.path, *words], check=False, capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run([tool.path, *words], check=False, capture_output=True)
     if done.returncode:
-        raise WorkRefused(f"{source}: {tool} can't list it: {done.stderr.strip()}")
-    return done.stdout
+        raise WorkRefused(f"{source}: {tool} can't list it: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode(errors="replace")
 
 
 def _written(numbers: Sequence[int], directory: Path) -> Path:
