@@ -45,6 +45,13 @@ class Replacing:
         """
         raise Unsupported(f"{self.title} has no server")
 
+    def refuse_unmovable(self, connection: Connection, name: str) -> None:
+        """Do nothing where a new database can come in the place of what has a name, or get that of none.
+
+        Raises:
+            WorkRefused: It can't.
+        """
+
     def swap(self, connection: Connection, new: str, name: str, old: str | None, *, force: bool) -> bool:
         """Give a new database the name of another one, which gets a name for old ones.
 

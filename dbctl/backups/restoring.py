@@ -118,6 +118,8 @@ def _into_server(backup: Found, target: Profile, how: How, *, dry_run: bool) -> 
     with on_server(target) as (connection, backend):
         proving.refuse_unfit(backup, connection, backend)
         there = backend.has_database(connection, name)
+        if not how.tables:
+            backend.refuse_unmovable(connection, name)
         if there and not how.tables:
             _refuse_users(backend, connection, name, how)
     if there and how.tables:

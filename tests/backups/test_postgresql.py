@@ -148,6 +148,10 @@ def test_a_subscription_is_brought_to_life_by_nobody(pg_shop: Shop) -> None:
         )
         pg_shop.dbctl.ok("-p", "admin", "backup", "create", "x")
         before = server.execute(query)
+        server.execute('ALTER SUBSCRIPTION "Su b" ENABLE', database=name)
+        result = pg_shop.dbctl(*line, "--force")
+        assert (result.code, "at work" in result.err, databases(pg_shop)) == (1, True, []), str(result)
+        server.execute('ALTER SUBSCRIPTION "Su b" DISABLE', database=name)
         pg_shop.dbctl.ok("backup", "verify", "x", "--on", "admin")
         manifest = pg_shop.dbctl.cwd / "x.manifest.json"
         content = manifest.read_text()

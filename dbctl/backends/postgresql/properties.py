@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
+from dbctl.errors import WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -62,13 +63,21 @@ class PostgreSQLProperties(PostgreSQLDatabases):
         _log.warning("the server has no tablespace %s, where the database was: it is in the usual one", place)
         return {key: value for key, value in found.items() if key != "tablespace"}
 
-    def subscriptions(self, connection: Connection, name: str) -> Sequence[str]:
-        """Return the names of a database's subscriptions, as identifiers in SQL."""
+    def subscriptions(self, connection: Connection, name: str, *, enabled: bool = False) -> Sequence[str]:
+        """Return the names of a database's subscriptions, or of those alone that are enabled, as identifiers in SQL."""
         query = (
             "SELECT quote_ident(subname) FROM pg_subscription JOIN pg_database d ON d.oid = subdbid"
-            f" WHERE datname = {self.text_literal(name)} ORDER BY 1"
+            f" WHERE datname = {self.text_literal(name)} AND subenabled >= {enabled} ORDER BY 1"
         )
         return list(connection.exec_driver_sql(query).scalars())
+
+    def refuse_unmovable(self, connection: Connection, name: str) -> None:
+        """Refuse one with a subscription at work, whose session begins anew however often it is ended."""
+        if found := self.subscriptions(connection, name, enabled=True):
+            raise WorkRefused(
+                f"{self.profile.called}: {name} has a subscription at work, which is in the way: {', '.join(found)}",
+                "in there: ALTER SUBSCRIPTION … DISABLE",
+            )
 
     def remarks_on_swap(self, connection: Connection, new: str, name: str, old: str | None) -> Iterator[str]:
         """Yield what of replication is another than it was: it is bound to the database, and not to its name.
