@@ -143,7 +143,7 @@ class Backups(Replacing):
     tool_quotes: ClassVar[bytes] = b""
     """The line that a tool writes before and after a statement that has failed, where it quotes that."""
     tool_reasons: ClassVar[str] = "(?!)"
-    """A regular expression for the lines by which a tool tells why it has failed, where more follow them."""
+    """A regular expression for what of its lines tells why a tool has failed, where more stands beside it."""
     tool_overdue: ClassVar[str] = "(?!)"
     """A regular expression for what a tool says where it has waited for a lock as long as it may."""
     tool_lost: ClassVar[str] = "(?!)"

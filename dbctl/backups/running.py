@@ -129,7 +129,7 @@ def _tell(backend: Backend, start: Start, code: int, lines: Sequence[str]) -> No
         for line in lines:
             _log.info("%s", _named(start.tool.name, line))
         return
-    reasons = [line.rstrip(";") for line in lines if re.search(backend.tool_reasons, line)]
+    reasons = [found[0] for line in lines if (found := re.search(backend.tool_reasons, line))]
     called, last = backend.profile.called, "; ".join(reasons[:_REASONS] or lines[-_REASONS:])
     how = f"was ended by signal {-code}" if code < 0 else f"has failed with exit code {code}"
     message = f"{called}: {start.tool.name} {how}" + (f": {_named(start.tool.name, last)}" if last else "")

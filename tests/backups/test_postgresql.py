@@ -61,6 +61,9 @@ def test_without_owners_all_else_that_names_a_role_stays_and_so_does_what_the_da
         for statement in (
             "GRANT SELECT ON item TO here WITH GRANT OPTION",
             "GRANT SELECT ON item TO gone",
+            "CREATE FOREIGN DATA WRAPPER nothing",
+            "CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing",
+            "CREATE USER MAPPING FOR gone SERVER nowhere OPTIONS (password 's3cret')",
             "REVOKE EXECUTE ON FUNCTION stamp() FROM PUBLIC",
             "GRANT EXECUTE ON FUNCTION stamp() TO gone",
             'CREATE POLICY "a TO b" ON part AS RESTRICTIVE TO gone, here USING (k > 0)',
@@ -82,13 +85,14 @@ def test_without_owners_all_else_that_names_a_role_stays_and_so_does_what_the_da
             cursor.execute("CREATE TABLESPACE fast LOCATION ''")
         server.execute(f"ALTER DATABASE {name} SET TABLESPACE fast")
         before = server.execute(_LIKE.format(name))
-        backup = pg_shop.backup().name
+        pg_shop.dbctl.ok("-p", "admin", "backup", "create", backup := "x")
         server.execute("ALTER ROLE gone RENAME TO moved")
         server.execute("ALTER TABLESPACE fast RENAME TO faster")
         pg_shop.dbctl.ok("backup", "verify", backup, "--on", "admin")
         result = pg_shop.dbctl.ok("-p", "admin", "restore", backup, "--into", new, "--no-owner")
         told = [line.rpartition("without ")[2] for line in result.err.splitlines() if "without " in line]
         assert [line.partition(" ON ")[0] for line in told] == [
+            "this: CREATE USER MAPPING FOR gone SERVER nowhere: role \"gone\" does not exist",
             'gone: CREATE POLICY "a TO b"', "this: CREATE POLICY theirs", "this: COMMENT",
             "this: GRANT ALL", "this: GRANT SELECT", "this: GRANT CONNECT",
         ]  # fmt: skip
@@ -142,10 +146,14 @@ def test_a_subscription_is_brought_to_life_by_nobody(pg_shop: Shop) -> None:
     line = ("-p", "admin", "restore", "x", "--into", name, "--drop-old", "--json")
     with others_on(pg_shop) as server:
         server.execute(
-            """CREATE SUBSCRIPTION "Su b" CONNECTION 'host=127.0.0.1' PUBLICATION p WITH (connect = false,
-            slot_name = 'slot')""",
+            """CREATE SUBSCRIPTION "Su b" CONNECTION 'host=127.0.0.1 password=s3cret' PUBLICATION p
+            WITH (connect = false)""",
             database=name,
         )
+        pg_shop.dbctl.ok("-p", "admin", "backup", "create", "bad")  # no slot can have the name that its slot is to have
+        result = pg_shop.dbctl("-p", "admin", "restore", "bad", "--into", name)
+        assert (result.code, 'CREATE SUBSCRIPTION "Su b"' in result.err, "s3cret" in result.err) == (1, True, False)
+        server.execute("ALTER SUBSCRIPTION \"Su b\" SET (slot_name = 'slot')", database=name)
         pg_shop.dbctl.ok("-p", "admin", "backup", "create", "x")
         before = server.execute(query)
         server.execute('ALTER SUBSCRIPTION "Su b" ENABLE', database=name)

@@ -59,8 +59,8 @@ class PostgreSQLBackups(PostgreSQLProperties):
     backup_jobs = True
     loads_beside = True
     backup_lacks = ("roles", "other databases", "tablespaces")
-    # The detail has values of rows in it, and the context is long; of the command one line, which names the object.
-    tool_reasons = r"error: |FATAL: |^(HINT|Command was): "
+    # The detail has values of rows in it, and the context is long; the command names the object, and may hold a secret.
+    tool_reasons = r".*(error|FATAL): .*|^HINT: .*|^Command was: [^'$;]*"
     tool_overdue = r"canceling statement due to (statement|lock) timeout"
     tool_lost = (
         r"connection to server|closed the connection|terminating connection|could not connect|no connection to"

@@ -67,4 +67,7 @@ def _for_those(backend: PostgreSQLBackups, policy: str, there: Collection[str]) 
 
 
 def _line(statement: str) -> str:
+    """Return what is told of a statement: not the options of a user mapping, such as its password."""
+    if statement.startswith("CREATE USER MAPPING "):
+        statement = statement.partition(" OPTIONS (")[0]
     return " ".join(statement.split())
