@@ -1,11 +1,7 @@
 """`dbctl restore`: round trips, and what is there until the end."""
 
 import contextlib
-import signal
-import stat
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,34 +86,6 @@ def test_an_altered_one_changes_nothing(shop: Shop) -> None:
     result = shop.dbctl(*admin(shop), "restore", backup.name, "--into", shop.database.name)
     assert (result.code, result.out) == (6, ""), str(result)
     assert shop.contents() == before
-
-
-def test_what_ends_a_restore_leaves_all_as_it_was(pg_shop: Shop, tmp_path: Path) -> None:
-    """A signal, and kill -9, whose database the next run drops."""
-    server = pg_shop.database.server
-    assert server
-    backup, before = pg_shop.backup(), pg_shop.contents()
-    slow = tmp_path / "slow"
-    slow.mkdir()
-    tool = slow / "pg_restore"
-    tool.write_text("#!/bin/sh\ncase $1 in --version) echo 'pg_restore (PostgreSQL) 18.0';; *) exec sleep 60;; esac\n")
-    tool.chmod(stat.S_IRWXU)
-    path = {"PATH": f"{slow}:{pg_shop.dbctl.env['PATH']}"}
-    line = ("-p", "admin", "restore", backup.name, "--into", pg_shop.database.name)
-    query = "SELECT datname FROM pg_database WHERE datname LIKE 'dbctl\\_restore\\_%'"
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        process = pg_shop.dbctl.spawn(*line, env=path)
-        end = time.monotonic() + 20
-        while not server.execute(query):
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        process.send_signal(number)
-        assert process.wait(20) == (143 if number == signal.SIGTERM else -number)
-        assert pg_shop.contents() == before
-    assert server.execute(query)
-    pg_shop.dbctl.ok(*line)
-    assert server.execute(query) == []
-    assert pg_shop.contents() == before
 
 
 @pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
