@@ -174,9 +174,9 @@ def _listed(tool: Tool, source: Path, stored: Stored, *, of_roles: bool = False)
     It tells what some tables do without.
     """
     listing = _said(tool, ["--list", "--verbose", str(source)], source)
-    left = () if stored.owners else naming_roles(listing)
+    left = frozenset() if stored.owners else naming_roles(listing)
     if not stored.tables:
-        return left if of_roles else [entry.number for entry in entries(listing) if entry.number not in set(left)]
+        return [entry.number for entry in entries(listing) if (entry.number in left) is of_roles]
     picked = Picked(listing, stored.tables, beside=stored.beside)
     for text in () if of_roles else picked.left_out:
         _log.warning("without %s: what it needs besides is not restored", text)

@@ -62,17 +62,17 @@ def entries(listing: str) -> Iterator[Entry]:
         yield found
 
 
-def naming_roles(listing: str) -> Sequence[int]:
+def naming_roles(listing: str) -> frozenset[int]:
     """Return the numbers of the entries that name roles besides their owner, and of the comments on those.
 
     Args:
         listing: What `pg_restore --list --verbose` says.
     """
-    found: dict[int, None] = {}
+    found: set[int] = set()
     for entry in entries(listing):
-        if entry.is_one_of(_OF_ROLES) or (entry.is_one_of(["COMMENT"]) and entry.needs & found.keys()):
-            found[entry.number] = None
-    return list(found)
+        if entry.is_one_of(_OF_ROLES) or (entry.is_one_of(["COMMENT"]) and entry.needs & found):
+            found.add(entry.number)
+    return frozenset(found)
 
 
 class Picked:
