@@ -168,6 +168,39 @@ class Frames(Iterator[T]):
         return next(self._rows)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Rows of a result below its columns, or a piece of text of it, and whose it is.
+
+    Args:
+        whose: The name of what it is of.
+        columns: The columns; none of a text.
+        rows: A value for each column of each row.
+        text: The text.
+    """
+
+    whose: str
+    columns: tuple[str, ...] = ()
+    rows: Sequence[Sequence[Any]] = ()
+    text: str = ""
+
+
+class Gathered:
+    """The results of the same on several things, as they come: the thing's name is the first column of each row.
+
+    Args:
+        title: What that column is called.
+        parts: The parts, as they come.
+    """
+
+    def __init__(self, title: str, parts: Iterable[Part]) -> None:
+        self.title = title
+        self.values = iter(parts)
+
+    def __iter__(self) -> Iterator[Part]:
+        return self.values
+
+
 class Sections:
     """Base of a dataclass of which one is shown in sections: its plain fields, and a table for each list of records.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,22 @@ class Call:
     chosen: Profile | None = None
     """The profile, where it is chosen and confirmed already."""
 
+    @classmethod
+    def of(
+        cls,
+        function: Callable[..., Any],
+        arguments: Mapping[str, Any],
+        said: Globals,
+        terms: Terms,
+        effects: Effects,
+        *,
+        own: bool,
+    ) -> Call:
+        """Return a call of which it is not known yet who runs it."""
+        from dbctl.work.supervision import Supervisor
+
+        return cls(function, arguments, said, terms, effects, Supervisor(), lambda result: result, lambda: True, own)
+
     def on(self, *needed: Any) -> Any:
         """Call the function on what it needs."""
         return self.deliver(self.function(*needed, **self.arguments))
@@ -81,16 +98,25 @@ class Call:
 
         Where it is to be written it has been said which one that is, and one that is protected has been confirmed.
         """
-        from dbctl.cli.prompts import can_ask, confirm
-
         if self.chosen is not None:
             return self.chosen
         profiles = self.profiles()
         profile = profiles.select()
+        self.agree_first(profile, profiles.choice().origin)
+        return profile
+
+    def agree_first(self, profile: Profile, origin: str = "") -> None:
+        """Say which profile is to be written, and have one that is protected confirmed.
+
+        Args:
+            profile: The profile.
+            origin: What has chosen it; "" where it was named.
+        """
+        from dbctl.cli.prompts import can_ask, confirm
+
         if self.terms.skip_locked and profile.lock is None:
             raise UsageError("--skip-locked is said, and there is no lock", "name one with --lock")
         if self.effects.writes:
-            origin = profiles.choice().origin
             chosen = f" ({origin})" if origin else ""
             facts = {"place": profile.place, "origin": origin or None}
             _log.info("%s: %s%s", profile.called, profile.place, chosen, extra={"event": "profile", "facts": facts})
@@ -100,7 +126,12 @@ class Call:
                     confirm(profile, self.terms.confirm, lambda: self._loss(profile), word=word)
             elif self._is_asked(profile) and not (self.effects.asks and self.terms.confirm is None and can_ask()):
                 confirm(profile, self.terms.confirm, lambda: self._loss(profile))
-        return profile
+
+    def locked(self, profile: Profile) -> AbstractContextManager[None]:
+        """Return a block in which the profile's lock is held, if it has one."""
+        from dbctl.work.locks import guarded_by_lock
+
+        return guarded_by_lock(profile, profile.lock, profile.lock_wait, self.supervisor)
 
     def agree(self, profile: Profile, what: str) -> None:
         """Ask, where the profile is protected and was not confirmed, whether what was done may be committed.

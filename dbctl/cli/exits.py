@@ -1,5 +1,6 @@
 """The exit codes, and the one mapping from error types to them."""
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 from dbctl import errors
@@ -31,6 +32,21 @@ class ExitCode(IntEnum):
     BUG = 70, "a bug in dbctl"
     INTERRUPTED = 130, "SIGINT: rolled back, locks released"
     TERMINATED = 143, "SIGTERM: rolled back, locks released"
+
+
+_BY_SEVERITY = (
+    *(ExitCode.BUG, ExitCode.OUTCOME_UNKNOWN, ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.OUTPUT_LOST),
+    *(ExitCode.REFUSED_BY_DATABASE, ExitCode.NO_CONNECTION, ExitCode.OUT_OF_TIME, ExitCode.CONFIGURATION),
+    *(ExitCode.UNCONFIRMED, ExitCode.USAGE, ExitCode.LOCK_HELD, ExitCode.CHECK_FAILED),
+)
+"""Of several codes the first of these is theirs; a service's own comes before them all."""
+
+
+def worst_code(codes: Iterable[int]) -> int:
+    """Return the one code for several: the worst of those that are not 0."""
+    failed = [code for code in codes if code]
+    own = [code for code in failed if code not in set(_BY_SEVERITY)]
+    return next(iter([*own, *(code for code in _BY_SEVERITY if code in failed)]), ExitCode.DONE)
 
 
 _BY_ERROR: dict[type[errors.DbctlError], ExitCode] = {

@@ -47,6 +47,14 @@ def opener_for(needed: Any, name: str) -> Opener:
     return opener
 
 
+def _async_connection(database: Any) -> Any:
+    """Return the connection of an async session, which is in the unit of work."""
+    from dbctl.work.loops import loop_here
+
+    with loop_here() as loop:
+        return loop.run(database.session.connection())
+
+
 # By name, since to import the types themselves would be to load SQLAlchemy for a command's help.
 OPENERS: Mapping[str, Opener] = {
     "dbctl.work.database.Database": in_unit_of_work(lambda database: database),
@@ -57,21 +65,22 @@ OPENERS: Mapping[str, Opener] = {
     "sqlalchemy.engine.base.Engine": on_connector(lambda connector: [connector.engine]),
     "dbctl.profiles.model.Profile": Opener(opening.on_profile),
     "dbctl.work.database.Turn": Opener(opening.in_turn, WITHOUT_CONNECTION, ("confirm",)),
-    "dbctl.profiles.discovery.Profiles": Opener(opening.on_profiles),
-    "dbctl.profiles.writing.ProfileFile": Opener(opening.on_file, to_write=("dry_run",)),
+    "dbctl.profiles.discovery.Profiles": Opener(opening.on_profiles, takes_one=False),
+    "dbctl.profiles.writing.ProfileFile": Opener(opening.on_file, to_write=("dry_run",), takes_one=False),
     "dbctl.migrations.access.Migrations": Opener(
         opening.on_migrations,
         ("timeout", "deadline"),
         ("lock_timeout", "lock_wait", "no_lock", "retries", "dry_run", "confirm"),
+        alone=True,  # alembic hands its environment to env.py as a module's global
     ),
     "dbctl.setup.Undertaking": Opener(
         opening.on_undertaking, ("timeout", "deadline"), ("lock_timeout", "lock_wait", "dry_run", "confirm")
     ),
     "dbctl.databases.places.Place": Opener(opening.on_place, ("deadline",), ("dry_run", "confirm")),
-    "dbctl.manual.Manual": Opener(opening.on_manual, profiles=False, hushed=False),
+    "dbctl.manual.Manual": Opener(opening.on_manual, profiles=False, takes_one=False, hushed=False),
     "sqlmodel.ext.asyncio.session.AsyncSession": in_unit_of_work(lambda database: database.session, by_loop=True),
     "sqlalchemy.ext.asyncio.session.AsyncSession": in_unit_of_work(lambda database: database.session, by_loop=True),
-    "sqlalchemy.ext.asyncio.engine.AsyncConnection": in_unit_of_work(opening.async_connection, by_loop=True),
+    "sqlalchemy.ext.asyncio.engine.AsyncConnection": in_unit_of_work(_async_connection, by_loop=True),
     "sqlalchemy.ext.asyncio.engine.AsyncEngine": Opener(opening.on_async_engine, BOUNDS, ("confirm",)),
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.cli.calls import Call
 from dbctl.errors import UsageError
+from dbctl.profiles.choosing import chosen
 from dbctl.work.effects import Effects
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Opener:
         to_write: Those that it takes besides where it writes.
         profiles: Whether it has to do with profiles.
         supervised: Those of them that bind only what is supervised.
+        takes_one: Whether the function gets one profile, or what is opened by it, and so can be called for several.
+        alone: Whether no other may be open in this process at the same time.
         hushed: Whether `--quiet` leaves its result out; what is only asked for to be read it does not.
     """
 
@@ -46,6 +49,8 @@ class Opener:
     to_write: Collection[str] = ()
     supervised: Collection[str] = ()
     profiles: bool = True
+    takes_one: bool = True
+    alone: bool = False
     hushed: bool = True
 
     def load(self) -> None:
@@ -140,13 +145,12 @@ def on_connector(choose: Callable[[Any], Sequence[Any]], terms: Collection[str] 
         def work() -> Any:
             from dbctl.connections.connector import opened
             from dbctl.connections.watching import watched_by
-            from dbctl.work import runs
 
             # What owns the terminal asks the supervisor too, whether the lock is still held.
             with (
                 watched_by(call.supervisor),
                 opened(profile, call.missing) as connector,
-                runs.locked(connector, runs.Terms(), call.supervisor),
+                call.locked(profile),
             ):
                 return call.on(*choose(connector))
 
@@ -161,22 +165,13 @@ def on_async_engine(call: Call) -> Work:
     _tell_of_memory(profile)
 
     def work() -> Any:
-        from dbctl.work import runs
         from dbctl.work.loops import opened_by_loop
 
         opened = opened_by_loop(profile, call.missing)
-        with opened as (connector, _), runs.locked(connector, runs.Terms(), call.supervisor):
+        with opened as (connector, _), call.locked(profile):
             return call.on(connector.engine)
 
     return work
-
-
-def async_connection(database: Any) -> Any:
-    """Return the connection of an async session, which is in the unit of work."""
-    from dbctl.work.loops import loop_here
-
-    with loop_here() as loop:
-        return loop.run(database.session.connection())
 
 
 def in_turn(call: Call) -> Work:
@@ -187,12 +182,11 @@ def in_turn(call: Call) -> Work:
         from contextlib import ExitStack
 
         from dbctl.connections.connector import opened
-        from dbctl.work import runs
         from dbctl.work.database import Turn
 
         with opened(profile) as connector, ExitStack() as held:
             # Only this may wait for a server: what follows sees to signals itself.
-            lock = runs.locked(connector, runs.Terms(), call.supervisor)
+            lock = call.locked(profile)
             call.supervisor.run(lambda: held.enter_context(lock), call.terms.deadline)
             return call.on(Turn(connector.backend, call.supervisor.guard, call.supervisor.deadline))
 
@@ -275,7 +269,9 @@ def _telling_of_nothing_done(call: Call, opened: Any) -> Any:
 
 def on_profiles(call: Call) -> Work:
     """Hand over all profiles that can be named."""
-    profiles = replace(call.profiles(), named=tuple(call.said.profile or ()))
+    profiles = call.profiles()
+    named = chosen(profiles.document, call.said.wanted) if call.said.wanted.are_several else call.said.profile or ()
+    profiles = replace(profiles, named=tuple(named))
     return lambda: call.on(profiles)
 
 
@@ -283,7 +279,7 @@ def on_file(call: Call) -> Work:
     """Find the profile file, to change it."""
     from dbctl.profiles.writing import ProfileFile  # only those commands that change the file need it
 
-    if call.said.url is not None or call.said.profile:
+    if call.said.url is not None or call.said.profile or call.said.wanted.are_several:
         raise UsageError(
             "--url and --profile choose where to connect, and this command changes the profile file alone",
             "name the profile as an argument",

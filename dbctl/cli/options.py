@@ -17,11 +17,14 @@ import typer
 from dbctl.cli.choices import Format, Isolation, Log, named
 from dbctl.cli.variables import says_yes
 from dbctl.errors import UsageError
+from dbctl.profiles.choosing import Wanted
 
 GLOBAL_PANEL = "Global options"
 _TERMS = "Transaction options"
 _FORMAT = "dbctl.format"
 _SHORT = "dbctl.json"
+_WITHOUT_VARIABLE = ("json", "all_profiles")
+"""Flags that no variable says: one is short for another option, and one is not to be said unseen."""
 
 
 def _complete_profile(ctx: Any, incomplete: str) -> list[str]:
@@ -67,10 +70,31 @@ class Globals:
         _option(
             "--profile",
             "-p",
-            help="The profile's name; ping takes several.",
+            help="The profile's name, or a pattern of several: 'shard-*'; may be said again.",
             metavar="NAME",
             autocompletion=_complete_profile,
         ),
+    ] = None
+    tagged: Annotated[
+        list[str] | None, _option("--tag", help="All profiles with this tag; may be said again.", metavar="TAG")
+    ] = None
+    all_profiles: Annotated[bool, _option("--all", help="All profiles of the file.")] = False
+    at_a_time: Annotated[
+        int | None, _option("--jobs", min=1, help="Work on so many of several profiles at a time.", metavar="NUMBER")
+    ] = None
+    canary_first: Annotated[
+        str | None,
+        _option(
+            "--canary", help="Of several, this one first, or so many; the rest if it is done.", metavar="NAME|NUMBER"
+        ),
+    ] = None
+    stop_after: Annotated[
+        int | None,
+        _option("--max-failures", min=1, help="Begin no more of several when so many failed.", metavar="NUMBER"),
+    ] = None
+    done_file: Annotated[
+        str | None,
+        _option("--resume", help="Note in a file which of several are done, and leave those out.", metavar="FILE"),
     ] = None
     url: Annotated[
         str | None, _option("--url", help="A database URL, before any profile's. Passwords show in ps.", metavar="URL")
@@ -119,8 +143,16 @@ class Globals:
         """Return what holds when these options were said after those of the levels above."""
         above: Globals = context.obj or Globals()
         said = {name: value for name, value in vars(self).items() if value not in (None, False, [])}
-        profiles = list(dict.fromkeys([*(above.profile or ()), *(self.profile or ())]))
-        return replace(above, **said | {"output": context.meta.get(_FORMAT), "profile": profiles or None})
+        lists = {
+            name: list(dict.fromkeys([*(getattr(above, name) or ()), *(getattr(self, name) or ())])) or None
+            for name in ("profile", "tagged")
+        }
+        return replace(above, **said | {"output": context.meta.get(_FORMAT)} | lists)
+
+    @property
+    def wanted(self) -> "Wanted":
+        """Which profiles are wanted."""
+        return Wanted(self.profile or (), self.tagged or (), self.all_profiles)
 
     def with_variables(self, environ: Mapping[str, str] = os.environ) -> "Globals":
         """Return what holds where a variable says what was not said as an option.
@@ -131,7 +163,7 @@ class Globals:
         Raises:
             UsageError: A variable says what is not allowed.
         """
-        names = [field.name for field in fields(self) if field.default is False and field.name != "json"]
+        names = [field.name for field in fields(self) if field.default is False and field.name not in _WITHOUT_VARIABLE]
         flags: dict[str, Any] = {name: getattr(self, name) or says_yes(name, environ) for name in names}
         return replace(self, log=self.log or named("DBCTL_LOG", Log, environ), **flags)
 

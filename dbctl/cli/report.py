@@ -4,8 +4,10 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dbctl.cli import events
@@ -31,6 +33,8 @@ class _How:
 
 _how = _How()
 _log = logging.getLogger("dbctl")
+
+_whose: ContextVar[str | None] = ContextVar("dbctl_whose", default=None)
 
 _TURNS = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 """Unicode's embeddings, overrides and isolates (https://www.unicode.org/reports/tr9), and the escapes for them."""
@@ -89,6 +93,16 @@ def set_up(
         logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
 
 
+@contextmanager
+def speaking_of(profile: str) -> Iterator[None]:
+    """Name a profile in all that is said in the block: what is said of others comes between."""
+    token = _whose.set(profile)
+    try:
+        yield
+    finally:
+        _whose.reset(token)
+
+
 def errors_as_json() -> bool:
     """Tell whether a program reads the errors."""
     return _how.errors_as_json
@@ -143,7 +157,7 @@ def say_end(code: int) -> None:
 
 def say_error(error: DbctlError) -> None:
     """Say what is wrong and what to do, one line a finding."""
-    said, arguments = _how.said, _how.arguments
+    said, arguments = _said(), _how.arguments
     if _how.errors_as_json:
         message = "; ".join(filter(None, [error.message, left_by(error, said)]))
         kind = events.kind_of(error)
@@ -193,7 +207,7 @@ def say_interrupted(error: BaseException, *, writes: bool = False, committed: bo
     """
     discard_stdout()
     outcome = "all of it is committed, but not shown" if committed else "what was not committed is rolled back"
-    told_left = f"; {left}" if (left := left_by(error, _how.said)) else ""
+    told_left = f"; {left}" if (left := left_by(error, _said())) else ""
     text = f"interrupted: {outcome}{told_left}" if writes else "interrupted"
     if _how.errors_as_json:
         from dbctl.work.signals import Terminated
@@ -222,12 +236,12 @@ def _tell_error(error: BaseException | None, kind: str, code: int, message: str,
     facts: dict[str, Any] = {"code": int(code), "type": kind, "message": message, "hint": hint or None}
     if _how.debug and error is not None:
         facts["traceback"] = "".join(traceback.format_exception(error))
-    complain(events.line("error", current(), facts))
+    complain(events.line("error", current(), {**facts, **_of_whom()}))
 
 
 def _tell(event: str, text: str, **facts: Any) -> None:
     if _how.all_as_json:
-        complain(events.line(event, current(), {**facts, "message": text}))
+        complain(events.line(event, current(), {**facts, "message": text, **_of_whom()}))
     else:
         _say(f"dbctl: {text}")
 
@@ -238,7 +252,20 @@ def _trace(error: BaseException) -> None:
 
 
 def _say(line: str) -> None:
+    if (whose := _whose.get()) and f"profile {whose}" not in line:
+        beginning = next(one for one in ("dbctl: error: ", "dbctl: ", "") if line.startswith(one))
+        line = f"{beginning}profile {whose}: {line.removeprefix(beginning)}"
     complain(visible(line).translate({0x2028: "\\u2028", 0x2029: "\\u2029"}))
+
+
+def _said() -> Globals | None:
+    """Return what was said on the line; of several profiles that alone which is spoken of."""
+    whose, said = _whose.get(), _how.said
+    return replace(said, profile=[whose], tagged=None, all_profiles=False) if said and whose else said
+
+
+def _of_whom() -> dict[str, str]:
+    return {"profile": whose} if (whose := _whose.get()) else {}
 
 
 def visible(text: str) -> str:

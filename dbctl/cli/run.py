@@ -1,6 +1,5 @@
 """Running one command: it is supervised, its result is shown, its errors become exit codes."""
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,8 @@ from dbctl.cli import metrics, report
 from dbctl.cli.calls import Call
 from dbctl.cli.choices import Log
 from dbctl.cli.delivery import deliver
-from dbctl.cli.exits import ExitCode, exit_code
+from dbctl.cli.endings import ended_by
+from dbctl.cli.exits import ExitCode
 from dbctl.cli.opening import Opener
 from dbctl.cli.options import Globals, Terms
 from dbctl.cli.outcome import current
@@ -20,7 +20,7 @@ from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.prompts import restore_terminal
 from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
-from dbctl.errors import DbctlError, FunctionFailed, LockHeld, ResultLost
+from dbctl.errors import DbctlError, FunctionFailed
 from dbctl.results import drawn, shown_by
 from dbctl.runtime.foreign import outlives
 from dbctl.runtime.foreign_errors import described, place_of, stand_in
@@ -29,8 +29,6 @@ from dbctl.work.functions import OwnFunction
 from dbctl.work.progress import reported_to
 from dbctl.work.shapes import presentable
 from dbctl.work.signals import Terminated, raising_on_signals
-
-_log = logging.getLogger(__name__)
 
 
 def run(
@@ -70,7 +68,13 @@ def run(
     effects = effects.in_a_run(arguments)
     if terms.read_only:
         effects = replace(effects, writes=False)
-    code = _run(function, opener, arguments, said, terms, effects, supervisor, own=own)
+    if said.wanted.are_several and opener.takes_one:
+        from dbctl.cli.fleet.running import run_on_each
+
+        code, left = run_on_each(Call.of(function, arguments, said, terms, effects, own=own), opener)
+        supervisor.abandoned = left
+    else:
+        code = _run(function, opener, arguments, said, terms, effects, supervisor, own=own)
     if supervisor.abandoned or outlives():
         _leave(code)
     return code
@@ -129,8 +133,6 @@ def _run(
             with _telling_own(called):
                 renderer.show(presentable(result) if own else result, committed=False if terms.dry_run else None)
             return ExitCode.DONE
-    except DbctlError as error:
-        return _failed(error, terms, committed=committed)
     except ReaderLeft:
         discard_stdout()
         return ExitCode.DONE
@@ -138,14 +140,15 @@ def _run(
         report.say_interrupted(error, writes=effects.writes, committed=committed)
         return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.TERMINATED
     except Exception as error:
-        return _unforeseen(error)
+        return ended_by(error, terms, committed=committed)
 
 
 def _take_note(said: Globals, terms: Terms) -> None:
     """Take note of what the line says, for the monitor; of its file when that is known to be one."""
     outcome = current()
     outcome.started, outcome.dry, outcome.metrics = True, terms.dry_run, None
-    outcome.said = frozenset(["--url"] if said.url is not None else said.profile or ())
+    tags = [f"--tag {tag}" for tag in said.tagged or ()] + (["--all"] if said.all_profiles else [])
+    outcome.said = frozenset(["--url"] if said.url is not None else [*(said.profile or ()), *tags])
     report.say_start()
 
 
@@ -161,36 +164,6 @@ def _telling_own(called: Callable[..., Any]) -> Iterator[None]:
         if not isinstance(called, OwnFunction) or called.has_raised(error) or not place:
             raise
         raise FunctionFailed(f"what it returned can't be shown: {described(error)} ({place})") from stand_in(error)
-
-
-def _unforeseen(error: Exception) -> int:
-    """Say what no part of dbctl has foreseen: what the operating system or SQLAlchemy refuses, or a bug."""
-    refused: DbctlError | None = report.refused_by_system(error)
-    if refused is None and "sqlalchemy" in sys.modules:
-        from dbctl.backends.errors import refused_by_sqlalchemy
-
-        refused = refused_by_sqlalchemy(error)
-    if refused is None:
-        report.say_bug(error)
-        return ExitCode.BUG
-    refused.__cause__ = stand_in(error)
-    report.say_error(refused)
-    return exit_code(refused)
-
-
-def _failed(error: DbctlError, terms: Terms, *, committed: bool) -> int:
-    """Say what went wrong, and return the exit code for it; after the work is committed only its result can be lost."""
-    if isinstance(error, LockHeld) and terms.skip_locked:
-        current().skipped = True
-        _log.info("skipped: %s", error.message)
-        return ExitCode.DONE
-    if committed:
-        lost = ResultLost(error.message, "the work is done: do not run it again")
-        lost.__cause__ = error.__cause__
-        error = lost
-    if error.message:
-        report.say_error(error)
-    return exit_code(error)
 
 
 def _leave(code: int) -> NoReturn:

@@ -100,6 +100,7 @@ class Profile(_Table):
 
     name: str = Field(description="a name")
     environment: Environment | None = Field(None, description="production, testing or development")
+    tags: tuple[str, ...] = Field((), description='a list of words, such as ["tenant"]')
     driver: str = Field(description="a driver's name, such as postgresql, mysql, mariadb or sqlite")
     host: str | None = Field(None, description="a host's name or address")
     port: Count | None = Field(None, ge=1, le=65535, description="a port's number, 1 to 65535")

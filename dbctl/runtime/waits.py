@@ -55,19 +55,25 @@ _LISTEN = 0.2
 """Seconds for which is waited at a stretch: a signal that comes just before a thread waits does not wake it up."""
 
 
-def is_done(future: Future[Any], seconds: float | None = None) -> bool:
+def is_done(future: Future[Any], seconds: float | None = None, stop: Future[Any] | None = None) -> bool:
     """Wait for what was `started`, so many seconds or as long as it takes; a signal is heard soon, come when it may.
 
     CPython runs a signal's handler between two steps of the main thread. One that comes between the last step and the
     system call that waits would be left until the wait is over.
+
+    Args:
+        future: What to wait for.
+        seconds: For how long, or None for as long as it takes.
+        stop: What ends the waiting too.
     """
-    from concurrent.futures import wait
+    from concurrent.futures import FIRST_COMPLETED, wait
 
     end = math.inf if seconds is None else time.monotonic() + seconds
-    while not wait([future], max(0.0, min(end - time.monotonic(), _LISTEN))).done:
+    awaited = [future] if stop is None else [future, stop]
+    while not wait(awaited, max(0.0, min(end - time.monotonic(), _LISTEN)), FIRST_COMPLETED).done:
         if time.monotonic() >= end:
-            return False
-    return True
+            break
+    return future.done()
 
 
 def result_of(future: Future[T], seconds: float | None = None) -> T:

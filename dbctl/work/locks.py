@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dbctl.backends.base import Backend
+    from dbctl.work.supervision import Supervisor
 
 _log = logging.getLogger("dbctl")
 
@@ -73,6 +74,24 @@ def advisory_lock(
         yield lock
     finally:
         lock.release()
+
+
+@contextmanager
+def guarded_by_lock(profile: Profile, name: str | None, wait: float, supervisor: Supervisor) -> Iterator[None]:
+    """Hold a lock for the block, if one is named, and have its supervisor ask before all is committed whether it does.
+
+    Args:
+        profile: Whose database.
+        name: The lock's name, or None for none.
+        wait: Seconds for which another holder of it is waited for.
+        supervisor: Supervises the block.
+    """
+    if name is None:
+        yield
+        return
+    with advisory_lock(name, profile, wait=wait, sleep=supervisor.pause) as lock:
+        supervisor.guard = lock.check
+        yield
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from dbctl.connections.connector import async_connector, connector
 from dbctl.errors import DbctlError
 from dbctl.work.deadlines import Deadline
 from dbctl.work.gate import Gate
-from dbctl.work.locks import advisory_lock, async_advisory_lock
+from dbctl.work.locks import async_advisory_lock, guarded_by_lock
 from dbctl.work.own_commits import OwnCommits
 from dbctl.work.progress import Progress, reported_to
 from dbctl.work.retries import RETRIES, Attempts, run_unit
@@ -131,13 +131,8 @@ def perform(
 @contextmanager
 def locked(connector: Connector[Any], terms: Terms, supervisor: Supervisor) -> Iterator[None]:
     """Hold the lock of these terms for the block, if they have one; what is committed is committed under it."""
-    profile = connector.profile
-    name, wait = _lock_of(profile, terms)
-    if name is None:
-        yield
-        return
-    with advisory_lock(name, profile, wait=wait, sleep=supervisor.pause) as lock:
-        supervisor.guard = lock.check
+    name, wait = _lock_of(connector.profile, terms)
+    with guarded_by_lock(connector.profile, name, wait, supervisor):
         yield
 
 

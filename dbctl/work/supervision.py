@@ -62,7 +62,7 @@ class Supervisor:
         self.guard: Callable[[], None] | None = None
         """Called before all is committed; what it raises rolls all back."""
 
-    def run(self, work: Callable[[], T], deadline: float | None = None) -> T:
+    def run(self, work: Callable[[], T], deadline: float | None = None, stop: Future[BaseException] | None = None) -> T:
         """Run the work in a thread to its end, or until a signal comes or its time is over.
 
         A COMMIT under way of what writes is waited for, and its outcome is the work's; a further signal ends that too.
@@ -70,6 +70,8 @@ class Supervisor:
         Args:
             work: What to run; it ends its own COMMIT by `deadline`.
             deadline: Seconds, or None for as long as it takes.
+            stop: Has as its result what ends the work, where that is to be ended by another thread, which hears the
+                signals: this is called in one that hears none.
 
         Raises:
             OutOfTime: The deadline is over; all is rolled back.
@@ -79,10 +81,13 @@ class Supervisor:
         with watched_by(self):
             future = started(work)
         try:
-            if is_done(future, deadline):
+            if is_done(future, deadline, stop):
                 return future.result()
-            assert self.deadline is not None, "without one the wait has no end"
-            reason: BaseException = self.deadline.error()
+            if stop is not None and stop.done():
+                reason: BaseException = stop.result()
+            else:
+                assert self.deadline is not None, "without one the wait has no end"
+                reason = self.deadline.error()
         except (KeyboardInterrupt, Terminated) as ending:
             reason = ending
         try:

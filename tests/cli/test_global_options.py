@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dbctl.cli.options import Globals
+from dbctl.cli.options import _WITHOUT_VARIABLE, Globals
 from tests.cli.commands import COMMANDS, GROUPS
 from tests.harness.cli import Dbctl
 
@@ -121,13 +121,15 @@ def test_a_profile_said_twice_is_one(configured: Dbctl) -> None:
     assert "row" not in configured("-p", "b", "ping", "-p", "b").out
 
 
-FLAGS = [field.name for field in fields(Globals) if field.default is False and field.name != "json"]
+FLAGS = [field.name for field in fields(Globals) if field.default is False and field.name not in _WITHOUT_VARIABLE]
+OF_SEVERAL = {"tagged", "all_profiles", "at_a_time", "canary_first", "stop_after", "done_file"}
+"""What is about several profiles is said on the line alone."""
 
 
 def test_every_global_option_has_a_variable(configured: Dbctl) -> None:
     """Named like it; --json is short for --output json."""
     assert {"ask_password", "debug", "echo", "no_color", "quiet"} <= set(FLAGS)
-    with_values = {field.name for field in fields(Globals)} - {*FLAGS, "json"}
+    with_values = {field.name for field in fields(Globals)} - {*FLAGS, "json"} - OF_SEVERAL
     assert with_values == {"profile", "url", "config", "output", "log", "metrics"}  # a file of metrics is one job's
     row = {"DBCTL_PROFILE": "b", "DBCTL_CONFIG": "profiles.toml", "DBCTL_OUTPUT": "json", "DBCTL_ECHO": "1"}
     found = settings(configured, ["profiles", "show"], **row)

@@ -121,8 +121,9 @@ def test_a_started_run_takes_signals(dbctl: Dbctl) -> None:
 
 
 def test_a_started_run_is_not_deaf_to_ctrl_c() -> None:
-    # As a shell starts the tests in the background: with SIGINT ignored, which all programs below would inherit.
+    # As a shell starts the tests in the background: with both ignored, which all programs below would inherit.
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    assert signal.getsignal(signal.SIGQUIT) is not signal.SIG_IGN
 
 
 def test_plain_is_without_escapes(dbctl: Dbctl) -> None:

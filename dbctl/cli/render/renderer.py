@@ -18,7 +18,7 @@ from dbctl.cli.outcome import current
 from dbctl.cli.report import visible
 from dbctl.cli.streams import ReaderLeft, Stdout, colours, discard_stdout, in_c_locale, on_terminal
 from dbctl.errors import OutputLost
-from dbctl.results import Frames, Markdown, PlainText, Results, Sections, Single, Unshown, drawn
+from dbctl.results import Frames, Gathered, Markdown, PlainText, Results, Sections, Single, Unshown, drawn
 from dbctl.work.signals import Terminated
 
 
@@ -42,6 +42,11 @@ class Renderer:
         self._output: Any = None
         self.has_written = False
         """Whether anything of a result was handed to its reader."""
+
+    @property
+    def format(self) -> Format:
+        """The format that results are written in."""
+        return self._format
 
     def __enter__(self) -> Self:
         return self
@@ -136,8 +141,8 @@ class Renderer:
     def _pieces(self, result: Any, extra: dict[str, Any]) -> Iterator[str]:
         from dbctl.cli.render.sheets import is_text
 
-        if isinstance(result, Frames):
-            return self._live(result, extra)
+        if isinstance(result, Frames | Gathered):
+            return self._live(result, extra) if isinstance(result, Frames) else self._gathered(result)
         if self._format in {Format.TABLE, Format.TSV} and isinstance(result, list | tuple | Iterator):
             items = iter(result)
             first = next(items, None)
@@ -153,6 +158,13 @@ class Renderer:
                 return sections.blocks(result, self._screen, self._function)
             return self._sheet(sections.rows_of(result), extra)
         return self._sheet(result, extra)
+
+    def _gathered(self, result: Gathered) -> Iterator[str]:
+        first = next(result.values, None)
+        parts = chain(() if first is None else [first], result.values)
+        if first is not None and first.text:
+            return (_lines(part.text) for part in parts)
+        return self._sheet(Gathered(result.title, parts), {})
 
     def _several(self, result: Results | Single, extra: dict[str, Any]) -> Iterator[str]:
         from dbctl.cli.render import several

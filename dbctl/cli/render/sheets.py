@@ -15,7 +15,7 @@ from typing import Any, get_args, get_type_hints
 
 from dbctl.cli.render.values import is_range, is_record
 from dbctl.errors import ConfigError, UsageError
-from dbctl.results import Frames, PlainText, Rows, Values
+from dbctl.results import Frames, Gathered, PlainText, Rows, Values
 
 Row = Sequence[Any]
 
@@ -112,6 +112,9 @@ def sheet_of(
         ConfigError: It is nothing that can be shown.
     """
     names, values = tuple(extra), tuple(extra.values())
+    if isinstance(result, Gathered):
+        batches = (Batch(part.columns, part.rows) for part in result.values)
+        return replace(_marked(function), batches=batches)
     if isinstance(result, Rows):
         columns = (*result.columns, *names)
         batches = (Batch(columns, rows) for rows in _batched(result.values))
@@ -126,12 +129,17 @@ def sheet_of(
     several = _frames(result) if isinstance(result, Frames) else _batched([result] if single else result)
     batches = (Batch(*part) for rows in several for part in reading.parts(rows))
     known = (*(name for name, _ in reading.columns_of(kind, None)), *names) if kind else ()
+    return replace(_marked(function), batches=batches, columns=known, single=single)
+
+
+def _marked(function: Callable[..., Any]) -> Sheet:
+    """Return a sheet without rows, which knows how the columns of a function's results are shown."""
     every = [each for kind in _dataclasses(_returned(function)) for each in fields(kind)]
     marks = {each.name: each.metadata["below"] for each in every if "below" in each.metadata}
     across = [each.name for each in every if "across" in each.metadata]
     for_programs = [each.name for each in every if not each.metadata.get("table", True)]
     cut = [each.name for each in every if each.metadata.get("across") == "cut"]
-    return Sheet(batches, known, single, marks, across, for_programs, cut=cut)
+    return Sheet(iter(()), (), False, marks, across, for_programs, cut=cut)
 
 
 @dataclass

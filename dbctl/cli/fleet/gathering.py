@@ -1,0 +1,73 @@
+"""The results of several profiles as one: rows with the profile before their columns, or a block of text a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from dbctl.cli.choices import Format
+from dbctl.cli.render.sheets import is_text, sheet_of
+from dbctl.errors import UsageError
+from dbctl.results import Frames, Part, PlainText, Results, Rows, Sections, Single, told_apart
+
+TITLE = "profile"
+"""The column that tells whose a row is."""
+
+
+class Reader:
+    """Takes results apart, in the thread of whom they are of.
+
+    Args:
+        function: The command function.
+        format: How they are written.
+        extra: Values to add to each row, by column.
+    """
+
+    def __init__(self, function: Callable[..., Any], format: Format, extra: dict[str, Any]) -> None:
+        self._function, self._format, self._extra = function, format, extra
+        self._flat = format not in {Format.JSON, Format.JSONL}
+        self._columns: dict[str, tuple[str, ...]] = {}
+
+    def parts(self, whose: str, result: Any) -> Iterator[Part]:
+        """Yield the parts of a profile's result, as they are drawn.
+
+        Raises:
+            UsageError: It is of a kind that has no place among others, or has other columns than those before it.
+        """
+        if result is None:
+            return
+        result = self._plain(result)
+        if isinstance(result, list | tuple) and result and is_text(result[0]) and self._flat:
+            yield Part(whose, text=f"-- {whose}\n" + "".join(f"{item}\n" for item in result))
+            return
+        sheet = sheet_of(result, self._function, self._extra, flat=self._flat, people=self._format is Format.TABLE)
+        for batch in sheet.batches:
+            columns = told_apart((TITLE, *batch.columns))
+            self._refuse_others(whose, columns)
+            yield Part(whose, columns, [(whose, *row) for row in batch.rows])
+
+    def _plain(self, result: Any) -> Any:
+        """Return a result as what rows can be read of."""
+        if isinstance(result, Frames):
+            raise UsageError("what is shown again and again is of one profile", "name one")
+        if isinstance(result, Single):
+            return Rows(["value"], [[result.value]])
+        if isinstance(result, Results):
+            several = [one.rows for one in result.values if one.rows is not None]
+            if len(several) > 1:
+                raise UsageError("several statements return rows, and several profiles are named", "say one statement")
+            return several[0] if several else ()
+        if isinstance(result, Sections) and self._flat:
+            from dbctl.cli.render.sections import rows_of
+
+            return rows_of(result)
+        return [result] if isinstance(result, PlainText) else result
+
+    def _refuse_others(self, whose: str, columns: tuple[str, ...]) -> None:
+        """Refuse other columns than those before where all rows have one header."""
+        first, known = next(iter(self._columns.items()), (whose, columns))
+        self._columns.setdefault(first, known)
+        if self._flat and columns != known:
+            raise UsageError(
+                f"the columns differ from those of {first}, and only JSON can show both", "say --output jsonl"
+            )
