@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from dbctl.backends.replacing import Replacing
 from dbctl.backends.tools import Tool, Version
 from dbctl.errors import Unsupported
 
@@ -19,12 +20,14 @@ class StoredTable:
     """A table with rows; `part_of` names the partitioned table that it is one of, with its schema.
 
     `elsewhere` tells that its rows are those of other tables or of another server, and are not in a backup as its own.
+    `refreshed` tells that a restore makes its rows anew, which then need not be those that were there.
     """
 
     schema: str | None
     name: str
     part_of: str | None = None
     elsewhere: bool = False
+    refreshed: bool = False
 
 
 TableNames = Sequence[tuple[str | None, str]]
@@ -63,6 +66,7 @@ class Start:
         writes_itself: Whether it writes the file, or the directory, by itself, and not to its standard output.
         first: What is run before it, and writes what stands before it.
         lacks: What it does not write of what there is.
+        hint: What to do where the database refuses what it does.
     """
 
     tool: Tool
@@ -71,6 +75,7 @@ class Start:
     writes_itself: bool = False
     first: Start | None = None
     lacks: Sequence[str] = ()
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,9 @@ class Stored:
         format: The manifest's.
         jobs: How many tables are read at a time.
         tool: The version of what wrote it.
-        owners: Whether each object is to have the owner and the grants that it had.
+        owners: Whether each object is to have the owner that it had; else all is of who reads it, and what names
+            other roles is left to `give_rights`.
+        proved: Whether it is read only to be looked at, and is not to do anything by itself.
         tables: The tables that are read, and nothing else; all there is if there are none.
         beside: Whether they come into a database with others, all of them or none.
     """
@@ -90,6 +97,7 @@ class Stored:
     jobs: int = 1
     tool: Version = ()
     owners: bool = True
+    proved: bool = False
     tables: TableNames = ()
     beside: bool = False
 
@@ -112,7 +120,7 @@ class RowCounter(Protocol):
         """Take note of the next part."""
 
 
-class Backups:
+class Backups(Replacing):
     """The part of a backend that backs up and restores; each database's own tools are overrides."""
 
     title: ClassVar[str]
@@ -136,6 +144,10 @@ class Backups:
     """Whether the tool itself reads tables into a database with others, all of them or none."""
     tool_quotes: ClassVar[bytes] = b""
     """The line that a tool writes before and after a statement that has failed, where it quotes that."""
+    tool_reasons: ClassVar[str] = "(?!)"
+    """A regular expression for what of its lines tells why a tool has failed, where more stands beside it."""
+    tool_overdue: ClassVar[str] = "(?!)"
+    """A regular expression for what a tool says where it has waited for a lock as long as it may."""
     tool_lost: ClassVar[str] = "(?!)"
     """A regular expression for what a tool says where its connection was lost."""
     tool_denied: ClassVar[str] = "(?!)"
@@ -165,6 +177,9 @@ class Backups:
         from sqlalchemy import func, select, table
 
         return int(connection.scalar(select(func.count()).select_from(table(name, schema=schema))) or 0)
+
+    def let_take_time(self, connection: Connection) -> None:
+        """Have the server end nothing of the connection's transaction because it takes long."""
 
     def hold_snapshot(self, connection: Connection) -> str | None:
         """Hold one moment of the database in the connection's transaction, and return its name for the tool.
@@ -220,6 +235,16 @@ class Backups:
         """
         raise Unsupported(f"{self.title} can't be restored")
 
+    def give_rights(self, connection: Connection, stored: Stored, directory: Path, source: Path) -> None:
+        """Do what names roles that may not be there, of a backup that was read without owners; tell what can't be.
+
+        Args:
+            connection: A connection to the database, on which each statement commits.
+            stored: How it stands in the file.
+            directory: Where files may be made that nobody else can read.
+            source: The file, or the directory.
+        """
+
     def part_of(self, dump: Iterator[bytes], database: str, tables: TableNames) -> Iterator[bytes]:
         """Return what a tool has written as it is read into any database.
 
@@ -251,43 +276,6 @@ class Backups:
             WorkRefused: They can't have those; nothing is changed.
         """
         raise Unsupported(f"{self.title} has no tables that can be brought from one database into another")
-
-    def properties(self, connection: Connection) -> Mapping[str, Any]:
-        """Return what the database is like by itself, and no tool writes: owner, encoding, grants, settings."""
-        return {}
-
-    def give_properties(self, file: Path, found: Mapping[str, Any]) -> None:
-        """Give a new database that is a file what `properties` returned of the one that was backed up."""
-
-    def with_properties(self, name: str, found: Mapping[str, Any], *, owner: bool) -> tuple[str, Sequence[str]]:
-        """Return the statement that creates such a database, and those that give it all else once it has its rows."""
-        raise Unsupported(f"{self.title} has no server")
-
-    def refuse_unmovable(self, connection: Connection, name: str) -> None:
-        """Do nothing where a new database can come in the place of what has a name, or get that of none.
-
-        Raises:
-            WorkRefused: It can't.
-        """
-
-    def swap(self, connection: Connection, new: str, name: str, old: str | None, *, force: bool) -> bool:
-        """Give a new database the name of another one, which gets a name for old ones.
-
-        Args:
-            connection: A connection to the server, on which each statement commits.
-            new: The new database.
-            name: The name that it gets.
-            old: The name that the one gets which has it; None where none has.
-            force: Whether other sessions on that one are ended.
-
-        Returns:
-            Whether nothing has the new one's first name any more.
-        """
-        raise Unsupported(f"{self.title} can't give a database another name")
-
-    def databases_like(self, connection: Connection, beginning: str) -> Sequence[str]:
-        """Return the names of databases that begin so."""
-        raise Unsupported(f"{self.title} has no server")
 
     def broken_references(self, connection: Connection) -> Iterable[str]:
         """Yield what refers to rows that are not there, each as a sentence part, where loading does not check that."""

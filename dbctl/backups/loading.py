@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dbctl.backends.backups import Stored
 from dbctl.backups import packing
 from dbctl.backups.running import tool_at_work
+from dbctl.connections.connector import opened
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import NoSpace
 from dbctl.runtime.private import private_directory
@@ -36,6 +37,7 @@ def load(
     *,
     jobs: int = 1,
     owners: bool = True,
+    proved: bool = False,
     tables: TableNames = (),
     beside: bool = False,
 ) -> None:
@@ -47,7 +49,8 @@ def load(
         backend: Its backend.
         name: The database, which is there and empty, unless `beside`.
         jobs: How many tables are read at a time, where the tool can.
-        owners: Whether each object is to have the owner and the grants that it had.
+        owners: Whether each object is to have the owner that it had.
+        proved: Whether it is read only to be looked at: nobody gets a right then, and nothing is to do anything.
         tables: The tables that are read alone.
         beside: Whether they come into a database with others, all of them or none.
 
@@ -57,13 +60,15 @@ def load(
         ConfigError: There is none that can.
     """
     made = backup.manifest
-    stored = Stored(made.format, jobs, tuple(made.tool_numbers), owners, tables, beside)
+    stored = Stored(made.format, jobs, tuple(made.tool_numbers), owners, proved, tables, beside)
     source = backup.path.absolute()
     with private_directory() as directory:
         start = backend.loading(connection, stored, name, directory, source)
         if start.writes_itself:
             with tool_at_work(backend, start):
                 report(0, None, "bytes", "restore")
+            if not owners and not proved:
+                _give_rights(backend, stored, name, directory, source)
             return
         with (
             closing(packing.plain(source, made.compression)) as plain,
@@ -74,6 +79,14 @@ def load(
             for chunk in backend.part_of(dump, made.database, tables):
                 child.stdin.write(chunk)
             child.stdin.close()
+
+
+def _give_rights(backend: Backend, stored: Stored, name: str, directory: Path, source: Path) -> None:
+    with (
+        opened(backend.profile.model_copy(update={"database": name})) as connector,
+        connector.engine.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True) as connection,
+    ):
+        connector.backend.give_rights(connection, stored, directory, source)
 
 
 def _told(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -75,7 +75,7 @@ def bring_into(target: Profile, backup: Found, *, owners: bool) -> None:
     Args:
         target: The database's profile.
         backup: The backup, with those tables in its manifest.
-        owners: Whether they get the owners and the grants that they had.
+        owners: Whether they get the owners that they had.
     """
     tables = names_of(backup.manifest)
     with on_server(target) as (connection, backend):

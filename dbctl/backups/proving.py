@@ -137,12 +137,13 @@ def differences(manifest: Manifest, connection: Connection, backend: Backend) ->
         connection: A connection to the database that was filled.
         backend: Its backend.
     """
-    there = {(one.schema, one.name) for one in backend.stored(connection)}
+    backend.let_take_time(connection)
+    there = {(one.schema, one.name): one for one in backend.stored(connection)}
     for one in manifest.tables:
         raise_if_ended()
-        if (one.schema, one.table) not in there:
+        if (found := there.get((one.schema, one.table))) is None:
             yield f"{one.called}: it is not there"
-        elif one.rows is not None:
+        elif one.rows is not None and not found.refreshed:
             rows = backend.count_rows(connection, one.schema, one.table)
             if rows != one.rows:
                 yield f"{one.called}: {rows} rows, and {one.rows} were backed up"

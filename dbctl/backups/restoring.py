@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends import backend_of
 from dbctl.backups import files, loading, picking, proving
+from dbctl.backups.running import unbounded
 from dbctl.backups.scratch import Scratch, properties_of, scratch
 from dbctl.connections.watching import begin_what_is_not_divided, is_ended, watched_by
 from dbctl.databases.files import refuse_in_use
@@ -48,7 +49,7 @@ class How:
     Args:
         force: Whether other sessions on the database that is there are ended, which else are in the way.
         drop_old: Whether that one is dropped at the end.
-        owners: Whether each object gets the owner and the grants that it had.
+        owners: Whether each object gets the owner that it had; all is the profile's user's else.
         jobs: How many tables are read at a time, where the tool can.
         tables: The tables that are restored alone, into a database that has none of them; all if there are none.
     """
@@ -79,7 +80,7 @@ def restore(path: Path, profile: Profile, into: str, how: How | None = None, *, 
         OutcomeUnknown: It was lost while the two were swapped.
     """
     how, began = how or How(), time.monotonic()
-    backup, target = proving.named(path, profile.name), at(profile, into)
+    backup, target = proving.named(path, profile.name), at(unbounded(profile), into)
     backend = backend_of(target)
     proving.refuse_other_kind(backup, backend)
     if backup.manifest.contents == "data":

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from dbctl.connections.watching import Use, current_watcher, raise_if_ended
-from dbctl.errors import ConfigError, ConnectError, WorkRefused
+from dbctl.errors import ConfigError, ConnectError, OutOfTime, Remedy, WorkRefused
 from dbctl.runtime.children import dying_with_parent
 from dbctl.runtime.waits import started
 
 if TYPE_CHECKING:
     from dbctl.backends.backups import Start
     from dbctl.backends.base import Backend
+    from dbctl.profiles import Profile
 
 _log = logging.getLogger("dbctl")
 
@@ -27,8 +28,19 @@ _TO_END = 5.0
 _MOST_LINES = 50
 """How many lines of what a tool says are told, the last ones."""
 
+_REASONS = 3
+"""How many lines of it are told where it has failed: the first ones of those that tell why, or else the last ones."""
+
 _LONGEST = 1000
 """How many bytes of a line."""
+
+
+def unbounded(profile: Profile) -> Profile:
+    """Return a profile whose statements take as long as they take: those of a backup have to do with all that there is.
+
+    What bounds the whole work is its deadline.
+    """
+    return profile.model_copy(update={"statement_timeout": None})
 
 
 @contextmanager
@@ -46,6 +58,7 @@ def tool_at_work(
     Raises:
         WorkRefused: It has failed.
         ConnectError: It has lost its connection.
+        OutOfTime: It has waited for a lock as long as the profile lets it.
         ConfigError: It can't be run.
     """
     try:
@@ -116,12 +129,15 @@ def _tell(backend: Backend, start: Start, code: int, lines: Sequence[str]) -> No
         for line in lines:
             _log.info("%s", _named(start.tool.name, line))
         return
-    called, last = backend.profile.called, "; ".join(lines[-3:])
+    reasons = [found[0] for line in lines if (found := re.search(backend.tool_reasons, line))]
+    called, last = backend.profile.called, "; ".join(reasons[:_REASONS] or lines[-_REASONS:])
     how = f"was ended by signal {-code}" if code < 0 else f"has failed with exit code {code}"
     message = f"{called}: {start.tool.name} {how}" + (f": {_named(start.tool.name, last)}" if last else "")
     if re.search(backend.tool_lost, last):
         raise ConnectError(message)
-    raise WorkRefused(message)
+    if re.search(backend.tool_overdue, last):
+        raise OutOfTime(message, Remedy.WAIT_LONGER)
+    raise WorkRefused(message, start.hint)
 
 
 def _named(tool: str, line: str) -> str:

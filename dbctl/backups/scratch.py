@@ -61,7 +61,7 @@ def scratch(profile: Profile, kind: str, properties: Mapping[str, Any]) -> Itera
             _drop_left(profile, connection, backend, f"dbctl_{each}_")
         made = Scratch(f"dbctl_{kind}_{os.urandom(6).hex()}", connection, backend)
         _lock(connection, backend, made.name)
-        _create(made, properties)
+        _create(made, backend.at_hand(connection, properties))
         try:
             yield made
         finally:
@@ -125,8 +125,21 @@ def _drop_by(connection: Connection, backend: Backend, name: str) -> None:
         try:
             connection.exec_driver_sql(statement)
         except DBAPIError as error:
-            if backend.error_code(error.orig or error) not in gone:
+            code = backend.error_code(error.orig or error)
+            if code in backend.database_bound:
+                _unbind(backend, name)
+                connection.exec_driver_sql(statement)
+            elif code not in gone:
                 _tell_that_it_stays(name, backend.error_text(error.orig or error))
+
+
+def _unbind(backend: Backend, name: str) -> None:
+    with (
+        opened(backend.profile.model_copy(update={"database": name})) as connector,
+        connector.engine.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True) as connection,
+    ):
+        for statement in connector.backend.unbinding(connection, name):
+            connection.exec_driver_sql(statement)
 
 
 def _tell_that_it_stays(name: str, why: str) -> None:

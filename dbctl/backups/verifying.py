@@ -13,6 +13,7 @@ from dbctl.backends import backend_of
 from dbctl.backups import loading, proving
 from dbctl.backups.keeping import Found
 from dbctl.backups.manifest import beside, mark
+from dbctl.backups.running import unbounded
 from dbctl.backups.scratch import scratch
 from dbctl.connections.connector import opened
 from dbctl.databases.places import at, on_server
@@ -97,9 +98,9 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
             return _looked_at(backup, at(profile, str(directory / "verify.db")), questions)
     with on_server(profile) as (connection, backend):
         proving.refuse_unfit(backup, connection, backend)
-    with scratch(profile, "verify", backup.manifest.properties) as made:
+    with scratch(unbounded(profile), "verify", backup.manifest.properties) as made:
         try:
-            loading.load(backup, made.connection, made.backend, made.name, owners=False)
+            loading.load(backup, made.connection, made.backend, made.name, owners=False, proved=True)
         except WorkRefused as error:
             if re.search(made.backend.tool_denied, error.message):
                 raise  # which says nothing of the backup
@@ -109,7 +110,7 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
 
 def _looked_at(backup: Found, profile: Profile, questions: Sequence[Question]) -> Sequence[str]:
     try:
-        with opened(profile) as connector, connector.engine.connect() as connection:
+        with opened(unbounded(profile)) as connector, connector.engine.connect() as connection:
             found = list(proving.findings(backup.manifest, connection, connector.backend))
     except WorkRefused as error:
         raise CheckFailed(f"{backup.path}: {error.message}") from error

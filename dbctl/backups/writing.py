@@ -14,7 +14,8 @@ from dbctl.backends.backups import Extent, Start
 from dbctl.backups import files, packing
 from dbctl.backups.keeping import Rules
 from dbctl.backups.manifest import Manifest, Table, called, now
-from dbctl.backups.running import tool_at_work
+from dbctl.backups.running import tool_at_work, unbounded
+from dbctl.connections.connector import opened
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import DbctlError, UsageError
 from dbctl.runtime.private import private_directory
@@ -70,9 +71,19 @@ def writing(connector: Connector[Engine], wish: Wish) -> Iterator[Writer]:
     """Connect, hold a moment of the database for the block, and have what writes it."""
     with (
         private_directory() as directory,
-        connector.engine.connect().execution_options(**connector.backend.backup_options) as connection,
+        _unbounded(connector) as own,
+        own.engine.connect().execution_options(**own.backend.backup_options) as connection,
     ):
-        yield Writer(connector.backend, connection, wish, directory)
+        yield Writer(own.backend, connection, wish, directory)
+
+
+@contextmanager
+def _unbounded(connector: Connector[Engine]) -> Iterator[Connector[Engine]]:
+    if connector.profile.statement_timeout is None:
+        yield connector
+        return
+    with opened(unbounded(connector.profile)) as own:
+        yield own
 
 
 class Writer:

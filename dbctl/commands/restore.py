@@ -34,7 +34,7 @@ def restore(
         bool, typer.Option("--drop-old", help="Drop the database that was there, when the new one has its name.")
     ] = False,
     no_owner: Annotated[
-        bool, typer.Option("--no-owner", help="Give all to the profile's user, where other roles are not there.")
+        bool, typer.Option("--no-owner", help="Leave all to the profile's user; grants to roles that are there stay.")
     ] = False,
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, metavar="NUMBER", help="Read so many tables at a time, where the tool can.")

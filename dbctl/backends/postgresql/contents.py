@@ -22,6 +22,8 @@ _DEPENDING = (
     *("SEQUENCE", "SEQUENCE OWNED BY", "SEQUENCE SET", "INDEX", "INDEX ATTACH", "TABLE ATTACH", "STATISTICS"),
     *("STATISTICS DATA", "MATERIALIZED VIEW DATA", "COMMENT", "ACL", "SECURITY LABEL"),
 )
+_OF_ROLES = ("ACL", "DEFAULT ACL", "POLICY", "USER MAPPING")
+"""What names roles besides an owner."""
 _TABLES = ("TABLE", "MATERIALIZED VIEW")
 _OF_OTHERS = {"FK CONSTRAINT": "the foreign key", "TABLE ATTACH": "its place as the partition", "INDEX ATTACH": ""}
 """What needs a further table to be there, and what it is called; an index is attached where its table is."""
@@ -58,6 +60,19 @@ def entries(listing: str) -> Iterator[Entry]:
             found = Entry(int(match[1]), match[2], frozenset())
     if found:
         yield found
+
+
+def naming_roles(listing: str) -> frozenset[int]:
+    """Return the numbers of the entries that name roles besides their owner, and of the comments on those.
+
+    Args:
+        listing: What `pg_restore --list --verbose` says.
+    """
+    found: set[int] = set()
+    for entry in entries(listing):
+        if entry.is_one_of(_OF_ROLES) or (entry.is_one_of(["COMMENT"]) and entry.needs & found):
+            found.add(entry.number)
+    return frozenset(found)
 
 
 class Picked:

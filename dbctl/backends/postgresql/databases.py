@@ -27,6 +27,8 @@ class PostgreSQLDatabases(PostgreSQLRoles):
     """How databases are made and dropped."""
 
     maintenance = ("postgres", "template1")
+    # `postgres` is a database as any other: it is there to be used, and only the templates are needed.
+    system_databases = ("template0", "template1")
     longest_name = 63  # https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
     wishes = ("encoding", "collation", "owner", "template")
     # duplicate_database; and where another run is about to commit its own, unique_violation of the catalog's index
