@@ -43,12 +43,14 @@ class Extent:
         data: Whether its rows are.
         without_rows: The tables whose definition alone is.
         jobs: How many tables are written at a time.
+        compression: How the tool compresses what it writes, where it does: gzip, zstd or none.
     """
 
     schema: bool = True
     data: bool = True
     without_rows: TableNames = ()
     jobs: int = 1
+    compression: str = "gzip"
 
     def counts(self, schema: str | None, table: str) -> bool:
         """Tell whether a table's rows are written."""

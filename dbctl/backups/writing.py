@@ -47,7 +47,7 @@ class Wish:
 
     Args:
         extent: What of the database.
-        compression: gzip, zstd or none; of what the tool compresses by itself it says nothing.
+        compression: gzip, zstd or none.
         with_globals: Whether what belongs to the whole server, such as roles, is written to a file beside it.
         without_rows: The tables whose definition alone is written, as `table` or `schema.table`.
         rules: Which of the older ones are kept; in a directory alone.
@@ -101,7 +101,7 @@ class Writer:
         stored = backend.stored(connection)
         self._tables = [Table(one.schema, one.name, None, one.part_of) for one in stored]
         self._elsewhere = {(one.schema, one.name) for one in stored if one.elsewhere}
-        self._extent = replace(wish.extent, without_rows=self._without_rows())
+        self._extent = replace(wish.extent, without_rows=self._without_rows(), compression=wish.compression)
         self._tool: Start | None = None
         self._rows: dict[tuple[str | None, str], int] = {}
         self.summed: tuple[int, str] | None = None

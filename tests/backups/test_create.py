@@ -120,6 +120,17 @@ def test_it_is_compressed_as_is_said(lite_shop: Shop, compression: str) -> None:
     lite_shop.dbctl.ok("backup", "verify", "packed")
 
 
+def test_the_tool_compresses_as_is_said(pg_shop: Shop) -> None:
+    plain, packed = (pg_shop.backup(how, "--compress", how).stat().st_size for how in ("none", "gzip"))
+    assert plain > 2 * packed
+    result = pg_shop.dbctl("backup", "create", "zstd", "--compress", "zstd")
+    if result.code:
+        assert (result.code, "does not know zstd" in result.err) == (2, True), str(result)
+    else:
+        assert (pg_shop.dbctl.cwd / "zstd").stat().st_size < plain / 2
+        pg_shop.dbctl.ok("backup", "verify", "zstd", "--on", "admin")
+
+
 @pytest.mark.parametrize("what", ["--schema-only", "--data-only"])
 def test_a_part_is_a_part(pg_shop: Shop, what: str) -> None:
     found = manifest_of(pg_shop.backup("part", what, "--exclude-data", "item"))

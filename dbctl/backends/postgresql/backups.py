@@ -17,12 +17,15 @@ from dbctl.backends.postgresql.contents import Picked, entries, naming_roles
 from dbctl.backends.postgresql.properties import PostgreSQLProperties
 from dbctl.backends.postgresql.rights import give
 from dbctl.backends.tools import Tool, Version, fitting, refuse_tool, tools_called, version_in
-from dbctl.errors import WorkRefused
+from dbctl.errors import UsageError, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _log = logging.getLogger("dbctl")
+
+_KNOWS_ZSTD = (16,)
+"""The first major version whose pg_dump compresses by zstd."""
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
 """Where Debian's packages and PostgreSQL's own of Red Hat have each version's programs."""
@@ -105,6 +108,7 @@ class PostgreSQLBackups(PostgreSQLProperties):
         words += [f"--file={target}"] if target else []
         words += [f"--snapshot={snapshot}"] if snapshot else []
         words += [f"--jobs={extent.jobs}"] if extent.jobs > 1 else []
+        words += _compressing(tool, extent.compression)
         words += [] if extent.data else ["--schema-only"]
         words += [] if extent.schema else ["--data-only"]
         words += [f"--exclude-table-data={_pattern(*table)}" for table in extent.without_rows]
@@ -194,6 +198,13 @@ def _written(numbers: Sequence[int], directory: Path) -> Path:
     path = directory / "list"
     path.write_text("".join(f"{number};\n" for number in numbers), encoding="utf-8")
     return path
+
+
+def _compressing(tool: Tool, how: str) -> Sequence[str]:
+    """Return how a tool is told to compress otherwise than by gzip's way, which is its own."""
+    if how == "zstd" and tool.version < _KNOWS_ZSTD:
+        raise UsageError(f"{tool} does not know zstd", "install postgresql-client-16 or newer, or take gzip")
+    return {"none": ["--compress=0"], "zstd": ["--compress=zstd"]}.get(how, [])
 
 
 def _pattern(schema: str | None, name: str) -> str:

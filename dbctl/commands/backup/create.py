@@ -32,7 +32,7 @@ def create(
     ] = None,
     compress: Annotated[
         Literal["gzip", "zstd", "none"],
-        typer.Option("--compress", help="How it is compressed, where the database's tool does not do that by itself."),
+        typer.Option("--compress", help="How it is compressed, by the database's tool where that does it."),
     ] = "gzip",
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, metavar="NUMBER", help="Write so many tables at a time, into a directory.")
