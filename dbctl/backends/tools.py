@@ -8,9 +8,11 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dbctl.errors import ConfigError
+from dbctl.runtime.waits import result_of, started
 
 _TO_TELL = 10.0
 """Seconds that a program has to tell its version."""
@@ -42,15 +44,16 @@ def tools_called(
     """
     listed = [place for place in os.get_exec_path() if place]
     others = [str(place) for pattern in elsewhere for place in sorted(Path("/").glob(pattern.lstrip("/")))]
-    seen = set()
+    found: dict[str, tuple[str, str]] = {}
     for name in names:
         for place in [*listed, *others]:
-            path = shutil.which(name, path=place)
-            if path is None or (real := os.path.realpath(path)) in seen:
-                continue
-            seen.add(real)
-            if version := version_of(_told(path)):
-                yield Tool(name, path, version)
+            if path := shutil.which(name, path=place):
+                found.setdefault(os.path.realpath(path), (name, path))
+    # At once: some are scripts that take longer to begin than what they lead to.
+    asked = [(name, path, started(partial(_told, path))) for name, path in found.values()]
+    for name, path, told in asked:
+        if version := version_of(result_of(told)):
+            yield Tool(name, path, version)
 
 
 def _told(path: str) -> str:

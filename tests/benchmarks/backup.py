@@ -6,11 +6,12 @@ python tests/benchmarks/backup.py [ROWS] [KIND...]
 import argparse
 import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -18,7 +19,8 @@ os.environ["DBCTL_TEST_SERVERS"] = "installed"  # for which the tools on PATH ar
 
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
-from tests.servers.server import Server
+
+Drop = Callable[[str], object]
 
 _LIMIT = 1.1
 _ROUNDS = 3
@@ -33,6 +35,9 @@ _FILL = {
     " repeat(md5(n::text) || ' and more of it ', 4), n * 1.5, now() FROM generate_series(1, {rows}) n",
     "mariadb": "INSERT INTO t SELECT seq, md5(seq), concat(seq, '@example.com'),"
     " repeat(concat(md5(seq), ' and more of it '), 4), seq * 1.5, now() FROM seq_1_to_{rows}",
+    "sqlite": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows})"
+    " INSERT INTO t SELECT n, hex(n * 7919), n || '@example.com', replace(hex(zeroblob(24)), '00', n || ' more '),"
+    " n * 1.5, datetime() FROM s",
 }
 """A row of about 270 bytes."""
 
@@ -43,9 +48,20 @@ _BARE = {
         "mariadb -e 'CREATE DATABASE back' && gunzip < {file} | mariadb back",
     ),
 }
+_COPY = "import sqlite3, sys\none, two = map(sqlite3.connect, sys.argv[1:])\none.backup(two)\ntwo.close()"
+_CHECK = (
+    "import sqlite3; back = sqlite3.connect('back');"
+    " assert back.execute('PRAGMA integrity_check').fetchall() == [('ok',)];"
+    " back.execute('SELECT count(*) FROM t').fetchall()"
+)
+_BARE["sqlite"] = (
+    f"{sys.executable} -c '{_COPY}' shop {{file}}.copy && gzip < {{file}}.copy > {{file}} && rm {{file}}.copy",
+    "gunzip < {file} > back",
+)
 _COUNT = {
     "postgresql": "psql -q -d back -c 'SELECT count(*) FROM t'",
     "mariadb": "mariadb back -e 'SELECT count(*) FROM t'",
+    "sqlite": f'{sys.executable} -c "{_CHECK}"',
 }
 
 
@@ -64,8 +80,22 @@ def scripts(kind: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def on_server(kind: str, rows: int) -> Iterator[tuple[Server, Mapping[str, str], Path]]:
-    """Start a server with a database shop; yield it, the environment of its tools, and a directory."""
+def on_file(rows: int) -> Iterator[tuple[Drop, Mapping[str, str], Path]]:
+    """Make a file that is a database; yield what removes another, the environment of its tools, and a directory."""
+    with tempfile.TemporaryDirectory() as at:
+        directory = Path(at)
+        with contextlib.closing(sqlite3.connect(directory / "shop")) as connection:
+            for statement in (_TABLE, _FILL["sqlite"].format(rows=rows), _INDEX):
+                connection.execute(statement)
+            connection.commit()
+        (directory / "profiles.toml").write_text('[profiles.shop]\nurl = "sqlite:///shop"\n')
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        yield lambda name: (directory / name).unlink(), environment, directory
+
+
+@contextlib.contextmanager
+def on_server(kind: str, rows: int) -> Iterator[tuple[Drop, Mapping[str, str], Path]]:
+    """Start a server with a database shop; yield what drops another, the environment of its tools, and a directory."""
     with (
         {"postgresql": PostgresServer, "mariadb": MariaDBServer}[kind](None) as server,
         tempfile.TemporaryDirectory() as at,
@@ -91,13 +121,13 @@ def on_server(kind: str, rows: int) -> Iterator[tuple[Server, Mapping[str, str],
             "PGUSER": server.user, "PGPASSWORD": server.password, "MYSQL_HOME": at,
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }  # fmt: skip
-        yield server, environment, directory
+        yield server.drop_database, environment, directory
 
 
 def measure(kind: str, rows: int) -> bool:
     """Measure a kind of database, and tell whether it stays within the limit."""
     within = True
-    with on_server(kind, rows) as (server, environment, directory):
+    with on_file(rows) if kind == "sqlite" else on_server(kind, rows) as (drop, environment, directory):
 
         def run(*words: str) -> None:
             subprocess.run(words, env=environment, cwd=directory, check=True, stdout=subprocess.DEVNULL)
@@ -118,9 +148,9 @@ def measure(kind: str, rows: int) -> bool:
             note("dbctl backup", *dbctl, "backup", "create", own)
             for name, ((_, load), file) in lines.items():
                 note(f"{name} restore", "bash", "-c", load.format(file=file))
-                server.drop_database("back")
+                drop("back")
             note("dbctl restore", *dbctl, "restore", own, "--into", "back")
-            server.drop_database("back")
+            drop("back")
     for what in ("backup", "restore"):
         bare_time, script_time, own_time = (best[f"{name} {what}"] for name in ("bare", "script", "dbctl"))
         ratio = own_time / script_time
