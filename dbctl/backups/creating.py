@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbctl.backups import files, keeping, packing
-from dbctl.backups.manifest import Manifest, beside
+from dbctl.backups.manifest import ENDING, Manifest, beside
 from dbctl.backups.writing import Wish, tell_bytes, writing
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import NoSpace, OutputLost, UsageError
@@ -78,21 +78,29 @@ def create(connector: Connector[Engine], target: Path, wish: Wish | None = None)
             files.sync(made_globals)
         size, sha256 = writer.summed or files.digest(made, lambda done: tell_bytes(done, "reading it back"))
         manifest = writer.manifest(size, sha256)
-        path = files.name_for(manifest, directory, writer.ending) if directory else target
         noted = work / "manifest"
         noted.touch(mode=0o600)
         noted.write_text(manifest.text(), encoding="utf-8")
         files.sync(noted)
         raise_if_ended()
-        files.refuse_existing(path)
-        beside(path).unlink(missing_ok=True)  # a killed run's, whose backup never came to be
-        roles = [(one, path.with_name(path.name + ending)) for one, ending in others]
-        files.publish([*roles, (noted, beside(path)), (made, path)])
+        path = _published(target, directory, manifest, writer.ending, [*others, (noted, ENDING), (made, "")])
     result = _made(path.name if directory else str(path), manifest)
     if directory:
         removed = keeping.remove_superseded(keeping.Found(path, manifest), wish.rules)
         result = replace(result, removed=removed)
     return result
+
+
+def _published(
+    target: Path, directory: Path | None, manifest: Manifest, ending: str, parts: Sequence[tuple[Path, str]]
+) -> Path:
+    """Give a backup and what is beside it their names, and return its own."""
+    with files.alone_in(directory or target.parent):
+        path = files.name_for(manifest, directory, ending) if directory else target
+        files.refuse_existing(path)
+        beside(path).unlink(missing_ok=True)  # a killed run's, whose backup never came to be
+        files.publish([(made, path.with_name(path.name + end)) for made, end in parts])
+    return path
 
 
 def pour(connector: Connector[Engine], descriptor: int, manifest: Path | None, wish: Wish | None = None) -> Made:

@@ -40,15 +40,16 @@ def unfinished(place: Path) -> Iterator[Path]:
     """
     if not place.is_dir():
         raise UsageError(f"there is no directory {place}", "make it, or name another")
-    remove_left(place)
     work = _hidden(place)
     try:
-        work.mkdir(mode=0o700)
-        lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with alone_in(place):  # or another run takes it for one that was left, before it is locked
+            remove_left(place)
+            work.mkdir(mode=0o700)
+            lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:
         raise ConfigError(f"{place}: nothing can be written there: {error.strerror}") from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -86,6 +87,17 @@ def remove_left(directory: Path) -> None:
                 shutil.rmtree(path)
             finally:
                 os.close(lock)
+
+
+@contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """Keep out of a directory for the block other runs that would give names there."""
+    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def publish(pairs: list[tuple[Path, Path]]) -> None:

@@ -127,6 +127,10 @@ class Call:
             elif self._is_asked(profile) and not (self.effects.asks and self.terms.confirm is None and can_ask()):
                 confirm(profile, self.terms.confirm, lambda: self._loss(profile))
 
+    def needs_name(self, profile: Profile) -> bool:
+        """Tell whether a profile is protected, and has to be named before this is done."""
+        return self.effects.writes and not self.effects.asks_for and self._is_asked(profile)
+
     def locked(self, profile: Profile) -> AbstractContextManager[None]:
         """Return a block in which the profile's lock is held, if it has one."""
         from dbctl.work.locks import guarded_by_lock

@@ -20,7 +20,7 @@ from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.prompts import restore_terminal
 from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
-from dbctl.errors import DbctlError, FunctionFailed
+from dbctl.errors import DbctlError, FunctionFailed, UsageError
 from dbctl.results import drawn, shown_by
 from dbctl.runtime.foreign import outlives
 from dbctl.runtime.foreign_errors import described, place_of, stand_in
@@ -93,6 +93,7 @@ def _run(
 ) -> int:
     committed = False
     try:
+        _refuse_for_one(said)
         if said.metrics is not None:
             metrics.check(said.metrics)
         current().metrics = said.metrics
@@ -141,6 +142,16 @@ def _run(
         return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.TERMINATED
     except Exception as error:
         return ended_by(error, terms, committed=committed)
+
+
+def _refuse_for_one(said: Globals) -> None:
+    """Refuse what is about several profiles, one after the other, where there are none."""
+    about = {
+        "--jobs": said.at_a_time, "--canary": said.canary_first, "--max-failures": said.stop_after,
+        "--resume": said.done_file,
+    }  # fmt: skip
+    if names := [name for name, value in about.items() if value is not None]:
+        raise UsageError(f"{names[0]} is about several profiles, one after the other", "name them with --tag or --all")
 
 
 def _take_note(said: Globals, terms: Terms) -> None:

@@ -11,13 +11,14 @@ from dbctl.scripts.running import Done, run_script
 from dbctl.scripts.sources import script_from
 from dbctl.tables.options import AppDir
 from dbctl.work.database import Database
-from dbctl.work.effects import names_function, writes
+from dbctl.work.effects import names_function, one_profile, writes
 
 PANEL = "Data"
 PLACE = 40
 PAGE = "run"
 
 
+@one_profile(lambda target, **_: "standard input can be read once" if target == "-" else "")
 @names_function
 @writes(repeatable=True, retries=0)
 def run(

@@ -62,13 +62,20 @@ def _called(document: Document, name: str) -> Sequence[str]:
 
 def _tagged(document: Document, tag: str) -> Sequence[str]:
     shared = _tags(document.defaults)
-    if found := [name for name, table in document.profiles.items() if tag in (_tags(table) or shared)]:
+    tagged = {name: _tags(table) if "tags" in table else shared for name, table in document.profiles.items()}
+    if found := [name for name, tags in tagged.items() if tag in tags]:
         return found
-    known = dict.fromkeys(each for table in (document.defaults, *document.profiles.values()) for each in _tags(table))
+    known = dict.fromkeys(each for tags in tagged.values() for each in tags)
     raise ConfigError(f"--tag {tag}: no profile has this tag", nearest(tag, known))
 
 
 def _tags(table: Mapping[str, Any]) -> Sequence[str]:
-    """Return a table's tags; one that has another value there is refused when it is chosen."""
-    said = table.get("tags")
-    return [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
+    """Return a table's tags.
+
+    Raises:
+        ConfigError: They are none.
+    """
+    said = table.get("tags", [])
+    if not isinstance(said, list) or not all(isinstance(each, str) for each in said):
+        raise ConfigError(f'tags = {said!r}: allowed is a list of words, such as ["tenant"]')
+    return said

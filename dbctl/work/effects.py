@@ -33,6 +33,7 @@ class Effects:
             the command in its place.
         reads_protected_unless: The option without which it only reads a protected profile, which is not confirmed then.
         passes_words_on: It hands the rest of the line to another program's own parser, from the first word on.
+        one_profile: Says why it is for one profile with some arguments, with which it is called by name; "" if not.
     """
 
     writes: bool = False
@@ -50,6 +51,7 @@ class Effects:
     names_function: bool = False
     reads_protected_unless: str | None = None
     passes_words_on: bool = False
+    one_profile: Callable[..., str] | None = None
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
@@ -113,6 +115,11 @@ def shows_what_it_has(function: CommandFunction) -> CommandFunction:
 def takes_several(function: CommandFunction) -> CommandFunction:
     """Mark a command function as one that takes several profiles, each named with --profile: `@takes_several`."""
     return _mark(several=True)(function)
+
+
+def one_profile(why: Callable[..., str]) -> Callable[[CommandFunction], CommandFunction]:
+    """Mark a command function as one that works on one profile with some arguments, as `Effects` has it."""
+    return _mark(one_profile=why)
 
 
 def names_function(function: CommandFunction) -> CommandFunction:

@@ -111,6 +111,7 @@ def test_all_that_are_protected_are_confirmed_before_any_is_connected_to(fleet: 
     )
     line = ("-p", "a", "-p", "prod", "-p", "other", "init-tables")
     assert fleet(*line, "--confirm", "prod").code == 8
+    assert "say --confirm=prod,other" in fleet(*line).err
     assert not (fleet.cwd / "p.db").exists()
     fleet.ok(*line, "--confirm", "prod,other")
     fleet.ok("-p", "p*", "init-tables", "--confirm", "p*")
@@ -143,17 +144,77 @@ def test_a_further_run_goes_on_where_one_has_ended(fleet: Dbctl) -> None:
         for row in fleet.ok("--all", "--jobs", "1", "query", "SELECT count(*) AS heroes FROM hero", "--json").json
     ] == [1, 2, 1]
     assert fleet("--all", "--resume", "done.jsonl", "heroes", "add", "Other", "--secret-name", "x").code == 2
+    with (fleet.cwd / "done.jsonl").open("a") as file:
+        file.write('{"profile": "b", "comm')  # a run that was killed as it wrote
+    assert last_line(fleet.ok(*line)) == "dbctl: 3 profiles: 3 left out"
     (fleet.cwd / "done.jsonl").write_text("what\n")
     assert fleet(*line).code == 2
     assert fleet("--all", "--resume", "nowhere/done.jsonl", *add).code == 3
 
 
 def test_what_takes_one_profile_says_so(fleet: Dbctl) -> None:
-    for line in (("shell",), ("profiles", "show")):
-        result = fleet("-p", "a", "-p", "b", *line)
-        assert (result.code, "one at a time" in result.err) == (2, True), str(result)
-    assert fleet("--all", "--url", "sqlite:///x.db", "doctor").code == 2
-    assert fleet("-p", "a", "-p", "b", "query", "SELECT 1; SELECT 2").code == 2
+    both = ("-p", "a", "-p", "b")
+    for line in (
+        (*both, "shell"),
+        (*both, "profiles", "show"),
+        (*both, "run", "-"),
+        (*both, "backup", "create", "one.backup"),
+        (*both, "backup", "create", "-"),
+        (*both, "migrate", "history"),
+        ("--all", "--url", "sqlite:///x.db", "doctor"),
+        (*both, "query", "--write", "INSERT INTO team (name, headquarters) VALUES ('x', 'y') RETURNING id; SELECT 1"),
+        ("-p", "a", "--canary", "a", "heroes", "list"),
+        (*both, "ping", "--resume", "done.jsonl"),
+        ("-p", "a", "-p", "b", "--resume", "/dev/null", "heroes", "list"),
+        ("-p", "a", "-p", "b", "--canary", "0", "heroes", "list"),
+    ):
+        result = fleet(*line)
+        assert (result.code, result.out) == (2, ""), str(result)
+    assert fleet(*both, "query", "SELECT 1; SELECT 2").code == 2
+    assert fleet.ok("--all", "teams", "list", "-o", "jsonl").out == ""
+    profiles_of(fleet, odd='url = "sqlite:///o.db"\ntags = "tenant"')
+    result = fleet("--tag", "tenant", "heroes", "list")
+    assert (result.code, "allowed is a list of words" in result.err) == (3, True), str(result)
+
+
+def test_a_check_of_each_counts(fleet: Dbctl) -> None:
+    for more in ("--expect-none", "--expect-rows=1"):
+        result = fleet("--all", "query", "SELECT name FROM hero", more, "-o", "csv")
+        assert result.code == 6, str(result)
+        assert result.out == "profile,name\nb,Deadpond\n"
+    assert "2 failed (a, c), 1 done" in result.err or "1 done, 2 failed (a, c)" in result.err, result.err
+
+
+def test_output_that_is_lost_ends_no_work_that_is_begun(fleet: Dbctl) -> None:
+    line = ("--all", "--resume", "done.jsonl", "heroes", "add", "Rusty-Man", "--secret-name", "x")
+    with open("/dev/full", "wb") as full:
+        process = fleet.spawn(*line, stdout=full)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 10, err
+    assert b"the work is done" in err
+    assert b"3 done" in err
+    assert last_line(fleet.ok(*line)) == "dbctl: 3 profiles: 3 left out"
+    with open("/dev/full", "wb") as full:
+        process = fleet.spawn("--all", "heroes", "list", stdout=full)
+        process.communicate(timeout=30)
+    assert process.returncode == 1
+
+
+def test_a_function_that_ends_itself_has_failed(fleet: Dbctl) -> None:
+    (fleet.cwd / "own.py").write_text(
+        "def stop(session): raise KeyboardInterrupt\nfrom sqlmodel import Session\n"
+        "stop.__annotations__ = {'session': Session}\n",
+        encoding="utf-8",
+    )
+    result = fleet("--all", "run", "own:stop")
+    assert (result.code, "3 failed" in result.err) == (130, True), str(result)
+
+
+def test_of_one_file_name_each_has_a_backup_of_its_own(fleet: Dbctl) -> None:
+    (fleet.cwd / "backups").mkdir()
+    profiles_of(fleet, d='url = "sqlite:///a.db"', e='url = "sqlite:///a.db"')
+    made = fleet.ok("-p", "[ade]", "backup", "create", "backups", "--keep", "2", "--json").json
+    assert len({row["backup"] for row in made}) == 3
 
 
 def test_columns_that_differ_are_for_json_alone(fleet: Dbctl) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.commands.test_ping import SERVERS, rewrite
+from tests.faults.watching import within
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked
@@ -81,7 +82,7 @@ def test_a_server_that_takes_no_logins_yet_is_waited_for(dbctl: Dbctl, postgres_
         server.body.give("data/standby.signal", b"")
         server.body.start([*server.command(), "-c", "hot_standby=off", "-c", "restore_command=false"])
         waiting = run.start("ping", "--wait", "60", "--json")
-        time.sleep(2)
+        assert within(30, lambda: ": login failed: " in waiting.said)
     finally:
         server.stop("immediate")
         signal_file.unlink()

@@ -123,16 +123,19 @@ def has_talked(run: Run) -> bool:
     return os.fstat(run.streams[1].fileno()).st_size > 0
 
 
-def catches_interrupts(pid: int) -> bool:
-    """Tell whether SIGINT calls something in a process: what Python has it raise, until dbctl's first line."""
+def is_in_dbctl(pid: int) -> bool:
+    """Tell whether a process is at dbctl's first lines: SIGPIPE is ignored, as Python has it, and SIGINT not caught.
+
+    Python has it raise an exception a moment after that, until dbctl's first line; a run that is at work does again.
+    """
     status = Path(f"/proc/{pid}/status").read_text()
-    [caught] = re.findall(r"SigCgt:\s*(\w+)", status)
-    return bool(int(caught, 16) >> (signal.SIGINT - 1) & 1)
+    ignored, caught = (int(re.findall(rf"{name}:\s*(\w+)", status)[0], 16) for name in ("SigIgn", "SigCgt"))
+    return bool(ignored >> (signal.SIGPIPE - 1) & 1) and not caught >> (signal.SIGINT - 1) & 1
 
 
 def begun(pid: int) -> bool:
     """Wait for a process to be past Python's own start, in which nobody but Python can hear a signal."""
-    return within(30, lambda: catches_interrupts(pid)) and within(30, lambda: not catches_interrupts(pid))
+    return within(30, lambda: is_in_dbctl(pid) and is_in_dbctl(pid))  # and not between the two
 
 
 def signalled(

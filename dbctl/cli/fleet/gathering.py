@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dbctl.cli.choices import Format
+from dbctl.cli.outcome import current
 from dbctl.cli.render.sheets import is_text, sheet_of
 from dbctl.errors import UsageError
-from dbctl.results import Frames, Part, PlainText, Results, Rows, Sections, Single, told_apart
+from dbctl.results import Frames, Part, PlainText, Results, Rows, Sections, Single, Unshown, told_apart
 
 TITLE = "profile"
 """The column that tells whose a row is."""
@@ -36,32 +37,49 @@ class Reader:
         """
         if result is None:
             return
-        result = self._plain(result)
-        if isinstance(result, list | tuple) and result and is_text(result[0]) and self._flat:
-            yield Part(whose, text=f"-- {whose}\n" + "".join(f"{item}\n" for item in result))
-            return
-        sheet = sheet_of(result, self._function, self._extra, flat=self._flat, people=self._format is Format.TABLE)
-        for batch in sheet.batches:
-            columns = told_apart((TITLE, *batch.columns))
-            self._refuse_others(whose, columns)
-            yield Part(whose, columns, [(whose, *row) for row in batch.rows])
+        for each in self._plain(result):
+            if isinstance(each, list | tuple) and each and is_text(each[0]) and self._flat:
+                yield Part(whose, text=f"-- {whose}\n" + "".join(f"{item}\n" for item in each))
+                continue
+            sheet = sheet_of(each, self._function, self._extra, flat=self._flat, people=self._format is Format.TABLE)
+            for batch in sheet.batches:
+                columns = told_apart((TITLE, *batch.columns))
+                self._refuse_others(whose, columns)
+                current().count(len(batch.rows))
+                yield Part(whose, columns, [(whose, *row) for row in batch.rows])
+        if isinstance(result, Rows | Results):
+            result.conclude()
 
-    def _plain(self, result: Any) -> Any:
-        """Return a result as what rows can be read of."""
+    def refuse(self, result: Any) -> None:
+        """Refuse what has no place among others' results, while there is still time to.
+
+        Raises:
+            UsageError: It is several results with rows, or is shown again and again.
+        """
         if isinstance(result, Frames):
             raise UsageError("what is shown again and again is of one profile", "name one")
-        if isinstance(result, Single):
-            return Rows(["value"], [[result.value]])
+        if isinstance(result, Results) and sum(one.rows is not None for one in result.values) > 1:
+            raise _several_results()
+
+    def _plain(self, result: Any) -> Iterator[Any]:
+        """Yield what rows can be read of, one after the other as it is drawn."""
         if isinstance(result, Results):
-            several = [one.rows for one in result.values if one.rows is not None]
-            if len(several) > 1:
-                raise UsageError("several statements return rows, and several profiles are named", "say one statement")
-            return several[0] if several else ()
-        if isinstance(result, Sections) and self._flat:
+            seen = False
+            for one in result.values:
+                if one.rows is not None:
+                    if seen:
+                        raise _several_results()
+                    seen = True
+                    yield one.rows
+        elif isinstance(result, Single):
+            yield Rows(["value"], [[result.value]])
+        elif isinstance(result, Sections) and self._flat:
             from dbctl.cli.render.sections import rows_of
 
-            return rows_of(result)
-        return [result] if isinstance(result, PlainText) else result
+            yield rows_of(result)
+        elif not isinstance(result, Unshown):
+            self.refuse(result)
+            yield [result] if isinstance(result, PlainText) else result
 
     def _refuse_others(self, whose: str, columns: tuple[str, ...]) -> None:
         """Refuse other columns than those before where all rows have one header."""
@@ -71,3 +89,7 @@ class Reader:
             raise UsageError(
                 f"the columns differ from those of {first}, and only JSON can show both", "say --output jsonl"
             )
+
+
+def _several_results() -> UsageError:
+    return UsageError("several statements return rows, and several profiles are named", "say one statement")

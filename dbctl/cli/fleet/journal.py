@@ -26,9 +26,13 @@ class Journal:
 
     def __init__(self, path: str, command: str) -> None:
         self._path, self._command = Path(path), command
+        if path == "-" or (self._path.exists() and not self._path.is_file()):
+            raise UsageError(f"--resume {path}: it is no file", "name one, there or not")
+        self._whole = 0
         self.done: Collection[str] = frozenset(self._read())
         try:
             self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.ftruncate(self._file, self._whole)  # a line that was cut off as it was written
         except OSError as error:
             raise ConfigError(f"--resume {path}: it can't be written: {error.strerror}") from error
 
@@ -41,13 +45,15 @@ class Journal:
 
     def _read(self) -> list[str]:
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines()
+            text = self._path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
                 f"--resume {self._path}: it can't be read: {getattr(error, 'strerror', error)}"
             ) from error
+        *lines, cut_off = text.split("\n")
+        self._whole = len(text.encode()) - len(cut_off.encode())
         return [self._profile_in(number, line) for number, line in enumerate(lines, 1)]
 
     def _profile_in(self, number: int, line: str) -> str:

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 from queue import Empty, Full, Queue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dbctl.cli import metrics, report
 from dbctl.cli.calls import Call
 from dbctl.cli.choices import Log
 from dbctl.cli.endings import ended_by
 from dbctl.cli.exits import ExitCode, worst_code
+from dbctl.cli.fleet.doing import done_on
 from dbctl.cli.fleet.gathering import TITLE, Reader
 from dbctl.cli.fleet.journal import Journal
 from dbctl.cli.fleet.members import Member, members_of
@@ -25,16 +26,13 @@ from dbctl.cli.outcome import current
 from dbctl.cli.progress import ProgressDrawing
 from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
-from dbctl.errors import DbctlError, OutOfTime, UsageError
-from dbctl.results import Gathered, Part, drawn
+from dbctl.errors import ConfigError, OutOfTime, OutputLost, UsageError
+from dbctl.results import Gathered, Part
 from dbctl.runtime.foreign import guarded_for_all
 from dbctl.work.deadlines import Deadline
-from dbctl.work.functions import OwnFunction
 from dbctl.work.progress import report as report_progress
 from dbctl.work.progress import reported_to
-from dbctl.work.shapes import presentable
 from dbctl.work.signals import Terminated, raising_on_signals
-from dbctl.work.supervision import Supervisor
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -99,9 +97,9 @@ class Fleet:
         said = self._said.canary_first
         if said is None:
             return [members]
-        first = members[: int(said)] if said.isdigit() else [one for one in members if one.profile.name == said]
+        first = [one for one in members if one.profile.name == said] or members[: int(said) if said.isdigit() else 0]
         if not first and members:
-            raise UsageError(f"--canary {said}: it is none of those that are to be worked on")
+            raise UsageError(f"--canary {said}: it is none of those that are to be worked on, nor how many of them")
         return [first, [one for one in members if one not in first]]
 
     def shown_by(self, renderer: Renderer) -> None:
@@ -109,12 +107,16 @@ class Fleet:
         result = Gathered(TITLE, self._run())
         try:
             renderer.write(result, {})
-        except ReaderLeft as left:
+        except (ReaderLeft, OutputLost) as lost:
             discard_stdout()
-            if not self._effects.writes:
-                self.end(left)
+            if not self._effects.writes or self._terms.dry_run:
+                self.end(lost)
+                if isinstance(lost, OutputLost):
+                    raise
             for _ in result.values:
                 continue
+            if isinstance(lost, OutputLost):
+                self._codes.append(ended_by(lost, self._terms, committed=True))
 
     def _run(self) -> Iterator[Part]:
         """Run all, and yield the parts of their results as they come."""
@@ -145,69 +147,37 @@ class Fleet:
         while (member := self._next()) is not None:
             name = member.profile.name
             with report.speaking_of(name), reported_to(lambda *_, **__: None):
-                state, code = self._done_on(member)
-            self._states[name] = state
-            if code:
-                self._codes.append(code)
-            elif self._journal and state == "done" and not self._terms.dry_run:
+                ended = done_on(member, self._opener, self._reader, self._put, self._deadline, self._stop)
+                self.abandoned = self.abandoned or ended.abandoned
+                self._states[name] = ended.state
+                if ended.code:
+                    self._codes.append(ended.code)
+                if ended.done and not self._terms.dry_run:
+                    self._note(name)
+
+    def _note(self, name: str) -> None:
+        """Note that a profile is done; where that can't be nothing more is begun: a further run would not know it."""
+        try:
+            if self._journal:
                 self._journal.note(name)
+        except OSError as error:
+            with self._turn:
+                self._waiting.clear()
+            why = f"--resume {self._said.done_file}: it can't be noted that this is done: {error.strerror}"
+            self._codes.append(ended_by(ConfigError(why), self._terms, committed=False))
 
     def _next(self) -> Member | None:
         with self._turn:
             too_many = self._said.stop_after is not None and len(self._codes) >= self._said.stop_after
+            if self._deadline and not self._deadline.left and self._waiting:
+                self._waiting.clear()
+                late = OutOfTime(f"not all were begun within the deadline of {self._deadline.seconds:g} s")
+                self._codes.append(ended_by(late, self._terms, committed=False))
             if self._stop.done() or too_many or not self._waiting:
                 return None
             member = self._waiting.pop()
             self._states[member.profile.name] = _AT_WORK
             return member
-
-    def _done_on(self, member: Member) -> tuple[str, int]:
-        """Do the work on one profile, and return what became of it and its exit code."""
-        committed = False
-        call = member.call
-        supervisor = Supervisor()
-        function = OwnFunction(call.function) if call.own else call.function
-        given = False
-
-        def give(result: Any) -> None:
-            nonlocal given
-            shown = presentable(result) if call.own else result
-            for part in self._reader.parts(member.profile.name, shown):
-                self._put(part)
-                given = True
-
-        def deliver(result: Any) -> Any:
-            return drawn(result) if call.effects.writes else give(result)
-
-        try:
-            called = replace(
-                call, function=function, supervisor=supervisor, deliver=deliver, repeatable=lambda: not given
-            )
-            work = self._opener.prepare(called)
-            if isinstance(function, OwnFunction):
-                work = function.telling(work)
-            try:
-                result = supervisor.run(work, self._left(), self._stop)
-            except DbctlError as error:
-                give(error.result)
-                raise
-            committed = call.effects.writes and not call.terms.dry_run
-            give(result)
-        except (KeyboardInterrupt, Terminated, ReaderLeft):
-            self.abandoned = self.abandoned or supervisor.abandoned
-            return "interrupted", 0
-        except Exception as error:
-            self.abandoned = self.abandoned or supervisor.abandoned
-            code = ended_by(error, call.terms, committed=committed)
-            return ("failed", code) if code else ("skipped", 0)
-        return "done", 0
-
-    def _left(self) -> float | None:
-        if self._deadline is None:
-            return None
-        if not self._deadline.left:
-            raise OutOfTime(f"it was not begun within the deadline of {self._deadline.seconds:g} s")
-        return self._deadline.left
 
     def _put(self, part: Part) -> None:
         while True:
@@ -241,7 +211,8 @@ class Fleet:
         counts = Counter(states.values())
         words = [f"{count} {state}" + _named(state, states) for state, count in counts.items()]
         facts = {"states": states}
-        _log.info("%d profiles: %s", len(states), ", ".join(words), extra={"event": "summary", "facts": facts})
+        title = f"{len(states)} profile{'s' if len(states) > 1 else ''}"
+        _log.info("%s: %s", title, ", ".join(words), extra={"event": "summary", "facts": facts})
         lost = ExitCode.OUTCOME_UNKNOWN if self._effects.writes and _AT_WORK in self._states.values() else 0
         return worst_code([*self._codes, lost])
 

@@ -8,11 +8,13 @@ import typer
 from dbctl.backups.creating import Made
 from dbctl.connections.connector import Connector
 from dbctl.errors import UsageError
+from dbctl.work.effects import one_profile
 
 PLACE = 1
 PAGE = "backup"
 
 
+@one_profile(lambda target, **_: "" if Path(target).is_dir() else "a file has room for the backup of one")
 def create(
     connector: Connector,  # type: ignore[type-arg]
     target: Annotated[
