@@ -39,7 +39,7 @@ def test_a_restore_leaves_all_as_it_was_and_the_next_drops_what_it_has_left(shop
             held.go()
             _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 4, err
-        assert sum("error:" in line for line in said(err)) == 1, err
+        assert sum(line.startswith("dbctl: error:") for line in said(err)) == 1, err
         server.start()
         assert shop.contents() == before
         shop.dbctl.ok(*line_for(shop, command, good), env={"TMPDIR": str(held.temporary)})

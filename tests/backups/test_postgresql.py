@@ -36,6 +36,9 @@ def others_on(shop: Shop, *roles: str) -> Iterator[Server]:
                     server.execute(change.format(f'SUBSCRIPTION "{subscription}"'), database=database)
             server.execute(f'ALTER DATABASE "{database}" IS_TEMPLATE false')
             server.drop_database(database)
+        # A server does not start as a standby with one in its own directory.
+        for (tablespace,) in server.execute("SELECT spcname FROM pg_tablespace WHERE spcname !~ '^pg_'"):
+            server.execute(f'DROP TABLESPACE "{tablespace}"')
         for role in roles:
             server.drop_role(role)
 
