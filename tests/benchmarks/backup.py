@@ -32,14 +32,14 @@ _TABLE = (
 _INDEX = "CREATE INDEX by_name ON t (name)"
 _FILL = {
     "postgresql": "INSERT INTO t SELECT n, md5(n::text), n || '@example.com',"
-    " repeat(md5(n::text) || ' and more of it ', 4), n * 1.5, now() FROM generate_series(1, {rows}) n",
+    " repeat(md5(n::text) || ' and more of it ', 9), n * 1.5, now() FROM generate_series(1, {rows}) n",
     "mariadb": "INSERT INTO t SELECT seq, md5(seq), concat(seq, '@example.com'),"
-    " repeat(concat(md5(seq), ' and more of it '), 4), seq * 1.5, now() FROM seq_1_to_{rows}",
+    " repeat(concat(md5(seq), ' and more of it '), 9), seq * 1.5, now() FROM seq_1_to_{rows}",
     "sqlite": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows})"
-    " INSERT INTO t SELECT n, hex(n * 7919), n || '@example.com', replace(hex(zeroblob(24)), '00', n || ' more '),"
+    " INSERT INTO t SELECT n, hex(n * 7919), n || '@example.com', replace(hex(zeroblob(36)), '00', n || ' more '),"
     " n * 1.5, datetime() FROM s",
 }
-"""A row of about 270 bytes."""
+"""A row of about 500 bytes."""
 
 _BARE = {
     "postgresql": ("pg_dump -Fc -f {file} shop", "createdb back && pg_restore --exit-on-error -d back {file}"),
