@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("dbctl")
 
-_LOOK = 0.2
-"""Seconds between two looks at how much a tool has written."""
-
 
 @dataclass(frozen=True)
 class Made:

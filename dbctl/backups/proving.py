@@ -148,9 +148,3 @@ def differences(manifest: Manifest, connection: Connection, backend: Backend) ->
             if rows != one.rows:
                 yield f"{one.called}: {rows} rows, and {one.rows} were backed up"
     yield from backend.broken_parts(connection)
-
-
-def findings(manifest: Manifest, connection: Connection, backend: Backend) -> Iterator[str]:
-    """Yield what a database lacks, as `differences` does, and what refers in it to rows that are not there."""
-    yield from differences(manifest, connection, backend)
-    yield from backend.broken_references(connection)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,21 +73,31 @@ def verify(path: Path, profile: Profile, questions: Sequence[Question] = (), who
     if backup.manifest.contents == "data":
         raise UsageError(f"{backup.path} has no definitions", "restore it by hand, where they are")
     proving.refuse_other_kind(backup, backend_of(profile))
-    try:
+    with _refuting(backup):
         proving.refuse_altered(backup)
-        found = list(_restored(backup, profile, questions))
-    except CheckFailed:
-        mark(beside(backup.path), backup.manifest, proved=False)
-        raise
+    found = list(_restored(backup, profile, questions))
     made = backup.manifest
     result = Verified(
         str(backup.path), made.database, profile.name, len(made.tables), made.rows,
         round(time.monotonic() - began, 3), found,
     )  # fmt: skip
-    mark(beside(backup.path), made, proved=not found)
-    if found:
-        raise CheckFailed(f"{backup.path}: {found[0]}{f' ({len(found)} findings)' if len(found) > 1 else ''}", result)
-    return result
+    if not found:
+        mark(beside(backup.path), made, proved=True)
+        return result
+    raise CheckFailed(f"{backup.path}: {found[0]}{f' ({len(found)} findings)' if len(found) > 1 else ''}", result)
+
+
+@contextmanager
+def _refuting(backup: Found) -> Iterator[None]:
+    """Note in a manifest that the backup is none where the block finds that its file is not what was written.
+
+    What a server refuses, or was broken in the database already, says nothing of the file: others may be worse.
+    """
+    try:
+        yield
+    except CheckFailed:
+        mark(beside(backup.path), backup.manifest, proved=False)
+        raise
 
 
 def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) -> Sequence[str]:
@@ -94,13 +105,15 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
     backend = backend_of(profile)
     if not backend.backup_by_tool:
         with private_directory() as directory:
-            loading.unpack(backup, directory / "verify.db")
+            with _refuting(backup):
+                loading.unpack(backup, directory / "verify.db")
             return _looked_at(backup, at(profile, str(directory / "verify.db")), questions)
     with on_server(profile) as (connection, backend):
         proving.refuse_unfit(backup, connection, backend)
     with scratch(unbounded(profile), "verify", backup.manifest.properties) as made:
         try:
-            loading.load(backup, made.connection, made.backend, made.name, owners=False, proved=True)
+            with _refuting(backup):
+                loading.load(backup, made.connection, made.backend, made.name, owners=False, proved=True)
         except WorkRefused as error:
             if re.search(made.backend.tool_denied, error.message):
                 raise  # which says nothing of the backup
@@ -111,7 +124,10 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
 def _looked_at(backup: Found, profile: Profile, questions: Sequence[Question]) -> Sequence[str]:
     try:
         with opened(unbounded(profile)) as connector, connector.engine.connect() as connection:
-            found = list(proving.findings(backup.manifest, connection, connector.backend))
+            found = list(proving.differences(backup.manifest, connection, connector.backend))
+            if found:
+                mark(beside(backup.path), backup.manifest, proved=False)
+            found += connector.backend.broken_references(connection)
     except WorkRefused as error:
         raise CheckFailed(f"{backup.path}: {error.message}") from error
     if not questions:

@@ -70,6 +70,7 @@ def test_references_that_were_broken_already_are_no_proof_and_come_back_as_they_
         shop.execute("DELETE FROM item WHERE id = 7")
     backup, before = shop.backup(), shop.contents()
     assert shop.dbctl("backup", "verify", backup.name, "--on", "admin").code == 6
+    assert shop.dbctl.ok("backup", "list", ".", "--json").json[0]["doubt"] is None
     other = f"{shop.database.name}_other"
     assert "as it is in the backup: child" in shop.dbctl.ok("-p", "admin", "restore", backup.name, "--into", other).err
     assert shop.contents(other) == before

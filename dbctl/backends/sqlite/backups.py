@@ -102,9 +102,9 @@ class SQLiteBackups(Backend):
                     said = f"{name}: {len(broken)} rows refer to none in {broken[0][2]}: nothing is restored"
                     raise WorkRefused(said, "restore it into a new database")
             connection.exec_driver_sql("COMMIT")
-        except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
-            raise
+        finally:
+            if self.in_transaction(connection.connection.driver_connection):  # and SQLite has not ended it itself
+                connection.exec_driver_sql("ROLLBACK")
 
     def _bring(self, connection: Connection, name: str) -> None:
         quoted = _quoted(name)
