@@ -19,15 +19,16 @@ def backend_of(profile: Profile) -> Backend:
     Raises:
         ConfigError: No backend knows the driver, or the profile lacks what the backend needs.
     """
-    for backend in _backends():
+    for backend in _backends(profile.driver):
         if profile.driver in {*backend.drivers, *backend.other_drivers}:
             return backend(profile)
-    allowed = ", ".join(name for backend in _backends() for name in backend.drivers)
+    allowed = ", ".join(name for backend in _backends("") for name in backend.drivers)
     where = profile.origins.get("driver", profile.called)
     raise ConfigError(f'{where}: driver = "{profile.driver}": allowed is {allowed}')
 
 
-def _backends() -> Iterator[type[Backend]]:
-    for module in pkgutil.iter_modules(__path__):
-        if module.ispkg:
-            yield import_module(f"{__name__}.{module.name}.engine").backend
+def _backends(driver: str) -> Iterator[type[Backend]]:
+    """Import one package after the other, that which the driver is named for first: few look at more."""
+    names = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
+    for name in sorted(names, key=lambda name: not driver.startswith(name)):
+        yield import_module(f"{__name__}.{name}.engine").backend

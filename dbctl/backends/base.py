@@ -10,7 +10,6 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.backups import Backups
 from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis
@@ -29,6 +28,8 @@ from dbctl.profiles import Profile, password_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
+
+    from dbctl.backends.audit import Facts, ServerUsage
 
 _COMMENTS = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
 """What may stand before a statement's first word."""
@@ -202,6 +203,8 @@ class Backend(
             connection: The one connection on which all is asked.
             deep: Whether to read all data, where the database can check them.
         """
+        from dbctl.backends.audit import Facts
+
         return Facts()
 
     # --- transactions ---

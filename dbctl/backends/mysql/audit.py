@@ -19,6 +19,7 @@ from dbctl.backends.audit import (
     seconds_of,
     way_of,
 )
+from dbctl.backends.mysql.locks import WAITS, WAITS_SINCE_8
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -49,19 +50,6 @@ WHERE p.command = 'Sleep' AND p.user = substring_index(user(), '@', 1) AND p.id 
     AND p.db = database() AND coalesce(a.attr_value, %s) = %s
 ORDER BY p.time DESC
 """
-
-# Since MySQL 8.0 in another place:
-# https://dev.mysql.com/doc/refman/8.4/en/performance-schema-data-lock-waits-table.html
-WAITS = {
-    "waits": "information_schema.innodb_lock_waits",
-    "requesting": "requesting_trx_id",
-    "blocking": "blocking_trx_id",
-}
-WAITS_SINCE_8 = {
-    "waits": "performance_schema.data_lock_waits",
-    "requesting": "requesting_engine_transaction_id",
-    "blocking": "blocking_engine_transaction_id",
-}
 
 
 def facts(backend: Backend, connection: Connection) -> Facts:

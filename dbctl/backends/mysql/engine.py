@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.cursors import marking
-from dbctl.backends.mysql import audit
 from dbctl.backends.mysql.backups import MySQLBackups
 from dbctl.backends.mysql.clients import CLIENTS
 from dbctl.backends.mysql.databases import MySQLDatabases
@@ -31,6 +29,8 @@ from dbctl.profiles.secrets import SOURCES
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+
+    from dbctl.backends.audit import Facts, ServerUsage
 
 _BACKSTOP = 1000
 """Milliseconds after the statement timeout at which MySQL ends a SELECT by itself."""
@@ -282,10 +282,15 @@ class MySQL(
 
     def usage(self, connection: Connection) -> ServerUsage:
         """Count threads, and what the limits of the server and of the account leave."""
+        from dbctl.backends.audit import ServerUsage
+        from dbctl.backends.mysql import audit
+
         return ServerUsage.of(audit.limits(connection))
 
     def facts(self, connection: Connection, *, deep: bool = False) -> Facts:
         """Ask what there is to ask; `deep` adds nothing here."""
+        from dbctl.backends.mysql import audit
+
         return audit.facts(self, connection)
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend
 from dbctl.backends.locks import Holder, LockWait
-from dbctl.backends.mysql.audit import WAITS, WAITS_SINCE_8
 from dbctl.backends.mysql.metadata_locks import METADATA_LOCKS, MetadataLock, blockers_by_metadata
 from dbctl.errors import OutOfTime, WorkRefused
 
@@ -35,6 +34,19 @@ WAITS_FOR_LOCK = re.compile(r"Waiting for .*\block\b|User lock|System lock", re.
 _LOCKS = {"User lock": "a lock by name"}
 
 _PLAIN_LOCK = re.compile(r"[a-z0-9_.:-]{1,64}")
+
+# Since MySQL 8.0 in another place:
+# https://dev.mysql.com/doc/refman/8.4/en/performance-schema-data-lock-waits-table.html
+WAITS = {
+    "waits": "information_schema.innodb_lock_waits",
+    "requesting": "requesting_trx_id",
+    "blocking": "blocking_trx_id",
+}
+WAITS_SINCE_8 = {
+    "waits": "performance_schema.data_lock_waits",
+    "requesting": "requesting_engine_transaction_id",
+    "blocking": "blocking_engine_transaction_id",
+}
 
 
 # Who waits for a row tells it in one place, and who waits for a table in another.

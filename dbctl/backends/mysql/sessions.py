@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend
-from dbctl.backends.mysql.audit import WAITS, WAITS_SINCE_8
-from dbctl.backends.mysql.locks import WAITS_FOR_LOCK
+from dbctl.backends.mysql.locks import WAITS, WAITS_FOR_LOCK, WAITS_SINCE_8
 from dbctl.backends.mysql.metadata_locks import METADATA_LOCKS, MetadataLock, blockers_by_metadata
 from dbctl.backends.sessions import SessionsThere, SessionThere, State
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from dbctl.backends.audit import (
     way_of,
 )
 from dbctl.backends.findings import Finding, Level
+from dbctl.backends.postgresql.libpq import SSL_REQUEST
 from dbctl.backends.tls import ssl_context
 
 if TYPE_CHECKING:
@@ -60,9 +60,6 @@ ORDER BY a.state_change
 """
 
 _CLOCK = "SELECT extract(epoch FROM clock_timestamp()), extract(timezone FROM clock_timestamp())"
-
-SSL_REQUEST = struct.pack("!ii", 8, 80877103)
-"""https://www.postgresql.org/docs/current/protocol-message-formats.html"""
 
 
 def facts(backend: Backend, connection: Connection) -> Facts:

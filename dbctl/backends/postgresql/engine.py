@@ -8,10 +8,9 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.audit import Facts, ServerUsage
 from dbctl.backends.base import Backend, Identity
 from dbctl.backends.cursors import marking
-from dbctl.backends.postgresql import asyncpg, audit
+from dbctl.backends.postgresql import asyncpg
 from dbctl.backends.postgresql.backups import PostgreSQLBackups
 from dbctl.backends.postgresql.clients import CLIENTS
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
@@ -31,6 +30,8 @@ from dbctl.runtime.versions import sqlalchemy_is_before
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from dbctl.backends.audit import Facts, ServerUsage
 
 # For what is not named libpq would look in the home directory, and verify, or show itself, by what it finds there.
 _NO_FILE = "/dev/null/none"
@@ -177,10 +178,15 @@ class PostgreSQL(
 
     def usage(self, connection: Connection) -> ServerUsage:
         """Count sessions, and what the limits of the server, the role and the database leave."""
+        from dbctl.backends.audit import ServerUsage
+        from dbctl.backends.postgresql import audit
+
         return ServerUsage.of(audit.limits(connection))
 
     def facts(self, connection: Connection, *, deep: bool = False) -> Facts:
         """Ask what there is to ask; `deep` adds nothing here."""
+        from dbctl.backends.postgresql import audit
+
         return audit.facts(self, connection)
 
     def begin_statement(self, *, writes: bool) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dbctl.backends.errors import Diagnosis, Meaning
-from dbctl.backends.postgresql import audit, libpq
+from dbctl.backends.postgresql import libpq
 from dbctl.errors import (
     BrokenReference,
     Conflict,
@@ -112,7 +112,7 @@ class PostgreSQLErrors(Diagnosis):
         if self.profile.ssl.mode == "disable":
             return "login"
         try:
-            sock.sendall(audit.SSL_REQUEST)
+            sock.sendall(libpq.SSL_REQUEST)
             return "login" if sock.recv(1) else "TLS"
         except OSError:
             return "TLS"

@@ -1,5 +1,10 @@
 """What libpq says of a connect that failed: it has words for it, in English, and no codes."""
 
+import struct
+
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+"""https://www.postgresql.org/docs/current/protocol-message-formats.html"""
+
 _STAGES = (
     ("could not translate host name", "name resolution"),
     ("SSL", "TLS"),

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from dbctl.backends.audit import Facts
 from dbctl.backends.base import Backend, Identity, Missing
-from dbctl.backends.sqlite import audit
 from dbctl.backends.sqlite.backups import SQLiteBackups
 from dbctl.backends.sqlite.clients import CLIENTS
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
@@ -31,6 +29,8 @@ from dbctl.profiles.query import as_list
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL, ExceptionContext
+
+    from dbctl.backends.audit import Facts
 
 _READ_ONLY = "dbctl_read_only"
 """What a connection's `info` has where the last transaction on it was not to write."""
@@ -264,6 +264,8 @@ class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteBackups, SQLite
 
     def facts(self, connection: Connection, *, deep: bool = False) -> Facts:
         """Look at settings and files; with `deep`, check the integrity of all that is in the file."""
+        from dbctl.backends.sqlite import audit
+
         return audit.facts(self, connection, deep=deep)
 
     def lock_file(self, name: str) -> Path | None:
