@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from dbctl.backends.base import Backend
 from dbctl.backends.replacing import Replacing
 from dbctl.backends.tools import Tool, Version
 from dbctl.errors import Unsupported
@@ -122,10 +123,9 @@ class RowCounter(Protocol):
         """Take note of the next part."""
 
 
-class Backups(Replacing):
-    """The part of a backend that backs up and restores; each database's own tools are overrides."""
+class Backups(Replacing, Backend):
+    """A backend that backs up and restores; each database's own tools are overrides."""
 
-    title: ClassVar[str]
     backup_by_tool: ClassVar[bool] = True
     """Whether a tool writes and reads backups."""
     backup_kinds: ClassVar[Sequence[str]] = ()

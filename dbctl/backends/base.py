@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl.backends.backups import Backups
 from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis
 from dbctl.backends.inventory import Inventory
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from dbctl.backends.audit import Facts, ServerUsage
+    from dbctl.backends.backups import Backups
 
 _COMMENTS = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
 """What may stand before a statement's first word."""
@@ -62,7 +63,6 @@ class Backend(
     Queries,
     Programs,
     Databases,
-    Backups,
     Diagnosis,
     Locks,
     Sessions,
@@ -90,6 +90,18 @@ class Backend(
             raise ConfigError(f"{where}: host: there is none", f"{self.title} needs a host to connect to")
         if found := "\n".join([*self.problems(), *(self.tunnel_problems() if self.needs_host else ())]):
             raise ConfigError(found)
+
+    @cached_property
+    def backups(self) -> Backups:
+        """This very backend as one that backs up and restores, of which a module is imported where that is done."""
+        able: Backups = self._able_to("backups")
+        return able
+
+    def _able_to(self, part: str) -> Any:
+        """Return this backend as one of the class that a module beside its own adds; both are one in all they know."""
+        able = object.__new__(import_module(f"{type(self).__module__.rpartition('.')[0]}.{part}").backend)
+        able.__dict__ = self.__dict__
+        return able
 
     # --- engine ---
 

@@ -24,15 +24,14 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from dbctl.backends.backups import TableNames
-    from dbctl.backends.base import Backend
+    from dbctl.backends.backups import Backups, TableNames
     from dbctl.backups.keeping import Found
 
 
 def load(
     backup: Found,
     connection: Connection,
-    backend: Backend,
+    backend: Backups,
     name: str,
     *,
     jobs: int = 1,
@@ -81,12 +80,12 @@ def load(
             child.stdin.close()
 
 
-def _give_rights(backend: Backend, stored: Stored, name: str, directory: Path, source: Path) -> None:
+def _give_rights(backend: Backups, stored: Stored, name: str, directory: Path, source: Path) -> None:
     with (
         opened(backend.profile.model_copy(update={"database": name})) as connector,
         connector.engine.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True) as connection,
     ):
-        connector.backend.give_rights(connection, stored, directory, source)
+        connector.backend.backups.give_rights(connection, stored, directory, source)
 
 
 def _told(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -78,7 +78,8 @@ def bring_into(target: Profile, backup: Found, *, owners: bool) -> None:
         owners: Whether they get the owners that they had.
     """
     tables = names_of(backup.manifest)
-    with on_server(target) as (connection, backend):
+    with on_server(target) as (connection, plain):
+        backend = plain.backups
         if backend.loads_beside:
             name = name_of(target)
             loading.load(backup, connection, backend, name, owners=owners, tables=tables, beside=True)
@@ -102,4 +103,4 @@ def copy_into(target: Profile, backup: Found, source: Path) -> None:
     """
     with opened(target) as connector, connector.engine.connect() as connection, connector.backend.translating():
         autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
-        connector.backend.bring(autocommit, str(source), str(target.database), names_of(backup.manifest), ())
+        connector.backend.backups.bring(autocommit, str(source), str(target.database), names_of(backup.manifest), ())

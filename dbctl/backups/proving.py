@@ -18,7 +18,7 @@ from dbctl.work.progress import report
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from dbctl.backends.base import Backend
+    from dbctl.backends.backups import Backups
     from dbctl.backups.manifest import Manifest
     from dbctl.profiles import Profile
 
@@ -80,7 +80,7 @@ def refuse_altered(backup: Found) -> None:
         raise CheckFailed(f"{backup.path} was altered: its SHA-256 is not the manifest's")
 
 
-def refuse_other_kind(backup: Found, backend: Backend, title: str | None = None) -> None:
+def refuse_other_kind(backup: Found, backend: Backups, title: str | None = None) -> None:
     """Do nothing where a backup is of a profile's kind of database.
 
     Args:
@@ -99,7 +99,7 @@ def refuse_other_kind(backup: Found, backend: Backend, title: str | None = None)
         )
 
 
-def refuse_unfit(backup: Found, connection: Connection, backend: Backend) -> None:
+def refuse_unfit(backup: Found, connection: Connection, backend: Backups) -> None:
     """Do nothing where a server can read a backup.
 
     Raises:
@@ -123,13 +123,13 @@ def refuse_different(backup: Found, profile: Profile) -> None:
         CheckFailed: It has not.
     """
     with opened(profile) as connector, connector.engine.connect() as connection:
-        if found := next(differences(backup.manifest, connection, connector.backend), None):
+        if found := next(differences(backup.manifest, connection, connector.backend.backups), None):
             raise CheckFailed(f"{backup.path}: {found}; nothing is changed")
-        for broken in connector.backend.broken_references(connection):
+        for broken in connector.backend.backups.broken_references(connection):
             _log.warning("as it is in the backup: %s", broken)
 
 
-def differences(manifest: Manifest, connection: Connection, backend: Backend) -> Iterator[str]:
+def differences(manifest: Manifest, connection: Connection, backend: Backups) -> Iterator[str]:
     """Yield what a database lacks of what its backup's manifest says, and what is broken in it.
 
     Args:

@@ -22,7 +22,7 @@ from dbctl.databases.places import at, name_of, on_server
 from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown, Remedy, UsageError, WorkRefused
 
 if TYPE_CHECKING:
-    from dbctl.backends.base import Backend
+    from dbctl.backends.backups import Backups
     from dbctl.backups.keeping import Found
     from dbctl.profiles import Profile
 
@@ -81,7 +81,7 @@ def restore(path: Path, profile: Profile, into: str, how: How | None = None, *, 
     """
     how, began = how or How(), time.monotonic()
     backup, target = proving.named(path, profile.name), at(unbounded(profile), into)
-    backend = backend_of(target)
+    backend = backend_of(target).backups
     proving.refuse_other_kind(backup, backend)
     if backup.manifest.contents == "data":
         raise UsageError(f"{backup.path} has no definitions", "restore it by hand, where they are")
@@ -103,7 +103,7 @@ def _lacking(backup: Found) -> str:
     return ", ".join(rows) if backup.manifest.contents == "part" else "all rows"
 
 
-def _name_before(name: str, backend: Backend) -> str:
+def _name_before(name: str, backend: Backups) -> str:
     """Return a name for the database that was there, to the millisecond, so that no other has it."""
     now = datetime.now(UTC)
     ending = f"_before_{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z"
@@ -115,7 +115,8 @@ def _into_server(backup: Found, target: Profile, how: How, *, dry_run: bool) -> 
     name = name_of(target)
     if name.lower() in backend_of(target).system_databases:
         raise WorkRefused(f"{target.called}: database {name} is the server's own, and is not replaced")
-    with on_server(target) as (connection, backend):
+    with on_server(target) as (connection, plain):
+        backend = plain.backups
         proving.refuse_unfit(backup, connection, backend)
         there = backend.has_database(connection, name)
         if not how.tables:
@@ -144,7 +145,7 @@ def _into_server(backup: Found, target: Profile, how: How, *, dry_run: bool) -> 
     return before
 
 
-def _refuse_users(backend: Backend, connection: Any, name: str, how: How) -> None:
+def _refuse_users(backend: Backups, connection: Any, name: str, how: How) -> None:
     users = backend.users_of(connection, name)
     if users and not how.force:
         said = ", ".join(map(str, users[:5])) + (f" and {len(users) - 5} more" if len(users) > 5 else "")
@@ -206,7 +207,7 @@ def _into_file(backup: Found, target: Profile, how: How, *, dry_run: bool) -> st
         return None
     if there:
         refuse_in_use(target)
-    before = file.with_name(_name_before(file.name, backend_of(target))) if there else None
+    before = file.with_name(_name_before(file.name, backend_of(target).backups)) if there else None
     with files.unfinished(file.parent) as work:
         if dry_run:
             return None if how.drop_old or before is None else before.name
@@ -215,7 +216,7 @@ def _into_file(backup: Found, target: Profile, how: How, *, dry_run: bool) -> st
         proving.refuse_different(backup, target.model_copy(update={"database": str(new)}))
         for end in backend_of(target).beside:
             new.with_name(new.name + end).unlink(missing_ok=True)
-        backend_of(target).give_properties(new, backup.manifest.properties)
+        backend_of(target).backups.give_properties(new, backup.manifest.properties)
         if before is None:
             begin_what_is_not_divided()
             _publish(new, file)

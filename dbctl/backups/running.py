@@ -16,8 +16,7 @@ from dbctl.runtime.children import dying_with_parent
 from dbctl.runtime.waits import started
 
 if TYPE_CHECKING:
-    from dbctl.backends.backups import Start
-    from dbctl.backends.base import Backend
+    from dbctl.backends.backups import Backups, Start
     from dbctl.profiles import Profile
 
 _log = logging.getLogger("dbctl")
@@ -45,7 +44,7 @@ def unbounded(profile: Profile) -> Profile:
 
 @contextmanager
 def tool_at_work(
-    backend: Backend, start: Start, *, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
+    backend: Backups, start: Start, *, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a tool beside the block; when the block ends it is waited for, and what it has said is told.
 
@@ -122,7 +121,7 @@ def _lines(stream: IO[bytes] | Any, quotes: bytes) -> Sequence[str]:
     return list(found)
 
 
-def _tell(backend: Backend, start: Start, code: int, lines: Sequence[str]) -> None:
+def _tell(backend: Backups, start: Start, code: int, lines: Sequence[str]) -> None:
     """Tell what a tool has said, and raise where it has failed: by its exit code, and by nothing that it says."""
     lines = [line for line in lines if line.strip()]
     if code == 0:

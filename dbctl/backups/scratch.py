@@ -19,7 +19,7 @@ from dbctl.errors import DbctlError, WorkRefused
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from dbctl.backends.base import Backend
+    from dbctl.backends.backups import Backups
     from dbctl.profiles import Profile
 
 _KINDS = ("verify", "restore")
@@ -37,7 +37,7 @@ class Scratch:
         backend: The backend of that.
     """
 
-    def __init__(self, name: str, connection: Connection, backend: Backend) -> None:
+    def __init__(self, name: str, connection: Connection, backend: Backups) -> None:
         self.name, self.connection, self.backend = name, connection, backend
         self.kept = False
         """Whether it has got a name of its own, and is not to be dropped."""
@@ -56,7 +56,8 @@ def scratch(profile: Profile, kind: str, properties: Mapping[str, Any]) -> Itera
         ConnectError: The server can't be reached.
         WorkRefused: The role may not create one.
     """
-    with on_server(profile) as (connection, backend):
+    with on_server(profile) as (connection, plain):
+        backend = plain.backups
         for each in _KINDS:
             _drop_left(profile, connection, backend, f"dbctl_{each}_")
         made = Scratch(f"dbctl_{kind}_{os.urandom(6).hex()}", connection, backend)
@@ -73,7 +74,7 @@ def scratch(profile: Profile, kind: str, properties: Mapping[str, Any]) -> Itera
 def properties_of(profile: Profile) -> Mapping[str, Any]:
     """Return what a database is like by itself."""
     with opened(profile) as connector, connector.engine.connect() as connection:
-        return connector.backend.properties(connection)
+        return connector.backend.backups.properties(connection)
 
 
 def _create(made: Scratch, properties: Mapping[str, Any]) -> None:
@@ -92,13 +93,13 @@ def _create(made: Scratch, properties: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _lock(connection: Connection, backend: Backend, name: str) -> bool:
+def _lock(connection: Connection, backend: Backups, name: str) -> bool:
     from sqlalchemy import text
 
     return bool(connection.execute(text(backend.lock_statement), {"key": backend.lock_key(name)}).scalar())
 
 
-def _drop_left(profile: Profile, connection: Connection, backend: Backend, beginning: str) -> None:
+def _drop_left(profile: Profile, connection: Connection, backend: Backups, beginning: str) -> None:
     from sqlalchemy import text
 
     for name in backend.databases_like(connection, beginning):
@@ -107,7 +108,7 @@ def _drop_left(profile: Profile, connection: Connection, backend: Backend, begin
             connection.execute(text(backend.unlock_statement), {"key": backend.lock_key(name)})
 
 
-def _drop(profile: Profile, backend: Backend, name: str) -> None:
+def _drop(profile: Profile, backend: Backups, name: str) -> None:
     """Drop one, which nobody ends who ends the work: half of it would be of no use to anybody."""
     try:
         with watched_by(None), on_server(profile) as (connection, _):
@@ -116,7 +117,7 @@ def _drop(profile: Profile, backend: Backend, name: str) -> None:
         _tell_that_it_stays(name, error.message)
 
 
-def _drop_by(connection: Connection, backend: Backend, name: str) -> None:
+def _drop_by(connection: Connection, backend: Backups, name: str) -> None:
     from sqlalchemy.exc import DBAPIError
 
     users = backend.users_of(connection, name)
@@ -133,12 +134,12 @@ def _drop_by(connection: Connection, backend: Backend, name: str) -> None:
                 _tell_that_it_stays(name, backend.error_text(error.orig or error))
 
 
-def _unbind(backend: Backend, name: str) -> None:
+def _unbind(backend: Backups, name: str) -> None:
     with (
         opened(backend.profile.model_copy(update={"database": name})) as connector,
         connector.engine.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True) as connection,
     ):
-        for statement in connector.backend.unbinding(connection, name):
+        for statement in connector.backend.backups.unbinding(connection, name):
             connection.exec_driver_sql(statement)
 
 

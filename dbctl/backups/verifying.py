@@ -72,7 +72,7 @@ def verify(path: Path, profile: Profile, questions: Sequence[Question] = (), who
     backup = proving.named(path, whose or profile.name)
     if backup.manifest.contents == "data":
         raise UsageError(f"{backup.path} has no definitions", "restore it by hand, where they are")
-    proving.refuse_other_kind(backup, backend_of(profile))
+    proving.refuse_other_kind(backup, backend_of(profile).backups)
     with _refuting(backup):
         proving.refuse_altered(backup)
     found = list(_restored(backup, profile, questions))
@@ -102,13 +102,14 @@ def _refuting(backup: Found) -> Iterator[None]:
 
 def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) -> Sequence[str]:
     """Return what is found in the database that a backup is restored into."""
-    backend = backend_of(profile)
+    backend = backend_of(profile).backups
     if not backend.backup_by_tool:
         with private_directory() as directory:
             with _refuting(backup):
                 loading.unpack(backup, directory / "verify.db")
             return _looked_at(backup, at(profile, str(directory / "verify.db")), questions)
-    with on_server(profile) as (connection, backend):
+    with on_server(profile) as (connection, plain):
+        backend = plain.backups
         proving.refuse_unfit(backup, connection, backend)
     with scratch(unbounded(profile), "verify", backup.manifest.properties) as made:
         try:
@@ -124,10 +125,10 @@ def _restored(backup: Found, profile: Profile, questions: Sequence[Question]) ->
 def _looked_at(backup: Found, profile: Profile, questions: Sequence[Question]) -> Sequence[str]:
     try:
         with opened(unbounded(profile)) as connector, connector.engine.connect() as connection:
-            found = list(proving.differences(backup.manifest, connection, connector.backend))
+            found = list(proving.differences(backup.manifest, connection, connector.backend.backups))
             if found:
                 mark(beside(backup.path), backup.manifest, proved=False)
-            found += connector.backend.broken_references(connection)
+            found += connector.backend.backups.broken_references(connection)
     except WorkRefused as error:
         raise CheckFailed(f"{backup.path}: {error.message}") from error
     if not questions:
@@ -140,7 +141,7 @@ def _asked(question: Question, connector: Connector[Any]) -> str:
     """Ask something in a transaction that only reads, and return how it is answered otherwise than was expected."""
     from dbctl.work.retries import run_unit
 
-    backend = connector.backend
+    backend = connector.backend.backups
     if len(backend.statements(question.query)) != 1:
         raise UsageError(f"--query {question.query}: it is not one statement", "say --query again for another one")
 

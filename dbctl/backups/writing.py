@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from dbctl.backends.backups import RowCounter, TableNames
-    from dbctl.backends.base import Backend
+    from dbctl.backends.backups import Backups, RowCounter, TableNames
     from dbctl.connections.connector import Connector
 
 _GLOBALS = {"roles", "tablespaces"}
@@ -72,9 +71,9 @@ def writing(connector: Connector[Engine], wish: Wish) -> Iterator[Writer]:
     with (
         private_directory() as directory,
         _unbounded(connector) as own,
-        own.engine.connect().execution_options(**own.backend.backup_options) as connection,
+        own.engine.connect().execution_options(**own.backend.backups.backup_options) as connection,
     ):
-        yield Writer(own.backend, connection, wish, directory)
+        yield Writer(own.backend.backups, connection, wish, directory)
 
 
 @contextmanager
@@ -89,7 +88,7 @@ def _unbounded(connector: Connector[Engine]) -> Iterator[Connector[Engine]]:
 class Writer:
     """Writes one backup, and knows what is in it then."""
 
-    def __init__(self, backend: Backend, connection: Connection, wish: Wish, directory: Path) -> None:
+    def __init__(self, backend: Backups, connection: Connection, wish: Wish, directory: Path) -> None:
         self._backend, self._connection, self._wish, self._directory = backend, connection, wish, directory
         self._began = time.monotonic()
         if wish.extent.jobs > 1 and not backend.backup_jobs:

@@ -44,7 +44,8 @@ def test_a_signal_ends_it(shop: Shop, number: int, code: int) -> None:
     assert files_in(shop.dbctl.cwd) == set()
 
 
+@pytest.mark.slow
 def test_a_deadline_ends_it(shop: Shop) -> None:
-    with pouring(shop, "--deadline", "2") as process:
+    with pouring(shop, "--deadline", "8") as process:
         assert process.wait(PATIENCE) == 5
     assert files_in(shop.dbctl.cwd) == set()

@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from dbctl.backends.backups import Extent, Loosened, Start, Stored, StoredTable, TableNames
+from dbctl.backends.backups import Backups, Extent, Loosened, Start, Stored, StoredTable, TableNames
 from dbctl.backends.mysql.clients import told_by_file
-from dbctl.backends.mysql.databases import MySQLDatabases
 from dbctl.backends.mysql.dumps import DumpedRows, made_of, paused, without_place
+from dbctl.backends.mysql.engine import MySQL
 from dbctl.backends.mysql.lacks import history, tell_of_engines, unseen
 from dbctl.backends.mysql.moving import bring, loosened, move, refuse_unmovable
 from dbctl.backends.tools import Tool, Version, fitting, refuse_tool, tools_called, version_in
@@ -66,7 +66,7 @@ def _version(text: str, *, mariadb: bool) -> Version | None:
     return version_in(text, r"(\d+)\.(\d+)\.\d+-MariaDB" if mariadb else r"Ver (\d+)\.(\d+)")
 
 
-class MySQLBackups(MySQLDatabases):
+class MySQLBackups(MySQL, Backups):
     """How MySQL and MariaDB are backed up."""
 
     backup_kinds = ("MySQL", "MariaDB")
@@ -235,3 +235,6 @@ class MySQLBackups(MySQLDatabases):
             )
             if count := connection.exec_driver_sql(query.replace("%", "%%")).scalar():
                 yield f"{table}: {count} rows refer to none in {other} ({key})"
+
+
+backend = MySQLBackups

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.cursors import marking
-from dbctl.backends.mysql.backups import MySQLBackups
 from dbctl.backends.mysql.clients import CLIENTS
 from dbctl.backends.mysql.databases import MySQLDatabases
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
@@ -59,7 +58,6 @@ class MySQL(
     MySQLInventory,
     MySQLQueries,
     MySQLPrograms,
-    MySQLBackups,
     MySQLDatabases,
     MySQLSessions,
     Backend,

@@ -210,3 +210,6 @@ def _compressing(tool: Tool, how: str) -> Sequence[str]:
 def _pattern(schema: str | None, name: str) -> str:
     """Return a table's name as the pattern that matches nothing else."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in (schema or "public", name))
+
+
+backend = PostgreSQLBackups

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.base import Backend, Identity
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg
-from dbctl.backends.postgresql.backups import PostgreSQLBackups
 from dbctl.backends.postgresql.clients import CLIENTS
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
@@ -58,7 +57,6 @@ class PostgreSQL(
     PostgreSQLErrors,
     PostgreSQLLocks,
     PostgreSQLPrograms,
-    PostgreSQLBackups,
     PostgreSQLDatabases,
     PostgreSQLSessions,
     Backend,

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.postgresql.databases import PostgreSQLDatabases
+from dbctl.backends.backups import Backups
+from dbctl.backends.postgresql.engine import PostgreSQL
 from dbctl.errors import WorkRefused
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ _LISTS = {"datestyle", "search_path", "local_preload_libraries", "session_preloa
 """Settings that are lists of names: the server has them quoted as they are to be said."""
 
 
-class PostgreSQLProperties(PostgreSQLDatabases):
+class PostgreSQLProperties(PostgreSQL, Backups):
     """How a database is made that is like another one, and what keeps one from being dropped."""
 
     database_bound = ("55006", "42809")  # object_in_use, such as by a subscription; wrong_object_type: a template

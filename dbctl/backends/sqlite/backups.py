@@ -14,8 +14,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.backups import Loosened, StoredTable, TableNames
-from dbctl.backends.base import Backend
+from dbctl.backends.backups import Backups, Loosened, StoredTable, TableNames
+from dbctl.backends.sqlite.engine import SQLite
 from dbctl.backends.tools import Version
 from dbctl.errors import NoSpace, WorkRefused
 
@@ -42,7 +42,7 @@ _PAGES = 2048
 """Pages that are copied at a stretch."""
 
 
-class SQLiteBackups(Backend):
+class SQLiteBackups(SQLite, Backups):
     """How SQLite is backed up."""
 
     backup_by_tool = False
@@ -146,3 +146,6 @@ class SQLiteBackups(Backend):
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+backend = SQLiteBackups
