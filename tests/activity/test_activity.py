@@ -1,6 +1,5 @@
 """`dbctl activity`: who does what for how long, and who keeps whom waiting."""
 
-import threading
 from typing import Any
 
 import pytest
@@ -170,12 +169,14 @@ def test_mariadbs_plug_in_names_who_holds_a_table(mariadb_database: TestDatabase
 
 def test_a_command_that_waits_for_a_table_names_who_uses_it(contended: TestDatabase, seer: Forked, cast: Cast) -> None:
     holder = cast.holding("SELECT * FROM contended")
-    letting_go = threading.Timer(4.5, end, (contended, holder))
-    letting_go.start()
-    try:
-        said = seer.ok("query", "--write", "ALTER TABLE contended ADD z INTEGER").err
-    finally:
-        letting_go.join()
+    said = ""
+    with seer.popen("query", "--write", "ALTER TABLE contended ADD z INTEGER") as process:
+        assert process.stderr
+        for line in process.stderr:
+            said += line
+            if line.startswith("dbctl: waiting for"):
+                end(contended, holder)
+    assert process.returncode == 0, said
     contended.execute("ALTER TABLE contended DROP COLUMN z")
     what = {
         "postgresql": f"a lock, which session {holder} (dbctl-tests) holds",
