@@ -3,6 +3,7 @@
     dbctl.profile("prod")                       the frozen, validated profile
     dbctl.engine("prod")                        this process's one engine for it
     with dbctl.session("prod") as session: …    one unit of work: committed, or rolled back
+    dbctl.pool.observe(engine)                  what a connection pool does, counted and timed
     dbctl.run(function, "prod", lock="nightly", deadline=60)
                                                 the same, run again where a deadlock or the like ended it
     with dbctl.advisory_lock("n", "prod"): …    at most one at a time, on all machines
@@ -16,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dbctl import pool
     from dbctl.connections.connector import (
         Connector,
         async_connector,
@@ -77,6 +79,9 @@ _HOMES = {
     "writes": "dbctl.work.effects",
 }
 
+_ROOMS = frozenset({"pool"})
+"""Packages that are part of the face as a whole."""
+
 __all__ = [
     "Connector",
     "Database",
@@ -102,6 +107,7 @@ __all__ = [
     "engine",
     "in_async",
     "owns_terminal",
+    "pool",
     "profile",
     "report_progress",
     "run",
@@ -114,6 +120,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, attribute = _HOMES[name].partition(":")

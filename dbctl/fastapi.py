@@ -31,7 +31,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dbctl import errors
 from dbctl.backends.origins import origin_of
-from dbctl.pool import metrics
+from dbctl.pool.exposition import CONTENT_TYPE
 from dbctl.profiles import Profile
 from dbctl.request_units import Access
 from dbctl.tables.changes import create_missing
@@ -263,7 +263,7 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
     @router.get("/metrics", summary="The connection pool at work", response_class=PlainTextResponse)
     async def pool_metrics(request: Request) -> PlainTextResponse:
         access = _access(request.app, profile, asynchronous=asynchronous)
-        text = metrics.exposition(access.connector)
-        return PlainTextResponse(text, media_type=metrics.CONTENT_TYPE)
+        text = access.recorder.as_prometheus({"profile": access.connector.profile.name})
+        return PlainTextResponse(text, media_type=CONTENT_TYPE)
 
     return router

@@ -15,12 +15,11 @@ from weakref import WeakKeyDictionary
 import anyio
 from anyio.lowlevel import RunVar
 from sqlalchemy import Engine
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from dbctl import probe
 from dbctl.connections.connector import Connector, async_connector, connector
-from dbctl.errors import ConnectError, OutOfTime
-from dbctl.pool import metrics
+from dbctl.errors import ConnectError
+from dbctl.pool.recorder import Recorder, observe
 from dbctl.profiles import Profile
 from dbctl.runtime.backoff import Patience
 from dbctl.work.database import Database
@@ -60,6 +59,11 @@ class Access:
     def _is_async(self) -> bool:
         return not isinstance(self.connector.engine, Engine)
 
+    @property
+    def recorder(self) -> Recorder:
+        """What counts what the engine's pool does, from the first use of this on."""
+        return observe(self.connector.engine)
+
     @asynccontextmanager
     async def unit(self, *, writes: bool) -> AsyncIterator[Any]:
         """Run the block in a unit of work, as soon as the pool has a connection for one more.
@@ -75,10 +79,6 @@ class Access:
         try:
             async with self._unit_of_work(writes=writes) as database:
                 yield database
-        except OutOfTime as error:
-            if isinstance(error.__cause__, PoolTimeout):
-                metrics.counts_of(self.connector.sync_engine).add("timeouts")
-            raise
         finally:
             places.release()
 
@@ -89,10 +89,9 @@ class Access:
             places.acquire_nowait()
         except anyio.WouldBlock:
             try:
-                with anyio.fail_after(self.connector.backend.profile.pool.timeout):
+                with self.recorder.queue(), anyio.fail_after(self.connector.backend.profile.pool.timeout):
                     await places.acquire()
             except TimeoutError:
-                metrics.counts_of(self.connector.sync_engine).add("timeouts")
                 raise self.connector.backend.pool_exhausted() from None
         return places
 
@@ -102,7 +101,7 @@ class Access:
         if queues is None:
             _queues.set(queues := WeakKeyDictionary())
         if self.connector.sync_engine not in queues:
-            metrics.counts_of(self.connector.sync_engine)  # what the pool does is counted from its first use on
+            observe(self.connector.engine)  # what the pool does is counted from its first use on
             limit = int(min(self.connector.capacity, sys.maxsize))
             queues[self.connector.sync_engine] = _Queues(anyio.Semaphore(limit, fast_acquire=True), anyio.Lock())
         return queues[self.connector.sync_engine]

@@ -1,0 +1,168 @@
+"""What of a pool SQLAlchemy has no event for: a request that fails, the wait in the queue, a connect that fails.
+
+`observe_pool` puts listening methods before a pool's own, on this one pool. `Pool.connect` and `Pool.recreate` are
+public; the rest of what is touched, which only SQLAlchemy's own pools know, is private, and stands here alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sqlalchemy.pool import NullPool, QueuePool, StaticPool
+from sqlalchemy.util.queue import Empty
+
+if TYPE_CHECKING:
+    from sqlalchemy import Pool
+
+_CONNECT = "_invoke_creator"
+_QUEUE = "_pool"
+_MAX_OVERFLOW = "_max_overflow"
+_RECYCLE = "_recycle"
+
+
+class Listener(Protocol):
+    """What is told of a pool."""
+
+    def request_failed(self, error: BaseException) -> None:
+        """Take note that a connection was asked of the pool, and not given."""
+
+    def begin_wait(self) -> None:
+        """Take note that a request begins to wait in the queue."""
+
+    def end_wait(self, seconds: float) -> None:
+        """Take note that it waits no more."""
+
+    def connected(self, record: Any, seconds: float) -> None:
+        """Take note of a new connection, and how long it took."""
+
+    def connect_failed(self) -> None:
+        """Take note that no connection could be made."""
+
+
+class Observed:
+    """The hooks on an engine's pool, which go over to the new one where the engine makes one."""
+
+    def __init__(self, pool: Pool, listener: Listener, moved: Callable[[Pool], None]) -> None:
+        self._listener = listener
+        self._moved = moved
+        self._undo: list[tuple[Any, str, Any, Any]] = []
+        self._hook(pool)
+
+    def remove(self) -> None:
+        """Take the hooks away again; one that somebody else's stands before stays, and listens for nobody."""
+        for owner, name, hook, before in self._undo:
+            if vars(owner).get(name) is not hook:
+                continue
+            if before is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, before)
+        self._undo.clear()
+
+    def _hook(self, pool: Pool) -> None:
+        self._put(pool, "connect", _noting_failure(pool.connect, self._listener))
+        self._put(pool, "recreate", self._recreating(pool.recreate))
+        self._put(pool, _CONNECT, _timed(getattr(pool, _CONNECT), self._listener))
+        if queue := getattr(pool, _QUEUE, None):
+            self._put(queue, "get", _waiting(queue.get, self._listener))
+
+    def _put(self, owner: Any, name: str, hook: Any) -> None:
+        self._undo.append((owner, name, hook, vars(owner).get(name)))
+        setattr(owner, name, hook)
+
+    def _recreating(self, recreate: Callable[[], Pool]) -> Callable[[], Pool]:
+        def recreate_observed() -> Pool:
+            pool = recreate()
+            if self._undo:  # else the hook has outlived its recorder
+                self.remove()
+                self._hook(pool)
+                self._moved(pool)
+            return pool
+
+        return recreate_observed
+
+
+def _noting_failure(connect: Callable[[], Any], listener: Listener) -> Callable[[], Any]:
+    def connect_noting_failure() -> Any:
+        try:
+            return connect()
+        except BaseException as error:
+            listener.request_failed(error)
+            raise
+
+    return connect_noting_failure
+
+
+def _waiting(get: Callable[..., Any], listener: Listener) -> Callable[..., Any]:
+    """Time what waits for a connection; who finds one there takes it as ever."""
+
+    def get_timed(block: bool = True, timeout: float | None = None) -> Any:
+        try:
+            return get(False)
+        except Empty:
+            if not block:
+                raise
+        listener.begin_wait()
+        start = time.perf_counter()
+        try:
+            return get(True, timeout)
+        finally:
+            listener.end_wait(time.perf_counter() - start)
+
+    return get_timed
+
+
+def _timed(create: Callable[[Any], Any], listener: Listener) -> Callable[[Any], Any]:
+    def create_timed(record: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            connection = create(record)
+        except BaseException:
+            listener.connect_failed()
+            raise
+        listener.connected(record, time.perf_counter() - start)
+        return connection
+
+    return create_timed
+
+
+def overflow_of(pool: Pool) -> int:
+    """Return how many connections there are beyond the pool's size; SQLAlchemy's number is below 0 until it is full."""
+    return max(0, pool.overflow()) if isinstance(pool, QueuePool) else 0
+
+
+def recycle_of(pool: Pool) -> float:
+    """Return the age, in seconds, at which a pool replaces a connection; below 0 it never does."""
+    return float(getattr(pool, _RECYCLE, -1))
+
+
+def opened_at(record: Any) -> float:
+    """Return when a pool's record has opened its connection, as Unix time."""
+    return float(record.last_connect_time)
+
+
+def gauges_of(pool: Pool, in_use: int, opened: int) -> dict[str, int | None]:
+    """Return what a pool has at the moment, by the names of `snapshots.GAUGES`; None where it has no such number.
+
+    Args:
+        pool: Any of SQLAlchemy's pools.
+        in_use: How many of its connections are known to be in use.
+        opened: How many are known to be open.
+    """
+    if isinstance(pool, StaticPool):  # several have its one connection at a time, and it does not tell them apart
+        return {"pool_min": 1, "pool_max": 1, "pool_size": max(0, opened)}
+    if isinstance(pool, QueuePool):
+        size, most = pool.size(), getattr(pool, _MAX_OVERFLOW)
+        idle = pool.checkedin()
+        return {
+            "pool_min": size,
+            "pool_max": size + most if size and most >= 0 else None,
+            "pool_size": idle + pool.checkedout(),
+            "pool_available": idle,
+            "in_use": in_use,
+            "overflow": overflow_of(pool),
+        }
+    open_now = in_use if isinstance(pool, NullPool) else max(in_use, opened)
+    return {"pool_size": open_now, "pool_available": open_now - in_use, "in_use": in_use}

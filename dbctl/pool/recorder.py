@@ -1,0 +1,114 @@
+"""Counting what an engine's pool does: `observe(engine)`, for any SQLAlchemy engine, not only dbctl's."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from sqlalchemy import event
+
+from dbctl.pool.counts import PoolCounts
+from dbctl.pool.exposition import exposition
+from dbctl.pool.hooks import Observed
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, Pool
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+_RECORDER = "dbctl_recorder"
+"""What a pool has that is observed."""
+
+_one_at_a_time = threading.RLock()
+_all: WeakSet[Recorder] = WeakSet()
+
+
+def observe(engine: Engine | AsyncEngine, name: str | None = None, leak_after: float | None = None) -> Recorder:
+    """Count what the pool of an engine does from now on, and time it.
+
+    An engine has one recorder: observed again it is the same one, and what is given here holds from then on. Engines
+    that `execution_options` makes of another share its pool and its recorder. A fork begins at 0.
+
+    Args:
+        engine: Any engine, with any of SQLAlchemy's pools.
+        name: What the pool is called among others; the database's name, unless given.
+        leak_after: Seconds after which a connection that is still held is logged, with the calls that took it. It is
+            looked after whenever the pool is used, and noting the calls costs each checkout some microseconds.
+
+    Raises:
+        ValueError: `leak_after` is not above 0.
+    """
+    if leak_after is not None and not leak_after > 0:
+        raise ValueError("leak_after has to be above 0 seconds")
+    sync_engine: Engine = getattr(engine, "sync_engine", engine)  # type: ignore[arg-type]
+    with _one_at_a_time:
+        recorder: Recorder = vars(sync_engine.pool).get(_RECORDER) or Recorder(sync_engine)
+    recorder.name = name or recorder.name
+    recorder.leak_after = leak_after or recorder.leak_after
+    return recorder
+
+
+class Recorder(PoolCounts):
+    """Counts what a pool does; a new pool after `dispose` goes on with its counts. Made by `observe`."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine.url.database or engine.url.drivername)
+        self._engine = engine
+        self._listeners: dict[str, Callable[..., None]] = {
+            "checkout": self._checked_out,
+            "checkin": self._checked_in,
+            "detach": self._detached,
+            "close": self._closed,
+            "close_detached": self._closed,
+            "invalidate": self._invalidated,
+            "soft_invalidate": self._invalidated,
+        }
+        for happening, listener in self._listeners.items():
+            event.listen(engine, happening, listener)
+        self._hooks = Observed(engine.pool, self, self._move)
+        self._move(engine.pool)
+        _all.add(self)
+
+    def _move(self, pool: Pool) -> None:
+        self._pool = pool
+        vars(pool)[_RECORDER] = self
+
+    def close(self) -> None:
+        """Listen no more; what was counted until then can still be read."""
+        with _one_at_a_time:
+            if vars(self._pool).pop(_RECORDER, None) is not self:
+                return
+            self._hooks.remove()
+            for happening, listener in self._listeners.items():
+                event.remove(self._engine, happening, listener)
+            _all.discard(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what was counted until now as what JSON can hold; the manual's page `pool` has the names."""
+        return self.snapshot().as_dict()
+
+    def as_json(self) -> str:
+        """Return the same as JSON."""
+        return json.dumps(self.as_dict())
+
+    def as_prometheus(self, labels: Mapping[str, str] | None = None) -> str:
+        """Return the same in the text format that Prometheus reads, whose type is `exposition.CONTENT_TYPE`.
+
+        Args:
+            labels: What each series is labelled with; `pool`, the recorder's name, unless given.
+        """
+        return exposition(self.snapshot(), labels)
+
+
+def _begin_anew() -> None:
+    """Begin at 0 in a fork, whose parent counts what was before; its threads may hold a lock for ever."""
+    global _one_at_a_time  # noqa: PLW0603
+    _one_at_a_time = threading.RLock()
+    for recorder in list(_all):
+        recorder.begin()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
