@@ -15,7 +15,9 @@ down when the handler returns, so what the database makes, such as an id, is in 
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from typing import Annotated, Any
@@ -31,7 +33,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dbctl import errors
 from dbctl.backends.origins import origin_of
-from dbctl.pool.exposition import CONTENT_TYPE
+from dbctl.pool.exposition import CONTENT_TYPE, exposition
+from dbctl.pool.places import labelled
 from dbctl.profiles import Profile
 from dbctl.request_units import Access
 from dbctl.tables.changes import create_missing
@@ -74,10 +77,11 @@ def _dependency(profile: ProfileName, writes: bool | None, *, asynchronous: bool
     async def request_session(connection: HTTPConnection) -> AsyncIterator[Any]:
         access = _access(connection.app, profile, asynchronous=asynchronous)
         to_write = connection.scope.get("method") not in _SAFE_METHODS if writes is None else writes
-        async with access.unit(writes=to_write) as database:
-            yield database.session
-            if to_write and isinstance(connection, Request) and await connection.is_disconnected():
-                raise HTTPException(_CLIENT_GONE)
+        with labelled(_route(connection)):
+            async with access.unit(writes=to_write) as database:
+                yield database.session
+                if to_write and isinstance(connection, Request) and await connection.is_disconnected():
+                    raise HTTPException(_CLIENT_GONE)
 
     return Depends(request_session, scope="function")
 
@@ -93,6 +97,21 @@ SessionDep = Annotated[Session, session_dependency()]
 
 AsyncSessionDep = Annotated[AsyncSession, async_session_dependency()]
 """An async session on the profile of the app's `lifespan`."""
+
+
+async def named_route(connection: HTTPConnection) -> AsyncIterator[None]:
+    """Have a pool's recorder know the route that takes a connection, in an app that has sessions of its own.
+
+    `FastAPI(dependencies=[Depends(named_route)])`; the dependencies above do it too.
+    """
+    with labelled(_route(connection)):
+        yield
+
+
+def _route(connection: HTTPConnection) -> str:
+    """Return the route as it is declared, of which there are few: `GET /heroes/{hero_id}`."""
+    path = getattr(connection.scope.get("route"), "path", "(no route)")
+    return f"{connection.scope.get('method', 'WEBSOCKET')} {path}"
 
 
 def override(app: FastAPI, profile: ProfileName) -> AbstractContextManager[Any]:
@@ -117,6 +136,7 @@ def lifespan(
     asynchronous: bool = False,
     wait: float = 0,
     create_tables: MetaData | None = None,
+    metrics_directory: str | os.PathLike[str] | None = None,
 ) -> Lifespan:
     """Return a lifespan for `FastAPI(lifespan=…)`: the profile's engine is there while the service runs.
 
@@ -126,9 +146,10 @@ def lifespan(
         asynchronous: Whether the service works by the async driver.
         wait: Seconds for which a database that can't be reached is waited for, before the service starts.
         create_tables: Create those of its tables that are missing.
+        metrics_directory: A directory of the service's own by which its workers add up what `/metrics` says.
 
     Raises:
-        ConfigError: At the start: there is no such profile, or it is wrong.
+        ConfigError: At the start: there is no such profile, or it is wrong, or the directory can't be written.
         ConnectError: At the start: the database could not be reached.
         OutOfTime: At the start: it could still not be reached when it had been waited for.
     """
@@ -144,10 +165,14 @@ def lifespan(
                 await access.wait(wait)
             if create_tables is not None:
                 await access.run(create_missing, [create_tables])
+            if metrics_directory is not None:
+                access.recorder.share(metrics_directory)
             async with own(app) if own else nullcontext() as state:
                 yield state
         finally:
             await access.dispose()
+            if metrics_directory is not None:
+                access.recorder.close()
             if outermost:
                 del app.state.dbctl_profile
 
@@ -236,7 +261,8 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
     """Return a router with `/livez`, `/readyz` and `/metrics`.
 
     `/livez` asks nobody. `/readyz` connects anew, beside the pool, so that a pool in full use is no failure; it is 503
-    with the step that failed. `/metrics` is the pool in Prometheus' text format.
+    with the step that failed. `/metrics` is the pool in Prometheus' text format: this worker's,
+    or all workers' where `lifespan` was given a `metrics_directory`.
 
     Args:
         profile: The profile, its name, or None for the one of the app's (outermost) `lifespan`.
@@ -263,7 +289,8 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
     @router.get("/metrics", summary="The connection pool at work", response_class=PlainTextResponse)
     async def pool_metrics(request: Request) -> PlainTextResponse:
         access = _access(request.app, profile, asynchronous=asynchronous)
-        text = access.recorder.as_prometheus({"profile": access.connector.profile.name})
+        snapshot = await asyncio.to_thread(access.recorder.shared)
+        text = exposition(snapshot, {"profile": access.connector.profile.name})
         return PlainTextResponse(text, media_type=CONTENT_TYPE)
 
     return router

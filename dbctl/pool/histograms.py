@@ -8,7 +8,7 @@ which each checkout would pay for.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,13 @@ class Histogram:
         made = Histogram()
         made.merge(self)
         return made
+
+    def since(self, before: Histogram) -> Iterator[tuple[float, int]]:
+        """Return what has come since this was another, an earlier copy: times in seconds, and how many of each."""
+        for bucket, times in self._buckets.items():
+            more = times - before._buckets.get(bucket, 0)
+            if more > 0:
+                yield min(max(_middle(bucket), self.least), self.most), more
 
     def quantile(self, part: float) -> float:
         """Return the time, in seconds, that this part of all does not exceed, by the nearest rank; 0 of none.

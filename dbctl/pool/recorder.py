@@ -14,6 +14,8 @@ from sqlalchemy import event
 from dbctl.pool.counts import PoolCounts
 from dbctl.pool.exposition import exposition
 from dbctl.pool.hooks import Observed
+from dbctl.pool.snapshots import Snapshot
+from dbctl.pool.workers import Workers
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Pool
@@ -72,6 +74,8 @@ class Recorder(PoolCounts):
         self._move(engine.pool)
         _all.add(self)
 
+        self._workers: Workers | None = None
+
     def _move(self, pool: Pool) -> None:
         self._pool = pool
         vars(pool)[_RECORDER] = self
@@ -81,10 +85,34 @@ class Recorder(PoolCounts):
         with _one_at_a_time:
             if vars(self._pool).pop(_RECORDER, None) is not self:
                 return
+            if self._workers:
+                self._workers.close()
+                self._workers = None
             self._hooks.remove()
             for happening, listener in self._listeners.items():
                 event.remove(self._engine, happening, listener)
             _all.discard(self)
+
+    def share(self, directory: str | os.PathLike[str]) -> None:
+        """Have the workers of a service add up what their recorders count, in a directory of this pool's own.
+
+        Args:
+            directory: Made where it is not there. It may outlast the service: then its counters go on.
+
+        Raises:
+            ConfigError: Nothing can be written there.
+        """
+        if self._workers:
+            self._workers.close()
+        self._workers = Workers(self, directory)
+
+    def shared(self) -> Snapshot:
+        """Return what all workers have counted until now, which `share` has brought together; or else this one.
+
+        Raises:
+            OSError: The directory can't be read any more.
+        """
+        return self._workers.snapshot() if self._workers else self.snapshot()
 
     def as_dict(self) -> dict[str, Any]:
         """Return what was counted until now as what JSON can hold; the manual's page `pool` has the names."""
