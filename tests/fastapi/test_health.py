@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
-from dbctl.fastapi import SessionDep, health_router, lifespan
+import dbctl
+from dbctl.fastapi import AsyncSessionDep, SessionDep, health_router, lifespan, named_route
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
 from tests.fastapi.conftest import ON_SERVERS
@@ -135,3 +136,67 @@ def test_a_database_in_memory_has_one_connection(asynchronous: bool) -> None:
         counted = service.metrics
     assert counted["capacity"] == 1
     assert "checked_out" not in counted
+
+
+# --- whose connections they are ---------------------------------------------------------------------------------------
+
+
+def test_each_connection_is_its_route_s(sample: TestDatabase, asynchronous: bool) -> None:
+    profile = profile_of(sample)
+    app = FastAPI(lifespan=lifespan(profile, asynchronous=asynchronous), dependencies=[Depends(named_route)])
+    app.include_router(health_router(asynchronous=asynchronous))
+    items = APIRouter(prefix="/items")
+    held: list[dict[str, Any]] = []
+
+    def note() -> None:
+        engine = dbctl.async_engine(profile) if asynchronous else dbctl.engine(profile)
+        held.extend(dbctl.pool.observe(engine).as_dict()["holders"])
+
+    @items.get("/{number}")
+    def read(session: SessionDep, number: int) -> None:
+        session.connection()
+        note()
+
+    @items.get("/{number}/later")
+    async def read_later(session: AsyncSessionDep, number: int) -> None:
+        await session.connection()
+        note()
+
+    @items.get("/{number}/own")
+    def own(number: int) -> None:
+        with dbctl.engine(profile).connect():
+            note()
+
+    app.include_router(items)
+    paths = ["later"] if asynchronous else ["", "own"]
+    with Served(app) as service:
+        for number in range(3):
+            for path in paths:
+                assert service.client.get(f"/items/{number}/{path}".removesuffix("/")).status_code == 200
+        families = text_string_to_metric_families(service.client.get("/metrics").text)
+    routes = {"/".join(filter(None, ["GET /items/{number}", path])) for path in paths}
+    assert {each["label"] for each in held} == routes
+    counted = {
+        sample.labels["label"]: sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "dbctl_pool_label_checkouts_total"
+    }
+    assert counted == dict.fromkeys(routes, 3)
+
+
+def test_workers_answer_for_each_other(sample: TestDatabase, tmp_path: Path) -> None:
+    app = FastAPI(lifespan=lifespan(profile_of(sample), metrics_directory=tmp_path / "metrics"))
+    app.include_router(health_router())
+
+    @app.get("/")
+    def use(session: SessionDep) -> None:
+        session.connection()
+
+    with Served(app) as service:
+        service.client.get("/")
+        assert service.metrics["checkouts_total"] == 1
+    dbctl.dispose()
+    with Served(app) as service:
+        service.client.get("/")
+        assert (service.metrics["checkouts_total"], service.metrics["workers"]) == (2, 1)
