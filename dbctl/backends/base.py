@@ -182,6 +182,10 @@ class Backend(
         """Return the file descriptor of the sync driver's socket; below 0 where that is closed."""
         raise Unsupported(f"{self.title} has no socket")
 
+    def asks_to_roll_back(self, driver_connection: Any) -> bool:
+        """Tell whether the sync driver's ROLLBACK would ask the server."""
+        return True
+
     def transport(self, driver_connection: Any) -> Any:
         """Return the asyncio transport of the async driver's connection, or None where it is the sync driver's."""
         return None

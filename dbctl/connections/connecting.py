@@ -64,7 +64,7 @@ class _BoundAttempt(Attempt):
 
     def begin_to_watch(self, backend: Backend, connection: Any) -> None:
         self.connection = getattr(connection, "driver_connection", connection)
-        self._limit = time_limit(backend, self.connection, self.left)
+        self._limit = time_limit(backend, self.connection, self.left, closed_too=True)
         self._limit.__enter__()
 
     def succeed(self) -> None:

@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from contextvars import ContextVar
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +17,13 @@ from sqlalchemy.util import await_only
 
 from dbctl.backends.origins import SILENCE, driver_error
 from dbctl.errors import ConnectError
-from dbctl.runtime.deadlines import abort_after, call_after, connect_until, shut_down_after
+from dbctl.runtime.deadlines import abort_after, call_after, connect_until, shut_down_after, shut_down_used_after
 from dbctl.runtime.waits import is_done, started
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from sqlalchemy import Dialect, Engine
-    from sqlalchemy.pool import PoolResetState
+    from sqlalchemy import Connection, Dialect, Engine
 
     from dbctl.backends.base import Backend
 
@@ -33,8 +34,8 @@ _GRACE = 0.3
 _TO_STOP = 1.0
 """Seconds that it may take beyond that to have a server end a statement, by a connection of its own."""
 
-_RESET = "dbctl_reset"
-"""What a pool's record has in its `info` while the pool takes its connection back: what cuts it."""
+_is_users: ContextVar[bool] = ContextVar("dbctl_is_users", default=False)
+"""Whether the ROLLBACK that comes next, in this thread or task, is the connection's user's, and not its pool's."""
 
 _TO_TAKE_LEAVE = 0.5
 """Seconds that a server has to close a connection from its side too."""
@@ -130,19 +131,29 @@ def bound_pings(engine: Engine, backend: Backend) -> None:
 
 
 def bound_resets(engine: Engine, backend: Backend) -> None:
-    """Cut a connection of a new engine that its pool takes back, where the pool's ROLLBACK is not answered in time."""
+    """Cut a connection of a new engine that its pool takes back, where the pool's ROLLBACK is not answered in time.
 
-    @event.listens_for(engine, "reset")
-    def begin(connection: Any, record: Any, state: PoolResetState) -> None:
-        if record is not None and state.asyncio_safe and not state.transaction_was_reset:
-            limit = time_limit(backend, connection, backend.profile.connect_timeout)
-            limit.__enter__()
-            record.info[_RESET] = limit
+    SQLAlchemy's event `reset` costs each return more than a ROLLBACK that asks nobody: of those there are many.
+    """
+    dialect, seconds = engine.dialect, backend.profile.connect_timeout
+    roll_back = dialect.do_rollback
 
-    @event.listens_for(engine, "checkin")
-    def end(_connection: Any, record: Any) -> None:
-        if limit := record.info.pop(_RESET, None):
-            limit.__exit__(None, None, None)
+    @event.listens_for(engine, "rollback")
+    def note(connection: Connection) -> None:
+        _is_users.set(not connection.closed and not connection.invalidated)  # else there is nothing to roll back
+
+    def roll_back_in_time(proxy: Any) -> None:
+        connection = getattr(proxy, "dbapi_connection", proxy)
+        if _is_users.get():
+            _is_users.set(False)
+            roll_back(proxy)
+        elif backend.asks_to_roll_back(connection):
+            with time_limit(backend, connection, seconds):
+                roll_back(proxy)
+        else:
+            roll_back(proxy)
+
+    vars(dialect)["do_rollback"] = roll_back_in_time
 
 
 def bound_closing(engine: Engine, backend: Backend) -> None:
@@ -160,14 +171,27 @@ def listeners_after(own: Callable[..., Any], dialect: Dialect, name: str) -> Seq
     return listeners[listeners.index(own) + 1 :]
 
 
-def time_limit(backend: Backend, connection: Any, seconds: float) -> AbstractContextManager[None]:
-    """Return what cuts a connection where the block takes longer; a file is not bounded."""
+def time_limit(
+    backend: Backend, connection: Any, seconds: float, *, closed_too: bool = False
+) -> AbstractContextManager[None]:
+    """Return what cuts a connection where the block takes longer; a file is not bounded.
+
+    Args:
+        backend: The connection's backend.
+        connection: The driver's own connection, or SQLAlchemy's adapter of an async one.
+        seconds: How long the block may take.
+        closed_too: Whether it is cut even where the driver has closed it in the block; to see to that costs more.
+    """
     driver_connection = getattr(connection, "driver_connection", connection)
     if transport := backend.transport(driver_connection):
         return abort_after(seconds, transport)
-    if backend.needs_host and (descriptor := backend.descriptor(driver_connection)) >= 0:
-        return shut_down_after(seconds, descriptor)
-    return nullcontext()  # of a connection that is closed the driver says so at once
+    if not backend.needs_host:
+        return nullcontext()
+    if not closed_too:
+        return shut_down_used_after(seconds, partial(backend.descriptor, driver_connection))
+    descriptor = backend.descriptor(driver_connection)
+    # Of a connection that is closed already the driver says so at once.
+    return shut_down_after(seconds, descriptor) if descriptor >= 0 else nullcontext()
 
 
 class cut_after:  # not a generator, since each statement or pre-ping pays for it
@@ -182,7 +206,7 @@ class cut_after:  # not a generator, since each statement or pre-ping pays for i
     """
 
     def __init__(self, backend: Backend, connection: Any, seconds: float) -> None:
-        self._called = backend.profile.called
+        self._backend = backend
         self._seconds = seconds
         self._bound = time_limit(backend, connection, seconds)
 
@@ -212,7 +236,6 @@ class _stopped_after(cut_after):
         self, backend: Backend, dialect: Dialect, connection: Any, seconds: float, stop: Callable[[], object]
     ) -> None:
         super().__init__(backend, connection, seconds + _GRACE + _TO_STOP)
-        self._backend = backend
         self._dialect = dialect
         self._stop = stop
         self._stopping: Future[object] | None = None
@@ -234,7 +257,7 @@ class _stopped_after(cut_after):
         if not self._stopping or not (error is None or isinstance(error, Exception)):
             return
         if problem := self._stopping.exception():
-            _log.debug("%s: a statement could not be ended at its server: %s", self._called, problem)
+            _log.debug("%s: a statement could not be ended at its server: %s", self._backend.profile.called, problem)
         elif says := self._backend.overrun(error):
             raise self._dialect.loaded_dbapi.OperationalError(*says) from error
 
@@ -255,4 +278,6 @@ class answering(cut_after):
     """
 
     def _tell(self, error: Exception, reason: str) -> None:
-        raise ConnectError(f"{self._called}: SELECT 1 failed: {reason}", "SELECT 1", transient=True) from error
+        raise ConnectError(
+            f"{self._backend.profile.called}: SELECT 1 failed: {reason}", "SELECT 1", transient=True
+        ) from error

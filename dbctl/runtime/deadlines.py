@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import asyncio
 
+_REST = 1.0
+"""Seconds for which the thread sleeps where nothing is due, before it sleeps until it is woken: that costs who does."""
+
 _until: ContextVar[float] = ContextVar("dbctl_until", default=0.0)
 """When the checkout ends whose pre-ping got no answer: the connect that follows has the rest of its time."""
 
@@ -70,6 +73,36 @@ class shut_down_after:
             os.close(self._descriptor)
 
 
+class shut_down_used_after:
+    """The same of a socket that nobody closes but who is in the block, and that is not looked for before its time.
+
+    Args:
+        seconds: How long the block may take.
+        descriptor: Returns the socket's file descriptor; below 0 where it is closed.
+    """
+
+    __slots__ = ("_descriptor", "_seconds")
+
+    def __init__(self, seconds: float, descriptor: Callable[[], int]) -> None:
+        self._seconds = seconds
+        self._descriptor = descriptor
+
+    def __enter__(self) -> None:
+        _watch.add(self, self._shut_down, time.monotonic() + self._seconds)
+
+    def __exit__(self, *_reason: object) -> None:
+        _watch.remove(self)
+
+    def _shut_down(self) -> None:
+        descriptor = self._descriptor()
+        with suppress(OSError):  # it has been closed meanwhile
+            duplicate = os.dup(descriptor)
+            if self._descriptor() == descriptor:  # it is still open, and so has been nobody else's
+                _shut_down(duplicate)
+            else:
+                os.close(duplicate)
+
+
 class abort_after:
     """The same of an asyncio transport, in its own event loop."""
 
@@ -106,39 +139,52 @@ class _Watch:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._due: dict[object, tuple[float, Callable[[], object]]] = {}
-        self._wakes: float | None = None
+        self._wakes = math.inf
+        self._runs = False
 
     def add(self, key: object, action: Callable[[], object], due: float) -> None:
+        # Each checkout pays for it: where the thread wakes up in time, as nearly always, no lock is taken. It looks at
+        # what is due after it has said that it will not wake up, and so misses nothing that was added before.
+        self._due[key] = due, action
+        if due < self._wakes:
+            self._wake(due)
+
+    def _wake(self, due: float) -> None:
         with self._lock:
-            self._due[key] = due, action
-            if self._wakes is None:
-                self._wakes = due
-                threading.Thread(target=self._run, name="dbctl-watch", daemon=True).start()
-            elif due < self._wakes:
+            if due < self._wakes:
                 self._wakes = due
                 self._changed.notify()
+            if not self._runs:
+                self._runs = True
+                threading.Thread(target=self._run, name="dbctl-watch", daemon=True).start()
 
     def remove(self, key: object) -> bool:
         """Tell whether it was not done yet, and never will be."""
         # The thread is not told: that would cost more than to let it wake up once for nothing.
-        with self._lock:
+        if self._due.pop(key, None) is not None:
+            return True
+        with self._lock:  # it is being done, and has been when the lock is free
             return self._due.pop(key, None) is not None
 
     def _run(self) -> None:
+        rested = False
         with self._changed:
             while True:
+                self._wakes = math.inf
                 now = time.monotonic()
-                for key in [key for key, (due, _) in self._due.items() if due <= now]:
-                    action = self._due.pop(key)[1]
-                    if isinstance(again := action(), float):
+                for key, (due, action) in list(self._due.items()):
+                    if due <= now and self._due.pop(key, None) is not None and isinstance(again := action(), float):
                         self._due[key] = now + again, action
-                self._wakes = min((due for due, _ in self._due.values()), default=math.inf)
-                self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX) if self._due else None)
+                until = min((due for due, _ in list(self._due.values())), default=math.inf)
+                rested = until == math.inf and not rested
+                self._wakes = now + _REST if rested else until
+                self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX) if self._wakes < math.inf else None)
 
 
 def shut_down(descriptor: int) -> None:
     """Shut a socket down at once, as `shut_down_after` does; whoever has it open still has to close it."""
-    _shut_down(os.dup(descriptor))
+    if descriptor >= 0:
+        _shut_down(os.dup(descriptor))
 
 
 def _shut_down(descriptor: int) -> None:

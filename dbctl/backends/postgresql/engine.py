@@ -46,6 +46,9 @@ _ASKING = (
     *("fetchone", "fetchmany", "fetchall", "__next__"),
 )
 
+_IN_TRANSACTION = 2
+"""psycopg2's `STATUS_BEGIN`."""
+
 _OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
@@ -151,7 +154,14 @@ class PostgreSQL(
 
     def descriptor(self, driver_connection: Any) -> int:
         """Return that of libpq's socket."""
-        return int(driver_connection.fileno())
+        try:
+            return int(driver_connection.fileno())
+        except self.driver_errors():
+            return -1
+
+    def asks_to_roll_back(self, driver_connection: Any) -> bool:
+        """Tell whether psycopg2 is in a transaction, without which it leaves the server alone."""
+        return getattr(driver_connection, "status", _IN_TRANSACTION) == _IN_TRANSACTION
 
     def transport(self, driver_connection: Any) -> Any:
         """Return asyncpg's, which it has no public name for."""
