@@ -63,3 +63,14 @@ def test_the_lock_for_ddl_is_held_to_the_transactions_end(postgres: Server, post
             pass
         assert postgres.execute(locks) == [(True,)]
     assert postgres.execute(locks) == []
+
+
+def test_psycopg2_tells_whether_a_rollback_asks_the_server(postgres_database: TestDatabase) -> None:
+    profile = profile_of(postgres_database)
+    backend = backend_of(profile)
+    with engine_of(profile) as engine, contextlib.closing(engine.raw_connection()) as connection:
+        assert not backend.asks_to_roll_back(connection.dbapi_connection)
+        connection.cursor().execute("SELECT 1")
+        assert backend.asks_to_roll_back(connection.dbapi_connection), "psycopg2's STATUS_BEGIN is another number"
+        connection.rollback()
+        assert not backend.asks_to_roll_back(connection.dbapi_connection)

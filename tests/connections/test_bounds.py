@@ -17,7 +17,7 @@ from dbctl.connections.engines import build_async_engine
 from dbctl.connections.response_timeouts import answering
 from dbctl.errors import ConnectError
 from dbctl.profiles import Profile
-from dbctl.runtime.deadlines import shut_down_after
+from dbctl.runtime.deadlines import shut_down_after, shut_down_used_after
 from dbctl.runtime.waits import result_of, started
 from tests.harness.database import TestDatabase
 from tests.harness.profile import engine_of, profile_of
@@ -104,6 +104,24 @@ def test_a_statement_without_an_answer_is_cut(server_database: TestDatabase) -> 
         assert time.monotonic() - start < 20
 
 
+def test_a_connection_that_is_given_back_to_its_pool_in_a_transaction_is_cut(server_database: TestDatabase) -> None:
+    assert server_database.server
+    profile = hurried(server_database)
+    with engine_of(profile) as engine:
+        for used_before in (False, True):
+            connection = engine.raw_connection()
+            connection.cursor().execute("SELECT 1")
+            if used_before:  # a ROLLBACK of the user's own lets no other than itself go unbounded
+                connection.rollback()
+                with contextlib.closing(engine.connect()) as other:
+                    other.exec_driver_sql("SELECT 1")
+                connection.cursor().execute("SELECT 1")
+            with server_database.server.frozen():
+                connection.close()
+            assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        assert use(engine, profile) == 1
+
+
 # --- the pieces -------------------------------------------------------------------------------------------------------
 
 
@@ -164,3 +182,19 @@ def test_what_the_work_raises_passes_through() -> None:
     with pytest.raises(KeyError):
         result_of(started(fail))
     assert result_of(started(lambda: 5), 30) == 5
+
+
+def test_what_is_closed_meanwhile_is_nobody_s_to_shut_down(pair: tuple[socket.socket, socket.socket]) -> None:
+    asked = []
+
+    def descriptor() -> int:
+        asked.append(1)
+        return pair[0].fileno() if len(asked) < 2 else -1  # closed between two looks: its number may be another's
+
+    with shut_down_used_after(0.05, descriptor):
+        while len(asked) < 2:
+            time.sleep(0.01)
+    pair[1].sendall(b"x")
+    assert pair[0].recv(1) == b"x"
+    with shut_down_used_after(0.05, pair[0].fileno):
+        assert pair[0].recv(1) == b""
