@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from dbctl.pool import Recorder, Snapshot, export, labelled, merged, observe
 from dbctl.pool.snapshots import COUNTERS, GAUGES, HISTOGRAMS
+from tests.manual.examples import text_of
 
 NAME = 'a "name"\\ with\na line'
 
@@ -148,3 +149,12 @@ def test_opentelemetry_collects_the_same(recorder: Recorder, engine: Engine) -> 
     with pytest.raises(PoolTimeout):
         engine.connect()
     assert collected() == expected | {"timeouts": 2, "wait_time": 4}
+
+
+def test_every_number_is_on_the_manual_s_page() -> None:
+    page = text_of("recorder")
+    for name, (metric, *_) in {**COUNTERS, **GAUGES, **HISTOGRAMS}.items():
+        assert f"`{name}`" in page
+        assert f"`{metric}`" in page or f"`{metric}_total`" in page
+    for total in (total for _, total, _ in HISTOGRAMS.values()):
+        assert f"`{total}`" in page
