@@ -165,8 +165,9 @@ def lifespan(
                 await access.wait(wait)
             if create_tables is not None:
                 await access.run(create_missing, [create_tables])
+            recorder = access.recorder  # before any thread uses the engine
             if metrics_directory is not None:
-                access.recorder.share(metrics_directory)
+                recorder.share(metrics_directory)
             async with own(app) if own else nullcontext() as state:
                 yield state
         finally:

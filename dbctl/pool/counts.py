@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -207,7 +208,7 @@ class PoolCounts:
             # Who waited is counted when the wait ends, and the request when it has its connection: no count goes back.
             self._at_once = max(self._at_once, counters["requests_num"] - times["wait"].count)
             labels = {label: LabelUse(**vars(use)) for label, use in self._labels.items()}
-            holds = list(self._holds.values())
+            holds = sorted(self._holds.values(), key=itemgetter(0))
             gauges = gauges_of(self._pool, len(holds), counters["connections_opened"] - counters["connections_closed"])
             gauges |= {"in_use_most": self._most_in_use, "overflow_most": self._most_overflow}
             gauges["requests_waiting"] = self._waiting
@@ -218,6 +219,6 @@ class PoolCounts:
                 use = self._label(labels, label)
                 use.checkouts += 1
                 use.in_use += 1
-        holders = [Holder(each[1], round(now - each[0], 6), tuple(told(each[2]))) for each in sorted(holds)[:_SHOWN]]
+        holders = [Holder(each[1], round(now - each[0], 6), tuple(told(each[2]))) for each in holds[:_SHOWN]]
         pool = type(self._pool).__name__
         return Snapshot(self.name, pool, counters, gauges, times, labels, holders)

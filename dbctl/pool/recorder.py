@@ -29,7 +29,7 @@ _all: WeakSet[Recorder] = WeakSet()
 
 
 def observe(engine: Engine | AsyncEngine, name: str | None = None, leak_after: float | None = None) -> Recorder:
-    """Count what the pool of an engine does from now on, and time it.
+    """Count what the pool of an engine does from now on, and time it; before threads use the engine.
 
     An engine has one recorder: observed again it is the same one, and what is given here holds from then on. Engines
     that `execution_options` makes of another share its pool and its recorder. A fork begins at 0.
