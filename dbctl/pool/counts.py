@@ -59,6 +59,7 @@ class PoolCounts:
 
     def begin(self) -> None:
         """Set all counts to 0, as a fork has them."""
+        self._since = time.time()
         self._lock = threading.RLock()  # the garbage collector may give a connection back in the midst of this
         self._counts = dict.fromkeys(COUNTERS, 0)
         self._times = {name: Histogram() for name in HISTOGRAMS}
@@ -221,4 +222,4 @@ class PoolCounts:
                 use.in_use += 1
         holders = [Holder(each[1], round(now - each[0], 6), tuple(told(each[2]))) for each in holds[:_SHOWN]]
         pool = type(self._pool).__name__
-        return Snapshot(self.name, pool, counters, gauges, times, labels, holders)
+        return Snapshot(self.name, pool, counters, gauges, times, labels, holders, since=self._since)

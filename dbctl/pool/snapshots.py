@@ -87,6 +87,7 @@ class Snapshot:
         labels: By the label.
         holders: Those who have held a connection longest, the first for the longest time.
         at: When it was, as Unix time.
+        since: From when on it was counted, as Unix time.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Snapshot:
     labels: dict[str, LabelUse] = field(default_factory=dict)
     holders: list[Holder] = field(default_factory=list)
     at: float = field(default_factory=time.time)
+    since: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
         self.gauges = {name: self.gauges.get(name) for name in GAUGES} | {"workers": self.gauges.get("workers", 1)}
@@ -107,6 +109,7 @@ class Snapshot:
             "name": self.name,
             "pool": self.pool,
             "at": round(self.at, 3),
+            "since": round(self.since, 3),
             **self.gauges,
             **self.counters,
             **{total: round(self.histograms[name].total * 1e3, 3) for name, (_, total, _) in HISTOGRAMS.items()},
@@ -132,6 +135,7 @@ class Snapshot:
                 {label: LabelUse(**use) for label, use in values["labels"].items()},
                 [Holder(each["label"], each["seconds"], tuple(each["place"])) for each in values["holders"]],
                 float(values["at"]),
+                float(values["since"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not what a pool's recorder has written: {error!r}") from error
@@ -156,7 +160,7 @@ def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
         values = [value for each in found if (value := each.gauges[name]) is not None]
         sums.gauges[name] = (max if name.endswith("_most") else sum)(values) if len(values) == len(found) else None
     for each in found:
-        sums.at = max(sums.at, each.at)
+        sums.at, sums.since = max(sums.at, each.at), min(sums.since, each.since)
         for name, histogram in each.histograms.items():
             sums.histograms[name].merge(histogram)
         for label, use in each.labels.items():
