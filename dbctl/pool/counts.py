@@ -55,9 +55,9 @@ class PoolCounts:
     def __init__(self, name: str) -> None:
         self.name = name
         self.leak_after: float | None = None
-        self.begin()
+        self.reset()
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Set all counts to 0, as a fork has them."""
         self._since = time.time()
         self._lock = threading.RLock()  # the garbage collector may give a connection back in the midst of this

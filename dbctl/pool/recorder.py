@@ -57,7 +57,7 @@ class Recorder(PoolCounts):
     """Counts what a pool does; a new pool after `dispose` goes on with its counts. Made by `observe`."""
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(engine.url.database or engine.url.drivername)
+        super().__init__(engine.url.database or type(engine.pool).__name__)
         self._engine = engine
         self._listeners: dict[str, Callable[..., None]] = {
             "checkout": self._checked_out,
@@ -136,7 +136,7 @@ def _begin_anew() -> None:
     global _one_at_a_time  # noqa: PLW0603
     _one_at_a_time = threading.RLock()
     for recorder in list(_all):
-        recorder.begin()
+        recorder.reset()
 
 
 os.register_at_fork(after_in_child=_begin_anew)
