@@ -1,6 +1,6 @@
 """Database profiles, engines and sessions for SQLModel services, and the command that administers them.
 
-    dbctl.profile("prod")                       the frozen, validated profile
+    dbctl.profile("prod")                       the frozen, validated profile; "tenants/acme" is one of a fleet's
     dbctl.engine("prod")                        this process's one engine for it
     with dbctl.session("prod") as session: …    one unit of work: committed, or rolled back
     dbctl.pool.observe(engine)                  what a connection pool does, counted and timed
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dbctl import pool
+    from dbctl.connections.asking import profile_named as profile
     from dbctl.connections.connector import (
         Connector,
         async_connector,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from dbctl.connections.engines import build_async_engine, build_engine
     from dbctl.errors import DbctlError
     from dbctl.profiles import Profile, Profiles
-    from dbctl.profiles import select as profile
     from dbctl.results import Rows
     from dbctl.work.database import Database
     from dbctl.work.effects import owns_terminal, writes
@@ -69,7 +69,7 @@ _HOMES = {
     "engine": "dbctl.connections.connector",
     "in_async": "dbctl.work.sessions",
     "owns_terminal": "dbctl.work.effects",
-    "profile": "dbctl.profiles:select",
+    "profile": "dbctl.connections.asking:profile_named",
     "report_progress": "dbctl.work.progress:report",
     "run": "dbctl.work.runs",
     "session": "dbctl.work.runs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from dbctl.work.effects import Effects
 if TYPE_CHECKING:
     from dbctl.backends.base import Missing
     from dbctl.profiles import Profile, Profiles
+    from dbctl.profiles.fleets import Fleet
+    from dbctl.profiles.rows import Row
     from dbctl.work.supervision import Supervisor
 
 _log = logging.getLogger(__name__)
@@ -87,7 +89,7 @@ class Call:
         ask = ask_password if self.said.ask_password else None
         name = named[-1] if named else None
         profiles = Profiles.load(self.said.config, name=name, url=self.said.url, options=options, ask=ask)
-        return replace(profiles, heard=current().chose)
+        return replace(profiles, heard=current().chose, ask_rows=_asked_once)
 
     def named(self, name: str) -> Profile:
         """Return another profile by its name."""
@@ -207,3 +209,19 @@ class Call:
         if not self.effects.creates:
             return Missing.REFUSE
         return Missing.CREATE if self.effects.writes and not self.terms.dry_run else Missing.PRETEND
+
+
+def _asked_once(fleet: Fleet, profiles: Profiles) -> Sequence[Row]:
+    """Ask for the rows of a fleet, so that a signal is heard meanwhile; once in a run, which is to be of one state."""
+    from dbctl.connections.asking import ask_rows
+    from dbctl.connections.watching import current_watcher
+    from dbctl.work.supervision import Supervisor
+
+    answers = current().rows_asked
+    if fleet.origin not in answers:
+
+        def ask() -> Sequence[Row]:
+            return ask_rows(fleet, replace(profiles, heard=lambda _: None, options=(), ask=None))
+
+        answers[fleet.origin] = ask() if current_watcher() else Supervisor().run(ask)
+    return answers[fleet.origin]

@@ -270,8 +270,9 @@ def _telling_of_nothing_done(call: Call, opened: Any) -> Any:
 def on_profiles(call: Call) -> Work:
     """Hand over all profiles that can be named."""
     profiles = call.profiles()
-    named = chosen(profiles.document, call.said.wanted) if call.said.wanted.are_several else call.said.profile or ()
-    profiles = replace(profiles, named=tuple(named))
+    several = call.said.wanted.are_several
+    named = chosen(profiles, call.said.wanted) if several else call.said.profile or ()
+    profiles = replace(profiles, named=tuple(named), several=several)
     return lambda: call.on(profiles)
 
 

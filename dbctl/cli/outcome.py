@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 INTERRUPTED = (130, 143)
 
@@ -22,6 +24,7 @@ class Outcome:
         rows: How many rows it has returned or changed; None where it has none to count.
         retries: How often its work was run again.
         concluded: Whether all that is to be told of it is told.
+        rows_asked: The rows that were asked for, which are profiles, by where the profile file names their source.
     """
 
     command: str = ""
@@ -33,6 +36,7 @@ class Outcome:
     rows: int | None = None
     retries: int = 0
     concluded: bool = False
+    rows_asked: dict[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     _chosen: set[str] = field(default_factory=set)
     _began: float = field(default_factory=time.monotonic)
 

@@ -11,6 +11,7 @@ from dbctl.backends.base import Missing
 from dbctl.connections.drivers import Driver, run_by
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profile, Profiles
+from dbctl.profiles.choosing import Wanted, chosen
 from dbctl.profiles.completion import complete_profile
 from dbctl.work.effects import takes_several
 
@@ -74,9 +75,10 @@ def ping(
 
 def _several(profiles: Profiles, names: Sequence[str], *, every: bool) -> Sequence[str]:
     """Return the names of the profiles that were asked for where they are to be rows, even one."""
-    named = profiles.named if len(profiles.named) > 1 else ()
+    named = profiles.named if profiles.several else ()
     if sum(map(bool, (every, names, profiles.named, profiles.url))) > 1:
         raise UsageError("--all, NAME, --profile and --url are given together", "give one of them")
     if every and not profiles.document.profiles:
         raise ConfigError(f"--all: there is no profile in {profiles.path or 'a profile file, nor such a file'}")
-    return list(dict.fromkeys(profiles.document.profiles if every else names or named))
+    wanted = Wanted(every=True) if every else Wanted(names or named)
+    return chosen(profiles, wanted) if every or wanted.names else ()

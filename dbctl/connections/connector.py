@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
-from dbctl.profiles import Profile, Profiles
+from dbctl.profiles import Profile
 from dbctl.runtime.versions import sqlalchemy_is_before
 
 if TYPE_CHECKING:
@@ -195,4 +195,6 @@ _shared_by_loop: WeakKeyDictionary[AbstractEventLoop, dict[_Named, Connector[Asy
 
 
 def _profile(profile: _Named) -> Profile:
-    return profile if isinstance(profile, Profile) else Profiles.load(name=profile).select()
+    from dbctl.connections.asking import profile_named  # which opens engines itself
+
+    return profile if isinstance(profile, Profile) else profile_named(profile)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends import backend_of
+from dbctl.connections.asking import profile_named
 from dbctl.connections.connector import opened
 from dbctl.errors import ConfigError, ConnectError, Remedy
-from dbctl.profiles import select as profile_named
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -1,15 +1,21 @@
-"""Several profiles at once: by their names, by patterns of names, by tags, or all that the file has."""
+"""Several profiles at once: by their names, by patterns of names, by tags, or all that there are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import ConfigError
-from dbctl.profiles.document import Document
+from dbctl.profiles.fleets import BETWEEN
 from dbctl.profiles.words import nearest
+
+if TYPE_CHECKING:
+    from dbctl.profiles.discovery import Profiles
+
+_TOLD = 20
+"""How many names are listed to one who has named none of them."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,7 @@ class Wanted:
     Args:
         names: Their names, or patterns such as `shard-*`.
         tags: Words of which a profile's key `tags` has one.
-        every: Whether all that the file has are.
+        every: Whether all are: the file's, and those of its fleets.
     """
 
     names: Sequence[str] = ()
@@ -37,45 +43,61 @@ def is_pattern(name: str) -> bool:
     return any(sign in name for sign in "*?[")
 
 
-def chosen(document: Document, wanted: Wanted) -> list[str]:
+def chosen(profiles: Profiles, wanted: Wanted) -> list[str]:
     """Return the names of the profiles that are wanted, each once: in the order of the file, those by name first.
 
+    A template of a fleet is wanted only by its name. The rows of a fleet are asked for where a pattern with a slash
+    may name them, and for tags and all.
+
     Raises:
-        ConfigError: None has a name, matches a pattern, or has a tag.
+        ConfigError: None has a name, matches a pattern, or has a tag; or the rows of a fleet can't be had.
+        ConnectError: The profile that is asked for rows can't be reached.
     """
-    found = [name for each in wanted.names for name in _called(document, each)]
-    found += [name for tag in wanted.tags for name in _tagged(document, tag)]
+    document = profiles.document
+    found = [name for each in wanted.names for name in _called(profiles, each)]
+    found += [name for tag in wanted.tags for name in _tagged(profiles, tag)]
     if wanted.every:
-        found += document.profiles
+        found += [*document.members(), *(name for fleet in document.fleet.values() for name in profiles.rows(fleet))]
     if not found:
         raise ConfigError("--all: there is no profile file, or it has no profiles", "add one with dbctl profiles add")
     return list(dict.fromkeys(found))
 
 
-def _called(document: Document, name: str) -> Sequence[str]:
+def _called(profiles: Profiles, name: str) -> Sequence[str]:
+    document = profiles.document
     if name in document.profiles or not is_pattern(name):
         return [name]  # whoever selects it says whether there is one
-    if found := [each for each in document.profiles if fnmatchcase(each, name)]:
+    known = document.members()
+    of_fleet, between, _ = name.partition(BETWEEN)
+    for fleet in document.fleet.values() if between else ():
+        if fnmatchcase(fleet.name, of_fleet):
+            known += profiles.rows(fleet)
+    if found := [each for each in known if fnmatchcase(each, name)]:
         return found
-    raise ConfigError(f"--profile {name}: no profile's name is like that", nearest(name, document.profiles))
+    patterns = [fleet.pattern for fleet in document.fleet.values()]
+    raise ConfigError(f"--profile {name}: no profile's name is like that", nearest(name, [*known, *patterns][:_TOLD]))
 
 
-def _tagged(document: Document, tag: str) -> Sequence[str]:
+def _tagged(profiles: Profiles, tag: str) -> Sequence[str]:
+    document = profiles.document
     shared = _tags(document.defaults)
-    tagged = {name: _tags(table) if "tags" in table else shared for name, table in document.profiles.items()}
+    tagged = {name: _tags(document.profiles[name], shared) for name in document.members()}
+    for fleet in document.fleet.values():
+        template = _tags(document.profiles.get(fleet.template, {}), shared)
+        tagged |= {name: _tags(row, template) for name, row in profiles.rows(fleet).items()}
     if found := [name for name, tags in tagged.items() if tag in tags]:
         return found
     known = dict.fromkeys(each for tags in tagged.values() for each in tags)
     raise ConfigError(f"--tag {tag}: no profile has this tag", nearest(tag, known))
 
 
-def _tags(table: Mapping[str, Any]) -> Sequence[str]:
-    """Return a table's tags.
+def _tags(table: Mapping[str, Any], otherwise: Sequence[str] = ()) -> Sequence[str]:
+    """Return a table's tags, or those of what it is laid over.
 
     Raises:
         ConfigError: They are none.
     """
-    said = table.get("tags", [])
+    said = table.get("tags", list(otherwise))
     if not isinstance(said, list) or not all(isinstance(each, str) for each in said):
         raise ConfigError(f'tags = {said!r}: allowed is a list of words, such as ["tenant"]')
     return said

@@ -4,6 +4,7 @@ from typing import Any
 
 from dbctl.errors import ConfigError
 from dbctl.profiles.document import Document
+from dbctl.profiles.fleets import BETWEEN
 
 
 def complete_profile(ctx: Any, incomplete: str) -> list[str]:
@@ -16,7 +17,8 @@ def complete_profile(ctx: Any, incomplete: str) -> list[str]:
     while ctx.params.get("config") is None and ctx.parent is not None:
         ctx = ctx.parent
     try:
-        names = Document.found(ctx.params.get("config")).names()
+        document = Document.found(ctx.params.get("config"))
     except ConfigError:
         return []  # a file that can't be read has no names to offer, and completion has nowhere to say why
+    names = [*document.names(), *(f"{fleet}{BETWEEN}" for fleet in document.fleet)]  # a fleet's rows are not asked for
     return [name for name in names if name.startswith(incomplete)]

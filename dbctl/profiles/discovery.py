@@ -1,8 +1,8 @@
 """All profiles that can be named, and among them the one that is meant."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,19 @@ from dbctl.errors import ConfigError, Remedy
 from dbctl.mounts import SAMPLE
 from dbctl.profiles.document import Document, find
 from dbctl.profiles.files import exposed, is_file
+from dbctl.profiles.fleets import Fleet
 from dbctl.profiles.layers import Layer, build, holds_password, layer_from_table, layer_from_url
 from dbctl.profiles.model import Profile
 from dbctl.profiles.presets import BUILT_IN, BUILT_IN_MODELS, EMBEDDED, PRESETS
+from dbctl.profiles.rows import Row, layer_of, tables_of
 from dbctl.profiles.words import nearest, nearly
+
+Ask = Callable[[Fleet, "Profiles"], Iterable[Row]]
+"""Asks for the rows of a fleet, by the profile that its query is run on."""
+
+
+def _unasked(fleet: Fleet, profiles: "Profiles") -> Iterable[Row]:
+    raise ConfigError(f"{fleet.origin}: its rows are not asked for here", "name its profiles by dbctl.profile")
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,9 @@ class Profiles:
         options: What was said of the profile's values, over what it says itself.
         ask: Returns the password of the profile of this name.
         named: All the names that were asked for, where a command takes several; `name` is the last of them.
+        several: Whether they are rows of a result, even where it is just one.
         heard: Called with the name of each profile that is selected.
+        ask_rows: Asks for the rows of a fleet, each of which is asked for once.
     """
 
     path: Path | None = None
@@ -48,7 +59,10 @@ class Profiles:
     options: Sequence[Layer] = ()
     ask: Callable[[str], str] | None = None
     named: tuple[str, ...] = ()
+    several: bool = False
     heard: Callable[[str], object] = lambda name: None
+    ask_rows: Ask = _unasked
+    _rows: dict[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def load(
@@ -94,6 +108,17 @@ class Profiles:
     def names(self) -> list[str]:
         """Return the names of all profiles, the file's first, then those that are built in."""
         return self.document.names()
+
+    def rows(self, fleet: Fleet) -> Mapping[str, Mapping[str, Any]]:
+        """Return what the rows of a fleet say, by the names of the profiles that they are.
+
+        Raises:
+            ConfigError: They can't be had, or are no profiles.
+            ConnectError: The profile that is asked for them can't be reached.
+        """
+        if fleet.name not in self._rows:
+            self._rows[fleet.name] = tables_of(fleet, self.ask_rows(fleet, self), self.document.profiles)
+        return self._rows[fleet.name]
 
     def select(self, name: str | None = None) -> Profile:
         """Return a profile by its name, or the one that is meant.
@@ -193,18 +218,39 @@ class Profiles:
         return EMBEDDED
 
     def _layers(self, name: str, said: str = "") -> list[Layer]:
+        if fleet := self.document.fleet_of(name):
+            return self._layers_of_row(fleet, name, said)
         table = self.document.profiles.get(name)
+        if name in self.document.fleet and table is None:
+            pattern = self.document.fleet[name].pattern
+            raise ConfigError(f'{said}no profile "{name}": it is a fleet', f"name its profiles: --profile '{pattern}'")
         if table is None and name not in PRESETS:
             source = f" in {self.path}" if self.path else ": there is no profile file"
             raise ConfigError(f'{said}no profile "{name}"{source}', nearest(name, self.names()))
         layers = list(self._shared())
         if table is not None:
             layers.append(self._table(table, f"[profiles.{name}]"))
+        return self._on_preset(layers, name, is_table=table is not None)
+
+    def _layers_of_row(self, fleet: Fleet, name: str, said: str) -> list[Layer]:
+        rows = self.rows(fleet)
+        if name not in rows:
+            raise ConfigError(f'{said}no profile "{name}": {fleet.origin} has no such row', nearest(name, rows))
+        layers = list(self._shared())
+        template = self.document.profiles.get(fleet.template)
+        if template is not None:
+            layers.append(self._table(template, f"[profiles.{fleet.template}]"))
+        layers.append(layer_of(fleet, name, rows[name]))
+        return self._on_preset(layers, fleet.template, is_table=template is not None or not fleet.template)
+
+    @staticmethod
+    def _on_preset(layers: list[Layer], name: str, *, is_table: bool) -> list[Layer]:
+        """Lay a profile's layers on the preset that they name, or else that its name is."""
         named = [layer.values["environment"] for layer in layers if "environment" in layer.values]
-        preset = named[-1] if named and table is not None else name
+        preset = named[-1] if named and is_table else name
         if isinstance(preset, str) and preset in PRESETS:
             layers.insert(0, Layer(PRESETS[preset], f"{preset} preset"))
-        if table is None:
+        if not is_table:
             layers.append(Layer({"environment": name}, f"{name} preset"))
         return layers
 
@@ -229,17 +275,18 @@ class Profiles:
         return layer_from_table(table, f"{self.path} {heading}", self.path.parent, self.environ)
 
 
-def select(name: str | None = None, *, config: str | None = None) -> Profile:
+def select(name: str | None = None, *, config: str | None = None, ask_rows: Ask = _unasked) -> Profile:
     """Return a profile, by name or the one that `dbctl` itself would take.
 
     Args:
         name: The profile's name.
         config: The profile file's path, over where it is looked for.
+        ask_rows: Asks for the rows of a fleet, where the profile is one.
 
     Raises:
         ConfigError: There is no such file or profile, or it is wrong.
     """
-    return Profiles.load(config, name=name).select()
+    return replace(Profiles.load(config, name=name), ask_rows=ask_rows).select()
 
 
 def _refuse_exposed(path: Path, document: Document) -> Document:

@@ -12,6 +12,7 @@ from typing import Any
 
 from dbctl.errors import ConfigError
 from dbctl.profiles.files import is_file, text_of
+from dbctl.profiles.fleets import BETWEEN, Fleet, fleets_of
 from dbctl.profiles.presets import PRESETS
 from dbctl.profiles.words import nearest
 from dbctl.runtime.machine import in_container
@@ -33,6 +34,7 @@ class Document:
     commands: list[str] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fleet: dict[str, Fleet] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: Path, content: Mapping[str, Any]) -> "Document":
@@ -42,7 +44,7 @@ class Document:
             ConfigError: The file's own keys are wrong.
         """
         document = cls(**_checked(path, content))
-        if document.default is not None and document.default not in document.names():
+        if document.default is not None and not document.knows(document.default):
             known = nearest(document.default, document.names())
             raise ConfigError(f'{path}: default = "{document.default}": there is no such profile; {known}')
         return document
@@ -70,6 +72,20 @@ class Document:
         """Return the names of all profiles, the file's first, then those that are built in."""
         return list(dict.fromkeys([*self.profiles, *PRESETS]))
 
+    def members(self) -> list[str]:
+        """Return the names of the file's own profiles but the templates of fleets, which are no databases themselves."""
+        templates = {fleet.template for fleet in self.fleet.values()}
+        return [name for name in self.profiles if name not in templates]
+
+    def fleet_of(self, name: str) -> Fleet | None:
+        """Return the fleet of which a profile of this name would be a row; None where it would be none."""
+        fleet, between, _ = name.partition(BETWEEN)
+        return self.fleet.get(fleet) if between and name not in self.profiles else None
+
+    def knows(self, name: str) -> bool:
+        """Tell whether there is such a profile, or may be one among the rows of a fleet."""
+        return name in self.names() or self.fleet_of(name) is not None
+
 
 _ALLOWED: Mapping[str, tuple[type, str]] = {
     "default": (str, 'a profile\'s name, such as default = "dev"'),
@@ -82,6 +98,7 @@ _ALLOWED: Mapping[str, tuple[type, str]] = {
     "commands": (list, 'a list of packages of command modules, such as ["app.admin"]'),
     "defaults": (dict, "a table"),
     "profiles": (dict, "tables, such as [profiles.dev]"),
+    "fleet": (dict, "tables, such as [fleet.tenants]"),
 }
 
 
@@ -194,4 +211,7 @@ def _checked(path: Path, content: Mapping[str, Any]) -> Mapping[str, Any]:
     for name, table in content.get("profiles", {}).items():
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: profiles.{name}: allowed is a table, such as [profiles.{name}]")
-    return content
+    if "fleet" not in content:
+        return content
+    names = dict.fromkeys([*content.get("profiles", {}), *PRESETS])
+    return {**content, "fleet": fleets_of(path, content["fleet"], names)}

@@ -59,14 +59,16 @@ def layer_from_url(url: str, origin: str, environ: Mapping[str, str] | None = No
         raise ConfigError(f"{origin}: {error.message}", error.hint) from None
 
 
-def layer_from_table(table: Mapping[str, Any], origin: str, directory: Path, environ: Mapping[str, str]) -> Layer:
+def layer_from_table(
+    table: Mapping[str, Any], origin: str, directory: Path, environ: Mapping[str, str] | None
+) -> Layer:
     """Make a layer of a table of the profile file.
 
     Args:
         table: The table as TOML gives it.
         origin: The file and the table, for messages: `profiles.toml [profiles.pg]`.
         directory: The file's directory, from which relative paths start: of keys, passwords, SQLite's databases.
-        environ: Where `${VAR}` is looked up.
+        environ: Where `${VAR}` is looked up; None where it stands for itself.
 
     Raises:
         ConfigError: A variable is missing, a table is none, the URL is none or contradicts another key.
@@ -75,11 +77,11 @@ def layer_from_table(table: Mapping[str, Any], origin: str, directory: Path, env
     for key, value in _flatten(table, origin):
 
         def expand(text: str, key: str = key) -> str:
-            return _expand(text, f"{origin}: {key}", environ)
+            return text if environ is None else _expand(text, f"{origin}: {key}", environ)
 
         if key == "url" and isinstance(value, str):
             try:
-                whole = value.startswith("${")
+                whole = environ is not None and value.startswith("${")
                 implied = "ssl.mode" not in dict(_flatten(table, origin))
                 parts = split_url(expand(value) if whole else value, str if whole else expand, implied=implied)
             except ConfigError as error:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
+from dbctl.connections.asking import profile_named
 from dbctl.connections.engines import build_engine
 from dbctl.connections.response_timeouts import answering
 from dbctl.connections.watching import watched_by
 from dbctl.errors import ConnectError, DbctlError, LockHeld, Remedy, WorkRefused
 from dbctl.profiles import Profile
-from dbctl.profiles import select as profile_named
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

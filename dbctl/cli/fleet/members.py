@@ -47,7 +47,7 @@ def members_of(call: Call, opener: Opener) -> Sequence[Member]:
     wanted = call.said.wanted
     profiles = replace(replace(call, said=replace(call.said, profile=None)).profiles(), heard=lambda _: None)
     found = []
-    for name in chosen(profiles.document, wanted):
+    for name in chosen(profiles, wanted):
         confirmed = call.terms.confirm
         if confirmed is not None and _confirms(confirmed, name, wanted.names):
             confirmed = name

@@ -10,6 +10,7 @@ from dbctl import fleet, probe
 from dbctl.backends import backend_of
 from dbctl.errors import ConfigError, worst_of
 from dbctl.profiles import Profiles
+from dbctl.profiles.choosing import Wanted, chosen
 
 PLACE = 9
 PAGE = "profile-file"
@@ -32,14 +33,15 @@ def check(
     """Check every profile of the profile file; without a file, the one that is taken.
 
     An error is a row. The exit code is 3 where a profile is wrong, 4 where a database can't be reached, 5 where one
-    takes too long: the highest of them.
+    takes too long: the highest of them. With --connect the rows of each fleet are asked for, and checked too.
 
     Examples:
         $ dbctl profiles check
         $ dbctl profiles check --connect
     """
     in_file = profiles.document.profiles
-    names = list(in_file) or [profiles.chosen_name()]
+    asked = chosen(profiles, Wanted(every=True)) if in_file and connect else profiles.document.members()
+    names = asked or [profiles.chosen_name()]
     urls: dict[str, str] = {}
 
     def checked(name: str) -> Checked:

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Annotated
+
+import typer
 
 from dbctl.backends import backend_of
 from dbctl.errors import ConfigError
@@ -23,28 +26,47 @@ class ProfileRow:
     error: str | None = field(metadata={"across": True})
 
 
-def list_(profiles: Profiles) -> Iterator[ProfileRow]:
+def list_(
+    profiles: Profiles,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="Ask for the rows of each fleet too, which may need a connection.")
+    ] = False,
+) -> Iterator[ProfileRow]:
     """List the profiles that can be named, and which one is taken when none is.
+
+    Of a fleet, whose profiles are rows of a query or of what a program writes, it says what names them all.
 
     Examples:
         $ dbctl profiles list
-        $ dbctl profiles list --json
+        $ dbctl profiles list --rows --json
     """
-    default = _default(profiles)
-    for name in dict.fromkeys([*profiles.names(), *([default] if default else [])]):
-        in_file = name in profiles.document.profiles
-        url = error = None
-        origin = str(profiles.path) if in_file else BUILT_IN
-        try:
-            profile = profiles.select() if name == default else profiles.select(name)
-            backend_of(profile)
-            url = profile.shown_url
-            origin = origin if in_file else _where_from(profile.origins.get("driver", ""))
-        except ConfigError as found:
-            if not in_file and name != default:
-                continue  # production waits for its URL: nobody has asked for it yet
-            error = str(found)
-        yield ProfileRow(name, name == default, url, origin, error)
+    fleets, default = profiles.document.fleet.values(), _default(profiles)
+    named = dict.fromkeys([*profiles.names(), *([default] if default else [])])
+    for name in [*named, *(each for fleet in fleets if rows for each in profiles.rows(fleet) if each not in named)]:
+        if row := _row(profiles, name, is_default=name == default):
+            yield row
+    for fleet in () if rows else fleets:
+        yield ProfileRow(fleet.pattern, False, None, f"{fleet.origin}: {fleet.asked}", None)
+
+
+def _row(profiles: Profiles, name: str, *, is_default: bool) -> ProfileRow | None:
+    """Return what there is to say of a profile; None of a preset that waits for its URL, which nobody asked for yet."""
+    document, origin = profiles.document, str(profiles.path)
+    is_template = any(fleet.template == name for fleet in document.fleet.values())
+    in_file = name in document.profiles
+    if fleet := document.fleet_of(name):
+        origin, in_file = fleet.origin, True
+    elif is_template and in_file:
+        origin += " (a template)"
+    try:
+        profile = profiles.select() if is_default else profiles.select(name)
+        backend_of(profile)
+    except ConfigError as found:
+        if not in_file and not is_default:
+            return None
+        return ProfileRow(name, is_default, None, origin if in_file else BUILT_IN, None if is_template else str(found))
+    origin = origin if in_file else _where_from(profile.origins.get("driver", ""))
+    return ProfileRow(name, is_default, profile.shown_url, origin, None)
 
 
 def _default(profiles: Profiles) -> str | None:

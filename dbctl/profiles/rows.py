@@ -1,0 +1,118 @@
+"""Making profiles of rows: a row's columns are a profile's keys, laid over the template's.
+
+Rows are data, that others may write than those who write the profile file. So nothing in them is filled in from the
+environment, and they name no program to run and no module to import.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from dbctl.errors import ConfigError
+from dbctl.profiles.fleets import BETWEEN, Fleet
+from dbctl.profiles.layers import Layer, layer_from_table
+from dbctl.profiles.model import Pool, Profile, Ssl
+from dbctl.profiles.settings import nested, typed
+from dbctl.profiles.words import nearest
+
+Row = Mapping[str, Any]
+
+_NAME = re.compile(r"[^\W_][\w.@+-]*")
+_RUNS = ("password_command", "tunnel", "models", "exclude", "app_dir", "alembic", "seed")
+_PLAIN = [key for key in ("url", *Profile.model_fields) if key not in {*_RUNS, "query", "pool", "ssl"}]
+_TABLES: Mapping[str, type[BaseModel]] = {"pool": Pool, "ssl": Ssl}
+_KNOWN = [*_PLAIN, *(f"{table}.{key}" for table, kind in _TABLES.items() for key in kind.model_fields), "query"]
+_NO = {"false", "f", "no", "n", "off", "0", ""}
+
+
+def tables_of(fleet: Fleet, rows: Iterable[Row], profiles: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return what rows say, by the names of the profiles that they are: `tenants/acme`.
+
+    Args:
+        fleet: Whose they are.
+        rows: The rows, by the names of their columns.
+        profiles: The names that the profile file's own have.
+
+    Raises:
+        ConfigError: There is none, one has no name or an odd one, two have the same, or a column is no profile's key.
+    """
+    taken = set(profiles)
+    found: dict[str, dict[str, Any]] = {}
+    for number, row in enumerate(rows, 1):
+        where = f"{fleet.origin}: row {number}"
+        if "name" not in row:
+            raise ConfigError(f'{where}: there is no column "name"; it has {", ".join(row) or "none"}')
+        name = f"{fleet.name}{BETWEEN}{_name_in(where, row['name'])}"
+        if name in found or name in taken:
+            other = "two rows have" if name in found else "a profile of the file has"
+            raise ConfigError(f"{where}: {other} the name {name}", "give each a name of its own")
+        found[name] = _table(where, row)
+    if not found:
+        raise ConfigError(f"{fleet.origin}: {fleet.asked} gives no row, and so no profile")
+    return found
+
+
+def layer_of(fleet: Fleet, name: str, table: Mapping[str, Any]) -> Layer:
+    """Return the layer of a profile's values that its row says.
+
+    Raises:
+        ConfigError: The row's URL is none, or contradicts another column.
+    """
+    values = dict(table)
+    password = values.pop("password", None)
+    origin = f"{fleet.origin} {name.partition(BETWEEN)[2]}"
+    layer = layer_from_table(values, origin, fleet.path.parent, None)
+    return layer if password is None else Layer({**layer.values, "password": password}, origin, layer.directory)
+
+
+def _name_in(where: str, said: object) -> str:
+    name = "" if said is None or isinstance(said, bool | Mapping | list) else str(said)
+    if not _NAME.fullmatch(name):
+        shown = "there is no name" if name == "" else f"name {name!r}"
+        rule = "a letter or a digit, and then letters, digits and . _ - @ +"
+        raise ConfigError(f"{where}: {shown}: allowed is {rule}", "have the query give such a one, a slug or an id")
+    return name
+
+
+def _table(where: str, row: Row) -> dict[str, Any]:
+    """Return a row as a table of the profile file; what is NULL is not said."""
+    values: dict[str, Any] = {}
+    for column, value in row.items():
+        if column == "name" or value is None:
+            continue
+        for key, said in _keys_in(column, value):
+            _refuse_unknown(where, key)
+            values[key] = _value(key, said)
+    if str(values.get("protected", "")).lower() in _NO:
+        values.pop("protected", None)  # what the template protects no row makes free
+    return nested(values)
+
+
+def _keys_in(column: str, value: object) -> Iterable[tuple[str, object]]:
+    """Return a column by dotted key: JSON may have a table in it."""
+    if column in {"pool", "ssl", "query"} and isinstance(value, Mapping):
+        return [(f"{column}.{key}", said) for key, said in value.items() if said is not None]
+    return [(column, value)]
+
+
+def _refuse_unknown(where: str, key: str) -> None:
+    head, dot, _ = key.partition(".")
+    if head in _RUNS:
+        raise ConfigError(f'{where}: column "{key}": a row names nothing to run or to import', "say it in the template")
+    if key not in _KNOWN and not (head == "query" and dot):
+        raise ConfigError(f'{where}: column "{key}": no key of a profile; {nearest(key, _KNOWN)}')
+
+
+def _value(key: str, said: Any) -> Any:
+    """Return a value as TOML would have it: a database may have no type but text for a number or a list."""
+    if key in {"url", "password"}:
+        return str(said)
+    if key == "tags" and isinstance(said, str) and not said.lstrip().startswith("["):
+        return [word.strip() for word in said.strip("{}").split(",") if word.strip()]
+    return typed(key, said if isinstance(said, str) else _as_text(said)) if not isinstance(said, list) else said
+
+
+def _as_text(said: object) -> str:
+    return str(said).lower() if isinstance(said, bool) else str(said)
