@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from functools import partial
 from typing import Generic, TypeVar
 
 from dbctl.errors import ConfigError, ConnectError, DbctlError, worst_of
 from dbctl.probe import PingReport, Stages
-from dbctl.profiles.model import called
+from dbctl.profiles.model import Profile, called
 from dbctl.runtime.waits import result_of, started
 from dbctl.spread import Spread
+from dbctl.work.progress import report
 
 T = TypeVar("T")
 
@@ -44,21 +44,52 @@ class ProfilePing:
     error: str | None = field(default=None, metadata={"across": True})
 
 
-def on_each(names: Sequence[str], work: Callable[[str], T]) -> list[Outcome[T]]:
+@dataclass(frozen=True)
+class Several:
+    """Profiles that are looked at together.
+
+    Args:
+        names: Their names.
+        select: Returns the profile of a name.
+        code_of: Returns the exit code that an error has.
+        at_a_time: How many are looked at at a time.
+    """
+
+    names: Sequence[str]
+    select: Callable[[str], Profile]
+    code_of: Callable[[DbctlError], int] = lambda error: 1
+    at_a_time: int = 32
+
+
+def on_each(names: Sequence[str], work: Callable[[str], T], at_a_time: int | None = None) -> list[Outcome[T]]:
     """Do the same on several profiles at once, each in a thread of its own, and return what came of it in their order.
 
     Args:
         names: The profiles' names.
         work: Does it on one.
+        at_a_time: How many at a time; all unless given.
     """
+    waiting = list(enumerate(names))[::-1]
+    outcomes: dict[int, Outcome[T]] = {}
 
-    def outcome(name: str) -> Outcome[T]:
-        try:
-            return Outcome(name, work(name))
-        except DbctlError as error:
-            return Outcome(name, error=error)
+    def worker() -> None:
+        while waiting:
+            try:
+                place, name = waiting.pop()
+            except IndexError:  # another thread has taken the last one
+                return
+            try:
+                outcomes[place] = Outcome(name, work(name))
+            except DbctlError as error:
+                outcomes[place] = Outcome(name, error=error)
+            report(len(outcomes), len(names), "profiles")
 
-    return [result_of(working) for working in [started(partial(outcome, name)) for name in names]]
+    try:
+        for working in [started(worker) for _ in range(min(at_a_time or len(names), len(names)))]:
+            result_of(working)
+    finally:
+        waiting.clear()  # where this was interrupted no more is begun
+    return [outcomes[place] for place in range(len(names))]
 
 
 def ping_each(names: Sequence[str], ping: Callable[[str], PingReport]) -> list[ProfilePing]:

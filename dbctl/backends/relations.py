@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
@@ -31,6 +31,10 @@ class Relations:
         with suppress(NotImplementedError):
             found |= dict.fromkeys(inspector.get_temp_table_names(), "temporary table") if schema is None else {}
         return found | dict.fromkeys(inspector.get_table_names(schema), TABLE)
+
+    def other_schemas(self, connection: Connection) -> Sequence[str]:
+        """Return the schemas that are no system's own, but for the default one; none where a database has but that."""
+        return ()
 
     def name_folder(self, connection: Connection) -> Callable[[str], str]:
         """Return what makes one name of all that the database takes for the same."""

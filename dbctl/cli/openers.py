@@ -66,6 +66,7 @@ OPENERS: Mapping[str, Opener] = {
     "dbctl.profiles.model.Profile": Opener(opening.on_profile),
     "dbctl.work.database.Turn": Opener(opening.in_turn, WITHOUT_CONNECTION, ("confirm",)),
     "dbctl.profiles.discovery.Profiles": Opener(opening.on_profiles, takes_one=False),
+    "dbctl.fleet.Several": Opener(opening.on_several, ("deadline",), takes_one=False, together=True),
     "dbctl.profiles.writing.ProfileFile": Opener(opening.on_file, to_write=("dry_run",), takes_one=False),
     "dbctl.migrations.access.Migrations": Opener(
         opening.on_migrations,

@@ -41,6 +41,7 @@ class Opener:
         supervised: Those of them that bind only what is supervised.
         takes_one: Whether the function gets one profile, or what is opened by it, and so can be called for several.
         alone: Whether no other may be open in this process at the same time.
+        together: Whether it gets several profiles to look at together, of which `--jobs` says how many at a time.
         hushed: Whether `--quiet` leaves its result out; what is only asked for to be read it does not.
     """
 
@@ -51,6 +52,7 @@ class Opener:
     profiles: bool = True
     takes_one: bool = True
     alone: bool = False
+    together: bool = False
     hushed: bool = True
 
     def load(self) -> None:
@@ -274,6 +276,22 @@ def on_profiles(call: Call) -> Work:
     named = chosen(profiles, call.said.wanted) if several else call.said.profile or ()
     profiles = replace(profiles, named=tuple(named), several=several)
     return lambda: call.on(profiles)
+
+
+def on_several(call: Call) -> Work:
+    """Hand over the profiles that are named, to be looked at together."""
+    from dbctl.cli.exits import exit_code
+    from dbctl.fleet import Several
+
+    if not (call.said.wanted.are_several or call.said.profile):
+        raise UsageError("no profiles are named", "name several: --profile 'PATTERN', --tag or --all")
+    profiles = call.profiles()
+
+    def work() -> Any:
+        names = chosen(profiles, call.said.wanted)
+        return call.on(Several(names, profiles.select, exit_code, call.said.at_a_time or Several.at_a_time))
+
+    return work
 
 
 def on_file(call: Call) -> Work:

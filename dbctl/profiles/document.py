@@ -73,7 +73,7 @@ class Document:
         return list(dict.fromkeys([*self.profiles, *PRESETS]))
 
     def members(self) -> list[str]:
-        """Return the names of the file's own profiles but the templates of fleets, which are no databases themselves."""
+        """Return the names of the file's own profiles, but for templates of fleets, which are no databases."""
         templates = {fleet.template for fleet in self.fleet.values()}
         return [name for name in self.profiles if name not in templates]
 

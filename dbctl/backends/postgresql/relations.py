@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dbctl.backends.relations import TABLE, Relations
@@ -27,6 +27,11 @@ _RELATIONS = """
 SELECT c.relname, c.relkind::text FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {where}
 """
+_OTHER_SCHEMAS = """
+SELECT nspname FROM pg_catalog.pg_namespace
+WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', coalesce(current_schema(), ''))
+  AND has_schema_privilege(oid, 'USAGE') ORDER BY 1
+"""
 _LOCKS_FULL = "53200"
 
 
@@ -40,6 +45,10 @@ class PostgreSQLRelations(Relations):
         query = text(_RELATIONS.format(where=_IN_SCHEMA if schema else _IN_SIGHT))
         rows = connection.execute(query, {"schema": schema} if schema else {})
         return {name: _KINDS[kind] for name, kind in rows if kind in _KINDS}
+
+    def other_schemas(self, connection: Connection) -> Sequence[str]:
+        """Ask the catalogue for those that this user may look into."""
+        return list(connection.exec_driver_sql(_OTHER_SCHEMAS).scalars())
 
     def ddl_hint(self, error: BaseException, *, drops: bool) -> str:
         """Explain the table of locks, which is full: each table, index and type that is changed takes a place in it.
