@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from dbctl.cli import opening
+from dbctl.cli import opening, several
 from dbctl.cli.opening import BOUNDS, WITHOUT_CONNECTION, Opener, in_unit_of_work, on_connector
 from dbctl.errors import ConfigError
 
@@ -65,8 +65,8 @@ OPENERS: Mapping[str, Opener] = {
     "sqlalchemy.engine.base.Engine": on_connector(lambda connector: [connector.engine]),
     "dbctl.profiles.model.Profile": Opener(opening.on_profile),
     "dbctl.work.database.Turn": Opener(opening.in_turn, WITHOUT_CONNECTION, ("confirm",)),
-    "dbctl.profiles.discovery.Profiles": Opener(opening.on_profiles, takes_one=False),
-    "dbctl.fleet.Several": Opener(opening.on_several, ("deadline",), takes_one=False, together=True),
+    "dbctl.profiles.discovery.Profiles": Opener(several.on_profiles, takes_one=False),
+    "dbctl.fleet.Several": Opener(several.on_several, ("deadline",), takes_one=False, together=True),
     "dbctl.profiles.writing.ProfileFile": Opener(opening.on_file, to_write=("dry_run",), takes_one=False),
     "dbctl.migrations.access.Migrations": Opener(
         opening.on_migrations,

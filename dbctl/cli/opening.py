@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.cli.calls import Call
 from dbctl.errors import UsageError
-from dbctl.profiles.choosing import chosen
 from dbctl.work.effects import Effects
 
 if TYPE_CHECKING:
@@ -269,36 +268,11 @@ def _telling_of_nothing_done(call: Call, opened: Any) -> Any:
     return result
 
 
-def on_profiles(call: Call) -> Work:
-    """Hand over all profiles that can be named."""
-    profiles = call.profiles()
-    several = call.said.wanted.are_several
-    named = chosen(profiles, call.said.wanted) if several else call.said.profile or ()
-    profiles = replace(profiles, named=tuple(named), several=several)
-    return lambda: call.on(profiles)
-
-
-def on_several(call: Call) -> Work:
-    """Hand over the profiles that are named, to be looked at together."""
-    from dbctl.cli.exits import exit_code
-    from dbctl.fleet import Several
-
-    if not (call.said.wanted.are_several or call.said.profile):
-        raise UsageError("no profiles are named", "name several: --profile 'PATTERN', --tag or --all")
-    profiles = call.profiles()
-
-    def work() -> Any:
-        names = chosen(profiles, call.said.wanted)
-        return call.on(Several(names, profiles.select, exit_code, call.said.at_a_time or Several.at_a_time))
-
-    return work
-
-
 def on_file(call: Call) -> Work:
     """Find the profile file, to change it."""
     from dbctl.profiles.writing import ProfileFile  # only those commands that change the file need it
 
-    if call.said.url is not None or call.said.profile or call.said.wanted.are_several:
+    if call.said.says_which:
         raise UsageError(
             "--url and --profile choose where to connect, and this command changes the profile file alone",
             "name the profile as an argument",

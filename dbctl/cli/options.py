@@ -17,7 +17,7 @@ import typer
 from dbctl.cli.choices import Format, Isolation, Log, named
 from dbctl.cli.variables import says_yes
 from dbctl.errors import UsageError
-from dbctl.profiles.choosing import Wanted
+from dbctl.profiles.choosing import Wanted, is_pattern
 
 GLOBAL_PANEL = "Global options"
 _TERMS = "Transaction options"
@@ -151,8 +151,14 @@ class Globals:
 
     @property
     def wanted(self) -> "Wanted":
-        """Which profiles are wanted."""
-        return Wanted(self.profile or (), self.tagged or (), self.all_profiles)
+        """Which profiles are wanted; where it is not said DBCTL_PROFILE may have a pattern."""
+        named = [] if self.says_which or os.environ.get("DBCTL_URL") else [os.environ.get("DBCTL_PROFILE", "")]
+        return Wanted(self.profile or [*filter(is_pattern, named)], self.tagged or (), self.all_profiles)
+
+    @property
+    def says_which(self) -> bool:
+        """Whether it was said on the line where to connect."""
+        return bool(self.url is not None or self.profile or self.tagged or self.all_profiles)
 
     def with_variables(self, environ: Mapping[str, str] = os.environ) -> "Globals":
         """Return what holds where a variable says what was not said as an option.
@@ -222,10 +228,7 @@ class Terms:
     retries: Annotated[
         int,
         _term(
-            "--retries",
-            metavar="N",
-            min=0,
-            help="How often to repeat what others got in the way of; {} unless said.",
+            "--retries", metavar="N", min=0, help="How often to repeat what others got in the way of; {} unless said."
         ),
     ] = 3
     lock: Annotated[

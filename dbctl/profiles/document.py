@@ -77,6 +77,11 @@ class Document:
         templates = {fleet.template for fleet in self.fleet.values()}
         return [name for name in self.profiles if name not in templates]
 
+    def is_half(self, name: str) -> bool:
+        """Tell whether a profile is a template that says nothing of the place: that is its fleet's rows' to say."""
+        is_template = any(fleet.template == name for fleet in self.fleet.values())
+        return is_template and not {"url", "driver"} & set(self.profiles.get(name, {}))
+
     def fleet_of(self, name: str) -> Fleet | None:
         """Return the fleet of which a profile of this name would be a row; None where it would be none."""
         fleet, between, _ = name.partition(BETWEEN)

@@ -64,7 +64,9 @@ def _row(profiles: Profiles, name: str, *, is_default: bool) -> ProfileRow | Non
     except ConfigError as found:
         if not in_file and not is_default:
             return None
-        return ProfileRow(name, is_default, None, origin if in_file else BUILT_IN, None if is_template else str(found))
+        return ProfileRow(
+            name, is_default, None, origin if in_file else BUILT_IN, None if document.is_half(name) else str(found)
+        )
     origin = origin if in_file else _where_from(profile.origins.get("driver", ""))
     return ProfileRow(name, is_default, profile.shown_url, origin, None)
 
