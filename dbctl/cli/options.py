@@ -78,7 +78,7 @@ class Globals:
     tagged: Annotated[
         list[str] | None, _option("--tag", help="All profiles with this tag; may be said again.", metavar="TAG")
     ] = None
-    all_profiles: Annotated[bool, _option("--all", help="All profiles of the file.")] = False
+    all_profiles: Annotated[bool, _option("--all", help="All profiles of the file and of its fleets.")] = False
     at_a_time: Annotated[
         int | None, _option("--jobs", min=1, help="Work on so many of several profiles at a time.", metavar="NUMBER")
     ] = None
