@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from dbctl.cli.render.layout import width_of
-from dbctl.cli.streams import ReaderLeft, Stdout, complain, write_all
+from dbctl.cli.streams import ReaderLeft, Stdout, complain, uncover, write_all
 from dbctl.work.signals import Terminated
 
 _DEFAULT = "less -FRSX"
@@ -103,6 +103,7 @@ class Paged:
         chopped = written.count("\n") > self._lines - 1
         if chopped or self._rows(written) > self._lines - 1:
             assert self._command is not None
+            uncover()
             self._held = []
             self._pager = _Pager(self._command, self._pause, self._stdout, chopped=chopped)
             self.write(written)

@@ -7,8 +7,12 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from dbctl.cli.streams import covered_by
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -39,18 +43,21 @@ class ProgressDrawing:
         on_screen = not (self._silent or plain) and sys.stderr.isatty()
         self._bar_fits = on_screen and os.environ.get("TERM", "dumb") != "dumb"
         self._no_color = no_color
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._began: float | None = None
         self._next = 0.0
         self._bar: Bar | None = None
         self._task: Any = None
         self._closed = False
+        self._covering = ExitStack()
 
     def __enter__(self) -> Self:
+        self._covering.enter_context(covered_by(self))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+        self._covering.close()
 
     def __call__(self, done: float, total: float | None = None, unit: str = "rows", message: str = "") -> None:
         """Take note of how far the work has come, and draw it where that is due."""
@@ -72,6 +79,14 @@ class ProgressDrawing:
                 text = described(done, total, unit, message, now - self._began)
                 _log.info("%s", text, extra={"event": "progress", "facts": facts})
 
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Have the line for the block; the bar is drawn again, below what was written, when that is due."""
+        with self._lock:
+            if self._bar:
+                self._bar.stop()
+            yield
+
     def close(self) -> None:
         """Take the bar away: what comes next has the line for itself."""
         with self._lock:
@@ -84,8 +99,8 @@ class ProgressDrawing:
         text = described(done, total, unit, message, time.monotonic() - self._began)
         if self._bar is None:
             self._bar = _bar(no_color=self._no_color)
-            self._bar.start()
             self._task = self._bar.add_task(text, total=total)
+        self._bar.start()  # where it was away meanwhile
         self._bar.update(self._task, completed=done, total=total, description=text)
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -35,6 +35,7 @@ _how = _How()
 _log = logging.getLogger("dbctl")
 
 _whose: ContextVar[str | None] = ContextVar("dbctl_whose", default=None)
+_heard: ContextVar[Callable[[str], object]] = ContextVar("dbctl_heard", default=lambda _: None)
 
 _TURNS = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 """Unicode's embeddings, overrides and isolates (https://www.unicode.org/reports/tr9), and the escapes for them."""
@@ -94,13 +95,14 @@ def set_up(
 
 
 @contextmanager
-def speaking_of(profile: str) -> Iterator[None]:
-    """Name a profile in all that is said in the block: what is said of others comes between."""
-    token = _whose.set(profile)
+def speaking_of(profile: str, heard: Callable[[str], object] = lambda _: None) -> Iterator[None]:
+    """Name a profile in all that is said in the block: what is said of others comes between; `heard` hears it too."""
+    token, listening = _whose.set(profile), _heard.set(heard)
     try:
         yield
     finally:
         _whose.reset(token)
+        _heard.reset(listening)
 
 
 def errors_as_json() -> bool:
@@ -252,6 +254,7 @@ def _trace(error: BaseException) -> None:
 
 
 def _say(line: str) -> None:
+    _heard.get()(line)
     if (whose := _whose.get()) and f"profile {whose}" not in line:
         beginning = next(one for one in ("dbctl: error: ", "dbctl: ", "") if line.startswith(one))
         line = f"{beginning}profile {whose}: {line.removeprefix(beginning)}"

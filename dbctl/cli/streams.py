@@ -4,8 +4,8 @@ import os
 import select
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TextIO
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Protocol, TextIO
 
 from dbctl.errors import OutputLost
 
@@ -79,6 +79,43 @@ def written() -> Iterator[None]:
         raise OutputLost(f"can't write the output: {error.strerror}") from error
 
 
+class Cover(Protocol):
+    """What is drawn over the end of the screen, and makes room for what is written there."""
+
+    def away(self) -> AbstractContextManager[None]:
+        """Return a block in which it is not there."""
+
+    def close(self) -> None:
+        """Take it away for good."""
+
+
+_covers: list[Cover] = []
+
+
+@contextmanager
+def covered_by(cover: Cover) -> Iterator[None]:
+    """Have what is drawn taken away for each line that is written to the screen in the block."""
+    _covers.append(cover)
+    try:
+        yield
+    finally:
+        _covers.remove(cover)
+
+
+def uncover() -> None:
+    """Take away for good what is drawn over the screen: another program has it from now on."""
+    for cover in _covers:
+        cover.close()
+
+
+@contextmanager
+def _uncovered() -> Iterator[None]:
+    with ExitStack() as stack:
+        for cover in _covers:
+            stack.enter_context(cover.away())
+        yield
+
+
 class Stdout:
     """Standard output, past Python's own buffer: each piece is with its reader at once.
 
@@ -91,6 +128,7 @@ class Stdout:
         self.descriptor = os.dup(sys.stdout.fileno())
         """What is written to, so that it can be told whether anybody reads it."""
         self._encoding, self._errors = sys.stdout.encoding, sys.stdout.errors or "strict"
+        self._on_screen = os.isatty(self.descriptor)
 
     def write(self, text: str) -> None:
         """Write a piece of text.
@@ -99,7 +137,8 @@ class Stdout:
             ReaderLeft: Nobody reads it any more.
             OSError: It can't be written.
         """
-        write_all(self.descriptor, self.encoded(text))
+        with _uncovered() if self._on_screen else nullcontext():
+            write_all(self.descriptor, self.encoded(text))
 
     def encoded(self, text: str) -> bytes:
         """Return a text as who reads it expects it."""
@@ -149,7 +188,8 @@ def complain(line: str) -> None:
     if sys.stderr is None:
         return
     try:
-        print(line, file=sys.stderr, flush=True)
+        with _uncovered():
+            print(line, file=sys.stderr, flush=True)
     except (OSError, ValueError):  # ValueError: it is closed
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # or Python would try once more when it exits
 

@@ -6,10 +6,12 @@ import hashlib
 import json
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING
 
@@ -18,20 +20,21 @@ from dbctl.cli.calls import Call
 from dbctl.cli.choices import Log
 from dbctl.cli.endings import ended_by
 from dbctl.cli.exits import ExitCode, worst_code
+from dbctl.cli.fleet.board import Board
 from dbctl.cli.fleet.doing import done_on
 from dbctl.cli.fleet.gathering import TITLE, Reader
 from dbctl.cli.fleet.journal import Journal
 from dbctl.cli.fleet.members import Member, members_of
 from dbctl.cli.outcome import current
-from dbctl.cli.progress import ProgressDrawing
+from dbctl.cli.progress import ProgressDrawing, described
 from dbctl.cli.render import Renderer
 from dbctl.cli.streams import ReaderLeft, discard_stdout
 from dbctl.errors import ConfigError, OutOfTime, OutputLost, UsageError
 from dbctl.results import Gathered, Part
 from dbctl.runtime.foreign import guarded_for_all
 from dbctl.work.deadlines import Deadline
+from dbctl.work.progress import Progress, reported_to
 from dbctl.work.progress import report as report_progress
-from dbctl.work.progress import reported_to
 from dbctl.work.signals import Terminated, raising_on_signals
 
 if TYPE_CHECKING:
@@ -61,12 +64,13 @@ class Fleet:
         members: They, in the order in which they are begun.
         opener: How what the function needs is opened.
         reader: What takes results apart.
+        board: Shows what each is at.
     """
 
-    def __init__(self, members: Sequence[Member], opener: Opener, reader: Reader) -> None:
+    def __init__(self, members: Sequence[Member], opener: Opener, reader: Reader, board: Board) -> None:
         from concurrent.futures import Future
 
-        self._opener, self._reader = opener, reader
+        self._opener, self._reader, self._board = opener, reader, board
         call = members[0].call
         self._said, self._terms, self._effects = call.said, call.terms, call.effects
         self._journal = self._journal_of(call)
@@ -146,14 +150,25 @@ class Fleet:
     def _work(self) -> None:
         while (member := self._next()) is not None:
             name = member.profile.name
-            with report.speaking_of(name), reported_to(lambda *_, **__: None):
+            self._board.began(name)
+            with report.speaking_of(name, partial(self._board.heard, name)), reported_to(self._progress_of(name)):
                 ended = done_on(member, self._opener, self._reader, self._put, self._deadline, self._stop)
                 self.abandoned = self.abandoned or ended.abandoned
                 self._states[name] = ended.state
+                self._board.ended(name, ended.state)
                 if ended.code:
                     self._codes.append(ended.code)
                 if ended.done and not self._terms.dry_run:
                     self._note(name)
+
+    def _progress_of(self, name: str) -> Progress:
+        """Return what a profile's work reports to: of all only the board has a place for that."""
+        began = time.monotonic()
+
+        def heard(done: float, total: float | None = None, unit: str = "rows", message: str = "") -> None:
+            self._board.heard(name, described(done, total, unit, message, time.monotonic() - began))
+
+        return heard
 
     def _note(self, name: str) -> None:
         """Note that a profile is done; where that can't be nothing more is begun: a further run would not know it."""
@@ -244,11 +259,13 @@ def run_on_each(call: Call, opener: Opener) -> tuple[int, bool]:
         heard = said if opener.hushed else replace(said, quiet=False)
         with raising_on_signals(), Renderer(heard, call.function) as renderer:
             extra = {"committed": False} if effects.writes and terms.dry_run else {}
-            fleet = Fleet(members_of(call, opener), opener, Reader(call.function, renderer.format, extra))
-            drawing = ProgressDrawing(quiet=said.quiet, no_color=said.no_color, plain=said.log is Log.JSON)
+            members = members_of(call, opener)
+            board = Board(len(members), wanted=not said.quiet and said.log is not Log.JSON)
+            fleet = Fleet(members, opener, Reader(call.function, renderer.format, extra), board)
+            drawing = ProgressDrawing(quiet=said.quiet or board.fits, plain=True)
             try:
                 renderer.open()
-                with guarded_for_all(), drawing, reported_to(drawing):
+                with guarded_for_all(), board, drawing, reported_to(drawing):
                     fleet.shown_by(renderer)
             except (KeyboardInterrupt, Terminated) as error:
                 fleet.end(error)

@@ -1,0 +1,89 @@
+"""The table of what each of several profiles is at: on a terminal alone, and gone before anything else is written."""
+
+import re
+
+import pytest
+
+from tests.harness.cli import Dbctl
+
+SLOW = """
+import time
+from sqlmodel import Session
+from dbctl import report_progress
+
+def slow(session: Session) -> None:
+    session.connection()
+    for step in range(6):
+        time.sleep(0.25)
+        report_progress(step, 6, "steps", "thinking")
+"""
+COUNT = 40
+
+
+@pytest.fixture
+def fleet(dbctl: Dbctl) -> Dbctl:
+    """Many databases, of which the last is not there, and a function that takes its time."""
+    tables = [f'[profiles.p{number}]\nurl = "sqlite:///p{number}.db"\n' for number in range(COUNT)]
+    (dbctl.cwd / "profiles.toml").write_text("".join(tables), encoding="utf-8")
+    for number in range(COUNT - 1):
+        (dbctl.cwd / f"p{number}.db").touch()
+    (dbctl.cwd / "own.py").write_text(SLOW, encoding="utf-8")
+    return dbctl
+
+
+def screen_of(sent: str) -> list[str]:
+    """Return the lines that are left of what a terminal was sent: it knows lines, the way up, and taking away."""
+    lines, row = [""], 0
+    for up, clear, end, text in re.findall(r"\x1b\[(\d+)A|(\x1b\[J)|(\r?\n)|((?:(?!\x1b\[\d*[AJ])[^\n])+)", sent):
+        if up:
+            row -= int(up)
+        elif clear:
+            del lines[row + 1 :]
+            lines[row] = ""
+        elif end:
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        else:
+            lines[row] += text.replace("\r", "")
+    return [re.sub(r"\x1b\[[\d;]*m", "", line).rstrip() for line in lines if line.strip()]
+
+
+def test_it_shows_what_fits_and_leaves_nothing(fleet: Dbctl) -> None:
+    result = fleet.tty("--all", "--jobs", "20", "run", "--read-only", "own:slow", columns=70, rows=24)
+    frames = [frame for frame in result.out.split("\x1b[J") if "seconds" in frame]
+    assert len(frames) > 3, result.out
+    drawn = screen_of(frames[len(frames) // 2])
+    assert max(map(len, drawn)) <= 70
+    assert drawn[0].split() == ["profile", "state", "seconds", "last", "message"], drawn
+    assert len(drawn) <= 13, drawn
+    assert any("thinking: " in line for line in drawn), drawn
+    assert re.match(r"40 profiles: ", drawn[-1]), drawn
+    left = screen_of(result.out)
+    assert left[-1] == "dbctl: 40 profiles: 39 done, 1 failed (p39)", left
+    assert len(left) == 2, left  # and the error of the one
+    assert "\x1b[?" not in result.out
+
+
+def test_results_are_written_where_it_was(fleet: Dbctl) -> None:
+    (fleet.cwd / "own.py").write_text(SLOW.replace("-> None", "-> int") + "    return 7\n", encoding="utf-8")
+    result = fleet.tty("--all", "--jobs", "20", "run", "--read-only", "own:slow", "-o", "csv", rows=60)
+    left = screen_of(result.out)
+    assert sorted(left) == sorted([
+        "profile,value", *(f"p{number},7" for number in range(COUNT - 1)), *left[-1:],
+        *(line for line in left if line.startswith("dbctl: error: profile p39")),
+    ]), left  # fmt: skip
+    piped = fleet("--all", "--jobs", "20", "run", "--read-only", "own:slow", "-o", "csv")
+    assert (piped.err.count("\n"), "\x1b" in piped.err + piped.out) == (2, False), piped.err
+
+
+def test_ctrl_c_leaves_the_screen_clean(fleet: Dbctl) -> None:
+    result = fleet.tty("--all", "--jobs", "5", "run", "--read-only", "own:slow", keys=[("last message", "\x03")])
+    left = screen_of(result.out)
+    assert result.code == 130
+    assert [line for line in left if not line.startswith(("dbctl:", "^C"))] == [], left
+    assert "not begun" in left[-1]
+
+
+@pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"DBCTL_LOG": "json"}, {"DBCTL_QUIET": "1"}])
+def test_it_is_drawn_only_where_it_can_be(fleet: Dbctl, env: dict[str, str]) -> None:
+    assert "last message" not in fleet.tty("-p", "p1*", "--jobs", "20", "run", "--read-only", "own:slow", env=env).out
