@@ -191,10 +191,11 @@ class Gathered:
     Args:
         title: What that column is called.
         parts: The parts, as they come.
+        whole: Tells at their end whether they are all that there is, and not what is left where some have failed.
     """
 
-    def __init__(self, title: str, parts: Iterable[Part]) -> None:
-        self.title = title
+    def __init__(self, title: str, parts: Iterable[Part], whole: Callable[[], bool] = lambda: True) -> None:
+        self.title, self.whole = title, whole
         self.values = iter(parts)
 
     def __iter__(self) -> Iterator[Part]:

@@ -177,6 +177,22 @@ def test_what_takes_one_profile_says_so(fleet: Dbctl) -> None:
     assert (result.code, "allowed is a list of words" in result.err) == (3, True), str(result)
 
 
+def test_no_part_is_taken_for_the_whole(fleet: Dbctl) -> None:
+    """A header is there without a row; JSON is closed where all have their result, and not where one has failed."""
+    assert fleet.ok("--all", "teams", "list", "-o", "csv").out == "profile,id,name,headquarters,heroes\n"
+    assert fleet.ok("-p", "a", "-p", "c", "query", "SELECT name FROM hero", "-o", "tsv").out == "profile\tname\n"
+    assert fleet.ok("--all", "teams", "list", "--json").json == []
+    check = fleet("--all", "query", "SELECT name FROM hero", "--expect-none", "--json")
+    assert (check.code, check.json) == (6, [{"profile": "b", "name": "Deadpond"}])
+    profiles_of(fleet, gone='url = "sqlite:///gone.db"')
+    result = fleet("--all", "heroes", "list", "--json")
+    assert result.code == 4, str(result)
+    assert result.out.startswith('[\n  {\n    "profile": "b"')
+    assert result.out.endswith("  }\n")
+    assert fleet("-p", "gone", "-p", "a", "teams", "list", "--json").out == ""
+    assert json.loads(fleet("--all", "heroes", "list", "-o", "jsonl").out)["profile"] == "b"
+
+
 def test_a_check_of_each_counts(fleet: Dbctl) -> None:
     for more in ("--expect-none", "--expect-rows=1"):
         result = fleet("--all", "query", "SELECT name FROM hero", more, "-o", "csv")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.cli.endings import ended_by
 from dbctl.cli.exits import ExitCode
 from dbctl.cli.streams import ReaderLeft
-from dbctl.errors import DbctlError, FunctionFailed, OutOfTime, OutputLost
+from dbctl.errors import CheckFailed, DbctlError, FunctionFailed, OutOfTime, OutputLost
 from dbctl.results import Part, drawn
 from dbctl.work.functions import OwnFunction
 from dbctl.work.shapes import presentable
@@ -34,12 +34,14 @@ class Ended:
         code: The exit code.
         done: Whether all of it is done, and not to be done again.
         abandoned: Whether it may still be waiting for a server.
+        whole: Whether it has its result, as a check that answers no has.
     """
 
     state: str
     code: int = 0
     done: bool = False
     abandoned: bool = False
+    whole: bool = False
 
 
 def done_on(
@@ -99,5 +101,6 @@ def done_on(
         return Ended("failed", ExitCode.INTERRUPTED)
     except Exception as error:
         code = ended_by(error, call.terms, committed=committed)
-        return Ended("failed" if code else "skipped", code, done=committed, abandoned=supervisor.abandoned)
-    return Ended("done", done=True)
+        whole = not code or isinstance(error, CheckFailed) or getattr(error, "result", None) is not None
+        return Ended("failed" if code else "skipped", code, committed, supervisor.abandoned, whole)
+    return Ended("done", done=True, whole=True)

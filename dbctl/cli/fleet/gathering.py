@@ -28,6 +28,8 @@ class Reader:
         self._function, self._format, self._extra = function, format, extra
         self._flat = format not in {Format.JSON, Format.JSONL}
         self._columns: dict[str, tuple[str, ...]] = {}
+        self.header: tuple[str, ...] = ()
+        """The columns that rows would have, where the format has a header and no row has come."""
 
     def parts(self, whose: str, result: Any) -> Iterator[Part]:
         """Yield the parts of a profile's result, as they are drawn.
@@ -42,6 +44,8 @@ class Reader:
                 yield Part(whose, text=f"-- {whose}\n" + "".join(f"{item}\n" for item in each))
                 continue
             sheet = sheet_of(each, self._function, self._extra, flat=self._flat, people=self._format is Format.TABLE)
+            if self._format in {Format.CSV, Format.TSV} and sheet.columns:
+                self.header = told_apart((TITLE, *sheet.columns))
             for batch in sheet.batches:
                 columns = told_apart((TITLE, *batch.columns))
                 self._refuse_others(whose, columns)

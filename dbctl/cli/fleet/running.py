@@ -77,6 +77,7 @@ class Fleet:
         self._phases = self._with_canaries([one for one in members if one.profile.name not in self._skipped])
         self._states: dict[str, str] = dict.fromkeys(self._skipped, "left out")
         self._all = [one.profile.name for one in members]
+        self._whole = sum(name in self._skipped for name in self._all)
         self._codes: list[int] = []
         self._waiting: list[Member] = []
         self._turn = threading.Lock()
@@ -108,7 +109,7 @@ class Fleet:
 
     def shown_by(self, renderer: Renderer) -> None:
         """Run all, and show their results; where nobody reads them any more only what writes goes on."""
-        result = Gathered(TITLE, self._run())
+        result = Gathered(TITLE, self._run(), lambda: self._whole == len(self._all))
         try:
             renderer.write(result, {})
         except (ReaderLeft, OutputLost) as lost:
@@ -123,7 +124,15 @@ class Fleet:
                 self._codes.append(ended_by(lost, self._terms, committed=True))
 
     def _run(self) -> Iterator[Part]:
-        """Run all, and yield the parts of their results as they come."""
+        """Run all, and yield the parts of their results as they come; where there are none, the header of all."""
+        first = None
+        for part in self._as_they_come():
+            first = first or part
+            yield part
+        if first is None and self._reader.header:
+            yield Part("", self._reader.header)
+
+    def _as_they_come(self) -> Iterator[Part]:
         for phase in self._phases:
             if self._codes:  # the canary has failed
                 return
@@ -156,6 +165,8 @@ class Fleet:
                 self.abandoned = self.abandoned or ended.abandoned
                 self._states[name] = ended.state
                 self._board.ended(name, ended.state)
+                with self._turn:
+                    self._whole += ended.whole
                 if ended.code:
                     self._codes.append(ended.code)
                 if ended.done and not self._terms.dry_run:

@@ -55,7 +55,7 @@ def tsv_text(sheet: Sheet) -> Iterator[str]:
             return
         lines = map("\t".join, zip(*columns, strict=True)) if columns else [""] * len(batch.rows)
         header = "" if began else _header(batch.columns)
-        yield header + "\n".join(lines) + "\n"
+        yield header + "".join(f"{line}\n" for line in lines)
         began = True
     if not began and sheet.columns:
         yield _header(sheet.columns)

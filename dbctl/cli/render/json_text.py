@@ -16,7 +16,7 @@ _CONTROLS = re.compile("[\x7f-\x9f]")
 
 
 def array(sheet: Sheet, *, ascii_only: bool, within: int = 0) -> Iterator[str]:
-    """Write an array of objects, or one object where the result is a single record.
+    """Write an array of objects, or one object where the result is a single record; of a part no end is written.
 
     Args:
         sheet: The result.
@@ -29,7 +29,9 @@ def array(sheet: Sheet, *, ascii_only: bool, within: int = 0) -> Iterator[str]:
         yield before + ",\n".join(writer.objects(batch))
         before = ",\n"
     end = "" if within else "\n"
-    if sheet.single:
+    if not sheet.whole():
+        yield "" if before == "[\n" else end
+    elif sheet.single:
         yield end
     else:
         yield f"[]{end}" if before == "[\n" else f"\n{'  ' * within}]{end}"

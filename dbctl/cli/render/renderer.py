@@ -170,7 +170,7 @@ class Renderer:
         parts = chain(() if first is None else [first], result.values)
         if first is not None and first.text:
             return (_lines(part.text) for part in parts)
-        return self._sheet(Gathered(result.title, parts), {})
+        return self._sheet(Gathered(result.title, parts, result.whole), {})
 
     def _several(self, result: Results | Single, extra: dict[str, Any]) -> Iterator[str]:
         from dbctl.cli.render import several

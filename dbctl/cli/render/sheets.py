@@ -50,6 +50,7 @@ class Sheet:
         for_programs: The columns that no table shows: it says in words what they say in figures.
         declared: Whether it was made for people to read too; else it is data, to be shown as it is.
         cut: Those of the columns across of which a screen shows no more than fits in one line.
+        whole: Tells at the end whether the rows are all that there are; a part of them is never to be taken for that.
     """
 
     batches: Iterator[Batch]
@@ -60,6 +61,7 @@ class Sheet:
     for_programs: Collection[str] = ()
     declared: bool = True
     cut: Collection[str] = ()
+    whole: Callable[[], bool] = lambda: True
 
     def for_people(self) -> Sheet:
         """Return the same without the columns for programs."""
@@ -114,7 +116,7 @@ def sheet_of(
     names, values = tuple(extra), tuple(extra.values())
     if isinstance(result, Gathered):
         batches = (Batch(part.columns, part.rows) for part in result.values)
-        return replace(_marked(function), batches=batches)
+        return replace(_marked(function), batches=batches, whole=result.whole)
     if isinstance(result, Rows):
         columns = (*result.columns, *names)
         batches = (Batch(columns, rows) for rows in _batched(result.values))
