@@ -81,3 +81,18 @@ def test_one_that_does_not_tell_its_version_is_none(pg_shop: Shop, tmp_path: Pat
     (broken / "pg_dump").write_text("#!/bin/sh\nexit 127\n")
     (broken / "pg_dump").chmod(0o755)
     pg_shop.dbctl.ok("backup", "create", "x.dump", env={"PATH": f"{broken}:{pg_shop.dbctl.env['PATH']}"})
+
+
+def test_what_one_says_is_told_of_its_profile_among_several(pg_shop: Shop, tmp_path: Path) -> None:
+    path = pg_shop.dbctl.env["PATH"]
+    real = shutil.which("pg_dump", path=path)
+    assert real
+    talking = '#!/bin/sh\n[ "$1" = --version ] || echo "pg_dump: warning: odd" >&2\n'
+    (tmp_path / "pg_dump").write_text(f'{talking}exec {real} "$@"\n')
+    (tmp_path / "pg_dump").chmod(0o755)
+    (pg_shop.dbctl.cwd / "made").mkdir()
+    names = ["admin", pg_shop.database.profile]
+    said = [word for name in names for word in ("-p", name)]
+    result = pg_shop.dbctl(*said, "backup", "create", "made", env={"PATH": f"{tmp_path}:{path}"})
+    told = [line for line in result.err.splitlines() if "odd" in line]
+    assert sorted(told) == [f"dbctl: profile {name}: pg_dump: warning: odd" for name in sorted(names)], str(result)

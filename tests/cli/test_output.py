@@ -51,6 +51,9 @@ FIELDS = {
     "doctor": ["level", "check", "measured", "value", "limit", "used", "unit", "why", "fix"],
     "drift": ["table", "part", "drift", "models", "database"],
     "drop-tables": ["table", "state"],
+    "fleet drift -p development": [
+        *("profile", "alike", "table", "part", "drift", "reference", "found", "code", "profiles", "error"),
+    ],
     "heroes add X --secret-name Y": HERO,
     "heroes list": HERO,
     "help": ["topic", "about"],
@@ -88,6 +91,7 @@ SEVERAL = (
     "doctor",
     "drift",
     "drop-tables",
+    "fleet drift",
     "help",
     "init-tables",
     "ping development",

@@ -47,6 +47,7 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "drift": [""],
     "drop-database": ["--confirm app"],
     "drop-tables": [""],
+    "fleet drift": ["--all", "--all --models"],
     "exec": ["--lock nightly -- true"],
     "help": None,
     "heroes add": ["A --secret-name S"],
