@@ -1,5 +1,6 @@
 """Running one command: it is supervised, its result is shown, its errors become exit codes."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,12 @@ from dbctl.work.functions import OwnFunction
 from dbctl.work.progress import reported_to
 from dbctl.work.shapes import presentable
 from dbctl.work.signals import Terminated, raising_on_signals
+
+_COLLECT = 2_000
+"""Objects after which is looked for cycles where there are several profiles: an engine is one, and goes with its work.
+
+A run on one ends before that is worth it, and looks for them rarely.
+"""
 
 
 def run(
@@ -68,6 +75,8 @@ def run(
     effects = effects.in_a_run(arguments)
     if terms.read_only:
         effects = replace(effects, writes=False)
+    if said.wanted.are_several:
+        gc.set_threshold(_COLLECT)
     if said.wanted.are_several and opener.takes_one:
         from dbctl.cli.fleet.running import run_on_each
 

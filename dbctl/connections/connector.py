@@ -176,6 +176,7 @@ def opened(profile: Profile, missing: Missing = Missing.REFUSE) -> Iterator[Conn
             yield built
     finally:
         built.engine.dispose()
+        built.engine.clear_compiled_cache()  # which is large, and would stay until a cycle of objects is looked for
 
 
 @asynccontextmanager
