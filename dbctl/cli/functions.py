@@ -124,6 +124,7 @@ def _names_function(word: str) -> bool:
 def _app_dir(context: Any, words: Sequence[str]) -> str:
     """Return where the line's profile has modules imported from; what is wrong with it is told when it is used."""
     from dbctl.profiles import Profiles
+    from dbctl.profiles.choosing import app_dir_of_several
 
     above: dict[str, Any] = {}
     while context is not None:
@@ -135,9 +136,13 @@ def _app_dir(context: Any, words: Sequence[str]) -> str:
     profile = value_named(words, ["--profile", "-p"]) or next(iter(reversed(above.get("profile") or [])), None)
     config = value_named(words, CONFIG_OPTIONS) or above.get("config")
     try:
-        return Profiles.load(config, name=profile, url=above.get("url")).select().app_dir or "."
+        profiles = Profiles.load(config, name=profile, url=above.get("url"))
     except ConfigError:
         return "."
+    try:
+        return profiles.select().app_dir or "."
+    except ConfigError:
+        return app_dir_of_several(profiles, profile) or "."
 
 
 def _command(target: str, app_dir: str) -> Any:

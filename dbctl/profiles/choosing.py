@@ -63,6 +63,29 @@ def chosen(profiles: Profiles, wanted: Wanted) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def app_dir_of_several(profiles: Profiles, name: str | None) -> str | None:
+    """Return where modules are imported from for profiles that are a pattern's, or rows that nobody has asked for yet.
+
+    Args:
+        profiles: All that there are.
+        name: The pattern, or the row's name; None where all are meant, or a tag.
+    """
+    from dbctl.profiles.layers import layer_from_table
+
+    document = profiles.document
+    fleet = document.fleet_of(name or "")
+    one = fleet.template if fleet else next((each for each in document.profiles if fnmatchcase(each, name or "*")), "")
+    tables = [document.profiles.get(one, {}), document.defaults, {"app_dir": document.app_dir}]
+    said = next(filter(None, (table.get("app_dir") for table in tables)), None)
+    if said is None or profiles.path is None:
+        return None
+    try:
+        layer = layer_from_table({"app_dir": said}, str(profiles.path), profiles.path.parent, profiles.environ)
+    except ConfigError:
+        return None
+    return str(layer.values["app_dir"])
+
+
 def _called(profiles: Profiles, name: str) -> Sequence[str]:
     document = profiles.document
     if name in document.profiles or not is_pattern(name):

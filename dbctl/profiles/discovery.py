@@ -236,12 +236,14 @@ class Profiles:
         rows = self.rows(fleet)
         if name not in rows:
             raise ConfigError(f'{said}no profile "{name}": {fleet.origin} has no such row', nearest(name, rows))
-        layers = list(self._shared())
-        template = self.document.profiles.get(fleet.template)
-        if template is not None:
-            layers.append(self._table(template, f"[profiles.{fleet.template}]"))
-        layers.append(layer_of(fleet, name, rows[name]))
-        return self._on_preset(layers, fleet.template, is_table=template is not None or not fleet.template)
+        below, table = list(self._shared()), self.document.profiles.get(fleet.template)
+        if table is not None:
+            below.append(self._table(table, f"[profiles.{fleet.template}]"))
+        name, own, is_table = fleet.template, layer_of(fleet, name, rows[name]), table is not None or not fleet.template
+        protects = [layer.values.get("protected") for layer in self._on_preset([*below], name, is_table=is_table)]
+        if next((said for said in reversed(protects) if said is not None), False):
+            own = replace(own, values={**own.values, "protected": True})  # whatever the row says
+        return self._on_preset([*below, own], name, is_table=is_table)
 
     @staticmethod
     def _on_preset(layers: list[Layer], name: str, *, is_table: bool) -> list[Layer]:

@@ -24,7 +24,6 @@ _RUNS = ("password_command", "tunnel", "models", "exclude", "app_dir", "alembic"
 _PLAIN = [key for key in ("url", *Profile.model_fields) if key not in {*_RUNS, "query", "pool", "ssl"}]
 _TABLES: Mapping[str, type[BaseModel]] = {"pool": Pool, "ssl": Ssl}
 _KNOWN = [*_PLAIN, *(f"{table}.{key}" for table, kind in _TABLES.items() for key in kind.model_fields), "query"]
-_NO = {"false", "f", "no", "n", "off", "0", ""}
 
 
 def tables_of(fleet: Fleet, rows: Iterable[Row], profiles: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -85,8 +84,6 @@ def _table(where: str, row: Row) -> dict[str, Any]:
         for key, said in _keys_in(column, value):
             _refuse_unknown(where, key)
             values[key] = _value(key, said)
-    if str(values.get("protected", "")).lower() in _NO:
-        values.pop("protected", None)  # what the template protects no row makes free
     return nested(values)
 
 

@@ -187,6 +187,8 @@ def test_what_the_template_protects_no_row_makes_free(dbctl: Dbctl) -> None:
     dbctl.ok(*line, "--confirm", "tenants/b")
     tenants(dbctl, *own, columns=columns, template="protected = true")  # type: ignore[arg-type]
     assert "tenants/a, tenants/b are protected" in dbctl(*line).err
+    tenants(dbctl, ("a", "sqlite:///a.db", "testing"), columns="name, url, environment", template="protected = true")
+    assert dbctl(*line).code == 8
     dbctl.ok(*line, "--confirm", "tenants/*")
 
 
@@ -203,6 +205,14 @@ def test_keys_of_all_kinds_are_columns(dbctl: Dbctl) -> None:
     assert (found["tags"], found["pool.size"], found["ssl.mode"]) == (["gold", "web"], 3, "require")
     assert (found["protected"], found["pool.max_overflow"]) == (True, 10)
     assert "geheim" not in str(result)
+
+
+def test_a_function_of_a_service_is_found_where_its_modules_are(dbctl: Dbctl) -> None:
+    tenants(dbctl, ("a", "sqlite:///a.db"), ("b", "sqlite:///b.db"), template='app_dir = "src"')
+    (dbctl.cwd / "src").mkdir()
+    (dbctl.cwd / "src" / "own.py").write_text("def seven() -> int:\n    return 7\n", encoding="utf-8")
+    for said in (["-p", "tenants/*"], ["-p", "tenants/b"], ["--tag", "tenant", "--app-dir", "src"]):
+        assert dbctl.ok(*said[:2], "run", *said[2:], "own:seven", "-o", "csv").out.count("7\n") in {1, 2}
 
 
 def test_a_source_is_asked_once_a_run(dbctl: Dbctl) -> None:
