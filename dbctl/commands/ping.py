@@ -78,7 +78,7 @@ def _several(profiles: Profiles, names: Sequence[str], *, every: bool) -> Sequen
     named = profiles.named if profiles.several else ()
     if sum(map(bool, (every, names, profiles.named, profiles.url))) > 1:
         raise UsageError("--all, NAME, --profile and --url are given together", "give one of them")
-    if every and not profiles.document.profiles:
+    if every and not (profiles.document.profiles or profiles.document.fleet):
         raise ConfigError(f"--all: there is no profile in {profiles.path or 'a profile file, nor such a file'}")
     wanted = Wanted(every=True) if every else Wanted(names or named)
     return chosen(profiles, wanted) if every or wanted.names else ()

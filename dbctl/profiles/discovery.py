@@ -178,12 +178,12 @@ class Profiles:
         """
         if self.document.default:
             return Choice(self.document.default, f"default in {self.path}")
-        in_file, environment = self.document.profiles, self._environment()
+        in_file, environment = self.document.members(), self._environment()
         if self.environ.get("ENVIRONMENT") and (environment in in_file or environment != EMBEDDED):
             return Choice(environment, "ENVIRONMENT")
         if len(in_file) == 1:
             return Choice(next(iter(in_file)), f"the only one in {self.path}")
-        if in_file:
+        if in_file := [*in_file, *(fleet.pattern for fleet in self.document.fleet.values())]:
             raise ConfigError(
                 f"{self.path} has no default, and no profile is named: there are {', '.join(in_file)}",
                 Remedy.NAME_PROFILE,

@@ -215,6 +215,17 @@ def test_a_function_of_a_service_is_found_where_its_modules_are(dbctl: Dbctl) ->
         assert dbctl.ok(*said[:2], "run", *said[2:], "own:seven", "-o", "csv").out.count("7\n") in {1, 2}
 
 
+def test_a_file_may_have_nothing_but_rows(dbctl: Dbctl) -> None:
+    written(dbctl, '{"name": "a", "url": "sqlite:///a.db"}')
+    dbctl.ok("--all", "init-tables", "--quiet")
+    assert dbctl.ok("ping", "--all", "--json").json[0]["profile"] == "made/a"
+    assert dbctl.ok("profiles", "check", "--json").json == []
+    assert [row["profile"] for row in dbctl.ok("profiles", "check", "--connect", "--json").json] == ["made/a"]
+    result = dbctl("heroes", "list")
+    assert (result.code, "there are made/*; name one" in result.err) == (3, True), str(result)
+    assert [row["default"] for row in dbctl.ok("profiles", "list", "--json").json] == [False, False, False]
+
+
 def test_a_source_is_asked_once_a_run(dbctl: Dbctl) -> None:
     command = json.dumps(["sh", "-c", 'echo x >> asked; echo \'{"name": "a", "url": "sqlite:///a.db"}\''])
     (dbctl.cwd / "profiles.toml").write_text(f"[fleet.made]\ncommand = {command}\n", encoding="utf-8")

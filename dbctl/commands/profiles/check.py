@@ -39,9 +39,12 @@ def check(
         $ dbctl profiles check
         $ dbctl profiles check --connect
     """
-    in_file = profiles.document.profiles
-    asked = chosen(profiles, Wanted(every=True)) if in_file and connect else profiles.document.members()
-    names = asked or [profiles.chosen_name()]
+    in_file = profiles.document.profiles or profiles.document.fleet
+    names = [name for name in profiles.document.profiles if not profiles.document.is_half(name)]
+    if not in_file:
+        names = [profiles.chosen_name()]
+    elif connect:
+        names = chosen(profiles, Wanted(every=True))
     urls: dict[str, str] = {}
 
     def checked(name: str) -> Checked:

@@ -76,7 +76,7 @@ def _default(profiles: Profiles) -> str | None:
     try:
         return profiles.choice().name
     except ConfigError:
-        if profiles.document.profiles and profiles.name is None:
+        if (profiles.document.profiles or profiles.document.fleet) and profiles.name is None:
             return None
         raise
 
