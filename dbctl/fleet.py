@@ -92,17 +92,20 @@ def on_each(names: Sequence[str], work: Callable[[str], T], at_a_time: int | Non
     return [outcomes[place] for place in range(len(names))]
 
 
-def ping_each(names: Sequence[str], ping: Callable[[str], PingReport]) -> list[ProfilePing]:
+def ping_each(
+    names: Sequence[str], ping: Callable[[str], PingReport], at_a_time: int | None = None
+) -> list[ProfilePing]:
     """Ping several profiles at once, and return a row for each, in their order.
 
     Args:
         names: The profiles' names.
         ping: Pings one.
+        at_a_time: How many at a time, for they may be of one server; all unless given.
 
     Raises:
         DbctlError: Some failed. It is of the worst one's type, and its `result` is the rows.
     """
-    outcomes = on_each(names, ping)
+    outcomes = on_each(names, ping, at_a_time)
     rows = [_row(outcome) for outcome in outcomes]
     failed = {outcome.name: outcome.error for outcome in outcomes if outcome.error}
     if failed:

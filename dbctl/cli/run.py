@@ -102,7 +102,7 @@ def _run(
 ) -> int:
     committed = False
     try:
-        _refuse_for_one(replace(said, at_a_time=None) if opener.together else said)
+        _refuse_for_one(replace(said, at_a_time=None) if opener.together or effects.several else said)
         if said.metrics is not None:
             metrics.check(said.metrics)
         current().metrics = said.metrics

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 def on_profiles(call: Call) -> Work:
     """Hand over all profiles that can be named."""
+    from dbctl.profiles import Profiles
+
     profiles = call.profiles()
     several = call.said.wanted.are_several and call.effects.several
     if (call.said.tagged or call.said.all_profiles) and not several:
         raise UsageError("several profiles are named", "this command takes one at a time")
     named = chosen(profiles, call.said.wanted) if several else call.said.profile or ()
-    profiles = replace(profiles, named=tuple(named), several=several)
+    at_a_time = call.said.at_a_time or Profiles.at_a_time
+    profiles = replace(profiles, named=tuple(named), several=several, at_a_time=at_a_time)
     return lambda: call.on(profiles)
 
 

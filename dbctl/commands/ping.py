@@ -69,7 +69,7 @@ def ping(
         return report if count == 1 else attempt(profile)
 
     if several := _several(profiles, names or [], every=every):
-        return fleet.ping_each(several, ping_one)
+        return fleet.ping_each(several, ping_one, profiles.at_a_time if wait is None else None)
     return ping_one(None)
 
 

@@ -9,9 +9,8 @@ from typing import Any
 from dbctl.errors import ConfigError, Remedy
 from dbctl.mounts import SAMPLE
 from dbctl.profiles.document import Document, find
-from dbctl.profiles.files import exposed, is_file
 from dbctl.profiles.fleets import Fleet
-from dbctl.profiles.layers import Layer, build, holds_password, layer_from_table, layer_from_url
+from dbctl.profiles.layers import Layer, build, layer_from_table, layer_from_url, refuse_exposed
 from dbctl.profiles.model import Profile
 from dbctl.profiles.presets import BUILT_IN, BUILT_IN_MODELS, EMBEDDED, PRESETS
 from dbctl.profiles.rows import Row, layer_of, tables_of
@@ -47,6 +46,7 @@ class Profiles:
         ask: Returns the password of the profile of this name.
         named: All the names that were asked for, where a command takes several; `name` is the last of them.
         several: Whether they are rows of a result, even where it is just one.
+        at_a_time: How many of several are looked at at a time.
         heard: Called with the name of each profile that is selected.
         ask_rows: Asks for the rows of a fleet, each of which is asked for once.
     """
@@ -60,6 +60,7 @@ class Profiles:
     ask: Callable[[str], str] | None = None
     named: tuple[str, ...] = ()
     several: bool = False
+    at_a_time: int = 32
     heard: Callable[[str], object] = lambda name: None
     ask_rows: Ask = _unasked
     _rows: dict[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict, compare=False, repr=False)
@@ -93,7 +94,8 @@ class Profiles:
         path = find(config, environ)
         if path is None:
             return cls(None, Document(), environ, name, url, options, ask)
-        document = _refuse_exposed(path, Document.read(path))
+        document = Document.read(path)
+        refuse_exposed(path, [document.defaults, *document.profiles.values()])
         return cls(path, document, environ, name, url, options, ask)
 
     @classmethod
@@ -103,7 +105,9 @@ class Profiles:
         Raises:
             ConfigError: The file's own keys are wrong.
         """
-        return cls(path, _refuse_exposed(path, Document.of(path, content)), environ)
+        document = Document.of(path, content)
+        refuse_exposed(path, [document.defaults, *document.profiles.values()])
+        return cls(path, document, environ)
 
     def names(self) -> list[str]:
         """Return the names of all profiles, the file's first, then those that are built in."""
@@ -289,11 +293,3 @@ def select(name: str | None = None, *, config: str | None = None, ask_rows: Ask 
         ConfigError: There is no such file or profile, or it is wrong.
     """
     return replace(Profiles.load(config, name=name), ask_rows=ask_rows).select()
-
-
-def _refuse_exposed(path: Path, document: Document) -> Document:
-    """Refuse a document with a password in it where others can read the file."""
-    tables = [document.defaults, *document.profiles.values()]
-    if any(map(holds_password, tables)) and is_file(path) and (problem := exposed(path)):
-        raise ConfigError(f"{path}: there is a password in it, and {problem}", "or name its source with password_env")
-    return document

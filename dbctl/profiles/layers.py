@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from dbctl.errors import ConfigError
+from dbctl.profiles.files import exposed, is_file
 from dbctl.profiles.model import Pool, Profile, Ssl, Tunnel, called
 from dbctl.profiles.query import with_keys_for_options
 from dbctl.profiles.references import completed, placed
@@ -161,6 +162,12 @@ def holds_password(table: Mapping[str, Any]) -> bool:
         return False  # it is refused when its profile is chosen
     secrets = [parts.get("password", ""), *(value for key, value in parts.get("query", {}).items() if is_secret(key))]
     return any(_VARIABLE.sub("", secret) for secret in secrets if isinstance(secret, str))
+
+
+def refuse_exposed(path: Path, tables: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse tables of a profile file with a password in them where others can read the file."""
+    if any(map(holds_password, tables)) and is_file(path) and (problem := exposed(path)):
+        raise ConfigError(f"{path}: there is a password in it, and {problem}", "or name its source with password_env")
 
 
 def _flatten(table: Mapping[str, Any], origin: str) -> Iterator[tuple[str, Any]]:

@@ -54,7 +54,7 @@ def check(
         answer = probe.ping(profile) if connect else None
         return Checked(name, urls[name], f"{answer.server} {answer.version}" if answer else None, None)
 
-    outcomes = fleet.on_each(names, checked)
+    outcomes = fleet.on_each(names, checked, profiles.at_a_time)
     rows = [row for outcome in outcomes for row in _rows(outcome, urls.get(outcome.name))]
     if errors := [outcome.error for outcome in outcomes if outcome.error]:
         raise worst_of(errors, f"{len(errors)} of {len(names)} profiles can't be used", rows)
