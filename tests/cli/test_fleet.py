@@ -193,6 +193,16 @@ def test_no_part_is_taken_for_the_whole(fleet: Dbctl) -> None:
     assert json.loads(fleet("--all", "heroes", "list", "-o", "jsonl").out)["profile"] == "b"
 
 
+def test_ping_takes_so_many_at_a_time(fleet: Dbctl) -> None:
+    for line in (
+        ("--all", "ping", "--jobs", "2"),
+        ("ping", "--all", "--jobs", "1"),
+        ("-p", "*", "--jobs", "9", "ping"),
+    ):
+        assert [row["profile"] for row in fleet.ok(*line, "--json").json] == list(NAMES)
+    assert [row["profile"] for row in fleet.ok("-p", "b*", "ping", "--json").json] == ["b"]
+
+
 def test_a_check_of_each_counts(fleet: Dbctl) -> None:
     for more in ("--expect-none", "--expect-rows=1"):
         result = fleet("--all", "query", "SELECT name FROM hero", more, "-o", "csv")

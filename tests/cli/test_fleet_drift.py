@@ -151,7 +151,6 @@ _CHANGED = {
 
 
 @pytest.mark.dependency
-@pytest.mark.parametrize("server_database", ["postgresql", "mysql"], indirect=True)
 def test_every_part_of_a_schema_is_held_against_the_other_s(server_database: TestDatabase, dbctl: Dbctl) -> None:
     with two_databases(server_database, dbctl) as (run, other):
         made, changed = _ALL_KINDS[server_database.dialect], _CHANGED[server_database.dialect]
