@@ -147,33 +147,34 @@ class Profiles:
         return profile
 
     def choice(self) -> Choice:
-        """Return which profile `select` takes when it is given none, and what chose it.
+        """Return which profile `select` takes when it is given none, and what chose it; no rows are asked for.
 
         Raises:
             ConfigError: The file or the variables that name it are wrong, or it can't be told which one is meant.
         """
-        return self._choose()[0]
+        return self._choose(lambda name, said="": [] if self.document.fleet_of(name) else self._layers(name, said))[0]
 
     def chosen_name(self) -> str:
         """Return the name of the profile that `select` takes when it is given none, as `choice` does."""
         return self.choice().name
 
-    def _choose(self) -> tuple[Choice, list[Layer]]:
+    def _choose(self, layers: Callable[..., list[Layer]] | None = None) -> tuple[Choice, list[Layer]]:
+        layers = layers or self._layers
         if self.url is not None:
             return self._from_url(self.url, "--url")
         if self.name is not None:
-            return Choice(self.name), self._layers(self.name)
+            return Choice(self.name), layers(self.name)
         url, name = self.environ.get("DBCTL_URL"), self.environ.get("DBCTL_PROFILE")
         if url and name:
             raise ConfigError("DBCTL_URL and DBCTL_PROFILE are both set", "unset one of them")
         if url:
             return self._from_url(url, "DBCTL_URL")
         if name:
-            return Choice(name, "DBCTL_PROFILE"), self._layers(name, "DBCTL_PROFILE: ")
+            return Choice(name, "DBCTL_PROFILE"), layers(name, "DBCTL_PROFILE: ")
         if database_url := self.environ.get("DATABASE_URL"):
             return self._from_database_url(database_url)
         choice = self._in_file()
-        return choice, self._layers(choice.name)
+        return choice, layers(choice.name)
 
     def _in_file(self) -> Choice:
         """Return the profile that is taken where neither a name nor a URL is given.

@@ -99,6 +99,19 @@ def test_they_are_listed_without_connecting_unless_that_is_said(rows: Dbctl) -> 
     assert "tenants/*" not in listed
 
 
+def test_a_default_that_is_a_row_is_listed_without_connecting(rows: Dbctl) -> None:
+    file = rows.cwd / "profiles.toml"
+    file.write_text('default = "tenants/bolt"\n' + file.read_text(encoding="utf-8"), encoding="utf-8")
+    assert rows.ok("query", "SELECT 7 AS n", "--single").out == "7\n"
+    (rows.cwd / "main.db").rename(rows.cwd / "elsewhere.db")
+    listed = {row["name"]: row["default"] for row in rows.ok("profiles", "list", "--json").json}
+    assert listed["tenants/bolt"] is True
+    result = rows("profiles", "list", "--rows")
+    assert (result.code, "[fleet.tenants]: profile main: there is no database file" in result.err) == (4, True), str(
+        result
+    )
+
+
 def test_a_variable_may_name_a_row_or_a_pattern(rows: Dbctl) -> None:
     for name, count in (("tenants/acme", 1), ("tenants/*", 2)):
         result = rows.ok("query", "SELECT 1 AS n", "--json", env={"DBCTL_PROFILE": name})

@@ -43,7 +43,9 @@ def list_(
     fleets, default = profiles.document.fleet.values(), _default(profiles)
     named = dict.fromkeys([*profiles.names(), *([default] if default else [])])
     for name in [*named, *(each for fleet in fleets if rows for each in profiles.rows(fleet) if each not in named)]:
-        if row := _row(profiles, name, is_default=name == default):
+        if (fleet := profiles.document.fleet_of(name)) and not rows:
+            yield ProfileRow(name, name == default, None, fleet.origin, None)
+        elif row := _row(profiles, name, is_default=name == default):
             yield row
     for fleet in () if rows else fleets:
         yield ProfileRow(fleet.pattern, False, None, f"{fleet.origin}: {fleet.asked}", None)
