@@ -8,6 +8,7 @@ from itertools import count
 from operator import itemgetter
 from typing import Any
 
+from dbctl.charts.model import Charted
 from dbctl.results import Frames, Result, Results, Rows, Step, Unshown
 
 Count = Callable[[int], None]
@@ -24,6 +25,7 @@ def rows_in(result: Any) -> int:
     if isinstance(result, Rows) and result.changed is not None:
         return result.changed
     values = result.values if isinstance(result, Rows) else result
+    values = values.result if isinstance(values, Charted) else values
     if not isinstance(values, list | tuple):
         return 1
     return sum((one.rows or 0) if isinstance(one, Step) else 1 for one in values)

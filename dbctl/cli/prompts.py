@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 import termios
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
 
 from dbctl.errors import ConfirmationNeeded, UsageError
 from dbctl.runtime.waits import typed_line
@@ -59,7 +63,7 @@ def ask_new_password(whose: str) -> str:
 def _unseen(question: str) -> str:
     from getpass import getpass
 
-    _as_it_was.append(termios.tcgetattr(sys.stdin))
+    _undo.append(partial(termios.tcsetattr, sys.stdin, termios.TCSADRAIN, termios.tcgetattr(sys.stdin)))
     try:
         return getpass(question, stream=sys.stderr)
     except EOFError:
@@ -70,13 +74,61 @@ def _unseen(question: str) -> str:
 
 
 def restore_terminal() -> None:
-    """Let the terminal show again what is typed, where somebody was being asked for what it is not to show."""
-    while _as_it_was:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, _as_it_was.pop())
+    """Let the terminal be as it was: it shows again what is typed, and what was there before a live screen."""
+    while _undo:
+        _undo.pop()()
 
 
 _asking = threading.Lock()
-_as_it_was: list[Any] = []
+_undo: list[Callable[[], object]] = []
+
+_LISTEN = 0.1
+"""Seconds after which who waits for a key looks whether any is waited for."""
+
+
+@contextmanager
+def on_the_way_out(undo: Callable[[], object]) -> Iterator[None]:
+    """Have something called where the process ends within the block without leaving it."""
+    _undo.append(undo)
+    try:
+        yield
+    finally:
+        if undo in _undo:
+            _undo.remove(undo)
+
+
+@contextmanager
+def keys(heard: Callable[[str], object]) -> Iterator[None]:
+    """Have each key told when it is pressed in the block, and not shown; Ctrl-C stays what it is.
+
+    Args:
+        heard: Called with what the key writes, in a thread of its own. Nobody is where there is no terminal.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        yield
+        return
+    import tty
+
+    descriptor, over = sys.stdin.fileno(), threading.Event()
+    as_it_was = termios.tcgetattr(descriptor)
+
+    def listen() -> None:
+        while not over.is_set():
+            if select.select([descriptor], [], [], _LISTEN)[0]:
+                if not (typed := os.read(descriptor, 1)):
+                    return
+                heard(typed.decode("latin-1"))
+
+    listening = threading.Thread(target=listen, name="dbctl-keys", daemon=True)
+    with on_the_way_out(restore := partial(termios.tcsetattr, descriptor, termios.TCSADRAIN, as_it_was)):
+        try:
+            tty.setcbreak(descriptor, termios.TCSADRAIN)
+            listening.start()
+            yield
+        finally:
+            over.set()
+            listening.join(2 * _LISTEN)
+            restore()
 
 
 def confirm(

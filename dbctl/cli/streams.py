@@ -127,7 +127,7 @@ class Stdout:
         sys.stdout.flush()
         self.descriptor = os.dup(sys.stdout.fileno())
         """What is written to, so that it can be told whether anybody reads it."""
-        self._encoding, self._errors = sys.stdout.encoding, sys.stdout.errors or "strict"
+        self.encoding, self._errors = sys.stdout.encoding, sys.stdout.errors or "strict"
         self._on_screen = os.isatty(self.descriptor)
 
     def write(self, text: str) -> None:
@@ -142,7 +142,7 @@ class Stdout:
 
     def encoded(self, text: str) -> bytes:
         """Return a text as who reads it expects it."""
-        return text.encode(self._encoding, self._errors)
+        return text.encode(self.encoding, self._errors)
 
     def finish(self) -> None:
         """Do nothing: all is written."""

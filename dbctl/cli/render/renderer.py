@@ -11,6 +11,7 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
+from dbctl.charts.model import Charted, Live
 from dbctl.cli.choices import Format
 from dbctl.cli.counting import rows_in
 from dbctl.cli.options import Globals
@@ -91,6 +92,8 @@ class Renderer:
         if self._silent:
             drained = drawn(result) if isinstance(result, Results) else result
             deque(drained if isinstance(drained, Iterable) else (), maxlen=0)
+            if isinstance(result, Live):
+                result.conclude()
             return
         last = "\n"
         self._paged = self._paged and not isinstance(result, Frames)
@@ -147,8 +150,11 @@ class Renderer:
     def _pieces(self, result: Any, extra: dict[str, Any]) -> Iterator[str]:
         from dbctl.cli.render.sheets import is_text
 
-        if isinstance(result, Frames | Gathered):
-            return self._live(result, extra) if isinstance(result, Frames) else self._gathered(result)
+        writers: dict[type, Callable[..., Iterator[str]]]
+        writers = {Live: self._on_board, Charted: self._charted, Frames: self._live, Gathered: self._gathered}
+        for kind, write in writers.items():
+            if isinstance(result, kind):
+                return write(result, extra)
         if self._format in {Format.TABLE, Format.TSV} and isinstance(result, list | tuple | Iterator):
             items = iter(result)
             first = next(items, None)
@@ -165,7 +171,26 @@ class Renderer:
             return self._sheet(sections.rows_of(result), extra)
         return self._sheet(result, extra)
 
-    def _gathered(self, result: Gathered) -> Iterator[str]:
+    def _on_board(self, result: Live[Any], extra: dict[str, Any]) -> Iterator[str]:
+        """Show a live screen, and below what was there before what is left to be shown; elsewhere rows alone."""
+        if not self._draws_over:
+            yield from self._live(result, extra)
+            result.conclude()
+            return
+        from dbctl.cli.render import dashboard
+
+        self._attempt(lambda: dashboard.show(result, self._screen, self._output))
+        if (rest := result.conclude()) is not None:
+            yield from self._pieces(rest, extra)
+
+    def _charted(self, result: Charted, extra: dict[str, Any]) -> Iterator[str]:
+        yield from self._pieces(result.result, extra)
+        if self._format is Format.TABLE:
+            from dbctl.cli.render import charts
+
+            yield from charts.drawn(result.charts, self._screen)
+
+    def _gathered(self, result: Gathered, _extra: dict[str, Any]) -> Iterator[str]:
         first = next(result.values, None)
         parts = chain(() if first is None else [first], result.values)
         if first is not None and first.text:
@@ -196,9 +221,14 @@ class Renderer:
         """Draw each frame over the last one on a screen that can; else write all rows, and what is new to be said."""
         from dbctl.cli.render import live
 
-        if self._on_terminal and self._format is Format.TABLE and os.environ.get("TERM") != "dumb":
+        if self._draws_over:
             return live.screens(result, lambda rows: "".join(self._sheet(rows, extra)), self._screen)
         return self._sheet(live.saying(result), extra)
+
+    @property
+    def _draws_over(self) -> bool:
+        """Whether what is shown may take the place of what was."""
+        return self._on_terminal and self._format is Format.TABLE and os.environ.get("TERM") != "dumb"
 
     def _sheet(self, result: Any, extra: dict[str, Any]) -> Iterator[str]:
         from dbctl.cli.render import delimited, json_text

@@ -7,7 +7,7 @@ from dbctl.cli.report import visible, visible_on_screen
 
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
-_IN_ASCII = str.maketrans({"→": "->", "·": "/"})
+_IN_ASCII = str.maketrans({"→": "->", "·": "/", "≤": "<="})
 
 
 @dataclass(frozen=True)
