@@ -128,10 +128,13 @@ class Call:
                     confirm(profile, self.terms.confirm, lambda: self._loss(profile), word=word)
             elif self._is_asked(profile) and not (self.effects.asks and self.terms.confirm is None and can_ask()):
                 confirm(profile, self.terms.confirm, lambda: self._loss(profile))
+        elif self._strains and profile.protected:
+            confirm(profile, self.terms.confirm)
 
     def needs_name(self, profile: Profile) -> bool:
         """Tell whether a profile is protected, and has to be named before this is done."""
-        return self.effects.writes and not self.effects.asks_for and self._is_asked(profile)
+        asks = self.effects.writes and not self.effects.asks_for
+        return (asks or self._strains) and self._is_asked(profile)
 
     def locked(self, profile: Profile) -> AbstractContextManager[None]:
         """Return a block in which the profile's lock is held, if it has one."""
@@ -176,6 +179,10 @@ class Call:
     @property
     def _name(self) -> str:
         return self.function.__name__.rstrip("_").replace("_", "-")
+
+    @property
+    def _strains(self) -> bool:
+        return self.effects.strains is not None and self.effects.strains(**self.arguments)
 
     def _is_asked(self, profile: Profile) -> bool:
         spared = self.terms.dry_run or self.effects.spares_protected(self.arguments)

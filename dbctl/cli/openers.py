@@ -63,7 +63,7 @@ OPENERS: Mapping[str, Opener] = {
     "sqlalchemy.engine.base.Connection": in_unit_of_work(lambda database: database.session.connection()),
     "dbctl.connections.connector.Connector": on_connector(lambda connector: [connector]),
     "sqlalchemy.engine.base.Engine": on_connector(lambda connector: [connector.engine]),
-    "dbctl.profiles.model.Profile": Opener(opening.on_profile),
+    "dbctl.profiles.model.Profile": Opener(opening.on_profile, to_write=("confirm",)),
     "dbctl.work.database.Turn": Opener(opening.in_turn, WITHOUT_CONNECTION, ("confirm",)),
     "dbctl.profiles.discovery.Profiles": Opener(several.on_profiles, takes_one=False),
     "dbctl.fleet.Several": Opener(several.on_several, ("deadline",), takes_one=False, together=True),

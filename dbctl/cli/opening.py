@@ -35,7 +35,7 @@ class Opener:
     Args:
         prepare: Returns the work that opens it and calls the function on it.
         terms: The terms that such a command takes as options.
-        to_write: Those that it takes besides where it writes.
+        to_write: Those that it takes besides where it writes, or loads the database.
         profiles: Whether it has to do with profiles.
         supervised: Those of them that bind only what is supervised.
         takes_one: Whether the function gets one profile, or what is opened by it, and so can be called for several.
@@ -64,7 +64,7 @@ class Opener:
 
     def terms_of(self, effects: Effects) -> Collection[str]:
         """Return the terms that a command with these effects takes."""
-        taken = {*self.terms, *(self.to_write if effects.writes else ())}
+        taken = {*self.terms, *(self.to_write if effects.writes or effects.strains else ())}
         return taken - {*self.supervised} if effects.owns_terminal else taken
 
 
@@ -205,8 +205,9 @@ def _tell_of_memory(profile: Profile) -> None:
 
 
 def on_profile(call: Call) -> Work:
-    """Hand over the profile; the function connects by itself."""
-    profile = call.profile()
+    """Hand over the profile, or none where the arguments have to do with none; the function connects by itself."""
+    without = call.effects.goes_without
+    profile = None if without and without(**call.arguments) else call.profile()
     return lambda: call.on(profile)
 
 

@@ -34,6 +34,9 @@ class Effects:
         reads_protected_unless: The option without which it only reads a protected profile, which is not confirmed then.
         passes_words_on: It hands the rest of the line to another program's own parser, from the first word on.
         one_profile: Says why it is for one profile with some arguments, with which it is called by name; "" if not.
+        strains: Tells, called with the command's arguments by name, whether it puts such a load on the database that a
+            protected profile has to be confirmed, though nothing is written.
+        goes_without: Tells, called in the same way, whether it has to do with no profile: the function gets None then.
     """
 
     writes: bool = False
@@ -52,6 +55,8 @@ class Effects:
     reads_protected_unless: str | None = None
     passes_words_on: bool = False
     one_profile: Callable[..., str] | None = None
+    strains: Callable[..., bool] | None = None
+    goes_without: Callable[..., bool] | None = None
 
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
@@ -120,6 +125,16 @@ def takes_several(function: CommandFunction) -> CommandFunction:
 def one_profile(why: Callable[..., str]) -> Callable[[CommandFunction], CommandFunction]:
     """Mark a command function as one that works on one profile with some arguments, as `Effects` has it."""
     return _mark(one_profile=why)
+
+
+def strains(when: Callable[..., bool]) -> Callable[[CommandFunction], CommandFunction]:
+    """Mark a command function as one that loads a database with some arguments, as `Effects` has it."""
+    return _mark(strains=when)
+
+
+def goes_without_profile(when: Callable[..., bool]) -> Callable[[CommandFunction], CommandFunction]:
+    """Mark a command function as one that has to do with no profile with some arguments, as `Effects` has it."""
+    return _mark(goes_without=when)
 
 
 def names_function(function: CommandFunction) -> CommandFunction:
