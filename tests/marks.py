@@ -38,6 +38,7 @@ SLOW = [
     "fastapi/test_openapi.py",
     "manual/test_developing.py",
     "manual/test_examples.py",
+    "pool/test_page.py",
     "sample/test_*_races.py",
     "sample/commands/test_serve.py",
     "servers/test_*.py",

@@ -1,4 +1,4 @@
-"""Measuring a connection pool at work, beside its configured limits and the server's own.
+"""A load on a connection pool: threads or tasks that check connections out, use them, and give them back.
 
 SQLAlchemy is imported where it is used, so that reading a command's help loads none of it.
 """
@@ -6,231 +6,224 @@ SQLAlchemy is imported where it is used, so that reading a command's help loads 
 from __future__ import annotations
 
 import math
-import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dbctl.backends.audit import ServerUsage
-from dbctl.connections.connector import Connector, async_opened, opened
+from dbctl.connections.connector import Connector
 from dbctl.connections.watching import is_ended
-from dbctl.errors import Unsupported
-from dbctl.probe import time_connects
-from dbctl.profiles import Profile
-from dbctl.spread import Spread
-from dbctl.work.progress import report
+from dbctl.pool.arrivals import Arrivals
+from dbctl.pool.figures import Plan
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
+TICK = 0.1
+"""Seconds between two looks at how far the load has come, and for which is slept at a stretch."""
 
-    from dbctl.backends.base import Backend
-
-_TICK = 0.1
-"""Seconds between two looks at how far the measurement has come."""
+_READS = "dbctl_reads"
+"""What a pooled connection's `info` has when it was told to read only."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What the profile configures; `connections` is what all workers together may open."""
-
-    pool: str
-    size: int | None
-    max_overflow: int | None
-    timeout_s: float | None
-    recycle_s: int | None
-    pre_ping: bool | None
-    workers: int
-    connections: int | None
-
-
-@dataclass(frozen=True)
-class Run:
-    """What was measured: `checkout` is the wait for a connection, `connect` the driver's own time for a new one."""
-
-    concurrency: int
-    duration_s: float
-    checkouts: int
-    checkout: Spread | None
-    connections_opened: int
-    connect: Spread | None
-    most_in_use: int
-    overflow_used: int
-    timeouts: int
-
-
-@dataclass(frozen=True)
-class PoolStats:
-    """A pool's limits, how it did in a run, and the server's count of connections before the run."""
-
-    profile: str
-    limits: Limits
-    run: Run
-    server: ServerUsage | None
-
-
-def measure_pool(profile: Profile, concurrency: int | None = None, duration: float = 1.0) -> PoolStats:
-    """Let threads check connections out of a new pool, run `SELECT 1` and give them back, and measure.
+class Load:
+    """The workers, and what they meet, which whoever ticks takes away.
 
     Args:
-        profile: Whose pool.
-        concurrency: How many threads; as many as the pool's size unless given.
-        duration: For how many seconds.
+        connector: Whose pool.
+        plan: How it is loaded.
+        tick: Called every `TICK` seconds meanwhile, in the thread that runs it; in an event loop, a coroutine function.
 
-    Raises:
-        ConnectError: The database can't be reached, or does not answer within `connect_timeout`.
+    Attributes:
+        waits: Seconds that each waited for its connection, how many were in use then, and how many of them overflow.
+        usages: Seconds for which each was held.
+        timeouts: An entry for each that got none in the pool's time.
+        unserved: How many had none yet when the time was over; their waits until then are among `waits`.
+        duration: Seconds that it took.
     """
-    from dbctl.connections.response_timeouts import bound_questions
 
-    with opened(profile) as connector:
-        load = _Load(connector, concurrency, duration)
-        bound_questions(connector.engine, connector.backend)
-        with connector.engine.connect() as connection:
-            server = _usage(connection, connector.backend)
-        load.run_threads()
-        return load.stats(server)
-
-
-async def async_measure_pool(profile: Profile, concurrency: int | None = None, duration: float = 1.0) -> PoolStats:
-    """Do what `measure_pool` does with tasks instead of threads, through the profile's async engine."""
-    from dbctl.connections.response_timeouts import bound_questions
-
-    async with async_opened(profile) as connector:
-        load = _Load(connector, concurrency, duration)
-        bound_questions(connector.sync_engine, connector.backend)
-        async with connector.engine.connect() as connection:
-            server = await connection.run_sync(_usage, connector.backend)
-        await load.run_tasks()
-        return load.stats(server)
-
-
-class _Load:
-    """Threads or tasks that check connections out and in, and the count of what they meet."""
-
-    def __init__(self, connector: Connector[Any], concurrency: int | None, duration: float) -> None:
-        self.connector = connector
+    def __init__(self, connector: Connector[Any], plan: Plan, tick: Callable[[], Any]) -> None:
         self.engine = connector.sync_engine
-        self.concurrency = concurrency or connector.profile.pool.size or 1
-        self.duration = duration
-        self.connects = time_connects(self.engine)
-        self.waits: list[float] = []
-        self.timeouts = self.most_in_use = self.overflow_used = 0
-        self.started = self.until = 0.0
-        self.lock = threading.Lock()
+        self.workers = plan.workers(connector)
+        self.waits: deque[tuple[float, int, int]] = deque()
+        self.usages: deque[float] = deque()
+        self.timeouts: deque[float] = deque()
+        self.unserved = 0
+        self.duration = 0.0
+        self.started = self.until = self._end = 0.0
+        self._backend = connector.backend
+        self._plan = plan
+        self._tick = tick
+        self._arrivals: Arrivals | None = None
+        self._sleep: Callable[[float], object] = time.sleep
+        self._use = self._chosen_use()
+        # A pool that keeps no count, as SQLite's in memory, has one connection, and this worker has it.
+        pool: Any = self.engine.pool
+        self._in_use: Callable[[], int] = getattr(pool, "checkedout", lambda: 1)
+        self._overflow: Callable[[], int] = getattr(pool, "overflow", lambda: 0)
 
     def run_threads(self) -> None:
-        with self._timed(), ThreadPoolExecutor(self.concurrency) as executor:
+        """Run it to its end, with threads."""
+        self._warm()
+        with self._timed(), ThreadPoolExecutor(self.workers) as executor:
             try:
                 # Each sees the context of this thread: whoever ends this work ends what its connections wait for.
-                workers = [executor.submit(copy_context().run, self._work) for _ in range(self.concurrency)]
-                while wait(workers, _TICK, FIRST_EXCEPTION).not_done and time.perf_counter() < self.until:
-                    self._tell()
+                workers = [executor.submit(copy_context().run, self._work) for _ in range(self.workers)]
+                while wait(workers, TICK, FIRST_EXCEPTION).not_done and time.perf_counter() < self.until:
+                    self._tick()
+                    self._stop_if_ended()
                 for worker in workers:
                     worker.result()
             finally:
                 self.until = 0  # an interrupt, which only this thread gets, stops the workers
 
     async def run_tasks(self) -> None:
+        """Run it to its end, with tasks of the running event loop."""
         import asyncio
 
-        from sqlalchemy.util import greenlet_spawn
+        from sqlalchemy.util import await_only, greenlet_spawn
 
-        async def tell() -> None:
-            while True:
-                await asyncio.sleep(_TICK)
-                self._tell()
+        over = asyncio.Event()
 
+        async def tick() -> None:
+            while not over.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), TICK)
+                await self._tick()
+                self._stop_if_ended()
+
+        self._sleep = lambda seconds: await_only(asyncio.sleep(seconds))
+        await greenlet_spawn(self._warm)
         with self._timed():
-            telling = asyncio.ensure_future(tell())
+            ticking = asyncio.ensure_future(tick())
             try:
-                await asyncio.gather(*(greenlet_spawn(self._work) for _ in range(self.concurrency)))
+                ticking.add_done_callback(lambda _: self.stop())  # what ticks may fail, and says why below
+                await asyncio.gather(*(greenlet_spawn(self._work) for _ in range(self.workers)))
             finally:
-                telling.cancel()
+                over.set()
+                await ticking  # it may be asking the server, by a connection that nobody else may use meanwhile
 
-    def _tell(self) -> None:
-        """Report how far the time has come; where this was ended from outside, stop the workers."""
-        report(min(time.perf_counter() - self.started, self.duration), self.duration, "seconds", "measuring")
+    def stop(self) -> None:
+        """Let no more requests come."""
+        self._end = min(self._end, time.perf_counter())
+        self.until = 0
+
+    def _warm(self) -> None:
+        """Open what a service's pool would have open before requests come at a rate, and the one of a StaticPool.
+
+        That makes several of it where threads ask for the first at once.
+        """
+        has_size = hasattr(self.engine.pool, "size")
+        if self._plan.rate is None and has_size:
+            return
+        size = self.engine.pool.size() if has_size else 1  # type: ignore[attr-defined]
+        taken: list[Any] = []
+        try:
+            taken.extend(self.engine.raw_connection() for _ in range(min(size, self.workers)))
+        finally:
+            for each in taken:
+                each.close()
+
+    def _stop_if_ended(self) -> None:
         if is_ended():
-            self.until = 0
+            self.stop()
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
         self.started = time.perf_counter()
-        self.until = self.started + self.duration
+        self.until = self._end = self.started + self._plan.duration
+        if self._plan.rate is not None:
+            self._arrivals = Arrivals(self._plan.rate, self.started)
         yield
         self.duration = time.perf_counter() - self.started
+        while self._arrivals and self._leave(self._arrivals.take()):
+            pass
+
+    def _leave(self, due: float) -> bool:
+        """Count a request that came, and that no worker was free for until the end; tell whether it came before that.
+
+        How long it waited until then is the least that it would have waited.
+        """
+        if due >= self._end:
+            return False
+        self.unserved += 1
+        self.waits.append((self._end - due, 0, 0))
+        return True
 
     def _work(self) -> None:
         try:
-            self._check_out_and_in()
+            while (since := self._next_request()) is not None:
+                self._request(since)
         except BaseException as error:
             self.until = 0  # where one worker fails the others stop too
             if not (isinstance(error, Exception) and is_ended()):  # which ends what runs at the server, too
                 raise
 
-    def _check_out_and_in(self) -> None:
-        from sqlalchemy.exc import TimeoutError as PoolTimeout
+    def _next_request(self) -> float | None:
+        """Wait until a request comes, and return since when it waits; None where no more is to be served.
 
-        from dbctl.connections.response_timeouts import answering
-
-        backend = self.connector.backend
-        while time.perf_counter() < self.until:
-            start = time.perf_counter()
-            try:
-                connection = self.engine.raw_connection()
-            except PoolTimeout:
-                with self.lock:
-                    self.timeouts += 1
-                continue
-            try:
-                self._note(time.perf_counter() - start)
-                with answering(backend, connection.driver_connection, backend.profile.connect_timeout):
-                    cursor = connection.cursor()
-                    cursor.execute(backend.ping_statement)
-                    cursor.fetchall()
-                    cursor.close()
-            finally:
-                connection.close()
-
-    def _note(self, waited: float) -> None:
-        with self.lock:
-            self.waits.append(waited)
-            # A pool that keeps no count, as SQLite's in memory, has one connection, and this worker has it.
-            pool: Any = self.engine.pool
-            self.most_in_use = max(self.most_in_use, getattr(pool, "checkedout", lambda: 1)())
-            self.overflow_used = max(self.overflow_used, getattr(pool, "overflow", lambda: 0)())
-
-    def stats(self, server: ServerUsage | None) -> PoolStats:
-        run = Run(
-            concurrency=self.concurrency,
-            duration_s=round(self.duration, 3),
-            checkouts=len(self.waits),
-            checkout=Spread.of(self.waits),
-            connections_opened=len(self.connects),
-            connect=Spread.of(self.connects),
-            most_in_use=self.most_in_use,
-            overflow_used=self.overflow_used,
-            timeouts=self.timeouts,
-        )
-        return PoolStats(self.connector.profile.name, _limits(self.connector), run, server)
-
-
-def _usage(connection: Connection, backend: Backend) -> ServerUsage | None:
-    try:
-        return backend.usage(connection)
-    except Unsupported:
+        A worker that was free before it came is late only by how long it took to wake up, and that is not the pool's.
+        """
+        if self._arrivals is None:
+            now = time.perf_counter()
+            return now if now < self.until else None
+        due = since = self._arrivals.take()
+        while (now := time.perf_counter()) < due < self.until:
+            self._sleep(min(due - now, TICK))
+            since = time.perf_counter()
+        if due < self.until and (now < self.until or since != due):
+            return since
+        self._leave(due)
         return None
 
+    def _request(self, since: float) -> None:
+        from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-def _limits(connector: Connector[Any]) -> Limits:
-    profile, name = connector.profile, type(connector.sync_engine.pool).__name__
-    pool = profile.pool
-    if "pool_size" not in connector.backend.pool_options():
-        return Limits(name, None, None, None, None, None, profile.workers, None)
-    connections = None if math.isinf(connector.capacity) else profile.workers * int(connector.capacity)
-    return Limits(
-        name, pool.size, pool.max_overflow, pool.timeout, pool.recycle, pool.pre_ping, profile.workers, connections
-    )
+        try:
+            connection = self.engine.raw_connection() if self._plan.sql is None else self.engine.connect()
+        except PoolTimeout:
+            self.timeouts.append(since)
+            return
+        got = time.perf_counter()
+        try:
+            self.waits.append((got - since, self._in_use(), self._overflow()))
+            self._use(connection)
+        finally:
+            connection.close()
+            self.usages.append(time.perf_counter() - got)
+
+    def _chosen_use(self) -> Callable[[Any], None]:
+        if self._plan.sql is not None:
+            return self._run_sql
+        return self._ping if self._plan.hold is None else self._hold
+
+    def _ping(self, connection: Any) -> None:
+        from dbctl.connections.response_timeouts import answering
+
+        with answering(self._backend, connection.driver_connection, self._backend.profile.connect_timeout):
+            cursor = connection.cursor()
+            cursor.execute(self._backend.ping_statement)
+            cursor.fetchall()
+            cursor.close()
+
+    def _hold(self, _connection: Any) -> None:
+        end = time.perf_counter() + (self._plan.hold or 0.0)
+        while (left := end - time.perf_counter()) > 0 and not is_ended():
+            self._sleep(min(left, TICK))
+
+    def _run_sql(self, connection: Any) -> None:
+        """Run the statement so that it can't write; a server that falls silent is not waited for much longer."""
+        from dbctl.connections.response_timeouts import cut_after
+
+        profile = self._backend.profile
+        patience = profile.statement_timeout or max(
+            profile.connect_timeout, self._plan.duration if math.isfinite(self._plan.duration) else 0.0
+        )
+        with cut_after(self._backend, connection.connection.driver_connection, patience):
+            if _READS not in connection.info:
+                self._backend.keep_from_writing(connection)
+                connection.info[_READS] = True
+            self._backend.begin_strictly(connection, writes=False)
+            result = connection.execution_options(no_parameters=True).exec_driver_sql(self._plan.sql)
+            if result.returns_rows:
+                result.fetchall()

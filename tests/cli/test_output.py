@@ -21,7 +21,9 @@ PING = ["profile", "server", "version", "user", "database", "encrypted", "tls", 
 PING_ROW = [*PING, "round_trips", "stages", "failed_stage", "error"]
 LIMITS = ["pool", "size", "max_overflow", "timeout_s", "recycle_s", "pre_ping", "workers", "connections"]
 LOAD = ["concurrency", "duration_s", "checkouts", "checkout", "connections_opened", "connect", "most_in_use",
-        "overflow_used", "timeouts"]  # fmt: skip
+        "overflow_used", "timeouts", "work", "rate", "per_second", "usage", "connections_closed", "recycled",
+        "unserved"]  # fmt: skip
+TAILED = [*SPREAD[:-1], "p999_ms", "max_ms"]
 USAGE = ["in_use", "in_use_by_user", "limit", "headroom"]
 
 SETTING_UP = ["step", "state", "seconds"]
@@ -65,7 +67,11 @@ FIELDS = {
     "init-tables": ["table", "state"],
     "ping": [*PING, "round_trips", "stages"],
     "ping development": PING_ROW,
-    "pool-stats --duration 0.1": ["profile", "limits", "run", "server"],
+    "pool-stats --duration 0.1": ["profile", "limits", "run", "server", "peak", "after", "verdict"],
+    "pool-stats --duration 0.1 --sweep 1,2": [
+        *("size", "per_second", "wait_median_ms", "wait_p99_ms", "usage_ms", "in_use", "most_in_use", "timeouts"),
+        *("unserved", "knee"),
+    ],
     "profiles add X sqlite://": ["name", "default", "file"],
     "profiles check": ["profile", "url", "server", "error"],
     "profiles default": ["default", "file"],
@@ -95,6 +101,7 @@ SEVERAL = (
     "help",
     "init-tables",
     "ping development",
+    "pool-stats --duration 0.1 --sweep",
     "profiles show",
     "profiles set",
     "profiles check",
@@ -174,7 +181,7 @@ def test_nested_fields_have_the_names_that_scripts_were_promised(on_sample: Dbct
     assert list(on_sample.ok("ping", "--count", "3", "--json").json["round_trips"]) == SPREAD
     stats = on_sample.ok("pool-stats", "--duration", "0.1", "--json").json
     assert (list(stats["limits"]), list(stats["run"])) == (LIMITS, LOAD)
-    assert (list(stats["run"]["checkout"]), list(stats["run"]["connect"])) == (SPREAD, SPREAD)
+    assert [list(stats["run"][name]) for name in ("checkout", "connect", "usage")] == [TAILED] * 3
 
 
 def test_a_servers_fields_have_the_names_that_scripts_were_promised(

@@ -122,7 +122,7 @@ def test_the_servers_view_is_the_servers_own_count(limited: TestDatabase, dbctl:
 
 def test_a_server_that_refuses_a_connection_ends_the_run_with_its_reason(limited: TestDatabase, dbctl: Dbctl) -> None:
     start = time.monotonic()
-    result = forked(dbctl, limited)("pool-stats", "--concurrency", "5", "--duration", "30")
+    result = forked(dbctl, limited)("pool-stats", "--concurrency", "5", "--duration", "30", "--force")
     assert (result.code, result.out) == (4, ""), str(result)
     assert result.err.startswith(f"dbctl: error: profile {limited.profile}: login failed: ")
     assert result.err.count("\n") == 1

@@ -64,7 +64,7 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "migrate stamp": ["head"],
     "migrate upgrade": [""],
     "ping": ["", "--driver async", "--wait 30", "--all"],
-    "pool-stats": ["", "--driver async"],
+    "pool-stats": ["", "--driver async", "--watch"],
     "profiles add": None,
     "profiles check": ["--connect"],
     "profiles default": None,

@@ -1,0 +1,116 @@
+"""The server's own count of connections while a pool is loaded, and when that is to end lest it do harm."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dbctl.backends.audit import ServerUsage
+from dbctl.backends.sessions import SessionThere
+from dbctl.connections.connector import opened
+from dbctl.connections.watching import is_ended
+from dbctl.errors import CheckFailed
+from dbctl.profiles import Profile
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.base import Backend
+
+SPARE = 5
+"""Connections that are left to others: with fewer free at the server no more load is put on it."""
+
+_BETWEEN = 0.2
+"""Seconds between two looks."""
+
+_TO_CLOSE = 0.5
+"""Seconds that the server has to end the sessions of a pool that was closed."""
+
+
+class ServerSide:
+    """Looks at the server by a connection of its own, which is counted there too.
+
+    Attributes:
+        before: What the server said at the start; None where there is no server.
+        peak: What it said when most were in use.
+        lists_sessions: Whether each look asks for all sessions too.
+        sessions: Those of the last look, but this one's own.
+    """
+
+    def __init__(self, connection: Connection | None, backend: Backend) -> None:
+        self._connection = connection
+        self._backend = backend
+        self._next = 0.0
+        self.lists_sessions = False
+        self.sessions: Sequence[SessionThere] = ()
+        self.latest: ServerUsage | None = None
+        self.peak: ServerUsage | None = None
+        self.before = self.look()
+
+    def look(self) -> ServerUsage | None:
+        """Ask now."""
+        if self._connection is None:
+            return None
+        self._next = time.monotonic() + _BETWEEN
+        self.latest = self._backend.usage(self._connection)
+        if self.peak is None or self.latest.in_use > self.peak.in_use:
+            self.peak = self.latest
+        if self.lists_sessions:
+            there = self._backend.sessions_there(self._connection).sessions
+            self.sessions = [each for each in there if not each.is_own]
+        self._connection.rollback()  # no AUTOCOMMIT: MySQL's drivers ask the server for that, with nothing to bound it
+        return self.latest
+
+    def look_if_due(self) -> str:
+        """Ask where the last time is long enough ago, and say why the load is to end, or ""."""
+        if self._connection is None or time.monotonic() < self._next or is_ended():
+            return ""
+        usage = self.look()
+        left = usage.limit - usage.in_use if usage else SPARE
+        return f"the server had {max(0, left)} of {usage.limit} connections left" if usage and left < SPARE else ""
+
+    def refuse(self, wanted: int, *, force: bool) -> None:
+        """Refuse more connections than the server has room for.
+
+        Args:
+            wanted: How many would be opened.
+            force: Whether to let that pass.
+
+        Raises:
+            CheckFailed: There is no room, or too little would be left for others.
+        """
+        if self.before is None or force:
+            return
+        room = min(self.before.headroom, self.before.limit - self.before.in_use - SPARE)
+        if wanted > room:
+            raise CheckFailed(
+                f"{self._backend.profile.called}: the load may open {wanted} connections, and the server has room for"
+                f" {max(0, room)} (limit {self.before.limit}, in use {self.before.in_use},"
+                f" {SPARE} kept for others)",
+                hint="lower --concurrency, or say --force",
+            )
+
+    def after(self) -> ServerUsage | None:
+        """Ask what is left when the pool is closed; the server has a moment to end its sessions."""
+        if self.before is None or is_ended():
+            return None
+        end = time.monotonic() + _TO_CLOSE
+        while (usage := self.look()) and usage.in_use > self.before.in_use and time.monotonic() < end:
+            time.sleep(0.05)
+        return usage
+
+
+@contextmanager
+def server_side(profile: Profile) -> Iterator[ServerSide]:
+    """Have a connection beside a load, by the sync driver, where there is a server; no transaction stays open."""
+    from dbctl.connections.response_timeouts import bound_questions
+
+    with opened(profile) as connector:
+        if not connector.backend.needs_host:
+            yield ServerSide(None, connector.backend)
+            return
+        bound_questions(connector.engine, connector.backend)
+        with connector.engine.connect() as connection:
+            yield ServerSide(connection, connector.backend)

@@ -1,0 +1,126 @@
+"""The load on a pool: what comes at a rate waits from when it came, and nothing that came is left out."""
+
+import asyncio
+import math
+import random
+import time
+from functools import partial
+from typing import Any
+
+import pytest
+
+import dbctl
+from dbctl.errors import CheckFailed
+from dbctl.pool import load, serverside
+from dbctl.pool.arrivals import Arrivals
+from dbctl.pool.figures import Measured, Plan
+from dbctl.pool.measuring import Measurement, async_measure_pool, measure_pool
+from dbctl.profiles import Profile
+from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
+from tests.pool.test_queueing import waits
+
+HOLD = 0.025
+SEED = random.randrange(2**32)
+
+
+def of_size(profile: Profile, size: int, **pool: float) -> Profile:
+    update = {"size": size, "max_overflow": 0, **pool}
+    return profile.model_copy(update={"pool": profile.pool.model_copy(update=update)})
+
+
+@pytest.fixture
+def lite(sqlite_database: TestDatabase) -> Profile:
+    profile = profile_of(sqlite_database)
+    with dbctl.build_engine(profile).connect():
+        pass
+    return profile
+
+
+def test_waits_at_a_rate_are_those_of_a_queue(lite: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of M/D/c: each waits at least as long as in a queue without a machine below it, and not out of all proportion."""
+    print(f"seed {SEED}")
+    rate, size, seconds = 60.0, 2, 2.0
+    monkeypatch.setattr(load, "Arrivals", partial(Arrivals, seed=SEED))
+    measured = measure_pool(of_size(lite, size), Plan(rate=rate, hold=HOLD, duration=seconds))
+    arrivals, came = Arrivals(rate, 0.0, SEED), []
+    while (at := arrivals.take()) < seconds:
+        came.append(at)
+    assert measured.waits.count == len(came)
+    mean = measured.waits.mean
+    least, slow = waits(came, HOLD, size), waits(came, measured.usages.histogram.most + 0.01, size)
+    assert 0.8 * sum(least) / len(came) <= mean + 0.001
+    assert mean <= 0.1 + 2 * sum(slow) / len(came)
+
+
+def test_what_can_not_be_served_is_not_left_out(lite: Profile) -> None:
+    """One connection serves 20 a second at most, and 100 come: most wait still at the end, and are counted."""
+    measured = measure_pool(of_size(lite, 1), Plan(rate=100, hold=0.05, concurrency=4))
+    run = measured.stats.run
+    assert run.checkouts <= 25
+    assert run.unserved > run.checkouts
+    assert measured.waits.count == run.checkouts + run.unserved
+    assert run.checkout is not None
+    assert run.checkout.median_ms > 200
+    assert "raise pool.size to " in measured.stats.verdict
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["threads", "tasks"])
+def test_a_hundred_at_a_time_are_counted_exactly(lite: Profile, is_async: bool) -> None:
+    plan = Plan(concurrency=100, hold=0.001, duration=0.3)
+    profile = of_size(lite, 5)
+    measured = asyncio.run(async_measure_pool(profile, plan)) if is_async else measure_pool(profile, plan)
+    run = measured.stats.run
+    assert run.checkouts == measured.waits.count == measured.usages.count > 100
+    assert sum(count for _, count in bars(measured)) == run.checkouts
+    assert (run.most_in_use, run.connections_opened, run.connections_closed) == (5, 5, 5)
+    assert (run.timeouts, run.unserved) == (0, 0)
+
+
+def bars(measured: Measured) -> list[tuple[str, float]]:
+    from dbctl.charts.model import Bars
+    from dbctl.pool.drawing import charts_of
+
+    [found] = [each for each in charts_of(measured) if isinstance(each, Bars)]
+    return list(found.bars)
+
+
+def test_what_stays_open_at_the_server_is_told(postgres_database: TestDatabase) -> None:
+    assert postgres_database.server
+    left: list[Any] = []
+
+    def leak(_: Measurement) -> None:
+        if not left:
+            left.append(postgres_database.connect())
+
+    measured = measure_pool(of_size(profile_of(postgres_database), 2), Plan(duration=0.7), leak)
+    stats = measured.stats
+    left[0].close()
+    assert stats.server
+    assert stats.peak
+    assert stats.after
+    assert stats.peak.in_use_by_user >= stats.after.in_use_by_user > stats.server.in_use_by_user
+    assert "more than before" in stats.verdict
+    assert measured.moments[-1].server
+
+
+def test_it_ends_before_it_does_harm(server_database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serverside, "SPARE", 10_000)
+    profile = of_size(profile_of(server_database), 2)
+    with pytest.raises(CheckFailed, match=r"may open 2 connections, and the server has room for 0 .*--force"):
+        measure_pool(profile, Plan(duration=60))
+    began = time.monotonic()
+    measured = measure_pool(profile, Plan(duration=60, force=True))
+    assert time.monotonic() - began < 30
+    assert measured.stopped.startswith("the server had ")
+    assert measured.stats.run.checkouts > 0
+
+
+def test_an_endless_load_ends_when_it_is_left(lite: Profile) -> None:
+    def leave(measurement: Measurement) -> None:
+        if len(measurement.moments) == 3:
+            measurement.load.stop()
+
+    measured = measure_pool(of_size(lite, 2), Plan(rate=50, hold=0, duration=math.inf, every=0.1), leave)
+    assert len(measured.moments) >= 3
+    assert 0 < measured.stats.run.duration_s < 30

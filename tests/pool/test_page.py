@@ -1,0 +1,144 @@
+"""The page of a run, in a real browser: by itself, legible on a telephone and on a wide screen, light and dark."""
+
+import json
+import re
+import shutil
+import struct
+import subprocess
+import threading
+import zlib
+from collections.abc import Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from dbctl.pool.drawing import write_page
+from dbctl.pool.figures import Plan
+from dbctl.pool.measuring import measure_pool
+from tests.harness.profile import profile_at
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+WIDTHS = (360, 1600)
+
+MEASURING = """<!DOCTYPE html><body><script>
+const found = {};
+function measured(frame, width) {
+  const page = frame.contentDocument, svg = page.querySelector("svg.chart");
+  const texts = [...svg.querySelectorAll("text")];
+  const heights = texts.map(text => parseFloat(frame.contentWindow.getComputedStyle(text).fontSize)
+    * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width);
+  const box = svg.viewBox.baseVal;
+  found[width] = {
+    wide: page.documentElement.scrollWidth, smallest: Math.min(...heights),
+    outside: [...page.querySelectorAll("svg.chart text")].map(text => text.getBBox())
+      .filter(each => each.x < -0.5 || each.x + each.width > box.width + 0.5).length,
+    clipped: [...page.querySelectorAll(".card")].filter(card => card.scrollWidth > card.clientWidth + 1).length,
+    charts: page.querySelectorAll("svg.chart").length, fetched: page.querySelectorAll("script, link, img").length,
+    columns: getComputedStyle(page.querySelector(".grid")).gridTemplateColumns.split(" ").length,
+  };
+  if (Object.keys(found).length == 2) {
+    const result = document.createElement("pre");
+    result.textContent = JSON.stringify(found);
+    document.body.append(result);
+  }
+}
+for (const width of [360, 1600]) {
+  const frame = document.createElement("iframe");
+  frame.style.width = width + "px"; frame.style.height = "900px"; frame.style.border = "0";
+  frame.onload = () => measured(frame, width);
+  frame.src = "page.html";
+  document.body.append(frame);
+}
+</script></body>"""
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("page")
+    measured = measure_pool(profile_at("sqlite://"), Plan(duration=0.5, rate=100, hold=0.002))
+    write_page(measured, found / "page.html")
+    (found / "measuring.html").write_text(MEASURING, encoding="utf-8")
+    return found
+
+
+def test_it_is_one_file_that_fetches_nothing(directory: Path) -> None:
+    text = (directory / "page.html").read_text(encoding="utf-8")
+    assert re.findall(r"(?:src|href)=|url\(|@import|<script", text) == []
+    assert re.findall(r"https?://[^\"<]*", text) == []
+    assert text.count("prefers-color-scheme: dark") >= 2
+    assert "<h1>Pool of test: 100 requests/s</h1>" in text
+
+
+@pytest.fixture(scope="module")
+def browser() -> Sequence[str]:
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium on this machine: apt-get install chromium")
+    return (CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
+
+
+def test_it_is_legible_on_a_telephone_and_on_a_wide_screen(directory: Path, browser: Sequence[str]) -> None:
+    serve = partial(SimpleHTTPRequestHandler, directory=str(directory))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/measuring.html"
+        command = [*browser, "--virtual-time-budget=5000", "--dump-dom", url]
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout
+        server.shutdown()
+    measured = re.search(r"<pre>(.*)</pre>", shown)
+    assert measured, shown[-2000:]
+    found = json.loads(measured[1])
+    for width in WIDTHS:
+        each = found[str(width)]
+        assert each["wide"] <= width  # nothing to be scrolled sideways
+        assert each["smallest"] >= 9.5  # pixels
+        assert (each["outside"], each["clipped"], each["fetched"]) == (0, 0, 0)
+        assert each["charts"] == 4
+    assert (found["360"]["columns"], found["1600"]["columns"]) == (1, 3)
+
+
+def test_it_is_drawn_light_and_dark(directory: Path, browser: Sequence[str]) -> None:
+    corners = {}
+    for scheme, options in (("light", []), ("dark", ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"])):
+        picture = directory / f"{scheme}.png"
+        page = f"file://{directory}/page.html"
+        size = ["--window-size=360,200", f"--screenshot={picture}"]
+        subprocess.run([*browser, *options, *size, page], capture_output=True, timeout=100, check=True)
+        pixels = rgb(picture)
+        assert len(set(pixels)) > 50  # it is not blank
+        corners[scheme] = pixels[0]
+    assert min(corners["light"]) > 200
+    assert max(corners["dark"]) < 60
+
+
+def rgb(path: Path) -> list[tuple[int, ...]]:
+    """Return the pixels of a PNG file of 8 bits a colour, by https://www.w3.org/TR/png/."""
+    data = path.read_bytes()
+    width, height, depth, colours = struct.unpack(">IIBB", data[16:26])
+    assert depth == 8
+    size, at, packed = {2: 3, 6: 4}[colours], 8, b""
+    while at < len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        if data[at + 4 : at + 8] == b"IDAT":
+            packed += data[at + 8 : at + 8 + length]
+        at += length + 12
+    raw, stride = zlib.decompress(packed), width * size
+    before, found = bytearray(stride), []
+    for row in range(0, height * (stride + 1), stride + 1):
+        line = unfiltered(raw[row], bytearray(raw[row + 1 : row + 1 + stride]), before, size)
+        found += [tuple(line[x : x + 3]) for x in range(0, stride, size)]
+        before = line
+    return found
+
+
+def unfiltered(kind: int, line: bytearray, above: bytearray, size: int) -> bytearray:
+    for x in range(len(line)):
+        left, up, corner = (line[x - size], above[x], above[x - size]) if x >= size else (0, above[x], 0)
+        line[x] = line[x] + (0, left, up, (left + up) // 2, paeth(left, up, corner))[kind] & 255
+    return line
+
+
+def paeth(left: int, up: int, corner: int) -> int:
+    guess = left + up - corner
+    return min((left, up, corner), key=lambda each: abs(guess - each))
