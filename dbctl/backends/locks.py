@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dbctl.backends.lock_statements import LockStatements
 from dbctl.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -73,15 +74,14 @@ class Locks:
         asking = self.lock_holders(driver_connection)
         return None if asking is None else _waits_by_holders(asking)
 
-    # --- advisory locks: statements get `:key`, what `lock_key` returns ---
+    # --- locks of runs ---
 
-    lock_statement: ClassVar[str] = ""
-    """Takes a session's lock where it is free, and returns 1, or true."""
-    unlock_statement: ClassVar[str] = ""
-    lock_holder_statement: ClassVar[str] = ""
-    """Returns the id of the session that holds it, or null."""
-    own_lock_statement: ClassVar[str] = ""
-    """Returns whether this session holds it."""
+    session_lock: ClassVar[LockStatements] = LockStatements((), (), "", "")
+    """How a session takes an advisory lock, which is free when the session is gone."""
+
+    def row_lock(self, connection: Connection) -> LockStatements | None:
+        """Return how a row is taken instead, where the machines of a cluster keep sessions' locks to themselves."""
+        return None
 
     def lock_file(self, name: str) -> Path | None:
         """Return the file that stands for a lock of this name, or None where the server has locks.
@@ -96,7 +96,7 @@ class Locks:
         raise Unsupported(f"{self.title} has no advisory locks")
 
     def refuse_lock(self, connection: Connection) -> None:
-        """Do nothing where a lock of this session excludes all others.
+        """Do nothing where a lock taken here excludes all others.
 
         Raises:
             WorkRefused: It would exclude nobody, or not all; the message says why.

@@ -96,7 +96,7 @@ def _create(made: Scratch, properties: Mapping[str, Any]) -> None:
 def _lock(connection: Connection, backend: Backups, name: str) -> bool:
     from sqlalchemy import text
 
-    return bool(connection.execute(text(backend.lock_statement), {"key": backend.lock_key(name)}).scalar())
+    return bool(connection.execute(text(*backend.session_lock.take), {"key": backend.lock_key(name)}).scalar())
 
 
 def _drop_left(profile: Profile, connection: Connection, backend: Backups, beginning: str) -> None:
@@ -105,7 +105,7 @@ def _drop_left(profile: Profile, connection: Connection, backend: Backups, begin
     for name in backend.databases_like(connection, beginning):
         if _lock(connection, backend, name):
             _drop(profile, backend, name)
-            connection.execute(text(backend.unlock_statement), {"key": backend.lock_key(name)})
+            connection.execute(text(backend.session_lock.give_back), {"key": backend.lock_key(name)})
 
 
 def _drop(profile: Profile, backend: Backups, name: str) -> None:

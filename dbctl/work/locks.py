@@ -1,30 +1,34 @@
 """At most one run of a name at a time, on all machines: an advisory lock, beside the transaction that it guards.
 
 A server's lock belongs to a session of its own, so that no transaction stands idle for its sake, and it is free as soon
-as that session is gone, whatever became of this process. SQLite has no sessions: there it is a lock on a file beside
-the database, which the system frees when the process is gone.
+as that session is gone, whatever became of this process. Where the machines of a cluster keep such locks to themselves
+it is a row of a table, which they agree upon: its holder renews a lease on it. SQLite has no sessions: there it is a
+lock on a file beside the database, which the system frees when the process is gone.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
-from dbctl.connections.asking import profile_named
+from dbctl.backends.lock_statements import BEATS, row_name
 from dbctl.connections.engines import build_engine
 from dbctl.connections.response_timeouts import answering
 from dbctl.connections.watching import watched_by
-from dbctl.errors import ConnectError, DbctlError, LockHeld, Remedy, WorkRefused
+from dbctl.errors import ConnectError, Contention, DbctlError, LockHeld, MissingTable, Remedy
 from dbctl.profiles import Profile
+from dbctl.profiles import select as profile_named
+from dbctl.runtime.deadlines import shut_down
+from dbctl.work.file_locks import FileLock
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -42,6 +46,9 @@ _BEAT = 10.0
 
 _TO_RELEASE = 0.3
 """Seconds for a server to confirm that a lock is free again; if it does not, the session is cut, which frees it too."""
+
+_TRIES = 3
+"""How often a lock's row is tried for that another node was at in the same moment, before it counts as held."""
 
 
 @contextmanager
@@ -117,7 +124,7 @@ async def async_advisory_lock(
 def _lock_on(name: str, profile: str | Profile | None) -> tuple[AdvisoryLock, Backend]:
     backend = backend_of(profile if isinstance(profile, Profile) else profile_named(profile))
     file = backend.lock_file(name)
-    return (_SessionLock(backend, name) if file is None else _FileLock(file)), backend
+    return (_SessionLock(backend, name) if file is None else FileLock(file)), backend
 
 
 class AdvisoryLock(Protocol):
@@ -165,11 +172,17 @@ def _tries(lock: AdvisoryLock, name: str, profile: Profile, wait: float) -> Iter
 
 
 class _SessionLock:
-    """A lock of a server's session, which is used now and then so that it stays."""
+    """A lock of a server's session, or a row that it leases; the session is used now and then so that both stay."""
 
     def __init__(self, backend: Backend, name: str) -> None:
         self._backend = backend
-        self._key = {"key": backend.lock_key(name)}
+        self._by = backend.session_lock
+        self._values = {
+            "key": backend.lock_key(name),
+            "name": row_name(name),
+            "token": secrets.token_hex(16),
+            "holder": f"process {os.getpid()} on {socket.gethostname()}"[:255],
+        }
         self._called = f'{backend.profile.called}: the lock "{name}"'
         self._lost = f"{self._called} was lost, and nothing more is committed"
         self._engine = build_engine(backend.profile, Missing.REFUSE)
@@ -185,7 +198,13 @@ class _SessionLock:
                 )  # by a task that did not wait for its thread
             if self._session is None:
                 self._open()
-            taken = bool(self._ask(self._backend.lock_statement))
+            try:
+                taken = bool(self._ask_all(self._by.take))
+            except MissingTable:
+                if self._by.table is None:
+                    raise
+                self._ask(self._by.table)
+                taken = bool(self._ask_all(self._by.take))
         if taken:
             threading.Thread(target=self._keep, name="dbctl-lock", daemon=True).start()
         return taken
@@ -196,14 +215,14 @@ class _SessionLock:
             self._session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         with self._backend.translating(), self._bounded():
             self._backend.refuse_lock(self._session)
+            self._by = self._backend.row_lock(self._session) or self._by
 
     def holder(self) -> str:
-        found = self._ask(self._backend.lock_holder_statement)
-        return f"session {found}" if found else "one that has just ended"
+        return self._ask(self._by.holder) or "one that has just ended"
 
     def check(self) -> None:
         try:
-            mine = self._ask(self._backend.own_lock_statement)
+            mine = self._ask_all(self._by.keep)
         except DbctlError as error:
             reason = error.message.removeprefix(f"{self._backend.profile.called}: ")
             raise ConnectError(f"{self._lost}: {reason}", "lock") from error
@@ -212,15 +231,33 @@ class _SessionLock:
 
     def release(self) -> None:
         self._over.set()
-        with self._in_use:
+        if not self._in_use.acquire(timeout=_TO_RELEASE):
+            self._cut()  # what keeps it waits for a server that is silent
+            self._in_use.acquire()
+        try:
             if self._session is None:
                 return
             with suppress(DbctlError):
-                self._ask(self._backend.unlock_statement, _TO_RELEASE)
+                self._ask(self._by.give_back, _TO_RELEASE)
             self._session.invalidate()  # which frees it too, and awaits no answer as a ROLLBACK would
             self._session.close()
             self._session = None
+        finally:
+            self._in_use.release()
         self._engine.dispose()
+
+    def _cut(self) -> None:
+        if self._session is not None and not self._session.invalidated:
+            shut_down(self._backend.descriptor(self._session.connection.driver_connection))
+
+    def _ask_all(self, statements: Sequence[str]) -> Any:
+        """Return the last one's answer; False where others were at the same row each time that it was tried."""
+        for _ in range(_TRIES):
+            try:
+                return [self._ask(statement) for statement in statements][-1]
+            except Contention as error:
+                _log.debug("%s: %s", self._called, error)
+        return False
 
     def _ask(self, statement: str, seconds: float | None = None) -> Any:
         from sqlalchemy import text
@@ -230,15 +267,17 @@ class _SessionLock:
             if self._session.invalidated:
                 raise ConnectError(f"{self._called} has no session any more", "lock")  # and not: connect anew
             with self._bounded(seconds):
-                return self._session.execute(text(statement), self._key).scalar()
+                result = self._session.execute(text(statement), self._values)
+                return result.scalar() if result.returns_rows else None
 
     def _bounded(self, seconds: float | None = None) -> answering:
         assert self._session is not None
-        limit = seconds or self._backend.profile.connect_timeout
+        # A cluster that loses a node answers nobody for a while; within its lease a row is nobody else's.
+        limit = seconds or max(self._backend.profile.connect_timeout, self._by.lease)
         return answering(self._backend, self._session.connection.dbapi_connection, limit)
 
     def _keep(self) -> None:
-        while not self._over.wait(_BEAT):
+        while not self._over.wait(min(_BEAT, self._by.lease / BEATS or _BEAT)):
             with self._in_use:
                 if self._over.is_set():
                     return
@@ -246,52 +285,3 @@ class _SessionLock:
                     self.check()
                 except DbctlError:
                     return  # the check before the commit will say so
-
-
-class _FileLock:
-    """A lock on a file, which stays when the lock is gone: to remove it would be to take it from who waits there."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor: int | None = None
-
-    def take(self) -> bool:
-        import fcntl
-
-        try:
-            if self._descriptor is None:
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            raise WorkRefused(f"the lock's file {self._path} can't be used: {error.strerror}") from error
-        if not self._is_there():
-            self.release()
-            return self.take()
-        os.truncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
-        return True
-
-    def holder(self) -> str:
-        assert self._descriptor is not None
-        return os.pread(self._descriptor, 200, 0).decode(errors="replace") or "one that has just begun"
-
-    def check(self) -> None:
-        if not self._is_there():
-            raise ConnectError(f"the lock was lost, and nothing more is committed: {self._path} was removed", "lock")
-
-    def release(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def _is_there(self) -> bool:
-        """Tell whether the file that is locked is the one that others will find."""
-        assert self._descriptor is not None
-        own = os.fstat(self._descriptor)
-        try:
-            found = os.stat(self._path)
-        except FileNotFoundError:
-            return False
-        return (own.st_dev, own.st_ino) == (found.st_dev, found.st_ino)

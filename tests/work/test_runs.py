@@ -190,8 +190,8 @@ def test_nothing_is_committed_after_the_lock_was_lost(
     def check(_lock: object) -> None:
         raise lost
 
-    for kind in ("_SessionLock", "_FileLock"):
-        monkeypatch.setattr(f"dbctl.work.locks.{kind}.check", check)
+    for kind in ("locks._SessionLock", "file_locks.FileLock"):
+        monkeypatch.setattr(f"dbctl.work.{kind}.check", check)
     with pytest.raises(ConnectError, match="the lock was lost"):
         work(form, profile, insert, lock="nightly")
     assert rows(database) == []

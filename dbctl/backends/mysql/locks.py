@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend
+from dbctl.backends.lock_statements import LockStatements
 from dbctl.backends.locks import Holder, LockWait
+from dbctl.backends.mysql.clusters import ROW_LOCK, is_clustered
 from dbctl.backends.mysql.metadata_locks import METADATA_LOCKS, MetadataLock, blockers_by_metadata
 from dbctl.errors import OutOfTime, WorkRefused
 
@@ -66,10 +68,16 @@ WHERE attr_name = 'program_name' AND processlist_id IN ({sessions})
 class MySQLLocks(Backend):
     """The locks of runs, of DDL, and of others."""
 
-    lock_statement = "SELECT GET_LOCK(:key, 0)"
-    unlock_statement = "SELECT RELEASE_LOCK(:key)"
-    lock_holder_statement = "SELECT IS_USED_LOCK(:key)"
-    own_lock_statement = "SELECT IS_USED_LOCK(:key) = CONNECTION_ID()"
+    session_lock = LockStatements(
+        take=("SELECT GET_LOCK(:key, 0)",),
+        keep=("SELECT IS_USED_LOCK(:key) = CONNECTION_ID()",),
+        give_back="SELECT RELEASE_LOCK(:key)",
+        holder="SELECT concat('session ', IS_USED_LOCK(:key))",
+    )
+
+    def row_lock(self, connection: Connection) -> LockStatements | None:
+        """Return a row's where nodes of Galera, or members of a group, each keep GET_LOCK to themselves."""
+        return ROW_LOCK if is_clustered(connection) else None
 
     def lock_key(self, name: str) -> str:
         """Return a name of at most 64 characters that tells upper case from lower, which GET_LOCK itself does not.
@@ -82,12 +90,9 @@ class MySQLLocks(Backend):
         return f"dbctl:{hashlib.sha256(whole.encode()).hexdigest()[:48]}"
 
     def refuse_lock(self, connection: Connection) -> None:
-        """Refuse Galera's nodes, each of which keeps such locks to itself, and a server that is read only."""
-        query = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('wsrep_on', 'read_only', 'super_read_only')"
-        on = {name for name, value in connection.exec_driver_sql(query) if value == "ON"}
-        if "wsrep_on" in on:
-            raise WorkRefused("a lock would exclude nobody on other nodes: Galera shares none")
-        if on:
+        """Refuse a server that is read only."""
+        query = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('read_only', 'super_read_only') AND value = 'ON'"
+        if connection.exec_driver_sql(query).first():
             raise WorkRefused(
                 "a lock would exclude nobody elsewhere: this server is read only, as replicas are",
                 "take it on the primary",

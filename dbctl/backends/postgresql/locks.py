@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend
+from dbctl.backends.lock_statements import LockStatements
 from dbctl.backends.locks import Holder
 from dbctl.errors import WorkRefused
 
@@ -45,10 +46,12 @@ _BOUNDS = {"connect_timeout": 2, "cursor_factory": None}  # in seconds; libpq ad
 class PostgreSQLLocks(Backend):
     """The locks of runs, of DDL, and of others."""
 
-    lock_statement = "SELECT pg_try_advisory_lock(:key)"
-    unlock_statement = "SELECT pg_advisory_unlock(:key)"
-    lock_holder_statement = f"SELECT pid {_LOCKS}"
-    own_lock_statement = f"SELECT count(*) {_LOCKS} AND pid = pg_backend_pid()"
+    session_lock = LockStatements(
+        take=("SELECT pg_try_advisory_lock(:key)",),
+        keep=(f"SELECT count(*) {_LOCKS} AND pid = pg_backend_pid()",),
+        give_back="SELECT pg_advisory_unlock(:key)",
+        holder=f"SELECT 'session ' || pid {_LOCKS}",
+    )
 
     def lock_key(self, name: str) -> int:
         """Return a number of 63 bits; it is the database's own."""

@@ -1,0 +1,83 @@
+"""By what statements a lock of a name is taken, kept and given back: a session's own, or a row that is leased.
+
+A row excludes also where machines of a cluster keep their sessions' locks to themselves: two that write the same row
+at the same time can't both commit. Who has it writes a token of his own there, and until when it is his, by the
+server's clock; he renews that long before it is over. Who is gone renews no more, and when the time is over the row
+is the next one's. No transaction stays open for it, which a cluster would end for the first schema change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TABLE = "dbctl_lock"
+"""The table of such rows, in the profile's database; it is made when the first lock is taken there."""
+
+LEASE = 20.0
+"""Seconds for which a row is its holder's, unless it is renewed: the stall of a cluster that loses a node fits in."""
+
+BEATS = 5
+"""How often within a lease it is renewed."""
+
+_LONGEST_NAME = 190
+"""Characters of a key that every version of the databases at hand can have, at 4 bytes each."""
+
+
+@dataclass(frozen=True)
+class LockStatements:
+    """The statements, each on a session of the lock's own, which commits each.
+
+    They get `:key`, what the backend's `lock_key` returns; rows get `:name`, a `:token` that no other run has, and
+    `:holder`, words for people.
+
+    Attributes:
+        take: Take it where it is free; the last one returns whether it is this session's, or this token's, now.
+        keep: Renew it, where that is needed; the last one returns whether it still is.
+        give_back: Frees it, where it is this session's or this token's.
+        holder: Returns who has it, in words, or null.
+        lease: After how many seconds it is free unless it was renewed; 0 where it lasts as long as the session.
+        table: What makes the table for it, where that is missing; None where there is none.
+    """
+
+    take: Sequence[str]
+    keep: Sequence[str]
+    give_back: str
+    holder: str
+    lease: float = 0.0
+    table: str | None = None
+
+
+def by_row(*, table: str, upsert: str, now: str) -> LockStatements:
+    """Return the statements for a lock that is a row of `TABLE`.
+
+    Args:
+        table: Makes the table where it is not there: `name`, its primary key; `token`; `holder`; `expires`.
+        upsert: Writes `:name`, `:token`, `:holder` and `LEASE` seconds from now as `expires`, in a new row, or over one
+            that is expired. It changes nothing where a row is somebody's.
+        now: An expression for the server's time, of the type of `expires`, to which seconds can be added by
+            `+ INTERVAL '20' SECOND`.
+    """
+    mine = f"SELECT count(*) FROM {TABLE} WHERE name = :name AND token = :token"
+    renew = f"UPDATE {TABLE} SET expires = {later(now)} WHERE name = :name AND token = :token"
+    return LockStatements(
+        take=(upsert, mine),
+        keep=(renew, mine),
+        give_back=f"DELETE FROM {TABLE} WHERE name = :name AND token = :token",
+        holder=f"SELECT holder FROM {TABLE} WHERE name = :name AND expires >= {now}",
+        lease=LEASE,
+        table=table,
+    )
+
+
+def later(now: str) -> str:
+    """Return an expression for when a lease ends that begins now."""
+    return f"{now} + INTERVAL '{LEASE:g}' SECOND"
+
+
+def row_name(name: str) -> str:
+    """Return what the row of a lock is called: the lock's own name, as far as that fits."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:120]} {hashlib.sha256(name.encode()).hexdigest()[:48]}"
