@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbctl.backends.base import Missing
 from dbctl.connections.connector import async_opened, opened
+from dbctl.connections.nodes import refuse_nodes
 from dbctl.errors import ConnectError
 from dbctl.profiles import Profile
 from dbctl.runtime.backoff import Patience
@@ -74,10 +75,11 @@ def ping(profile: Profile, count: int = 1, *, stages: bool = False, missing: Mis
         missing: What connecting does where the database is a file that is not there.
 
     Raises:
-        ConnectError: It can't be reached; `stage` says which step failed.
+        ConnectError: It can't be reached; `stage` says which step failed. Or it takes no part in its cluster.
     """
     with opened(profile, missing) as connector:
         steps = _time_stages(connector.backend, connector.engine) if stages else None
+        refuse_nodes(connector.engine, connector.backend)
         connects = time_connects(connector.engine)
         with connector.engine.connect() as connection:
             return _measure(connection, connector.backend, connects, count, steps)
@@ -91,6 +93,7 @@ async def async_ping(
 
     async with async_opened(profile, missing) as connector:
         steps = await asyncio.to_thread(_time_stages, connector.backend, connector.sync_engine) if stages else None
+        refuse_nodes(connector.sync_engine, connector.backend)
         connects = time_connects(connector.sync_engine)
         async with connector.engine.connect() as connection:
             return await connection.run_sync(_measure, connector.backend, connects, count, steps)

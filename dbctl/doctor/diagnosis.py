@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dbctl.backends.findings import Finding, Level
 from dbctl.connections.connector import opened
+from dbctl.connections.nodes import refuse_nodes
 from dbctl.doctor.rules import RULES
 from dbctl.errors import CheckFailed
 from dbctl.profiles import Profile
@@ -38,12 +39,13 @@ def examine(profile: Profile, *, deep: bool = False) -> Sequence[Finding]:
         The findings, the worst first.
 
     Raises:
-        ConnectError: The database can't be reached.
+        ConnectError: The database can't be reached, or takes no part in its cluster.
     """
     from dbctl.connections.response_timeouts import bound_questions
 
     with opened(profile) as connector:
         bound_questions(connector.engine, connector.backend)
+        refuse_nodes(connector.engine, connector.backend)
         with connector.engine.connect() as connection:
             facts = connector.backend.facts(connection, deep=deep)
     found = [*(finding for rule in RULES for finding in rule(profile, facts)), *facts.findings]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.lock_statements import TABLE as LOCKS
 from dbctl.backends.relations import TABLE
 from dbctl.drift.named_types import compare_enum_types, compare_sequences
 from dbctl.drift.scratch import Scratch
@@ -126,7 +127,7 @@ def _names(
             return True
         schema = parents["schema_name"]
         if schema not in others:
-            others[schema] = state.backend.others_tables(state.connection, schema)
+            others[schema] = {LOCKS, *state.backend.others_tables(state.connection, schema)}
         is_others = name in others[schema] and (schema, name) not in ours
         return not is_others and not state.ignores(name, schema)
 

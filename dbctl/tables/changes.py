@@ -21,6 +21,7 @@ from dbctl.tables.refusals import models_at_work, refuse_long_names
 from dbctl.tables.remains import telling_of_batches, telling_what_stays
 from dbctl.tables.statements import heard, refuse_what_does_not_compile, telling_of_ddl
 from dbctl.work.database import Database
+from dbctl.work.ddl_locks import ddl_lock
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData, Table
@@ -67,7 +68,7 @@ def create_missing(
         ConfigError: A foreign key refers to what none of the models defines.
     """
     connection = database.session.connection()
-    with database.backend.ddl_lock(connection):
+    with ddl_lock(database, connection):
         creations = [_Creation.of(database, connection, each, create_schemas) for each in metadata]
         for creation in creations:
             if not force:
@@ -101,7 +102,7 @@ def drop_existing(database: Database, metadata: Iterable[MetaData], *, in_batche
     else:
         connection = database.session.connection()
         with (
-            database.backend.ddl_lock(connection),
+            ddl_lock(database, connection),
             telling_what_stays(connection, database.backend, "dropped"),
         ):
             for each in metadata:
@@ -143,7 +144,7 @@ def ddl_of_missing(database: Database, metadata: Iterable[MetaData], *, create_s
     """
     connection = database.session.connection()
     statements: list[Ddl] = []
-    with database.backend.ddl_lock(connection):
+    with ddl_lock(database, connection):
         creations = [_Creation.of(database, connection, each, create_schemas) for each in metadata]
         for creation in creations:
             creation.refuse_what_can_not_be()
@@ -159,7 +160,7 @@ def ddl_of_existing(database: Database, metadata: Iterable[MetaData], *, in_batc
     """
     connection = database.session.connection()
     statements: list[Ddl] = []
-    with database.backend.ddl_lock(connection):
+    with ddl_lock(database, connection):
         for each in metadata:
             with droppable(connection, database.backend, each) as tables:
                 say = partial(each.drop_all, tables=tables, checkfirst=False)

@@ -14,6 +14,7 @@ from dbctl.connections.watching import may_commit
 from dbctl.tables.catalog import Catalog, in_order, referred_table
 from dbctl.tables.refusals import models_at_work
 from dbctl.tables.statements import telling_of_ddl
+from dbctl.work.ddl_locks import ddl_lock
 from dbctl.work.progress import report
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _run(unit: Database, statements: Iterable[Any], dropped: list[str]) -> None:
     from sqlalchemy.schema import DropTable
 
     connection = unit.session.connection()
-    with unit.backend.ddl_lock(connection), telling_of_ddl(connection, unit.backend, drops=True):
+    with ddl_lock(unit, connection), telling_of_ddl(connection, unit.backend, drops=True):
         unit.backend.before_drops(connection)
         for statement in statements:
             connection.execute(statement)

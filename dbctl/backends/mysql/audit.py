@@ -19,6 +19,7 @@ from dbctl.backends.audit import (
     seconds_of,
     way_of,
 )
+from dbctl.backends.mysql.clusters import asking, findings, node_of
 from dbctl.backends.mysql.locks import WAITS, WAITS_SINCE_8
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _VARIABLES = (
     "max_execution_time",  # MySQL, milliseconds
     "character_set_database",
     "collation_database",
+    "wsrep_sync_wait",
+    "group_replication_consistency",
 )
 
 _CLOCK = "SELECT unix_timestamp(now(6)), timestampdiff(SECOND, utc_timestamp(), now())"
@@ -58,8 +61,12 @@ def facts(backend: Backend, connection: Connection) -> Facts:
     ask, driver = questions.ask, questions.driver
     variables = ask("settings", _variables) or {}
     tls = backend.tls_version(driver)
+    allowed = ask("connections", limits) or ()
+    if node := ask("cluster", lambda connection: node_of(asking(connection.connection))):
+        limit = allowed[0].limit if allowed else None
+        questions.findings += findings(node, backend.profile, limit, variables)
     return Facts(
-        limits=ask("connections", limits) or (),
+        limits=allowed,
         idle=_timeout(variables, "wait_timeout"),
         open_transaction=_timeout(variables, "idle_transaction_timeout"),
         statement=_timeout(variables, "max_statement_time") or _timeout(variables, "max_execution_time"),
