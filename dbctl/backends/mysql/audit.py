@@ -19,7 +19,7 @@ from dbctl.backends.audit import (
     seconds_of,
     way_of,
 )
-from dbctl.backends.mysql.clusters import asking, findings, node_of
+from dbctl.backends.mysql.clusters import findings, node_of
 from dbctl.backends.mysql.locks import WAITS, WAITS_SINCE_8
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def facts(backend: Backend, connection: Connection) -> Facts:
     variables = ask("settings", _variables) or {}
     tls = backend.tls_version(driver)
     allowed = ask("connections", limits) or ()
-    if node := ask("cluster", lambda connection: node_of(asking(connection.connection))):
+    if node := ask("cluster", lambda connection: node_of(lambda query: connection.exec_driver_sql(query).all())):
         limit = allowed[0].limit if allowed else None
         questions.findings += findings(node, backend.profile, limit, variables)
     return Facts(

@@ -27,7 +27,7 @@ Ask = Callable[[str], Sequence[Sequence[Any]]]
 _SIGNS = """
 SHOW GLOBAL VARIABLES WHERE variable_name IN (
     'wsrep_on', 'wsrep_node_name', 'wsrep_node_address', 'wsrep_reject_queries', 'group_replication_group_name',
-    'group_replication_single_primary_mode'
+    'group_replication_single_primary_mode', 'super_read_only'
 )
 """
 _GALERA = """
@@ -94,10 +94,11 @@ def node_of(ask: Ask) -> Node | None:
     return None
 
 
-def is_clustered(connection: Connection) -> bool:
-    """Tell whether the server is one of several that take writes, or take over: each has sessions' locks of its own."""
+def needs_row_locks(connection: Connection) -> bool:
+    """Tell whether the server takes writes as one of several, or takes over: each has sessions' locks of its own."""
     signs = _pairs(connection.exec_driver_sql(_SIGNS).all())
-    return signs.get("wsrep_on") == "ON" or bool(signs.get("group_replication_group_name"))
+    is_one = signs.get("wsrep_on") == "ON" or bool(signs.get("group_replication_group_name"))
+    return is_one and signs.get("super_read_only") != "ON"
 
 
 def _pairs(rows: Sequence[Sequence[Any]]) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.base import Backend
 from dbctl.backends.lock_statements import LockStatements
 from dbctl.backends.locks import Holder, LockWait
-from dbctl.backends.mysql.clusters import ROW_LOCK, is_clustered
+from dbctl.backends.mysql.clusters import ROW_LOCK, needs_row_locks
 from dbctl.backends.mysql.metadata_locks import METADATA_LOCKS, MetadataLock, blockers_by_metadata
 from dbctl.errors import OutOfTime, WorkRefused
 
@@ -77,7 +77,7 @@ class MySQLLocks(Backend):
 
     def row_lock(self, connection: Connection) -> LockStatements | None:
         """Return a row's where nodes of Galera, or members of a group, each keep GET_LOCK to themselves."""
-        return ROW_LOCK if is_clustered(connection) else None
+        return ROW_LOCK if needs_row_locks(connection) else None
 
     def lock_key(self, name: str) -> str:
         """Return a name of at most 64 characters that tells upper case from lower, which GET_LOCK itself does not.
