@@ -38,7 +38,7 @@ class LockStatements:
         give_back: Frees it, where it is this session's or this token's.
         holder: Returns who has it, in words, or null.
         lease: After how many seconds it is free unless it was renewed; 0 where it lasts as long as the session.
-        table: What makes the table for it, where that is missing; None where there is none.
+        table: What makes the table for it, where that is missing; "" where there is none.
     """
 
     take: Sequence[str]
@@ -46,7 +46,7 @@ class LockStatements:
     give_back: str
     holder: str
     lease: float = 0.0
-    table: str | None = None
+    table: str = ""
 
 
 def by_row(*, table: str, upsert: str, now: str) -> LockStatements:

@@ -24,7 +24,7 @@ from dbctl.backends.lock_statements import BEATS, row_name
 from dbctl.connections.engines import build_engine
 from dbctl.connections.response_timeouts import answering
 from dbctl.connections.watching import watched_by
-from dbctl.errors import ConnectError, Contention, DbctlError, LockHeld, MissingTable, Remedy
+from dbctl.errors import ConnectError, Contention, DbctlError, LockHeld, MissingTable, Remedy, WorkRefused
 from dbctl.profiles import Profile
 from dbctl.profiles import select as profile_named
 from dbctl.runtime.deadlines import shut_down
@@ -201,13 +201,18 @@ class _SessionLock:
             try:
                 taken = bool(self._ask_all(self._by.take))
             except MissingTable:
-                if self._by.table is None:
-                    raise
-                self._ask(self._by.table)
+                self._make_table()
                 taken = bool(self._ask_all(self._by.take))
         if taken:
             threading.Thread(target=self._keep, name="dbctl-lock", daemon=True).start()
         return taken
+
+    def _make_table(self) -> None:
+        try:
+            self._ask(self._by.table)
+        except WorkRefused as error:
+            message = f"{self._called} is a row of a table that is not there, and can't be made: {error.message}"
+            raise WorkRefused(message, "have it made, or grant CREATE: dbctl help locks") from error
 
     def _open(self) -> None:
         # Nobody who ends the work is to end what this session asks: it gives the lock back itself.
@@ -222,7 +227,8 @@ class _SessionLock:
 
     def check(self) -> None:
         try:
-            mine = self._ask_all(self._by.keep)
+            # A cluster that loses a node answers nobody for a while; within its lease a row is nobody else's.
+            mine = self._ask_all(self._by.keep, max(self._backend.profile.connect_timeout, self._by.lease))
         except DbctlError as error:
             reason = error.message.removeprefix(f"{self._backend.profile.called}: ")
             raise ConnectError(f"{self._lost}: {reason}", "lock") from error
@@ -250,11 +256,11 @@ class _SessionLock:
         if self._session is not None and not self._session.invalidated:
             shut_down(self._backend.descriptor(self._session.connection.driver_connection))
 
-    def _ask_all(self, statements: Sequence[str]) -> Any:
+    def _ask_all(self, statements: Sequence[str], seconds: float | None = None) -> Any:
         """Return the last one's answer; False where others were at the same row each time that it was tried."""
         for _ in range(_TRIES):
             try:
-                return [self._ask(statement) for statement in statements][-1]
+                return [self._ask(statement, seconds) for statement in statements][-1]
             except Contention as error:
                 _log.debug("%s: %s", self._called, error)
         return False
@@ -272,8 +278,7 @@ class _SessionLock:
 
     def _bounded(self, seconds: float | None = None) -> answering:
         assert self._session is not None
-        # A cluster that loses a node answers nobody for a while; within its lease a row is nobody else's.
-        limit = seconds or max(self._backend.profile.connect_timeout, self._by.lease)
+        limit = seconds or self._backend.profile.connect_timeout
         return answering(self._backend, self._session.connection.dbapi_connection, limit)
 
     def _keep(self) -> None:

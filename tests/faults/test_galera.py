@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,29 +19,18 @@ from tests.faults.bank import TEAMS, open_bank
 from tests.faults.galera import GaleraNode
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
-from tests.harness.forked import Forked, forked
+from tests.harness.forked import Forked
 from tests.harness.profile import profile_of
 from tests.harness.soak import dose
-from tests.migrations.service import Service as Migrated
-from tests.servers.authority import Authority
-from tests.servers.system import ServerMissing
 
 MOVES = dose(25, 1000)
 """Of each of two that move the same hero, each on a node of its own."""
 
 
-@pytest.fixture(scope="module")
-def nodes(authority: Authority) -> Iterator[tuple[GaleraNode, GaleraNode]]:
-    """A cluster of two nodes."""
-    try:
-        first = GaleraNode(authority)
-        second = GaleraNode(authority, first)
-    except ServerMissing as missing:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(missing), pytrace=False)
-        pytest.skip(str(missing))
-    with first, second:
-        yield first, second
+@pytest.fixture
+def nodes(galera: Sequence[GaleraNode]) -> tuple[GaleraNode, GaleraNode]:
+    """Two nodes of a cluster."""
+    return galera[0], galera[1]
 
 
 @pytest.fixture
@@ -238,18 +226,3 @@ def test_on_two_nodes_at_the_same_time_no_move_is_lost_and_none_done_in_half(
     assert sorted(log) == sorted((each % TEAMS + 1, (each + 1) % TEAMS + 1) for each in range(done))
     assert log_of(bank[1]) == log
     assert bank[1].execute("SELECT team_id FROM hero WHERE id = 1") == [(done % TEAMS + 1,)]
-
-
-def test_a_migration_says_that_no_lock_can_be_had_and_is_run_without_one(
-    bank: tuple[TestDatabase, TestDatabase], dbctl: Forked
-) -> None:
-    Migrated.make(dbctl.cwd, "generic", "shop")
-    run = forked(dbctl, bank[0])
-    refused = run("migrate", "upgrade")
-    assert refused.code == 1
-    assert refused.err.endswith(
-        "Galera shares none; where nobody else migrates it meanwhile, run it without one with --no-lock\n"
-    )
-    assert len(run.ok("migrate", "upgrade", "--no-lock", "--json").json) == 3
-    assert run.ok("migrate", "upgrade", "--json").json == []
-    assert run.ok("migrate", "current", "--json").json[0]["state"] == "head"

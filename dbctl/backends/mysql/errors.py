@@ -18,8 +18,13 @@ from dbctl.errors import (
     WorkRefused,
 )
 
+_CONTENDED = Meaning(Contention, heals=True)
 _LOST = Meaning(ConnectError)
 _LOST_FOR_NOW = Meaning(ConnectError, "login", transient=True)
+
+_COMMIT_FAILED = 1180
+_DEADLOCK = "error 149 "
+"""What 1180 says of InnoDB where another member's transaction went first: all is rolled back."""
 
 QUERY_KILLED = 1317
 STATEMENT_TIMEOUT = 3024
@@ -29,8 +34,8 @@ STATEMENT_TIMEOUT = 3024
 MEANINGS: Mapping[int, Meaning] = {
     0: Meaning(ConnectError, commit_unknown=True),  # the drivers' own, of a connection that is closed
     **dict.fromkeys((3, 1021, 1114), Meaning(NoSpace)),
-    # MariaDB's snapshot isolation, deadlock
-    **dict.fromkeys((1020, 1213), Meaning(Contention, heals=True)),
+    # MariaDB's snapshot isolation, deadlock, and a conflict that a group of MySQL's found at COMMIT
+    **dict.fromkeys((1020, 1213, 3101), _CONTENDED),
     # too many connections, of all or of the user; shutting down
     **dict.fromkeys((1040, 1053, 1203, 1226), _LOST_FOR_NOW),
     1046: Meaning(ConnectError, "database"),
@@ -43,7 +48,7 @@ MEANINGS: Mapping[int, Meaning] = {
     **dict.fromkeys((1048, 1264, 1364, 1366, 1406, 3819, 4025), Meaning(Conflict)),
     1062: Meaning(Duplicate),
     1146: Meaning(MissingTable),
-    1180: _LOST,  # Galera: the COMMIT was sent on and nobody knows whether it arrived
+    _COMMIT_FAILED: _LOST,  # Galera: the COMMIT was sent on and nobody knows whether it arrived
     # A lock was not had in time: the server rolled back only the statement; the unit of work rolls back the rest.
     1205: Meaning(OutOfTime, heals=True, lock=True),
     **dict.fromkeys((1216, 1217, 1451, 1452), Meaning(BrokenReference)),
@@ -78,6 +83,12 @@ class MySQLErrors(Diagnosis):
         """Return the errno of MySQL's; an OSError has one of the system's."""
         code = error.args[0] if error.args and not isinstance(error, OSError) else None
         return code if isinstance(code, int) else None
+
+    def meaning(self, error: BaseException) -> Meaning | None:
+        """Return also what a COMMIT says that failed: of a deadlock everything is known."""
+        if self.error_code(error) == _COMMIT_FAILED and _DEADLOCK in self.error_text(error):
+            return _CONTENDED
+        return super().meaning(error)
 
     def error_text(self, error: BaseException) -> str:
         """Return the server's message without the errno's parentheses."""
