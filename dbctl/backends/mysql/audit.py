@@ -19,7 +19,7 @@ from dbctl.backends.audit import (
     seconds_of,
     way_of,
 )
-from dbctl.backends.mysql.clusters import findings, node_of
+from dbctl.backends.mysql.clusters import findings, node_of, unfit_tables
 from dbctl.backends.mysql.locks import WAITS, WAITS_SINCE_8
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def facts(backend: Backend, connection: Connection) -> Facts:
     allowed = ask("connections", limits) or ()
     if node := ask("cluster", lambda connection: node_of(lambda query: connection.exec_driver_sql(query).all())):
         limit = allowed[0].limit if allowed else None
-        questions.findings += findings(node, backend.profile, limit, variables)
+        unfit = ask("cluster_tables", unfit_tables)
+        questions.findings += findings(node, backend.profile, limit, variables, unfit)
     return Facts(
         limits=allowed,
         idle=_timeout(variables, "wait_timeout"),

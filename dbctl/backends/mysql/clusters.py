@@ -40,6 +40,16 @@ SELECT member_id = @@server_uuid, member_host, member_port, member_state, member
 FROM performance_schema.replication_group_members
 """
 
+_UNFIT = """
+SELECT table_name FROM information_schema.tables t
+WHERE table_schema = database() AND table_type = 'BASE TABLE' AND (engine <> 'InnoDB' OR NOT EXISTS (
+    SELECT 1 FROM information_schema.table_constraints c
+    WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.constraint_type = 'PRIMARY KEY'
+)) ORDER BY table_name
+"""
+_SHOWN = 5
+"""Tables that are named; the rest is counted."""
+
 _SELECT_DENIED = 1142
 
 _NOW = "utc_timestamp(6)"
@@ -160,7 +170,14 @@ def asking(driver_connection: Any) -> Ask:
     return ask
 
 
-def findings(node: Node, profile: Profile, limit: int | None, variables: Mapping[str, str]) -> Iterator[Finding]:
+def unfit_tables(connection: Connection) -> Sequence[str]:
+    """Return the database's tables that a cluster does not keep alike, or takes no writes for."""
+    return [str(name) for (name,) in connection.exec_driver_sql(_UNFIT)]
+
+
+def findings(
+    node: Node, profile: Profile, limit: int | None, variables: Mapping[str, str], unfit: Sequence[str] | None
+) -> Iterator[Finding]:
     """Yield what `doctor` says of a machine that takes part.
 
     Args:
@@ -168,6 +185,7 @@ def findings(node: Node, profile: Profile, limit: int | None, variables: Mapping
         profile: Who works there.
         limit: How many connections one machine takes at a time.
         variables: The session's, as far as they are asked for.
+        unfit: What `unfit_tables` returns; None where it can't be told.
     """
     figures: Figures = {"value": node.size, "limit": 3, "unit": "nodes"}
     measured = f"{node.kind} of {node.size}; this is {node.name}: {node.state}"
@@ -184,8 +202,19 @@ def findings(node: Node, profile: Profile, limit: int | None, variables: Mapping
         why = "GET_LOCK, LOCK TABLES and SELECT … FOR UPDATE exclude nobody on another machine; who commits first wins."
     fix = "a lock by --lock NAME is a row, which holds on all; run again what ends in error 1213, as dbctl.run does"
     yield Finding(Level.NOTE, "cluster_locks", "locks of a session are the machine's own", why, fix)
+    if unfit is not None:
+        yield _tables(unfit)
     yield from _read_your_writes(variables)
     yield from _connections(node, profile, limit)
+
+
+def _tables(unfit: Sequence[str]) -> Finding:
+    if not unfit:
+        return Finding(Level.OK, "cluster_tables", "all are InnoDB's and have a primary key")
+    told = ", ".join([*unfit[:_SHOWN], *([f"and {len(unfit) - _SHOWN} more"] if len(unfit) > _SHOWN else [])])
+    why = "Galera does not keep such tables alike on all machines; a group takes no writes for most of them."
+    fix = "ALTER TABLE … ENGINE = InnoDB; ALTER TABLE … ADD PRIMARY KEY"
+    return Finding(Level.WARNING, "cluster_tables", f"no primary key, or not InnoDB's: {told}", why, fix)
 
 
 def _read_your_writes(variables: Mapping[str, str]) -> Iterator[Finding]:

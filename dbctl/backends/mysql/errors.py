@@ -26,6 +26,9 @@ _COMMIT_FAILED = 1180
 _DEADLOCK = "error 149 "
 """What 1180 says of InnoDB where another member's transaction went first: all is rolled back."""
 
+_UNFIT_FOR_GROUP = 3098
+_UNFIT = "a replication group takes writes for tables of InnoDB's that have a primary key"
+
 QUERY_KILLED = 1317
 STATEMENT_TIMEOUT = 3024
 """MySQL's: max_execution_time is over."""
@@ -96,4 +99,5 @@ class MySQLErrors(Diagnosis):
             return super().error_text(error)
         if isinstance(error.__context__, TimeoutError):
             return ""  # PyMySQL bounds its reads in seconds of its own; `connect_error` says the profile's
-        return " ".join(str(error.args[1] or "the connection is closed").split())
+        text = " ".join(str(error.args[1] or "the connection is closed").split())
+        return f"{text.rstrip('.')}: {_UNFIT}" if error.args[0] == _UNFIT_FOR_GROUP else text
