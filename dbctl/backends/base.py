@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from dbctl.backends.audit import Facts, ServerUsage
     from dbctl.backends.backups import Backups
+from dbctl.backends.clusters import Clusters
 
 _COMMENTS = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
 """What may stand before a statement's first word."""
@@ -65,6 +66,7 @@ class Backend(
     Databases,
     Diagnosis,
     Locks,
+    Clusters,
     Sessions,
 ):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
@@ -195,16 +197,6 @@ class Backend(
     def identity(self, connection: Connection) -> Identity:
         """Ask the server who it is and whom it takes us for."""
         raise Unsupported(f"{self.title}: it can't be asked who it is")
-
-    def refuse_node(self, driver_connection: Any) -> None:
-        """Do nothing where a new connection leads to a server that can be relied upon.
-
-        Args:
-            driver_connection: The driver's own connection, or SQLAlchemy's stand-in for an async driver's.
-
-        Raises:
-            ConnectError: It is a machine of a cluster, in which it takes no part.
-        """
 
     def tls_version(self, driver_connection: Any) -> str | None:
         """Return the TLS version of the client's own socket (`TLSv1.3`), or None where it is plaintext.

@@ -79,10 +79,6 @@ class Locks:
     session_lock: ClassVar[LockStatements] = LockStatements((), (), "", "")
     """How a session takes an advisory lock, which is free when the session is gone."""
 
-    def row_lock(self, connection: Connection) -> LockStatements | None:
-        """Return how a row is taken instead, where the machines of a cluster keep sessions' locks to themselves."""
-        return None
-
     def lock_file(self, name: str) -> Path | None:
         """Return the file that stands for a lock of this name, or None where the server has locks.
 

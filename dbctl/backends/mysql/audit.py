@@ -19,7 +19,8 @@ from dbctl.backends.audit import (
     seconds_of,
     way_of,
 )
-from dbctl.backends.mysql.clusters import findings, node_of, unfit_tables
+from dbctl.backends.mysql.cluster_findings import findings, unfit_tables
+from dbctl.backends.mysql.clusters import node_of
 from dbctl.backends.mysql.locks import WAITS, WAITS_SINCE_8
 
 if TYPE_CHECKING:

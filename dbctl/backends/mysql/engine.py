@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.base import Backend, Identity, Missing
 from dbctl.backends.cursors import marking
 from dbctl.backends.mysql.clients import CLIENTS
-from dbctl.backends.mysql.clusters import MySQLClusters
 from dbctl.backends.mysql.databases import MySQLDatabases
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
 from dbctl.backends.mysql.greeting import offers_tls
@@ -61,7 +60,6 @@ class MySQL(
     MySQLPrograms,
     MySQLDatabases,
     MySQLSessions,
-    MySQLClusters,
     Backend,
 ):
     """MySQL and MariaDB."""

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.base import Backend
 from dbctl.backends.lock_statements import LockStatements
 from dbctl.backends.locks import Holder, LockWait
-from dbctl.backends.mysql.clusters import ROW_LOCK, needs_row_locks
+from dbctl.backends.mysql.clusters import MySQLClusters
 from dbctl.backends.mysql.metadata_locks import METADATA_LOCKS, MetadataLock, blockers_by_metadata
 from dbctl.errors import OutOfTime, WorkRefused
 
@@ -65,7 +64,7 @@ WHERE attr_name = 'program_name' AND processlist_id IN ({sessions})
 """
 
 
-class MySQLLocks(Backend):
+class MySQLLocks(MySQLClusters):
     """The locks of runs, of DDL, and of others."""
 
     session_lock = LockStatements(
@@ -74,10 +73,6 @@ class MySQLLocks(Backend):
         give_back="SELECT RELEASE_LOCK(:key)",
         holder="SELECT concat('session ', IS_USED_LOCK(:key))",
     )
-
-    def row_lock(self, connection: Connection) -> LockStatements | None:
-        """Return a row's where nodes of Galera, or members of a group, each keep GET_LOCK to themselves."""
-        return ROW_LOCK if needs_row_locks(connection) else None
 
     def lock_key(self, name: str) -> str:
         """Return a name of at most 64 characters that tells upper case from lower, which GET_LOCK itself does not.
