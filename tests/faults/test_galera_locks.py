@@ -10,9 +10,12 @@ from contextlib import ExitStack, suppress
 from threading import Barrier
 
 import pytest
+from sqlalchemy import text
+from sqlmodel import Session
 
 import dbctl
-from dbctl.errors import ConnectError, LockHeld
+from dbctl import run as dbctl_run
+from dbctl.errors import ConnectError, LockHeld, OutcomeUnknown
 from dbctl.probe import async_ping
 from dbctl.profiles import Profile
 from dbctl.work.locks import AdvisoryLock, advisory_lock
@@ -211,7 +214,19 @@ def test_a_node_without_a_majority_is_refused_by_its_name_and_waited_for(
         "note",
         "ok",
     ]
-    with galera[0].frozen(), galera[1].frozen():
+    shops[2].execute("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+    with ExitStack() as frozen:
+
+        def lose_the_majority(session: Session) -> None:
+            session.execute(text("INSERT INTO t VALUES (1)"))
+            for node in galera[:2]:
+                frozen.enter_context(node.frozen())
+
+        try:
+            dbctl_run(lose_the_majority, profile_of(shops[2]), retries=0)
+            acknowledged = True
+        except OutcomeUnknown:
+            acknowledged = False
         while cut_off.status["wsrep_ready"] == "ON":
             time.sleep(0.2)
         for words in (["ping"], ["doctor"]):
@@ -227,3 +242,5 @@ def test_a_node_without_a_majority_is_refused_by_its_name_and_waited_for(
     assert waiting().code == 0
     for node in galera:
         node.wait_until_ready()
+    print(f"acknowledged: {acknowledged}")
+    assert shops[0].execute("SELECT x FROM t") or not acknowledged
