@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 import dbctl
 from dbctl import run as dbctl_run
-from dbctl.errors import ConnectError, LockHeld, OutcomeUnknown
+from dbctl.errors import ConnectError, LockHeld, OutcomeUnknown, WorkRefused
 from dbctl.probe import async_ping
 from dbctl.profiles import Profile
 from dbctl.work.locks import AdvisoryLock, advisory_lock
@@ -127,6 +127,22 @@ def test_who_has_it_is_told_on_another_node_and_it_is_waited_for(
     done = waiting()
     assert (done.code, f'"nightly", which {holder} holds' in done.err) == (0, True), str(done)
     assert shops[0].execute("SELECT count(*) FROM dbctl_lock") == [(0,)]
+
+
+def test_what_it_needs_is_said(galera: Sequence[GaleraNode], shops: Sequence[TestDatabase]) -> None:
+    galera[0].create_role("writer", "x")
+    galera[0].execute("GRANT SELECT, INSERT, UPDATE, DELETE ON shop.* TO 'writer'@'%'")
+    table: dict[str, object] = {"user": "writer", "password": "x", "connect_timeout": 5}
+    profile = profile_of(shops[0], table)
+    try:
+        with pytest.raises(WorkRefused, match="a table that is not there, and can't be made: CREATE command denied"):
+            is_free("nightly", profile)
+        with pytest.raises(WorkRefused, match="a lock is a row of a table, and no database is named"):
+            is_free("nightly", profile.model_copy(update={"database": None}))
+        assert is_free("nightly", profile_of(shops[0]))
+        assert is_free("nightly", profile)
+    finally:
+        galera[0].drop_role("writer")
 
 
 @pytest.mark.usefixtures("node_to_lose", "shops")

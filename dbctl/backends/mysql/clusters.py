@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend
 from dbctl.backends.lock_statements import TABLE, LockStatements, by_row, later
-from dbctl.errors import ConnectError
+from dbctl.errors import ConnectError, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -139,10 +139,19 @@ class MySQLClusters(Backend):
             raise ConnectError(message, "cluster", transient=True)
 
     def row_lock(self, connection: Connection) -> LockStatements | None:
-        """Return a row's where the server takes writes as one of several, or takes over: each has locks of its own."""
+        """Return a row's where the server takes writes as one of several, or takes over: each has locks of its own.
+
+        Raises:
+            WorkRefused: There is no database for the row.
+        """
         signs = _pairs(connection.exec_driver_sql(_SIGNS).all())
         is_one = signs.get("wsrep_on") == "ON" or bool(signs.get("group_replication_group_name"))
-        return ROW_LOCK if is_one and signs.get("super_read_only") != "ON" else None
+        if not is_one or signs.get("super_read_only") == "ON":
+            return None
+        if not self.profile.database:
+            message = f"{self.profile.called}: on a cluster a lock is a row of a table, and no database is named"
+            raise WorkRefused(message, "name one in the profile")
+        return ROW_LOCK
 
 
 def asking(driver_connection: Any) -> Ask:
