@@ -1,9 +1,13 @@
 """By what statements a lock of a name is taken, kept and given back: a session's own, or a row that is leased.
 
 A row excludes also where machines of a cluster keep their sessions' locks to themselves: two that write the same row
-at the same time can't both commit. Who has it writes a token of his own there, and until when it is his, by the
-server's clock; he renews that long before it is over. Who is gone renews no more, and when the time is over the row
-is the next one's. No transaction stays open for it, which a cluster would end for the first schema change.
+at the same time can't both commit. Who has it writes a token of his own there, and until when it is his; he renews that
+long before it is over. Who is gone renews no more, and the row is the next one's. No transaction stays open for it,
+which a cluster would end for the first schema change.
+
+A row may also be over because the cluster stalls, as for the length of a schema change, or because a clock is wrong. So
+the next one watches it for a while before he takes it: who lives renews it meanwhile. He watches by reads that wait for
+all that the cluster has ordered before them, and takes it as he has seen it last, or not at all.
 """
 
 from __future__ import annotations
@@ -20,6 +24,9 @@ LEASE = 20.0
 
 BEATS = 5
 """How often within a lease it is renewed."""
+
+WATCH = 1.5 * LEASE / BEATS
+"""Seconds for which a row that is over has to stay as it is before it is the next one's."""
 
 _LONGEST_NAME = 190
 """Characters of a key that every version of the databases at hand can have, at 4 bytes each."""
@@ -38,6 +45,9 @@ class LockStatements:
         give_back: Frees it, where it is this session's or this token's.
         holder: Returns who has it, in words, or null.
         lease: After how many seconds it is free unless it was renewed; 0 where it lasts as long as the session.
+        over: Ask for the time at which the row was over, as all machines have it; the last one returns null where it is
+            not.
+        take_over: Take the row where that time is still `:over`; the last one returns whether it is this token's now.
         table: What makes the table for it, where that is missing; "" where there is none.
     """
 
@@ -46,27 +56,35 @@ class LockStatements:
     give_back: str
     holder: str
     lease: float = 0.0
+    over: Sequence[str] = ()
+    take_over: Sequence[str] = ()
     table: str = ""
 
 
-def by_row(*, table: str, upsert: str, now: str) -> LockStatements:
+def by_row(*, table: str, upsert: str, now: str, fresh: Sequence[str] = ("{}",)) -> LockStatements:
     """Return the statements for a lock that is a row of `TABLE`.
 
     Args:
         table: Makes the table where it is not there: `name`, its primary key; `token`; `holder`; `expires`.
-        upsert: Writes `:name`, `:token`, `:holder` and `LEASE` seconds from now as `expires`, in a new row, or over one
-            that is expired. It changes nothing where a row is somebody's.
+        upsert: Writes `:name`, `:token`, `:holder` and `LEASE` seconds from now as `expires`, in a new row. It changes
+            nothing where there is one.
         now: An expression for the server's time, of the type of `expires`, to which seconds can be added by
             `+ INTERVAL '20' SECOND`.
+        fresh: Run a query, which stands for `{}` in the last one, that it sees all that was committed before it on any
+            machine; the query alone where that is so by itself.
     """
     mine = f"SELECT count(*) FROM {TABLE} WHERE name = :name AND token = :token"
     renew = f"UPDATE {TABLE} SET expires = {later(now)} WHERE name = :name AND token = :token"
+    over = f"SELECT expires FROM {TABLE} WHERE name = :name AND expires < {now}"
+    taking = f"SET token = :token, holder = :holder, expires = {later(now)} WHERE name = :name AND expires = :over"
     return LockStatements(
         take=(upsert, mine),
         keep=(renew, mine),
         give_back=f"DELETE FROM {TABLE} WHERE name = :name AND token = :token",
-        holder=f"SELECT holder FROM {TABLE} WHERE name = :name AND expires >= {now}",
+        holder=f"SELECT holder FROM {TABLE} WHERE name = :name",
         lease=LEASE,
+        over=[each.format(over) for each in fresh],
+        take_over=(f"UPDATE {TABLE} {taking}", mine),
         table=table,
     )
 

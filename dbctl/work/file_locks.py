@@ -12,6 +12,8 @@ from dbctl.errors import ConnectError, WorkRefused
 class FileLock:
     """A lock on a file, which stays when the lock is gone: to remove it would be to take it from who waits there."""
 
+    settling = 0.0
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None

@@ -71,7 +71,7 @@ def test_no_batch_is_dropped_after_the_lock_was_lost(
         raise ConnectError("the lock was lost", "lock")
 
     monkeypatch.setattr(dropping, "_BATCH", 2)
-    monkeypatch.setattr("dbctl.work.locks._SessionLock.check", check)
+    monkeypatch.setattr("dbctl.work.session_locks.SessionLock.check", check)
     in_twos = of_tests(forked(dbctl, server_database))
     models(in_twos.cwd, alpha="")
     in_twos.ok("init-tables", *MODELS)

@@ -15,7 +15,7 @@ from dbctl.connections.connector import Connector
 from dbctl.errors import ConnectError, LockHeld, WorkRefused
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
-from dbctl.work import locks
+from dbctl.work import session_locks
 from dbctl.work.locks import advisory_lock
 from dbctl.work.sessions import unit_of_work
 from tests.harness.database import KINDS, SERVER_KINDS, TestDatabase
@@ -185,7 +185,7 @@ def test_a_frozen_server_is_not_waited_for_without_end(profile: Profile, databas
 def test_its_session_is_kept_in_use(profile: Profile, database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that what ends sessions that stand idle, the server or a proxy, does not end this one."""
     assert database.server
-    monkeypatch.setattr(locks, "_BEAT", 0.3)
+    monkeypatch.setattr(session_locks, "_BEAT", 0.3)
     if database.kind == "postgresql":
         database.server.execute("ALTER ROLE app SET idle_session_timeout = '1s'")
     else:

@@ -190,7 +190,7 @@ def test_nothing_is_committed_after_the_lock_was_lost(
     def check(_lock: object) -> None:
         raise lost
 
-    for kind in ("locks._SessionLock", "file_locks.FileLock"):
+    for kind in ("session_locks.SessionLock", "file_locks.FileLock"):
         monkeypatch.setattr(f"dbctl.work.{kind}.check", check)
     with pytest.raises(ConnectError, match="the lock was lost"):
         work(form, profile, insert, lock="nightly")

@@ -41,22 +41,22 @@ _SELECT_DENIED = 1142
 
 _NOW = "utc_timestamp(6)"
 
-ROW_LOCK = by_row(
-    table=f"""
+_TABLE = f"""
 CREATE TABLE IF NOT EXISTS {TABLE} (
     name VARCHAR(190) NOT NULL PRIMARY KEY,
     token CHAR(32) NOT NULL,
     holder VARCHAR(255) NOT NULL,
     expires DATETIME(6) NOT NULL
 ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
-""",
-    # Assignments see those to their left: the rest of the row is the token's.
-    upsert=f"""
+"""
+_UPSERT = f"""
 INSERT INTO {TABLE} (name, token, holder, expires) VALUES (:name, :token, :holder, {later(_NOW)})
-ON DUPLICATE KEY UPDATE token = IF(expires < {_NOW}, :token, token),
-    holder = IF(token = :token, :holder, holder), expires = IF(token = :token, {later(_NOW)}, expires)
-""",
-    now=_NOW,
+ON DUPLICATE KEY UPDATE token = token
+"""
+
+GALERA_LOCK = by_row(table=_TABLE, upsert=_UPSERT, now=_NOW, fresh=["SET STATEMENT wsrep_sync_wait = 1 FOR {}"])
+GROUP_LOCK = by_row(
+    table=_TABLE, upsert=_UPSERT, now=_NOW, fresh=["SET SESSION group_replication_consistency = 'BEFORE'", "{}"]
 )
 
 
@@ -145,13 +145,13 @@ class MySQLClusters(Backend):
             WorkRefused: There is no database for the row.
         """
         signs = _pairs(connection.exec_driver_sql(_SIGNS).all())
-        is_one = signs.get("wsrep_on") == "ON" or bool(signs.get("group_replication_group_name"))
-        if not is_one or signs.get("super_read_only") == "ON":
+        galera, group = signs.get("wsrep_on") == "ON", bool(signs.get("group_replication_group_name"))
+        if (not galera and not group) or signs.get("super_read_only") == "ON":
             return None
         if not self.profile.database:
             message = f"{self.profile.called}: on a cluster a lock is a row of a table, and no database is named"
             raise WorkRefused(message, "name one in the profile")
-        return ROW_LOCK
+        return GALERA_LOCK if galera else GROUP_LOCK
 
 
 def asking(driver_connection: Any) -> Ask:
