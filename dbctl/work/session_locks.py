@@ -16,7 +16,7 @@ from dbctl.backends.base import Missing
 from dbctl.backends.lock_statements import BEATS, WATCH, row_name
 from dbctl.connections.engines import build_engine
 from dbctl.connections.response_timeouts import answering
-from dbctl.connections.watching import watched_by
+from dbctl.connections.watching import is_ended, watched_by
 from dbctl.errors import ConnectError, Contention, DbctlError, MissingTable, OutOfTime, WorkRefused
 from dbctl.runtime.deadlines import shut_down
 
@@ -32,6 +32,9 @@ _BEAT = 10.0
 
 _TO_RELEASE = 0.3
 """Seconds for a server to confirm that a lock is free again; if it does not, the session is cut, which frees it too."""
+
+_TO_GIVE_BACK = 3.0
+"""Seconds for that where it is a row, which no cut frees, and nobody has ended the work."""
 
 _LAST_LOOK = 0.05
 """Seconds to wait at least before a row is looked at again that is watched."""
@@ -166,7 +169,8 @@ class SessionLock:
         try:
             if self._session is not None:
                 with suppress(DbctlError):
-                    self._ask(self._by.give_back, _TO_RELEASE)
+                    in_haste = is_ended() or not self._by.lease
+                    self._ask(self._by.give_back, _TO_RELEASE if in_haste else _TO_GIVE_BACK)
             self._close()
         finally:
             self._in_use.release()
