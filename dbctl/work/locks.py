@@ -15,9 +15,9 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dbctl.backends import backend_of
+from dbctl.connections.asking import profile_named
 from dbctl.errors import LockHeld, Remedy
 from dbctl.profiles import Profile
-from dbctl.profiles import select as profile_named
 from dbctl.work.file_locks import FileLock
 from dbctl.work.session_locks import SessionLock
 
