@@ -34,6 +34,9 @@ class ProfilePing:
     version: str | None = None
     user: str | None = None
     database: str | None = None
+    host: str | None = None
+    port: int | None = None
+    role: str | None = None
     encrypted: bool | None = None
     tls: str | None = None
     connect_ms: float | None = None

@@ -49,7 +49,9 @@ class PingReport:
 
     `encrypted` and `tls` are what the client's own socket says, None where there is no socket. `connect_ms` is the
     driver's connect alone; `round_trip_ms` the median of the round trips; `round_trips` their spread where there were
-    several. `stages` are the steps before, where they were asked for.
+    several. `stages` are the steps before, where they were asked for. `host` and `port` are those of the profile that
+    were connected to, None where it is a file; `role` is the part that the server plays: primary, standby, or apart, as
+    a node that takes no part in its cluster.
     """
 
     profile: str
@@ -57,6 +59,9 @@ class PingReport:
     version: str
     user: str | None
     database: str | None
+    host: str | None
+    port: int | None
+    role: str | None
     encrypted: bool | None
     tls: str | None
     connect_ms: float
@@ -149,6 +154,8 @@ def _measure(
     driver_connection, seconds = connection.connection.driver_connection, backend.profile.connect_timeout
     with answering(backend, driver_connection, seconds):
         identity = backend.identity(connection)
+        connection.rollback()
+        role = backend.role(connection.connection.dbapi_connection)
     times = []
     for _ in range(count):
         with answering(backend, driver_connection, seconds):
@@ -158,6 +165,7 @@ def _measure(
     with answering(backend, driver_connection, seconds):
         connection.rollback()
     tls = backend.tls_version(driver_connection)
+    place = backend.places()[0] if backend.tunnel else backend.place_of(driver_connection)
     spread = Spread.of(times)
     assert spread is not None, "count is 1 or more"
     return PingReport(
@@ -166,6 +174,9 @@ def _measure(
         version=identity.version,
         user=identity.user,
         database=identity.database,
+        host=place.host if place else None,
+        port=(place.port or None) if place else None,
+        role=role,
         encrypted=tls is not None if backend.needs_host else None,
         tls=tls,
         connect_ms=milliseconds(connects[0]),

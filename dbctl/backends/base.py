@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis
+from dbctl.backends.hosts import Hosted
 from dbctl.backends.inventory import Inventory
 from dbctl.backends.locks import Locks
 from dbctl.backends.migrating import Migrating
@@ -68,6 +69,7 @@ class Backend(
     Locks,
     Clusters,
     Sessions,
+    Hosted,
 ):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 
@@ -83,11 +85,11 @@ class Backend(
     committing_words: ClassVar[str] = r"COMMIT|END"
     """A regular expression for the words that a statement begins with which commits what was done before it."""
     ping_statement: ClassVar[str] = "SELECT 1"
-    default_port: ClassVar[int] = 0
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        if self.needs_host and not (profile.host or {"host", "hostaddr", "unix_socket"} & set(profile.query)):
+        named = profile.host or profile.hosts or {"host", "hostaddr", "unix_socket"} & set(profile.query)
+        if self.needs_host and not named:
             where = profile.origins.get("driver", profile.called)
             raise ConfigError(f"{where}: host: there is none", f"{self.title} needs a host to connect to")
         if found := "\n".join([*self.problems(), *(self.tunnel_problems() if self.needs_host else ())]):
@@ -177,8 +179,7 @@ class Backend(
 
     def addresses(self) -> Sequence[tuple[str, int]]:
         """Return the hosts and ports that the driver tries, in its order; none where it is no matter of TCP."""
-        profile = self.profile
-        return [(profile.host, profile.port or self.default_port)] if profile.host else []
+        return [(place.host, place.port) for place in self.places() if not place.is_socket]
 
     def descriptor(self, driver_connection: Any) -> int:
         """Return the file descriptor of the sync driver's socket; below 0 where that is closed."""

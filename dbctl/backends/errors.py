@@ -130,7 +130,19 @@ class Diagnosis:
 
     def silent_step(self) -> str:
         """Name the step at which the server gives no answer; behind a tunnel nobody knows whose silence it is."""
-        return "connection" if self.profile.tunnel else network.silent_step(self.addresses(), self.first_silence)
+        return "connection" if self.profile.tunnel else network.silent_step(self._tried(), self.first_silence)
+
+    def _tried(self) -> Sequence[tuple[str, int]]:
+        """Return the hosts and ports that the driver has tried: of several that are chosen here the one in its turn."""
+        attempt = attempt_under_way.get()
+        if attempt is None or attempt.place is None or attempt.profile is not self.profile:
+            return self.addresses()
+        return [] if attempt.place.is_socket else [(attempt.place.host, attempt.place.port)]
+
+    def _patience(self) -> float:
+        attempt = attempt_under_way.get()
+        in_turn = attempt is not None and attempt.place is not None and attempt.profile is self.profile
+        return attempt.seconds if attempt and in_turn else self.profile.connect_timeout
 
     async def opening(self, connecting: Awaitable[Any]) -> Any:
         """Await an async driver's connect, and translate what it raises that is none of the driver's own errors.
@@ -154,10 +166,10 @@ class Diagnosis:
         """Return the error that says at which step connecting failed."""
         silence = getattr(error, SILENCE, None)  # to a question, by a server that had let us in
         stage = "SELECT 1" if silence else self.failed_stage(error)
-        addresses = self.addresses()
+        addresses = self._tried()
         told = silence or network.reason_of(error, addresses, self.profile.place) or self.error_text(error)
         through = " through the tunnel" if self.profile.tunnel else ""
-        text = told or f"no answer within {self.profile.connect_timeout:g} s{through}"
+        text = told or f"no answer within {self._patience():.3g} s{through}"
         transient = bool(silence) or self.is_transient(error, stage)
         if (transient or stage in {"TCP", "TLS"}) and (failed := self.tunnel_trouble(heard_before(error))):
             return failed

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.exc import TimeoutError as PoolTimeout
 
     from dbctl.profiles import Profile
+    from dbctl.profiles.places import Place
 
 _ORIGIN = "dbctl_origin"
 """The attribute of an error that says whose it is."""
@@ -71,12 +72,25 @@ class Attempt:
         """The driver's own connection, when it is there."""
         self.heard = 0
         """How many lines the tunnel that it goes through had said before it began."""
-        self._end = time.monotonic() + seconds
+        self.place: Place | None = None
+        """The one of several hosts whose turn it is, or that was taken."""
+        self._whole = seconds
+        self._end = self._turns_end = time.monotonic() + seconds
 
     @property
     def left(self) -> float:
-        """How many seconds are left; 0 where it has taken too long."""
-        return max(0.0, self._end - time.monotonic())
+        """How many seconds are left, of a host's turn where it is one's; 0 where it has taken too long."""
+        return max(0.0, self._turns_end - time.monotonic())
+
+    def begin_turn(self, place: Place, share: float) -> None:
+        """Have one of several hosts use no more than a share of the time that is left."""
+        self.end_turns()
+        self.place, self.seconds = place, self.left * share
+        self._turns_end = time.monotonic() + self.seconds
+
+    def end_turns(self) -> None:
+        """Leave all the time that is left to the host whose turn it is."""
+        self.seconds, self._turns_end = self._whole, self._end
 
 
 attempt_under_way: ContextVar[Attempt | None] = ContextVar("dbctl_attempt", default=None)
@@ -129,7 +143,7 @@ def are_one_database(one: Profile, other: Profile) -> bool:
     """Tell whether two profiles, of which one may be a copy with other settings, lead to one database."""
 
     def place(profile: Profile) -> tuple[object, ...]:
-        return (profile.name, profile.driver, profile.host, profile.port, profile.user, profile.database)
+        return (profile.name, profile.driver, profile.host, profile.hosts, profile.port, profile.user, profile.database)
 
     return place(one) == place(other)
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
+from dbctl.backends.hosts import search
 from dbctl.backends.origins import Attempt, attempt_under_way, note_origin
-from dbctl.connections.response_timeouts import listeners_after, time_limit
+from dbctl.connections.response_timeouts import cut_after, listeners_after, time_limit
 from dbctl.connections.tunnels import tunnel_port
 from dbctl.runtime.deadlines import connect_until, time_to_connect
 from dbctl.runtime.waits import result_of, started
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect, Engine
 
     from dbctl.backends.base import Backend
+    from dbctl.backends.hosts import Turn
 
 _ATTEMPT = "dbctl_attempt"
 """What a pool's record has in its `info` while its connection is on its way."""
@@ -43,7 +45,7 @@ def bound_connecting(engine: Engine, backend: Backend) -> None:
                 kwargs = kwargs | backend.rerouted(port, asynchronous=dialect.is_async)
             later = (each(dialect, record, args, kwargs) for each in listeners_after(connect, dialect, "do_connect"))
             made = next((connection for connection in later if connection is not None), None)
-            connection = made or _connect(dialect, args, kwargs, attempt)
+            connection = made or _connect(backend, dialect, args, kwargs, attempt)
         except Exception as error:
             note_origin(error, profile, connecting=True)
             attempt_under_way.set(None)
@@ -71,7 +73,26 @@ class _BoundAttempt(Attempt):
         self._limit.__exit__(None, None, None)
 
 
-def _connect(dialect: Dialect, args: list[Any], kwargs: dict[str, Any], attempt: Attempt) -> Any:
+def _connect(backend: Backend, dialect: Dialect, args: list[Any], kwargs: dict[str, Any], attempt: Attempt) -> Any:
+    """Connect to the host, or to the one of several that is what the profile wants."""
+    if not backend.chooses:
+        return _connect_once(dialect, args, kwargs, attempt)
+
+    def connect(turn: Turn) -> Any:
+        attempt.begin_turn(turn.place, turn.share)
+        at = {} if backend.tunnel else turn.keywords
+        return _connect_once(dialect, args, kwargs | at, attempt)
+
+    def unfit(connection: Any) -> str:
+        with cut_after(backend, connection, attempt.left):
+            return backend.unfit(connection)
+
+    connection = search(backend, connect, unfit, (dialect.loaded_dbapi.Error, *backend.driver_errors()))
+    attempt.end_turns()
+    return connection
+
+
+def _connect_once(dialect: Dialect, args: list[Any], kwargs: dict[str, Any], attempt: Attempt) -> Any:
     """Connect by the driver, a sync one in a thread of its own: nothing else ends its wait in time."""
     if dialect.is_async:
         return dialect.connect(*args, **kwargs)  # bounded by the backend's `opening`

@@ -20,7 +20,13 @@ from dbctl.connections.fetching import bound_fetches
 from dbctl.connections.lock_notices import tell_of_lock_waits
 from dbctl.connections.lock_waits import watch_lock_waits
 from dbctl.connections.refused_values import note_places
-from dbctl.connections.response_timeouts import bound_closing, bound_pings, bound_resets, bound_statements
+from dbctl.connections.response_timeouts import (
+    bound_closing,
+    bound_pings,
+    bound_resets,
+    bound_statements,
+    leave_standbys,
+)
 from dbctl.connections.tunnels import hold_tunnel
 from dbctl.connections.watching import current_watcher, tell_watchers
 from dbctl.errors import ConfigError, ConnectError
@@ -109,6 +115,7 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
         hold_tunnel(engine, backend)
         bound_connecting(engine, backend)
         bound_pings(engine, backend)
+        leave_standbys(engine, backend)
         bound_statements(engine, backend)
         watch_lock_waits(engine, backend)
         bound_resets(engine, backend)

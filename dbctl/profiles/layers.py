@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from dbctl.errors import ConfigError
 from dbctl.profiles.files import exposed, is_file
 from dbctl.profiles.model import Pool, Profile, Ssl, Tunnel, called
+from dbctl.profiles.places import place_problems
 from dbctl.profiles.query import with_keys_for_options
 from dbctl.profiles.references import completed, placed
 from dbctl.profiles.secrets import SOURCES
@@ -26,7 +27,7 @@ from dbctl.profiles.urls import is_secret, split_url
 from dbctl.profiles.words import nearest
 
 _TABLES: Mapping[str, type[BaseModel]] = {"pool": Pool, "ssl": Ssl, "tunnel": Tunnel}
-_LOCATION = ("driver", "host", "port", "user", "database", "query", "password")
+_LOCATION = ("driver", "host", "hosts", "port", "user", "database", "query", "password")
 _VARIABLE = re.compile(r"\$(\$?)\{(\w+)\}")
 _FILE_KEYS = [key for key in ("url", *Profile.model_fields) if key not in {"name", "password", "query"}]
 
@@ -136,7 +137,7 @@ def build(name: str, layers: Iterable[Layer], environ: Mapping[str, str] | None 
     except ValidationError as error:
         lines = [_describe(name, found, merged, origins) for found in error.errors(include_url=False)]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
-    if problems := [*tls_problems(profile), *tunnel_problems(profile)]:
+    if problems := [*place_problems(profile), *tls_problems(profile), *tunnel_problems(profile)]:
         raise ConfigError("\n".join(problems))
     return profile
 

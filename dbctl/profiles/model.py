@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 
+from dbctl.profiles.places import places
 from dbctl.profiles.urls import show_url
 
 SslMode = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
 Environment = Literal["production", "testing", "development"]
+Target = Literal["any", "primary", "standby"]
 URLS = ("--url", "DBCTL_URL")
 """The names of profiles that are a URL alone: what it was given by."""
 
@@ -104,6 +106,8 @@ class Profile(_Table):
     driver: str = Field(description="a driver's name, such as postgresql, mysql, mariadb or sqlite")
     host: str | None = Field(None, description="a host's name or address")
     port: Count | None = Field(None, ge=1, le=65535, description="a port's number, 1 to 65535")
+    hosts: tuple[str, ...] = Field((), description='a list of hosts, such as ["db1", "db2:5433"]')
+    target: Target = Field("any", description="any, primary or standby")
     user: str | None = Field(None, description="a user's name")
     database: str | None = Field(None, description="a database's name, or for SQLite a file's path")
     query: Annotated[Mapping[str, str | list[str]], BeforeValidator(_as_urls_say_it)] = Field(
@@ -156,7 +160,7 @@ class Profile(_Table):
     @property
     def in_memory(self) -> bool:
         """Whether no server and no file stand behind the profile."""
-        if self.host is not None or {"host", "hostaddr", "unix_socket"} & set(self.query):
+        if self.host is not None or self.hosts or {"host", "hostaddr", "unix_socket"} & set(self.query):
             return False
         named = self.database in {None, "", ":memory:"} or str(self.database).startswith("file::memory:")
         return named or self.query.get("mode") == "memory"
@@ -171,17 +175,23 @@ class Profile(_Table):
         """Where it leads, in short: `app@db.example.com:5432/shop`, or a file's path."""
         if self.in_memory:
             return "a database in memory"
-        if self.host is None or "unix_socket" in self.query:  # a socket file, which goes before the host
+        is_socket = "unix_socket" in self.query  # which goes before the host
+        if is_socket or (self.host is None and not self.hosts):
             return self.shown_url if self.query or self.database is None else self.database
-        address = show_url("", self.user, False, self.host, self.port, self.database, {})
+        address = show_url("", self.user, False, *self._shown_place, self.database, {})
         return address.removeprefix("://")
 
     @property
     def shown_url(self) -> str:
         """The profile's place as a URL in which asterisks stand for every secret."""
         return show_url(
-            self.driver, self.user, self.password is not None, self.host, self.port, self.database, self.query
+            self.driver, self.user, self.password is not None, *self._shown_place, self.database, self.query
         )
+
+    @property
+    def _shown_place(self) -> tuple[str | None, int | None]:
+        """The host and the port; of several hosts each has its own."""
+        return (",".join(str(place) for place in places(self)), None) if self.hosts else (self.host, self.port)
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any], origins: Mapping[str, str]) -> "Profile":

@@ -78,7 +78,8 @@ def completed(merged: dict[str, Any], origins: dict[str, str], environ: Mapping[
         query = dict(whole.get("query", {}))
     for variable, key in variables.items():
         option, value = key.removeprefix("query."), environ.get(variable)
-        if not value or merged.get(key) or option in query or (key == "host" and "hostaddr" in query):
+        is_placed = key == "host" and ("hosts" in merged or "hostaddr" in query)
+        if not value or merged.get(key) or option in query or is_placed:
             continue
         if key == option and not (key == "port" and "," in value):
             merged[key], origins[key] = value, variable
@@ -120,7 +121,7 @@ def _private(path: Path, found: Found) -> Found:
 def _beneath(values: dict[str, Any], found: Found) -> dict[str, Any]:
     """Lay what is said beneath the values: another host takes the place of all that tells one."""
     said: dict[str, Any] = {key: _plain(value) for key, value in found.values.items() if key != "driver"}
-    if "host" in values or {"host", "hostaddr", "unix_socket"} & set(values["query"]):
+    if {"host", "hosts"} & set(values) or {"host", "hostaddr", "unix_socket"} & set(values["query"]):
         said = {key: value for key, value in said.items() if key not in _PLACE or key == "port"}
     options = {key.removeprefix("query."): said.pop(key) for key in [*said] if key.startswith("query.")}
     if found.password is not None and not set(SOURCES) & set(values):

@@ -13,7 +13,7 @@ ENCRYPTING = ("require", *VERIFYING)
 
 def tls_problems(profile: Profile) -> Iterator[str]:
     """Yield a line for each of the profile's TLS settings that is refused; none where there is no network between."""
-    if not (profile.host or "host" in profile.query):
+    if not (profile.host or profile.hosts or "host" in profile.query):
         return
     ssl = profile.ssl
     files = {f"ssl.{key}": path for key in ("ca", "cert", "key") if (path := getattr(ssl, key))}

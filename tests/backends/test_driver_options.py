@@ -17,13 +17,14 @@ from dbctl.backends import backend_of
 from dbctl.backends.mysql.engine import MySQL
 from dbctl.backends.options import Option
 from dbctl.backends.postgresql.engine import PostgreSQL
-from dbctl.backends.postgresql.options import Place, places
+from dbctl.backends.postgresql.options import places
 from dbctl.backends.sqlite.engine import SQLite
 from dbctl.connections.drivers import Driver
 from dbctl.connections.engines import build_async_engine, build_engine
 from dbctl.errors import ConfigError, ConnectError
 from dbctl.profiles import Profile
 from dbctl.profiles.families import keys_of
+from dbctl.profiles.places import Place
 from tests.harness.database import TestDatabase
 from tests.harness.profile import profile_at
 

@@ -17,7 +17,8 @@ HERO = ["id", "name", "age", "team_id", "team"]
 TEAM = ["id", "name", "headquarters", "heroes"]
 TRANSFER = ["id", "hero_id", "hero", "from_team_id", "from_team", "to_team_id", "to_team", "at"]
 SPREAD = ["count", "min_ms", "median_ms", "p95_ms", "p99_ms", "max_ms"]
-PING = ["profile", "server", "version", "user", "database", "encrypted", "tls", "connect_ms", "round_trip_ms"]
+PING = ["profile", "server", "version", "user", "database", "host", "port", "role", "encrypted", "tls", "connect_ms",
+        "round_trip_ms"]  # fmt: skip
 PING_ROW = [*PING, "round_trips", "stages", "failed_stage", "error"]
 LIMITS = ["pool", "size", "max_overflow", "timeout_s", "recycle_s", "pre_ping", "workers", "connections"]
 LOAD = ["concurrency", "duration_s", "checkouts", "checkout", "connections_opened", "connect", "most_in_use",

@@ -23,9 +23,13 @@ def test_who_answers_is_told_with_the_time_it_took(sample: Sample) -> None:
     answer = sample.dbctl.ok("ping", "--json").json
     kind = sample.database.kind
     assert list(answer) == [
-        "profile", "server", "version", "user", "database", "encrypted", "tls", "connect_ms", "round_trip_ms",
-        "round_trips", "stages",
+        "profile", "server", "version", "user", "database", "host", "port", "role", "encrypted", "tls", "connect_ms",
+        "round_trip_ms", "round_trips", "stages",
     ]  # fmt: skip
+    server = sample.database.server
+    assert [answer["host"], answer["port"], answer["role"]] == (
+        [server.host, server.port, "primary"] if server else [None, None, None]
+    )
     assert answer["profile"] == sample.database.profile
     assert (
         answer["server"]

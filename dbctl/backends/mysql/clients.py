@@ -152,7 +152,8 @@ def _refuse_old_mycli(backend: MySQL, program: str) -> None:
 
 def _mycli_arguments(backend: MySQL, opening: Opening) -> Iterator[str]:
     profile, ssl, directory = backend.profile, backend.profile.ssl, opening.directory
-    host, port = backend.place_for_programs() or (profile.host, profile.port or backend.default_port)
+    host, port = backend.program_place()
+    port = port or backend.default_port
     socket = backend.socket
     named = {
         "--socket": socket,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from dbctl.backends.mysql.clients import CLIENTS
 from dbctl.backends.mysql.databases import MySQLDatabases
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
 from dbctl.backends.mysql.greeting import offers_tls
+from dbctl.backends.mysql.hosts import MySQLHosts
 from dbctl.backends.mysql.inventory import MySQLInventory
 from dbctl.backends.mysql.locks import MySQLLocks
 from dbctl.backends.mysql.options import OPTIONS
@@ -52,6 +53,7 @@ def _prefers_tls() -> bool:
 
 
 class MySQL(
+    MySQLHosts,
     MySQLErrors,
     MySQLLocks,
     MySQLRelations,
@@ -119,16 +121,12 @@ class MySQL(
         if "host" in self.profile.query or "," in (self.profile.host or ""):
             origins, key = self.profile.origins, "query" if "host" in self.profile.query else "host"
             where = origins.get(key, self.profile.called)
-            yield f"{where}: host: MySQL's drivers take one, and there are several; name one, or a proxy before them"
+            yield f"{where}: host: MySQL's drivers take one, and there are several; a profile's key for them is hosts"
             return
         if "passwd" in self.profile.query and any(getattr(self.profile, source) is not None for source in SOURCES):
             where = self.profile.origins.get("query", self.profile.called)
             yield f"{where}: query.passwd: the password is given twice; take one away"
         yield from super().problems()
-
-    def addresses(self) -> Sequence[tuple[str, int]]:
-        """Return none where a socket file is named, which goes before the host."""
-        return [] if "unix_socket" in self.profile.query else super().addresses()
 
     @cached_property
     def password(self) -> str | None:
@@ -240,7 +238,7 @@ class MySQL(
 
     def canceller(self, driver_connection: Any) -> Callable[[], Any]:
         """Kill the query from a second connection: at the server it would run on without its client."""
-        return partial(self._kill_query, driver_connection.thread_id())
+        return partial(self._kill_query, driver_connection)
 
     def stopper(self, driver_connection: Any) -> Callable[[], Any] | None:
         """Kill MySQL's, which bounds nothing but SELECT by itself; MariaDB bounds all."""
@@ -252,8 +250,9 @@ class MySQL(
             return STATEMENT_TIMEOUT, "Query execution was interrupted, maximum statement execution time exceeded"
         return None
 
-    def _kill_query(self, thread: int) -> None:
-        with self.second_connection() as connection, connection.cursor() as cursor:
+    def _kill_query(self, driver_connection: Any) -> None:
+        thread = driver_connection.thread_id()  # also of one that is closed
+        with self.second_connection(driver_connection) as connection, connection.cursor() as cursor:
             cursor.execute(f"KILL QUERY {int(thread)}")
 
     def descriptor(self, driver_connection: Any) -> int:

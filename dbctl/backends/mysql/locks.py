@@ -99,15 +99,20 @@ class MySQLLocks(MySQLClusters):
         return self.profile.lock_timeout and math.ceil(self.profile.lock_timeout)
 
     @contextmanager
-    def second_connection(self) -> Iterator[Any]:
-        """Connect by PyMySQL once more, for what can't be asked on a connection that waits for an answer."""
+    def second_connection(self, beside: Any = None) -> Iterator[Any]:
+        """Connect by PyMySQL once more, for what can't be asked on a connection that waits for an answer.
+
+        Args:
+            beside: That connection, to whose server it is to lead.
+        """
         import pymysql
 
+        there = self.at_place(place) if self.chooses and beside and (place := self.place_of(beside)) else {}
         url = self.url()
-        _, place = url.get_dialect()().create_connect_args(url)
+        _, args = url.get_dialect()().create_connect_args(url)
         with (
             self.through_tunnel() as rerouted,
-            pymysql.connect(**dict(place) | self.connect_args() | _BOUNDS | rerouted) as connection,
+            pymysql.connect(**dict(args) | self.connect_args() | _BOUNDS | there | rerouted) as connection,
         ):
             yield connection
 
@@ -117,7 +122,7 @@ class MySQLLocks(MySQLClusters):
         waiting = driver_connection.thread_id()
         mariadb = "MariaDB" in driver_connection.get_server_info()
         waits = WAITS if mariadb else WAITS_SINCE_8
-        with self.second_connection() as connection, connection.cursor() as cursor:
+        with self.second_connection(driver_connection) as connection, connection.cursor() as cursor:
 
             def found(query: str, *arguments: int) -> Sequence[Any]:
                 cursor.execute(query, arguments)
@@ -139,7 +144,7 @@ class MySQLLocks(MySQLClusters):
         """Ask for the holders, where that is told; that a table's lock is waited for its own user may always see."""
         waiting = driver_connection.thread_id()
         with (
-            self.second_connection() as connection,
+            self.second_connection(driver_connection) as connection,
             connection.cursor() as cursor,
             self.lock_holders(driver_connection) as holders,
         ):

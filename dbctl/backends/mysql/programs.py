@@ -52,6 +52,10 @@ class MySQLPrograms(Programs):
         "MYSQL_GROUP_SUFFIX",
     )
 
+    def program_place(self) -> tuple[str | None, int | None]:
+        """Return the host and the port: those of the tunnel's beginning, or of the one of several that is wanted."""
+        raise NotImplementedError
+
     def program_query(self, driver: str) -> Mapping[str, str]:
         """Return SQLAlchemy's words for the drivers that are like MySQLdb; others have none in common."""
         ssl = self.profile.ssl
@@ -63,7 +67,6 @@ class MySQLPrograms(Programs):
 
     def client_environment(self, directory: Path) -> Mapping[str, str]:
         """Return the variables; what has to be secret is in the option file that one of them leads to."""
-        profile = self.profile
         write_secret(directory / "my.cnf", "".join(f"{line}\n" for line in self.option_file()))
         home = Path("~/.my.cnf").expanduser()
         if elsewhere := list(_leading_elsewhere(home)):
@@ -73,7 +76,7 @@ class MySQLPrograms(Programs):
                 home,
                 ", ".join(dict.fromkeys(elsewhere)),
             )
-        host, port = self.place_for_programs() or (profile.host, profile.port)
+        host, port = self.program_place()
         found = {
             "MYSQL_HOST": host,
             "MYSQL_TCP_PORT": str(port) if port else None,
@@ -89,7 +92,7 @@ class MySQLPrograms(Programs):
             mariadb: Whether MariaDB's programs alone read it.
         """
         profile, ssl, socket = self.profile, self.profile.ssl, self.socket
-        host, port = self.place_for_programs() or (profile.host, profile.port)
+        host, port = self.program_place()
         yield from _group(
             "client",
             {

@@ -33,12 +33,12 @@ _FROM_BYTES = (int, float)
 _Plan = list[tuple[str | None, Callable[[Any], Any] | None]]
 
 
-def stream_by(engine: Engine, kill: Callable[[int], None]) -> None:
+def stream_by(engine: Engine, kill: Callable[[Any], None]) -> None:
     """Make a new engine's server-side cursors `RowStream`s, of which none that is left is read before a ROLLBACK.
 
     Args:
         engine: The engine.
-        kill: Has the server end what it runs for the thread of its own that has this id.
+        kill: Has the server end what it runs for a connection.
     """
     from sqlalchemy import event
 
@@ -57,11 +57,11 @@ class RowStream(SSCursor):
     """The rows of one query.
 
     Args:
-        kill: Has the server end what it runs for the thread of its own that has this id.
+        kill: Has the server end what it runs for a connection.
         connection: PyMySQL's connection.
     """
 
-    def __init__(self, kill: Callable[[int], None], connection: Any) -> None:
+    def __init__(self, kill: Callable[[Any], None], connection: Any) -> None:
         super().__init__(connection)
         self._kill = kill
 
@@ -119,9 +119,9 @@ class RowStream(SSCursor):
     __del__ = close
 
 
-def _leave(result: Any, connection: Any, kill: Callable[[int], None]) -> None:
+def _leave(result: Any, connection: Any, kill: Callable[[Any], None]) -> None:
     try:
-        kill(connection.thread_id())
+        kill(connection)
         result._finish_unbuffered_query()
     except MySQLError:
         # The server says that it has ended it. Or it could not be told to: the connection is of no more use.

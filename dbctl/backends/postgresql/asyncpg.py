@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql.hosts import connect_to_one, keep_alive
-from dbctl.backends.postgresql.options import ONLY_LIBPQ, addresses_of, places
+from dbctl.backends.postgresql.options import ONLY_LIBPQ, places
 from dbctl.backends.tls import ssl_context
 from dbctl.errors import ConfigError, ConnectError
+from dbctl.profiles.places import addresses_of
 from dbctl.profiles.query import as_list
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def connect_args(backend: Backend) -> dict[str, Any]:
         "connection_class": marking(
             asyncpg.Connection, _ASKING, profile, asynchronous=True, is_closed=lambda connection: connection.is_closed()
         ),
-        "timeout": profile.connect_timeout / len(places(profile)),
+        "timeout": profile.connect_timeout / (1 if backend.chooses else len(places(profile))),
         "server_settings": _server_settings(profile),
         "ssl": False if profile.ssl.mode == "disable" else _context(profile),
         "async_creator_fn": partial(_connect, backend),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,10 @@ from dbctl.backends.postgresql import asyncpg
 from dbctl.backends.postgresql.clients import CLIENTS
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
+from dbctl.backends.postgresql.hosts import PostgreSQLHosts
 from dbctl.backends.postgresql.inventory import PostgreSQLInventory
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
-from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, addresses_of, option_problems, places
+from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, option_problems, places
 from dbctl.backends.postgresql.passfile import password_in_file
 from dbctl.backends.postgresql.programs import PostgreSQLPrograms
 from dbctl.backends.postgresql.queries import PostgreSQLQueries
@@ -54,6 +54,7 @@ _TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 
 class PostgreSQL(
+    PostgreSQLHosts,
     PostgreSQLRelations,
     PostgreSQLInventory,
     PostgreSQLQueries,
@@ -92,7 +93,7 @@ class PostgreSQL(
             # Also over what PGCLIENTENCODING says, and `options`.
             "client_encoding": "utf8",
             # libpq takes whole seconds, for each host anew, and advises against fewer than 2.
-            "connect_timeout": max(2, math.ceil(profile.connect_timeout / len(where))),
+            "connect_timeout": max(2, math.ceil(profile.connect_timeout / (1 if self.chooses else len(where)))),
             "application_name": profile.application_name,
             "cursor_factory": marking(cursor, _ASKING, profile, is_closed=lambda connection: bool(connection.closed)),
             "sslmode": ssl.mode,
@@ -129,13 +130,6 @@ class PostgreSQL(
         yield from super().remarks()
         if self.profile.query.get("channel_binding") == "require":
             yield "query.channel_binding", "is psycopg2's: asyncpg has none, and goes without"
-
-    def addresses(self) -> Sequence[tuple[str, int]]:
-        """Return those of all hosts that are not at a Unix socket."""
-        found = places(self.profile)
-        if direct := addresses_of(self.profile):
-            found = [replace(place, host=address) for place, address in zip(found, direct, strict=False)]
-        return [(place.host, place.port) for place in found if not place.is_socket]
 
     @cached_property
     def password(self) -> str | None:
@@ -274,10 +268,10 @@ class PostgreSQL(
         """
         if not sqlalchemy_is_before(2, 0, 24):
             return None
-        return partial(self._cancel_backend, driver_connection.get_server_pid())
+        return partial(self._cancel_backend, driver_connection, driver_connection.get_server_pid())
 
-    def _cancel_backend(self, process: int) -> None:
-        with self.second_connection() as connection, connection.cursor() as cursor:
+    def _cancel_backend(self, driver_connection: Any, process: int) -> None:
+        with self.second_connection(driver_connection) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT pg_cancel_backend(%s)", (process,))
 
     def canceller(self, driver_connection: Any) -> Callable[[], Any]:

@@ -1,4 +1,4 @@
-"""Connecting by asyncpg to one of several hosts, as libpq chooses among them, and keeping the connection alive.
+"""Which host a connection leads to, and by asyncpg connecting to one of several as libpq chooses among them.
 
 https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.postgresql.options import Place, addresses_of, places
+from dbctl.backends.hosts import Hosted, Role, rows
+from dbctl.backends.postgresql.options import places
 from dbctl.errors import ConnectError
+from dbctl.profiles.places import Place, addresses_of
 
 if TYPE_CHECKING:
     from dbctl.backends.base import Backend
@@ -27,6 +29,34 @@ _KEEPALIVES: Mapping[str, str] = {
 }
 
 
+class PostgreSQLHosts(Hosted):
+    """How psycopg2 and asyncpg tell one host from another."""
+
+    not_writable = ("25006",)
+
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """Return those of all hosts that are not at a Unix socket."""
+        found = places(self.profile)
+        if direct := addresses_of(self.profile):
+            found = [replace(place, host=address) for place, address in zip(found, direct, strict=False)]
+        return [(place.host, place.port) for place in found if not place.is_socket]
+
+    def place_of(self, driver_connection: Any) -> Place | None:
+        """Ask libpq, or asyncpg, which has no public name for it."""
+        if (info := getattr(driver_connection, "info", None)) is not None:
+            return Place(info.host, int(info.port))
+        found = driver_connection._addr
+        return Place(*found[:2]) if isinstance(found, tuple) else Place(str(found), 0)
+
+    def role(self, connection: Any) -> Role | None:
+        """Ask whether it is in recovery, as a standby is until it is promoted.
+
+        https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-RECOVERY-CONTROL
+        """
+        [(standby,)] = rows(connection, "SELECT pg_is_in_recovery()")
+        return Role.STANDBY if standby else Role.PRIMARY
+
+
 async def connect_to_one(backend: Backend, kwargs: Mapping[str, Any]) -> Any:
     """Connect to the first of the profile's hosts that answers and is what `target_session_attrs` asks for.
 
@@ -38,7 +68,7 @@ async def connect_to_one(backend: Backend, kwargs: Mapping[str, Any]) -> Any:
         ConnectError: None did; it is the last one's error. A login that a host refuses ends it.
     """
     failure: ConnectError | None = None
-    for place, wanted in _tries(backend.profile, kwargs):
+    for place, wanted in _tries(backend, kwargs):
         try:
             return await _open(backend, {**kwargs, "host": place.host, "port": place.port}, wanted)
         except ConnectError as error:
@@ -49,10 +79,11 @@ async def connect_to_one(backend: Backend, kwargs: Mapping[str, Any]) -> Any:
     raise failure
 
 
-def _tries(profile: Profile, kwargs: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+def _tries(backend: Backend, kwargs: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     """Yield where to connect, one after the other, and what the server has to be there."""
+    profile = backend.profile
     found = places(profile)
-    if profile.tunnel:
+    if profile.tunnel or backend.chooses:
         found = [Place(kwargs["host"], kwargs["port"])]
     elif direct := addresses_of(profile):
         found = [replace(place, host=address) for place, address in zip(found, direct, strict=False)]

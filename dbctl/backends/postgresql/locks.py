@@ -78,15 +78,20 @@ class PostgreSQLLocks(Backend):
         yield
 
     @contextmanager
-    def second_connection(self) -> Iterator[Any]:
-        """Connect by psycopg2 once more, for what can't be asked on a connection that waits for an answer."""
+    def second_connection(self, beside: Any = None) -> Iterator[Any]:
+        """Connect by psycopg2 once more, for what can't be asked on a connection that waits for an answer.
+
+        Args:
+            beside: That connection, to whose server it is to lead.
+        """
         import psycopg2
 
+        there = self.at_place(place) if self.chooses and beside and (place := self.place_of(beside)) else {}
         url = self.url()
-        _, place = url.get_dialect()().create_connect_args(url)
+        _, args = url.get_dialect()().create_connect_args(url)
         with (
             self.through_tunnel() as rerouted,
-            closing(psycopg2.connect(**dict(place) | self.connect_args() | _BOUNDS | rerouted)) as connection,
+            closing(psycopg2.connect(**dict(args) | self.connect_args() | _BOUNDS | there | rerouted)) as connection,
         ):
             connection.autocommit = True
             yield connection
@@ -96,7 +101,7 @@ class PostgreSQLLocks(Backend):
         """Ask for the processes that block the connection's, on a second connection."""
         asynchronous = self.transport(driver_connection) is not None
         process = driver_connection.get_server_pid() if asynchronous else driver_connection.info.backend_pid
-        with self.second_connection() as connection:
+        with self.second_connection(driver_connection) as connection:
 
             def ask() -> Sequence[Holder]:
                 with connection.cursor() as cursor:

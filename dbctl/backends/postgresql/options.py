@@ -6,16 +6,17 @@ https://magicstack.github.io/asyncpg/current/api/index.html#connection
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from dbctl.backends.options import FLAG, TEXT, WHOLE, Option, one_of
 from dbctl.errors import ConfigError
 from dbctl.profiles import Profile
 from dbctl.profiles.files import unreadable
-from dbctl.profiles.query import as_list, is_yes
+from dbctl.profiles.places import Place
+from dbctl.profiles.places import places as places_of
+from dbctl.profiles.query import is_yes
 
 DEFAULT_PORT = 5432
 
@@ -83,67 +84,9 @@ ONLY_LIBPQ = ("require_auth", "requirepeer", "sslcrldir")
 """What libpq makes sure of and asyncpg can't: the async driver does not connect without it."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a server may be: at an address, or at a Unix socket in a directory.
-
-    Attributes:
-        host: The host's name or address, or the directory.
-        port: The port's number, which a socket has in its name too.
-    """
-
-    host: str
-    port: int
-
-    @property
-    def is_socket(self) -> bool:
-        """Whether it is a Unix socket; `@` begins the name of one that is in no directory."""
-        return self.host.startswith(("/", "@"))
-
-
 def places(profile: Profile) -> list[Place]:
-    """Return where a profile connects to, in its order: one host, or several, as libpq and SQLAlchemy have them.
-
-    They are `host1:1,host2:2`; `?host=a:1&host=b:2`; `?host=a,b&port=1,2`.
-    https://docs.sqlalchemy.org/en/20/dialects/postgresql.html#specifying-multiple-fallback-hosts
-
-    Raises:
-        ConfigError: A port is no number, or there are more ports than hosts.
-    """
-    hosts = _listed(profile.query.get("host")) or _listed(profile.host) or addresses_of(profile)
-    ports = _listed(profile.query.get("port")) or [str(profile.port or DEFAULT_PORT)]
-    ports = ports * len(hosts) if len(ports) == 1 else ports
-    where = profile.origins.get("query", profile.called)
-    if len(ports) != len(hosts):
-        raise ConfigError(f"{where}: query.port: there are {len(ports)} ports for {len(hosts)} hosts", "name one each")
-    found = [_place(host, port) for host, port in zip(hosts, ports, strict=True)]
-    for host, port in found:
-        if not host or not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-            raise ConfigError(
-                f"{where}: query.host: a host has no name, or its port is no number from 1 to 65535",
-                "write host=a:5432&host=b:5432, or host=a,b&port=5432",
-            )
-    return [Place(host, int(port)) for host, port in found]
-
-
-def addresses_of(profile: Profile) -> list[str]:
-    """Return the addresses that are connected to in place of the hosts' names, which are verified all the same."""
-    return _listed(profile.query.get("hostaddr"))
-
-
-def _place(host: str, port: str) -> tuple[str, str]:
-    """Return a host and its port, which may stand behind it; an address of IPv6 is in brackets then."""
-    if match := re.fullmatch(r"\[(?P<ipv6>.*)\](?::(?P<port>.*))?", host):
-        return match["ipv6"], match["port"] or port
-    if host.count(":") == 1 and not host.startswith("/"):
-        name, _, own = host.partition(":")
-        return name, own or port
-    return host, port
-
-
-def _listed(value: str | Sequence[str] | None) -> list[str]:
-    values = as_list(value if isinstance(value, str) else list(value or []))
-    return [part.strip() for item in values for part in item.split(",")] if value else []
+    """Return where a profile connects to, in its order, as `dbctl.profiles.places` does."""
+    return places_of(profile, DEFAULT_PORT)
 
 
 def option_problems(profile: Profile) -> Iterator[str]:

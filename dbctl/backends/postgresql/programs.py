@@ -68,6 +68,8 @@ class PostgreSQLPrograms(Programs):
         args = self.connect_args()
         if place := self.place_for_programs():
             args["hostaddr"], args["port"] = place
+        if self.profile.target != "any":
+            args["target_session_attrs"] = self.profile.target
         found = {variable: str(args[name]) for name, variable in _VARIABLES.items() if args.get(name) not in (None, "")}
         named = {"PGUSER": self.profile.user, "PGDATABASE": self.profile.database}
         found |= {name: value for name, value in named.items() if value}

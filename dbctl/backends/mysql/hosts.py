@@ -1,0 +1,73 @@
+"""Where a connection to MySQL or MariaDB leads, and the part that its server plays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from dbctl.backends.hosts import Hosted, Role, Turn, rows, search
+from dbctl.backends.origins import Attempt, attempt_under_way
+from dbctl.backends.programs import Programs
+from dbctl.profiles.places import Place
+
+_PART = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('wsrep_on', 'read_only', 'super_read_only')"
+
+
+class MySQLHosts(Programs, Hosted):
+    """How PyMySQL and asyncmy tell one host from another."""
+
+    nodes_stand_apart = True
+    not_writable = (1290, 1836)
+
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """Return none where a socket file is named, which goes before the host."""
+        return [] if "unix_socket" in self.profile.query else [(place.host, place.port) for place in self.places()]
+
+    def place_of(self, driver_connection: Any) -> Place | None:
+        """Ask PyMySQL, or asyncmy, which has no public name for it."""
+        if path := self.profile.query.get("unix_socket"):
+            return Place(str(path), 0)
+        host, port = ("host", "port") if hasattr(driver_connection, "host") else ("_host", "_port")
+        return Place(getattr(driver_connection, host), getattr(driver_connection, port))
+
+    def role(self, connection: Any) -> Role | None:
+        """Ask whether it is read only, as replicas are set, and whether as a node of Galera's it takes part.
+
+        https://galeracluster.com/library/documentation/galera-status-variables.html#wsrep-ready
+        """
+        said = dict(rows(connection, _PART))
+        if said.get("wsrep_on") == "ON":
+            said |= dict(rows(connection, "SHOW GLOBAL STATUS LIKE 'wsrep_ready'"))
+        if said.get("wsrep_ready") == "OFF":
+            return Role.APART
+        return Role.STANDBY if "ON" in (said.get("read_only"), said.get("super_read_only")) else Role.PRIMARY
+
+    def program_place(self) -> tuple[str | None, int | None]:
+        """Return the host and the port for a program: those of the tunnel, or of the one of several that is taken."""
+        if place := self.place_for_programs():
+            return place
+        return self._chosen() if self.chooses else (self.profile.host, self.profile.port)
+
+    def _chosen(self) -> tuple[str, int]:
+        """Connect by PyMySQL, and return the host and the port of the one of several hosts that is taken.
+
+        Raises:
+            ConnectError: None is.
+        """
+        import pymysql
+
+        attempt, token = Attempt(self.profile, self.profile.connect_timeout), attempt_under_way.get()
+        login = {"user": self.profile.user, "database": self.profile.database}
+
+        def connect(turn: Turn) -> Any:
+            attempt.begin_turn(turn.place, turn.share)
+            bounds = dict.fromkeys(("connect_timeout", "read_timeout"), max(1, math.ceil(attempt.left)))
+            return pymysql.connect(**login | self.connect_args() | bounds | turn.keywords)
+
+        attempt_under_way.set(attempt)
+        try:
+            with search(self, connect, self.unfit, (pymysql.MySQLError,)) as connection:
+                return connection.host, connection.port
+        finally:
+            attempt_under_way.set(token)
