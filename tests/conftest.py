@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.pairs import Pair, running_pair
 from tests.harness.cli import Dbctl
 from tests.harness.database import KINDS, SERVER_KINDS, TestDatabase
 from tests.harness.dice import dice
@@ -108,6 +109,13 @@ def mariadb(authority: Authority) -> Iterator[Server]:
 def mysql(authority: Authority) -> Iterator[Server]:
     """A MySQL server with TLS."""
     yield from _running(MySQLServer, authority)
+
+
+@pytest.fixture(scope="session", params=["postgresql", "mariadb"])
+def pair(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Pair]:
+    """A server that is written to, and one that follows it, of each kind in turn; no test leaves them otherwise."""
+    with running_pair(request.param, authority) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

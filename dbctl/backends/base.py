@@ -17,6 +17,7 @@ from dbctl.backends.hosts import Hosted
 from dbctl.backends.inventory import Inventory
 from dbctl.backends.locks import Locks
 from dbctl.backends.migrating import Migrating
+from dbctl.backends.nodes import Nodes
 from dbctl.backends.options import DriverOptions
 from dbctl.backends.programs import Programs
 from dbctl.backends.queries import Queries
@@ -70,6 +71,7 @@ class Backend(
     Clusters,
     Sessions,
     Hosted,
+    Nodes,
 ):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 

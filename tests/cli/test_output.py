@@ -130,7 +130,7 @@ OF_A_BACKUP = {
     "restore x.backup --into other.db": ["database", "backup", "snapshot", "tables", "rows", "seconds", "before"],
 }
 # SQLite, on which the others are asked for, has neither; their own tests say what they return.
-ON_SERVERS = {("create-role",), ("kill",)}
+ON_SERVERS = {("create-role",), ("kill",), ("topology",)}
 LISTS = [line for line in FIELDS if "list" in line or line.startswith(SEVERAL)]
 # What a row is written as when there is none.
 EMPTY = {"heroes list": HERO, "teams list": TEAM, "transfers list": TRANSFER}

@@ -15,15 +15,13 @@ from dbctl import probe
 from dbctl.backends import backend_of
 from dbctl.errors import ConfigError, ConnectError, WorkRefused
 from dbctl.profiles import Profile
-from tests.faults.pairs import Pair, address, mariadb_pair, pair, server_of
+from tests.faults.pairs import Pair, address, mariadb_pair, server_of
 from tests.faults.units import Units, insert, units
 from tests.harness.cli import Dbctl
 from tests.harness.forked import Forked
 from tests.harness.profile import engine_of, profile_at
 from tests.servers.authority import Authority
 from tests.servers.system import free_port
-
-__all__ = ["pair"]
 
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])

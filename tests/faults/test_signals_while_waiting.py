@@ -83,6 +83,7 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "setup": ["", "--wait 0"],
     "shell": None,  # it owns the terminal, and has tests of its own
     "tables": [""],
+    "topology": [""],
     "teams add": ["A"],
     "teams list": [""],
     "teams remove": ["1"],

@@ -16,6 +16,7 @@ from dbctl.backends.postgresql.errors import PostgreSQLErrors
 from dbctl.backends.postgresql.hosts import PostgreSQLHosts
 from dbctl.backends.postgresql.inventory import PostgreSQLInventory
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
+from dbctl.backends.postgresql.nodes import PostgreSQLNodes
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, option_problems, places
 from dbctl.backends.postgresql.passfile import password_in_file
 from dbctl.backends.postgresql.programs import PostgreSQLPrograms
@@ -55,6 +56,7 @@ _TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 class PostgreSQL(
     PostgreSQLHosts,
+    PostgreSQLNodes,
     PostgreSQLRelations,
     PostgreSQLInventory,
     PostgreSQLQueries,

@@ -1,0 +1,163 @@
+"""MySQL's and MariaDB's clusters: replicas of a source, the nodes of Galera, the members of a replication group."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import DBAPIError
+
+from dbctl.backends.nodes import Nodes, Peer, View
+from dbctl.profiles.places import Place
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_GALERA = "SHOW GLOBAL STATUS LIKE 'wsrep_%%'"
+_VARIABLES = """
+SHOW GLOBAL VARIABLES WHERE variable_name IN ('version', 'read_only', 'super_read_only', 'wsrep_on', 'wsrep_node_name',
+    'group_replication_group_name', 'report_host', 'server_uuid', 'hostname', 'port', 'socket')
+"""
+_MEMBERS = """
+SELECT member_id, member_host, member_port, member_state, member_role, member_version
+FROM performance_schema.replication_group_members ORDER BY member_host, member_port
+"""
+# Newer servers have the second word of each, and some only that.
+_FOLLOWED = ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
+_FOLLOWING = ("SHOW REPLICAS", "SHOW REPLICA HOSTS", "SHOW SLAVE HOSTS")
+_SYNTAX = 1064
+_DENIED = (1227, 1142)
+_UNTOLD = "the user may not see who follows whom; GRANT REPLICATION CLIENT, and REPLICATION SLAVE, let it"
+_UNTOLD_MARIADB = "the user may not see who follows whom; GRANT REPLICA MONITOR, and REPLICATION MASTER ADMIN, let it"
+
+
+class MySQLNodes(Nodes):
+    """What a server of MySQL or MariaDB tells of the others."""
+
+    def error_code(self, error: BaseException) -> Any:
+        """Return the driver's code for an error."""
+        raise NotImplementedError
+
+    def view(self, connection: Connection) -> View:
+        """Ask for the kind of cluster that it is in, and for the others in that."""
+        said = {name.lower(): value for name, value in connection.exec_driver_sql(_VARIABLES)}
+        role = "standby" if "ON" in (said.get("read_only"), said.get("super_read_only")) else "primary"
+        version, itself = said["version"].split("-")[0], said.get("server_uuid") or _address_of(said)
+        if said.get("wsrep_on") == "ON":
+            return _of_galera(dict(connection.exec_driver_sql(_GALERA).tuples()), role, version, said, itself)
+        if said.get("group_replication_group_name"):
+            return _of_group(list(connection.exec_driver_sql(_MEMBERS)), role, version, said, itself)
+        notes: set[str] = set()
+        untold = _UNTOLD_MARIADB if "MariaDB" in said["version"] else _UNTOLD
+        above = self._first_of(connection, _FOLLOWED, notes, untold)
+        below = self._first_of(connection, _FOLLOWING, notes, untold)
+        followed = [dict(zip(map(str.lower, row._fields), row, strict=True)) for row in above]
+        following = [dict(zip(map(str.lower, row._fields), row, strict=True)) for row in below]
+        return View(
+            role=role,
+            version=version,
+            itself=itself,
+            name=said.get("report_host") or None,
+            state=next(map(_state_of, followed), None),
+            lag_s=max(map(_lag_of, followed), default=None),
+            peers=[*map(_source, followed), *map(_replica, following)],
+            notes=sorted(notes),
+        )
+
+    def lag(self, connection: Connection) -> float | None:
+        """Ask for the seconds that the server tells itself; it follows nobody where it may not be asked."""
+        above = self._first_of(connection, _FOLLOWED, set(), "")
+        followed = [dict(zip(map(str.lower, row._fields), row, strict=True)) for row in above]
+        return max(map(_lag_of, followed), default=None)
+
+    def _first_of(
+        self, connection: Connection, statements: Sequence[str], notes: set[str], untold: str
+    ) -> Sequence[Any]:
+        """Return the rows of the first of several statements that the server knows."""
+        for statement in statements:
+            try:
+                return connection.exec_driver_sql(statement).all()
+            except DBAPIError as error:
+                code = self.error_code(error.orig) if error.orig else None
+                if code in _DENIED:
+                    notes.add(untold)
+                    return ()
+                if code != _SYNTAX:
+                    raise
+        return ()
+
+
+def _address_of(said: Mapping[str, Any]) -> str:
+    return " ".join(str(said.get(name)) for name in ("hostname", "port", "socket"))
+
+
+def _of_galera(status: Mapping[str, Any], role: str, version: str, said: Mapping[str, Any], itself: str) -> View:
+    """Return what a node of Galera's says; the others' addresses it knows as they have named them.
+
+    https://galeracluster.com/library/documentation/galera-status-variables.html
+    """
+    takes_part = status.get("wsrep_ready") == "ON" and status.get("wsrep_cluster_status") == "Primary"
+    state = f"{status.get('wsrep_local_state_comment')}, {status.get('wsrep_cluster_status')}"
+    state += f", {status.get('wsrep_cluster_size')} in the cluster"
+    return View(
+        role=role if takes_part else "apart",
+        version=version,
+        itself=itself,
+        name=said.get("wsrep_node_name") or None,
+        state=state,
+        cluster=status.get("wsrep_cluster_state_uuid") or None,
+        peers=list(_incoming(status.get("wsrep_incoming_addresses") or "")),
+    )
+
+
+def _incoming(addresses: str) -> Iterator[Peer]:
+    for address in filter(None, (part.strip() for part in addresses.split(","))):
+        host, _, port = address.rpartition(":")
+        if port.isdecimal() and int(port):  # a node may tell the others no port, or nothing at all
+            yield Peer(place=Place(host.strip("[]"), int(port)), role="primary")
+
+
+def _of_group(members: Sequence[Any], role: str, version: str, said: Mapping[str, Any], itself: str) -> View:
+    """Return what a member of a replication group says.
+
+    https://dev.mysql.com/doc/refman/8.4/en/performance-schema-replication-group-members-table.html
+    """
+    own = next((each for each in members if each[0] == said.get("server_uuid")), None)
+    takes_part = own is not None and own[3] in {"ONLINE", "RECOVERING"}
+    peers = [
+        Peer(
+            place=Place(str(host), int(port)) if host else None,
+            role="primary" if part == "PRIMARY" else "standby",
+            state=state.lower(),
+            version=version,
+        )
+        for _, host, port, state, part, version in members
+    ]
+    state = own[3].lower() if own else "offline"
+    group = said["group_replication_group_name"]
+    return View(role if takes_part else "apart", version, itself, state=state, cluster=group, peers=peers)
+
+
+def _lag_of(followed: Mapping[str, Any]) -> float:
+    """Return the seconds behind; the server tells none where one of its two threads does not run."""
+    behind = followed.get("seconds_behind_source", followed.get("seconds_behind_master"))
+    return math.inf if behind is None else float(behind)
+
+
+def _state_of(followed: Mapping[str, Any]) -> str:
+    receives = followed.get("replica_io_running", followed.get("slave_io_running"))
+    replays = followed.get("replica_sql_running", followed.get("slave_sql_running"))
+    return f"receives: {receives}, replays: {replays}".lower()
+
+
+def _source(followed: Mapping[str, Any]) -> Peer:
+    host = followed.get("source_host", followed.get("master_host"))
+    port = followed.get("source_port", followed.get("master_port"))
+    return Peer(place=Place(str(host), int(port or 3306)), is_above=True)
+
+
+def _replica(following: Mapping[str, Any]) -> Peer:
+    host, port = following.get("host"), following.get("port")
+    place = Place(host, int(port)) if host and port else None
+    return Peer(name=f"server {following.get('server_id')}", place=place, role="standby", is_below=True)
