@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.origins import (
+    HINT,
     LOCK_WAIT,
     SILENCE,
     are_one_database,
@@ -274,6 +275,7 @@ class Diagnosis:
             translated = kind(text, "" if pointless else _HINTS.get(kind, ""))
             if hasattr(original, LOCK_WAIT):
                 translated.hint = Remedy.WAIT_LONGER
+        translated.hint = getattr(original, HINT, "") or translated.hint
         translated.heals = meaning is not None and meaning.heals
         return translated
 

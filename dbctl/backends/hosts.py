@@ -6,7 +6,9 @@ so that each says of each host why it was not taken, and all of it ends in `conn
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -46,10 +48,16 @@ class Turn:
 
 def rows(connection: Any, query: str) -> list[Any]:
     """Return what a driver's connection, or SQLAlchemy's adapter of one, answers, and leave no transaction open."""
+    return [tuple(row.values()) for row in named_rows(connection, query)]
+
+
+def named_rows(connection: Any, query: str) -> list[dict[str, Any]]:
+    """Return the same with the columns' names, in lower case."""
     cursor = connection.cursor()
     try:
         cursor.execute(query)
-        found = list(cursor.fetchall())
+        names = [column[0].lower() for column in cursor.description]
+        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     finally:
         cursor.close()
     connection.rollback()
@@ -83,6 +91,38 @@ class Hosted:
         """
         return None
 
+    def lag(self, connection: Any) -> float | None:
+        """Ask a standby, as `role` does, for how many seconds what it was sent is not replayed yet.
+
+        It is infinity where it follows nobody, or does not tell whether it does; None on a server that is no standby.
+        """
+        return None
+
+    def primary_of(self, connection: Any) -> str:
+        """Ask a standby, as `role` does, where its primary is: a host and a port; "" where it does not tell."""
+        return ""
+
+    def standby_hint(self, connection: Any) -> str:
+        """Return where to write in place of a server, asked as `role` does; "" where it is no standby."""
+        if self.role(connection) is not Role.STANDBY:
+            return ""
+        primary = self.primary_of(connection)
+        return (
+            f"this server is a standby; its primary is {primary}"
+            if primary
+            else "write on its primary: it is a standby"
+        )
+
+    def hint_of(self, error: BaseException) -> str:
+        """Return what to do about a driver's error that only a standby raises; "" for any other."""
+        return ""
+
+    @contextmanager
+    def second_connection(self, beside: Any = None) -> Iterator[Any]:
+        """Connect by the sync driver once more, to the server that another connection leads to."""
+        raise NotImplementedError
+        yield
+
     def at_place(self, place: Place) -> dict[str, Any]:
         """Return the keywords by which either driver connects to one host."""
         return {"host": place.host, "port": place.port}
@@ -94,7 +134,7 @@ class Hosted:
     @property
     def chooses(self) -> bool:
         """Whether a host is to be chosen here, by what it answers."""
-        return bool(self.profile.hosts) or self.profile.target != "any"
+        return bool(self.profile.hosts) or self.profile.target != "any" or self.profile.max_lag is not None
 
     def turns(self) -> Iterator[Turn]:
         """Yield the hosts, each once."""
@@ -104,12 +144,19 @@ class Hosted:
 
     def unfit(self, connection: Any) -> str:
         """Return why a server is not the one that the profile wants; "" where it is."""
-        if self.profile.target == "any" and not self.nodes_stand_apart:
+        target, most = self.profile.target, self.profile.max_lag
+        if target == "any" and most is None and not self.nodes_stand_apart:
             return ""
         role = self.role(connection)
         if role is Role.APART:
             return "it takes no part in its cluster now"
-        return "" if self.profile.target in {"any", role} else f"it is a {role}"
+        if target not in {"any", role}:
+            return f"it is a {role}"
+        behind = self.lag(connection) if most is not None and role is Role.STANDBY else None
+        if most is None or behind is None or behind <= most:
+            return ""
+        far = "an unknown time, for it follows nobody" if math.isinf(behind) else f"{behind:.3g} s"
+        return f"it is a standby that is behind by {far}; max_lag is {most:g} s"
 
 
 class Search:
@@ -142,6 +189,8 @@ class Search:
         reasons = [(place, error.message.removeprefix(f"{called}: ")) for place, error in self._passed]
         told = "; ".join(f"{place}: {reason}" for place, reason in reasons)
         which = "no host answers" if target == "any" else f"no host is a {target} that answers"
+        if self._backend.profile.max_lag is not None:
+            which += ", and not too far behind"
         last = self._passed[-1][1]
         stages = {error.stage for _, error in self._passed}
         stage = last.stage if len(stages) == 1 else "connection"

@@ -85,10 +85,3 @@ class Nodes:
             Unsupported: The database has no nodes.
         """
         raise Unsupported(f"{self.title} has no nodes: it is one file, on one machine")
-
-    def lag(self, connection: Connection) -> float | None:
-        """Return for how many seconds what a standby was sent is not replayed yet; infinity where it follows nobody.
-
-        It is None on a server that is no standby.
-        """
-        return None

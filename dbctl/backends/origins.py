@@ -28,6 +28,9 @@ SILENCE = "dbctl_silence"
 HEARD = "dbctl_heard"
 """The attribute of an error of connecting that says how many lines the tunnel had said before."""
 
+HINT = "dbctl_hint"
+"""The attribute of a driver's error that says what to do about it, where more is known than by its code."""
+
 LOCK_WAIT = "dbctl_lock_wait"
 """The attribute of a driver's error that says in which time a lock was not had, and who held it where that is known."""
 

@@ -25,7 +25,7 @@ _TESTING = "testing preset"
 """The origin of what that preset says."""
 
 WITHOUT_CONNECTION = ("deadline", "lock", "lock_wait", "skip_locked")
-BOUNDS = ("timeout", "lock_timeout", "deadline", "isolation", "lock", "lock_wait", "skip_locked")
+BOUNDS = ("timeout", "lock_timeout", "deadline", "isolation", "lock", "lock_wait", "skip_locked", "max_lag")
 
 
 @dataclass(frozen=True)

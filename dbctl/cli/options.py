@@ -241,6 +241,7 @@ class Terms:
     skip_locked: Annotated[
         bool, _term("--skip-locked", help="Do nothing, with exit code 0, where another run holds the lock.")
     ] = False
+    max_lag: Annotated[float | None, _seconds("--max-lag", "How far behind a standby may be.", 0)] = None
     read_only: Annotated[
         bool, _term("--read-only", help="Let the database refuse to write; what it yields is shown as it comes.")
     ] = False
@@ -280,6 +281,7 @@ class Terms:
             ("--isolation", "isolation", self.isolation and self.isolation.value),
             ("--lock", "lock", self.lock),
             ("--lock-wait", "lock_wait", self.lock_wait),
+            ("--max-lag", "max_lag", self.max_lag),
         ):
             if value is not None:
                 yield option, key, value

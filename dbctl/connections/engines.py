@@ -25,8 +25,8 @@ from dbctl.connections.response_timeouts import (
     bound_pings,
     bound_resets,
     bound_statements,
-    leave_standbys,
 )
+from dbctl.connections.standbys import watch_standbys
 from dbctl.connections.tunnels import hold_tunnel
 from dbctl.connections.watching import current_watcher, tell_watchers
 from dbctl.errors import ConfigError, ConnectError
@@ -115,7 +115,7 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
         hold_tunnel(engine, backend)
         bound_connecting(engine, backend)
         bound_pings(engine, backend)
-        leave_standbys(engine, backend)
+        watch_standbys(engine, backend)
         bound_statements(engine, backend)
         watch_lock_waits(engine, backend)
         bound_resets(engine, backend)

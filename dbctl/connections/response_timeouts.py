@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from sqlalchemy import Connection, Dialect, Engine
-    from sqlalchemy.engine import ExceptionContext
 
     from dbctl.backends.base import Backend
 
@@ -130,19 +129,6 @@ def bound_pings(engine: Engine, backend: Backend) -> None:
             raise InvalidatePoolError from error
 
     vars(dialect)["do_ping"] = ping_in_time
-
-
-def leave_standbys(engine: Engine, backend: Backend) -> None:
-    """Have a new engine's pool replace, when it is back, a connection whose server takes no writes and has to."""
-    if backend.profile.target != "primary":
-        return
-
-    @event.listens_for(engine, "handle_error")
-    def replace(context: ExceptionContext) -> None:
-        connection = context.connection
-        refused = backend.error_code(context.original_exception) in backend.not_writable
-        if refused and connection is not None and not connection.closed and not connection.invalidated:
-            connection.connection.invalidate(soft=True)
 
 
 def bound_resets(engine: Engine, backend: Backend) -> None:

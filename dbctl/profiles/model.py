@@ -108,6 +108,7 @@ class Profile(_Table):
     port: Count | None = Field(None, ge=1, le=65535, description="a port's number, 1 to 65535")
     hosts: tuple[str, ...] = Field((), description='a list of hosts, such as ["db1", "db2:5433"]')
     target: Target = Field("any", description="any, primary or standby")
+    max_lag: Seconds | None = Field(None, ge=0, description="a number of seconds, 0 or more")
     user: str | None = Field(None, description="a user's name")
     database: str | None = Field(None, description="a database's name, or for SQLite a file's path")
     query: Annotated[Mapping[str, str | list[str]], BeforeValidator(_as_urls_say_it)] = Field(

@@ -101,9 +101,8 @@ class MySQL(
             "cursorclass": marking(Cursor, _ASKING, profile),
             # PyMySQL takes whole seconds.
             "connect_timeout": math.ceil(profile.connect_timeout),
-            "read_timeout": math.ceil(
-                profile.connect_timeout
-            ),  # for the greeting and the login, until `prepare` lifts it
+            # For the greeting and the login, until `prepare` lifts it.
+            "read_timeout": math.ceil(profile.connect_timeout),
             "program_name": profile.application_name,
             "charset": "utf8mb4",
             "autocommit": False,
@@ -186,9 +185,8 @@ class MySQL(
         def bound(driver_connection: Any, _record: Any) -> None:
             driver: Any = getattr(driver_connection, "driver_connection", driver_connection)
             bounds = self.bounds(mariadb=_is_mariadb(driver))
-            statements = [f"SET SESSION {', '.join(f'{name} = {value}' for name, value in bounds.items())}"] * bool(
-                bounds
-            )
+            values = ", ".join(f"{name} = {value}" for name, value in bounds.items())
+            statements = [f"SET SESSION {values}"] if values else []
             if engine.dialect.is_async and (collation := self.profile.query.get("collation")):
                 statements.append(f"SET NAMES utf8mb4 COLLATE {collation}")  # asyncmy has no option for it
             for statement in statements:

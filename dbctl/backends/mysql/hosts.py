@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from dbctl.backends.hosts import Hosted, Role, Turn, rows, search
+from dbctl.backends.errors import Diagnosis
+from dbctl.backends.hosts import Hosted, Role, Turn, named_rows, rows, search
+from dbctl.backends.mysql.nodes import FOLLOWED, SYNTAX, lag_of, source_of
 from dbctl.backends.origins import Attempt, attempt_under_way
 from dbctl.backends.programs import Programs
 from dbctl.profiles.places import Place
@@ -14,7 +16,7 @@ from dbctl.profiles.places import Place
 _PART = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('wsrep_on', 'read_only', 'super_read_only')"
 
 
-class MySQLHosts(Programs, Hosted):
+class MySQLHosts(Programs, Diagnosis, Hosted):
     """How PyMySQL and asyncmy tell one host from another."""
 
     nodes_stand_apart = True
@@ -42,6 +44,24 @@ class MySQLHosts(Programs, Hosted):
         if said.get("wsrep_ready") == "OFF":
             return Role.APART
         return Role.STANDBY if "ON" in (said.get("read_only"), said.get("super_read_only")) else Role.PRIMARY
+
+    def lag(self, connection: Any) -> float | None:
+        """Return the seconds that the server tells itself; infinity where this user may not ask."""
+        return max(map(lag_of, self._followed(connection)), default=math.inf)
+
+    def primary_of(self, connection: Any) -> str:
+        """Ask whom it replicates from, where this user may."""
+        return next((str(source_of(each).place) for each in self._followed(connection)), "")
+
+    def _followed(self, connection: Any) -> list[dict[str, Any]]:
+        """Return the status of its replication, a row for each source; none where this user may not ask."""
+        for statement in FOLLOWED:
+            try:
+                return named_rows(connection, statement)
+            except self.driver_errors() as error:
+                if self.error_code(error) != SYNTAX:
+                    break
+        return []
 
     def program_place(self) -> tuple[str | None, int | None]:
         """Return the host and the port for a program: those of the tunnel, or of the one of several that is taken."""

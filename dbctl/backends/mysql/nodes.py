@@ -24,9 +24,9 @@ SELECT member_id, member_host, member_port, member_state, member_role, member_ve
 FROM performance_schema.replication_group_members ORDER BY member_host, member_port
 """
 # Newer servers have the second word of each, and some only that.
-_FOLLOWED = ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
+FOLLOWED = ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
 _FOLLOWING = ("SHOW REPLICAS", "SHOW REPLICA HOSTS", "SHOW SLAVE HOSTS")
-_SYNTAX = 1064
+SYNTAX = 1064
 _DENIED = (1227, 1142)
 _UNTOLD = "the user may not see who follows whom; GRANT REPLICATION CLIENT, and REPLICATION SLAVE, let it"
 _UNTOLD_MARIADB = "the user may not see who follows whom; GRANT REPLICA MONITOR, and REPLICATION MASTER ADMIN, let it"
@@ -50,7 +50,7 @@ class MySQLNodes(Nodes):
             return _of_group(list(connection.exec_driver_sql(_MEMBERS)), role, version, said, itself)
         notes: set[str] = set()
         untold = _UNTOLD_MARIADB if "MariaDB" in said["version"] else _UNTOLD
-        above = self._first_of(connection, _FOLLOWED, notes, untold)
+        above = self._first_of(connection, FOLLOWED, notes, untold)
         below = self._first_of(connection, _FOLLOWING, notes, untold)
         followed = [dict(zip(map(str.lower, row._fields), row, strict=True)) for row in above]
         following = [dict(zip(map(str.lower, row._fields), row, strict=True)) for row in below]
@@ -60,16 +60,10 @@ class MySQLNodes(Nodes):
             itself=itself,
             name=said.get("report_host") or None,
             state=next(map(_state_of, followed), None),
-            lag_s=max(map(_lag_of, followed), default=None),
-            peers=[*map(_source, followed), *map(_replica, following)],
+            lag_s=max(map(lag_of, followed), default=None),
+            peers=[*map(source_of, followed), *map(_replica, following)],
             notes=sorted(notes),
         )
-
-    def lag(self, connection: Connection) -> float | None:
-        """Ask for the seconds that the server tells itself; it follows nobody where it may not be asked."""
-        above = self._first_of(connection, _FOLLOWED, set(), "")
-        followed = [dict(zip(map(str.lower, row._fields), row, strict=True)) for row in above]
-        return max(map(_lag_of, followed), default=None)
 
     def _first_of(
         self, connection: Connection, statements: Sequence[str], notes: set[str], untold: str
@@ -83,7 +77,7 @@ class MySQLNodes(Nodes):
                 if code in _DENIED:
                     notes.add(untold)
                     return ()
-                if code != _SYNTAX:
+                if code != SYNTAX:
                     raise
         return ()
 
@@ -139,7 +133,7 @@ def _of_group(members: Sequence[Any], role: str, version: str, said: Mapping[str
     return View(role if takes_part else "apart", version, itself, state=state, cluster=group, peers=peers)
 
 
-def _lag_of(followed: Mapping[str, Any]) -> float:
+def lag_of(followed: Mapping[str, Any]) -> float:
     """Return the seconds behind; the server tells none where one of its two threads does not run."""
     behind = followed.get("seconds_behind_source", followed.get("seconds_behind_master"))
     return math.inf if behind is None else float(behind)
@@ -151,7 +145,8 @@ def _state_of(followed: Mapping[str, Any]) -> str:
     return f"receives: {receives}, replays: {replays}".lower()
 
 
-def _source(followed: Mapping[str, Any]) -> Peer:
+def source_of(followed: Mapping[str, Any]) -> Peer:
+    """Return the server that another one replicates from."""
     host = followed.get("source_host", followed.get("master_host"))
     port = followed.get("source_port", followed.get("master_port"))
     return Peer(place=Place(str(host), int(port or 3306)), is_above=True)

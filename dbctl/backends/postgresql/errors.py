@@ -33,6 +33,7 @@ _LOST = Meaning(ConnectError, "login", transient=True)
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; two characters are a class, for those not named here
 MEANINGS: Mapping[str, Meaning] = {
     # those of class 08 that asyncpg has for its own connection; the others are of a foreign data wrapper's
+    "0A000": Meaning(WorkRefused),  # feature_not_supported: also while one connects, to a standby as SERIALIZABLE
     "08003": _LOST,  # connection_does_not_exist
     "08006": _LOST,  # connection_failure
     "22000": Meaning(Conflict),

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.hosts import Hosted, Role, rows
+from dbctl.backends.postgresql.nodes import LAG
 from dbctl.backends.postgresql.options import places
 from dbctl.errors import ConnectError
 from dbctl.profiles.places import Place, addresses_of
@@ -55,6 +56,26 @@ class PostgreSQLHosts(Hosted):
         """
         [(standby,)] = rows(connection, "SELECT pg_is_in_recovery()")
         return Role.STANDBY if standby else Role.PRIMARY
+
+    def primary_of(self, connection: Any) -> str:
+        """Ask whom it receives from, which a user is told that is a member of pg_monitor."""
+        found = rows(
+            connection, "SELECT sender_host, sender_port FROM pg_stat_wal_receiver WHERE sender_host IS NOT NULL"
+        )
+        return next((f"{host}:{port}" for host, port in found), "")
+
+    def hint_of(self, error: BaseException) -> str:
+        """Say which isolation level a standby has.
+
+        https://www.postgresql.org/docs/current/hot-standby.html#HOT-STANDBY-CAVEATS
+        """
+        serializable = "serializable mode in a hot standby" in str(error)
+        return "take another level there: --isolation repeatable-read" if serializable else ""
+
+    def lag(self, connection: Any) -> float | None:
+        """Compare what was received with what is replayed, and else take the age of the last COMMIT that was."""
+        [(seconds,)] = rows(connection, LAG)
+        return None if seconds is None else float(seconds)
 
 
 async def connect_to_one(backend: Backend, kwargs: Mapping[str, Any]) -> Any:

@@ -25,10 +25,11 @@ SELECT pg_is_in_recovery(), split_part(current_setting('server_version'), ' ', 1
     current_setting('synchronous_standby_names'), pg_postmaster_start_time()::text
 """
 # Where nothing is on its way a standby is as new as its primary, however long ago that has written something.
-_LAG = """
+LAG = """
 SELECT CASE WHEN NOT pg_is_in_recovery() THEN NULL
     WHEN EXISTS (SELECT FROM pg_stat_wal_receiver) AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
-    ELSE coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 'infinity') END::float8
+    ELSE greatest(0, coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 'infinity'))
+    END::float8
 """
 _ABOVE = "SELECT status, sender_host, sender_port, received_tli FROM pg_stat_wal_receiver"
 # Of a standby that replays nothing at the moment its last lag is told still; the position says that there is none.
@@ -70,16 +71,11 @@ class PostgreSQLNodes(Nodes):
             state=state,
             cluster=system,
             timeline=timeline,
-            lag_s=self.lag(connection),
+            lag_s=connection.exec_driver_sql(LAG).scalar(),
             peers=[*followed, *map(_follower, below)],
             missing=None if standby or notes else missing(awaited, [tuple(each)[0:4:3] for each in below]),
             notes=sorted(notes),
         )
-
-    def lag(self, connection: Connection) -> float | None:
-        """Compare what was received with what is replayed, and the time of the last COMMIT that was."""
-        found = connection.exec_driver_sql(_LAG).scalar()
-        return None if found is None else max(0.0, float(found))
 
 
 def _follower(row: Any) -> Peer:

@@ -1,0 +1,81 @@
+"""A standby: what reads works there, what writes is refused by the primary's name; and it may be too far behind."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from dbctl import probe
+from dbctl.errors import ConnectError
+from tests.faults.pairs import Pair, server_of
+from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
+from tests.servers.process import PATIENCE
+
+
+def on(dbctl: Dbctl, database: TestDatabase) -> Forked:
+    (dbctl.cwd / "profiles.toml").write_text(database.toml, encoding="utf-8")
+    return Forked(cwd=dbctl.cwd, home=dbctl.home, env=database.env)
+
+
+@contextlib.contextmanager
+def replaying_nothing(pair: Pair) -> Iterator[None]:
+    """Have the standby receive what the primary commits, and not replay it."""
+    standby = server_of(pair.standby)
+    stop, go = (
+        ("SELECT pg_wal_replay_pause()", "SELECT pg_wal_replay_resume()")
+        if standby.kind == "postgresql"
+        else ("STOP SLAVE SQL_THREAD", "START SLAVE SQL_THREAD")
+    )
+    standby.execute(stop)
+    try:
+        yield
+    finally:
+        standby.execute(go)
+
+
+def until_equal(pair: Pair, query: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while server_of(pair.standby).execute(query) != server_of(pair.primary).execute(query):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_what_writes_is_refused_in_one_line_that_names_the_primary(pair: Pair, dbctl: Dbctl) -> None:
+    for command in (["query", "--write", "CREATE TABLE x (i INT)"], ["init-tables"]):
+        result = on(dbctl, pair.standby)(*command)
+        assert (result.code, result.out) == (1, ""), str(result)
+        [line] = [line for line in result.talk.splitlines() if "error: " in line]
+        assert "read-only" in line
+        assert f"its primary is 127.0.0.1:{server_of(pair.primary).port}" in line, line
+
+
+def test_what_reads_works_at_every_isolation_level(pair: Pair, dbctl: Dbctl) -> None:
+    for level in ("read-committed", "repeatable-read", "serializable"):
+        result = on(dbctl, pair.standby)("query", "SELECT 1 AS n", "--isolation", level, "--json")
+        if level == "serializable" and pair.primary.kind == "postgresql":
+            assert result.code == 1, str(result)
+            assert "repeatable-read" in result.talk
+        else:
+            assert (result.code, result.json) == (0, [{"n": 1}]), str(result)
+
+
+def test_a_standby_that_is_too_far_behind_is_not_read_from(pair: Pair, dbctl: Dbctl) -> None:
+    read = on(dbctl, pair.standby)
+    server_of(pair.primary).execute("CREATE DATABASE beat")
+    until_equal(pair, "SELECT 1")
+    assert read.ok("query", "SELECT 1 AS n", "--max-lag", "30", "--json").json == [{"n": 1}]
+    with replaying_nothing(pair):
+        server_of(pair.primary).execute("DROP DATABASE beat")
+        result = read("query", "SELECT 1", "--max-lag", "0.001")
+        deadline = time.monotonic() + PATIENCE  # what was committed has to reach it
+        while result.code == 0 and time.monotonic() < deadline:
+            result = read("query", "SELECT 1", "--max-lag", "0.001")
+        assert (result.code, result.out) == (4, ""), str(result)
+        assert "it is a standby that is behind by" in result.talk
+        with pytest.raises(ConnectError, match="behind by"):
+            probe.ping(pair.profile(target="standby", max_lag=0.001))
+        found = probe.ping(pair.profile(max_lag=0.001))
+        assert found.role == "primary"  # the first that is not too far behind
