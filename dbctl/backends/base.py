@@ -22,6 +22,7 @@ from dbctl.backends.options import DriverOptions
 from dbctl.backends.programs import Programs
 from dbctl.backends.queries import Queries
 from dbctl.backends.relations import Relations
+from dbctl.backends.replicated import Replicated
 from dbctl.backends.sessions import Sessions
 from dbctl.backends.tunnels import Tunnelled
 from dbctl.errors import ConfigError, Unsupported
@@ -72,6 +73,7 @@ class Backend(
     Sessions,
     Hosted,
     Nodes,
+    Replicated,
 ):
     """A database that dbctl can work on, bound to a profile. Each subclass is one file beside this one."""
 

@@ -34,10 +34,12 @@ class Use:
     Attributes:
         cancel: Has the server end what runs on it; it may be called again.
         cut: Cuts it, where that leads to a server, so that who waits for an answer waits no more.
+        ends_commit: Whether to cancel a COMMIT too leaves no doubt of it.
     """
 
     cancel: Callable[[], Any]
     cut: Callable[[], Any]
+    ends_commit: bool = False
 
 
 class Watcher(Protocol):
@@ -140,7 +142,9 @@ def tell_watchers(engine: Engine, backend: Backend) -> None:
     def note(connection: Any, record: Any, _proxy: Any) -> None:
         if watcher := _watcher.get():
             if _USE not in record.info:
-                record.info[_USE] = Use(backend.canceller(connection), partial(_cut, backend, connection))
+                record.info[_USE] = Use(
+                    backend.canceller(connection), partial(_cut, backend, connection), backend.commit_can_be_ended
+                )
             watcher.note(connection, record.info[_USE])
 
     @event.listens_for(engine, "invalidate")

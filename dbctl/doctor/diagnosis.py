@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from dbctl.backends.audit import Questions
 from dbctl.backends.findings import Finding, Level
 from dbctl.connections.connector import opened
 from dbctl.connections.nodes import refuse_nodes
+from dbctl.doctor.clusters import findings_among, findings_of
 from dbctl.doctor.rules import RULES
 from dbctl.errors import CheckFailed
 from dbctl.profiles import Profile
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.base import Backend
 
 
 def diagnose(profile: Profile, level: Level = Level.WARNING, *, deep: bool = False) -> Sequence[Finding]:
@@ -35,6 +43,8 @@ def examine(profile: Profile, *, deep: bool = False) -> Sequence[Finding]:
         profile: The profile to examine.
         deep: Whether to read all data, where the database can check them (SQLite).
 
+    Of several hosts each is asked besides, on a connection of its own, what it is to the others.
+
     Returns:
         The findings, the worst first.
 
@@ -48,5 +58,15 @@ def examine(profile: Profile, *, deep: bool = False) -> Sequence[Finding]:
         refuse_nodes(connector.engine, connector.backend)
         with connector.engine.connect() as connection:
             facts = connector.backend.facts(connection, deep=deep)
-    found = [*(finding for rule in RULES for finding in rule(profile, facts)), *facts.findings]
+            cluster = _cluster(connector.backend, connection)
+    cluster += findings_among(profile)
+    found = [*(finding for rule in RULES for finding in rule(profile, facts)), *facts.findings, *cluster]
     return sorted(found, key=lambda finding: -finding.level.rank)
+
+
+def _cluster(backend: Backend, connection: Connection) -> list[Finding]:
+    if not backend.needs_host:
+        return []
+    questions = Questions(backend, connection)
+    view = questions.ask("cluster", backend.view)
+    return [*questions.findings, *(findings_of(backend.profile, view) if view else ())]

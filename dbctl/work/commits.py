@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect
@@ -67,6 +67,8 @@ class Ending:
     deadline: Deadline | None = None
     commits: OwnCommits | None = None
     by: Callable[[], None] | None = None
+    _awaited_standby: bool = field(default=False, init=False)
+    """Whether the COMMIT was seen to wait for a synchronous standby."""
 
     def conclude(self) -> None:
         """Load what is missing, commit, and close; in a dry run, roll back.
@@ -148,9 +150,13 @@ class Ending:
         if self.before_commit:
             self.before_commit()
         began = time.monotonic()
+        connection = self.session.connection() if self.session.in_transaction() else None
+        driver_connection = connection and connection.connection.driver_connection
         try:
             with self._in_time():
                 (self.by or self.session.commit)()
+            if driver_connection is not None and self.backend.gave_up_standby(driver_connection):
+                raise self._not_replicated("the wait for it was ended")
         except Exception as error:
             failure = self.backend.translate(error, committing=True)
             if not isinstance(failure, ConnectError):
@@ -189,9 +195,18 @@ class Ending:
                 f"the outcome is unknown, the work may or may not be there: {lost}",
                 "look before you run it again",
             ) from failure.__cause__
+        if committed and self._awaited_standby:
+            raise self._not_replicated(f"the COMMIT waited for it, and {lost}") from failure.__cause__
         if not committed:
             raise self._rolled_back(f"{lost}; the server says that all was rolled back") from failure.__cause__
         _log.info("%s; the server says that it is committed", lost)
+
+    def _not_replicated(self, why: str) -> OutcomeUnknown:
+        """Return the error for what is committed on its server, where a synchronous standby did not say that it is."""
+        return OutcomeUnknown(
+            f"committed on this server, and not known to be on its synchronous standby: {why}",
+            "don't run it again; a fail-over to the standby may lose it: dbctl topology shows who is there",
+        )
 
     def _rolled_back(self, message: str) -> DbctlError:
         """Return the error of a unit of which it is known that nothing of it is committed."""
@@ -221,6 +236,7 @@ class Ending:
                     engine.connect() as connection,
                     answering(self.backend, connection.connection.dbapi_connection, left),
                 ):
+                    self._awaited_standby |= self.backend.awaits_standby(connection, transaction_id)
                     committed = self.backend.committed(connection, transaction_id, insist=left < seconds / 2)
                     connection.rollback()  # in the bound
             except DbctlError as error:

@@ -1,6 +1,7 @@
 """A standby: what reads works there, what writes is refused by the primary's name; and it may be too far behind."""
 
 import contextlib
+import signal
 import time
 from collections.abc import Iterator
 
@@ -79,3 +80,46 @@ def test_a_standby_that_is_too_far_behind_is_not_read_from(pair: Pair, dbctl: Db
             probe.ping(pair.profile(target="standby", max_lag=0.001))
         found = probe.ping(pair.profile(max_lag=0.001))
         assert found.role == "primary"  # the first that is not too far behind
+
+
+@contextlib.contextmanager
+def awaiting_a_standby_that_is_not_there(pair: Pair) -> Iterator[None]:
+    primary = server_of(pair.primary)
+    primary.execute("ALTER SYSTEM SET synchronous_standby_names = 'gone'")
+    primary.execute("SELECT pg_reload_conf()")
+    try:
+        yield
+    finally:
+        primary.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        primary.execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize("pair", ["postgresql"], indirect=True)
+def test_a_commit_that_waits_for_a_standby_can_be_ended_and_says_what_is_known(pair: Pair, dbctl: Dbctl) -> None:
+    on_primary = on(dbctl, pair.primary)
+    pair.primary.execute("CREATE TABLE waited (x INTEGER)")
+    try:
+        with awaiting_a_standby_that_is_not_there(pair):
+            found = on_primary("doctor", "--json")
+            [missing] = [row for row in found.json if row["check"] == "synchronous_standby"]
+            assert (found.code, missing["level"]) == (6, "error")
+            assert "gone" in missing["measured"]
+            runs = on_primary("query", "--write", "INSERT INTO waited VALUES (1)", "--timeout", "1")
+            assert runs.code == 9, str(runs)
+            assert "committed on this server, and not known to be on its synchronous standby" in runs.talk
+            run = on_primary.start("query", "--write", "INSERT INTO waited VALUES (2)")
+            until_one_waits(pair)
+            run.send_signal(signal.SIGINT)
+            ended = run()
+            assert ended.code == 9, str(ended)
+            assert "the wait for it was ended" in ended.talk
+        assert sorted(pair.primary.execute("SELECT x FROM waited")) == [(1,), (2,)]
+    finally:
+        pair.primary.execute("DROP TABLE waited")
+
+
+def until_one_waits(pair: Pair) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not server_of(pair.primary).execute("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

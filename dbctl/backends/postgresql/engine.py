@@ -22,6 +22,7 @@ from dbctl.backends.postgresql.passfile import password_in_file
 from dbctl.backends.postgresql.programs import PostgreSQLPrograms
 from dbctl.backends.postgresql.queries import PostgreSQLQueries
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
+from dbctl.backends.postgresql.replicated import PostgreSQLReplicated
 from dbctl.backends.postgresql.sessions import PostgreSQLSessions
 from dbctl.backends.tls import system_ca
 from dbctl.errors import ConfigError
@@ -65,6 +66,7 @@ class PostgreSQL(
     PostgreSQLPrograms,
     PostgreSQLDatabases,
     PostgreSQLSessions,
+    PostgreSQLReplicated,
     Backend,
 ):
     """PostgreSQL."""
