@@ -6,6 +6,7 @@ there as the others see it.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -143,11 +144,19 @@ def _told_apart(answers: Sequence[Answer]) -> list[Answer]:
     """Return each server once, also one that was asked at several addresses."""
     found: dict[object, Answer] = {}
     for each in answers:
-        key: object = each.view.itself if each.view else each.place
+        key: object = each.view.itself if each.view else _resolved(each.place)
         first = found.setdefault(key, each)
         if first is not each:
             found[key] = replace(first, others=[*first.others, each.place, *each.others])
     return list(found.values())
+
+
+def _resolved(place: Place) -> object:
+    """Return what two names of one host have in common, where it could not be asked who it is."""
+    try:
+        return socket.getaddrinfo(place.host, place.port, socket.AF_INET)[0][4]
+    except OSError:
+        return place
 
 
 def _merged(answers: Sequence[Answer]) -> list[Node]:

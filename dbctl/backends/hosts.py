@@ -48,11 +48,13 @@ class Turn:
 
 def rows(connection: Any, query: str) -> list[Any]:
     """Return what a driver's connection, or SQLAlchemy's adapter of one, answers, and leave no transaction open."""
-    return [tuple(row.values()) for row in named_rows(connection, query)]
+    found = [tuple(row.values()) for row in named_rows(connection, query)]
+    connection.rollback()
+    return found
 
 
 def named_rows(connection: Any, query: str) -> list[dict[str, Any]]:
-    """Return the same with the columns' names, in lower case."""
+    """Return the same with the columns' names, in lower case; a transaction that it begins is left open."""
     cursor = connection.cursor()
     try:
         cursor.execute(query)
@@ -60,7 +62,6 @@ def named_rows(connection: Any, query: str) -> list[dict[str, Any]]:
         found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     finally:
         cursor.close()
-    connection.rollback()
     return found
 
 

@@ -102,7 +102,7 @@ def test_a_url_that_is_no_string_is_told_in_one_line(value: str, profile_file: P
         ('pasword_env = "X"', "pasword_env", "password_env"),
         ('ulr = "sqlite://"', "ulr", "url"),
         ('usr = "x"', "usr", "user"),
-        ('hots = "x"', "hots", "host"),
+        ('hots = "x"', "hots", "hosts"),
         ("conect_timeout = 5", "conect_timeout", "connect_timeout"),
         ("pool_size.x = 5", "pool_size", "pool.size"),
         ("pool.max_overflo = 5", "pool.max_overflo", "max_overflow"),

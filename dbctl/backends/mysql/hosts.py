@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from dbctl.backends.errors import Diagnosis
-from dbctl.backends.hosts import Hosted, Role, Turn, named_rows, rows, search
+from dbctl.backends.hosts import Hosted, Role, Turn, named_rows, search
 from dbctl.backends.mysql.nodes import FOLLOWED, SYNTAX, lag_of, source_of
 from dbctl.backends.origins import Attempt, attempt_under_way
 from dbctl.backends.programs import Programs
 from dbctl.profiles.places import Place
 
-_PART = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('wsrep_on', 'read_only', 'super_read_only')"
+_PART = """
+SHOW GLOBAL VARIABLES WHERE variable_name IN ('wsrep_on', 'wsrep_reject_queries', 'read_only', 'super_read_only')
+"""
 
 
 class MySQLHosts(Programs, Diagnosis, Hosted):
@@ -36,12 +38,14 @@ class MySQLHosts(Programs, Diagnosis, Hosted):
     def role(self, connection: Any) -> Role | None:
         """Ask whether it is read only, as replicas are set, and whether as a node of Galera's it takes part.
 
+        SHOW begins no transaction, and a node that takes no part would refuse to end one.
+
         https://galeracluster.com/library/documentation/galera-status-variables.html#wsrep-ready
         """
-        said = dict(rows(connection, _PART))
+        said = _pairs(connection, _PART)
         if said.get("wsrep_on") == "ON":
-            said |= dict(rows(connection, "SHOW GLOBAL STATUS LIKE 'wsrep_ready'"))
-        if said.get("wsrep_ready") == "OFF":
+            said |= _pairs(connection, "SHOW GLOBAL STATUS LIKE 'wsrep_ready'")
+        if said.get("wsrep_ready") == "OFF" or said.get("wsrep_reject_queries", "NONE") != "NONE":
             return Role.APART
         return Role.STANDBY if "ON" in (said.get("read_only"), said.get("super_read_only")) else Role.PRIMARY
 
@@ -91,3 +95,7 @@ class MySQLHosts(Programs, Diagnosis, Hosted):
                 return connection.host, connection.port
         finally:
             attempt_under_way.set(token)
+
+
+def _pairs(connection: Any, query: str) -> dict[str, str]:
+    return {row["variable_name"]: row["value"] for row in named_rows(connection, query)}

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _GALERA = "SHOW GLOBAL STATUS LIKE 'wsrep_%%'"
 _VARIABLES = """
 SHOW GLOBAL VARIABLES WHERE variable_name IN ('version', 'read_only', 'super_read_only', 'wsrep_on', 'wsrep_node_name',
-    'group_replication_group_name', 'report_host', 'server_uuid', 'hostname', 'port', 'socket')
+    'wsrep_reject_queries', 'group_replication_group_name', 'report_host', 'server_uuid', 'hostname', 'port',
+    'socket')
 """
 _MEMBERS = """
 SELECT member_id, member_host, member_port, member_state, member_role, member_version
@@ -45,7 +46,7 @@ class MySQLNodes(Nodes):
         role = "standby" if "ON" in (said.get("read_only"), said.get("super_read_only")) else "primary"
         version, itself = said["version"].split("-")[0], said.get("server_uuid") or _address_of(said)
         if said.get("wsrep_on") == "ON":
-            return _of_galera(dict(connection.exec_driver_sql(_GALERA).tuples()), role, version, said, itself)
+            return _of_galera(dict(map(tuple, connection.exec_driver_sql(_GALERA))), role, version, said, itself)
         if said.get("group_replication_group_name"):
             return _of_group(list(connection.exec_driver_sql(_MEMBERS)), role, version, said, itself)
         notes: set[str] = set()
@@ -91,7 +92,7 @@ def _of_galera(status: Mapping[str, Any], role: str, version: str, said: Mapping
 
     https://galeracluster.com/library/documentation/galera-status-variables.html
     """
-    takes_part = status.get("wsrep_ready") == "ON" and status.get("wsrep_cluster_status") == "Primary"
+    takes_part = status.get("wsrep_ready") == "ON" and said.get("wsrep_reject_queries", "NONE") == "NONE"
     state = f"{status.get('wsrep_local_state_comment')}, {status.get('wsrep_cluster_status')}"
     state += f", {status.get('wsrep_cluster_size')} in the cluster"
     return View(
