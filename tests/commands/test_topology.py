@@ -21,6 +21,10 @@ def at(database: TestDatabase) -> str:
 
 def test_a_standby_tells_of_its_primary_which_is_asked_too(pair: Pair, dbctl: Dbctl) -> None:
     above, below = on(dbctl, pair.standby).ok("topology", "--json").json
+    assert list(above) == [
+        *("node", "role", "state", "version", "lag_s", "lag_bytes", "follows", "name", "cluster", "timeline"),
+        *("asked", "seen_by", "missing", "error"),
+    ]
     assert [above["role"], below["role"]] == ["primary", "standby"]
     assert [above["asked"], below["asked"]] == [True, True]
     assert below["follows"] == above["node"]

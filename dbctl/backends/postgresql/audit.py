@@ -61,6 +61,8 @@ ORDER BY a.state_change
 
 _CLOCK = "SELECT extract(epoch FROM clock_timestamp()), extract(timezone FROM clock_timestamp())"
 
+_DROPPED = "Options that are in the url reach the server only where the pooler knows them: it may drop them unsaid. "
+
 
 def facts(backend: Backend, connection: Connection) -> Facts:
     """Measure all that `doctor` judges."""
@@ -151,6 +153,7 @@ def _pooler(backend: Backend) -> Finding:
         "pooler",
         "a pooler such as PgBouncer answers, not the server itself",
         f"In its transaction mode session advisory locks, SET, LISTEN and temporary tables reach whoever is next. "
+        f"{_DROPPED if 'options' in backend.profile.query else ''}"
         f"Connections are limited by the pooler: {workers} * ({pool.size} + {pool.max_overflow}) count against it.",
         "pgbouncer.ini: max_client_conn for the profile's connections, default_pool_size for the server's",
         value=None if math.isinf(pool.capacity) else workers * pool.capacity,
