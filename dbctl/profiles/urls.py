@@ -123,7 +123,10 @@ def show_url(
     """Write the parts of a URL as one, every secret in it replaced by asterisks."""
     login = quote(user, safe="") if user else ""
     login += f":{MASK}" if has_password else ""
-    place = f"[{host}]" if host and ":" in host else quote(host or "", safe=",@")
+    if host and "," in host:  # several, each with its port
+        place = quote(host, safe=",@:[]")
+    else:
+        place = f"[{host}]" if host and ":" in host else quote(host or "", safe="@")
     place += f":{port}" if port else ""
     shown = f"{driver}://{login}{'@' if login else ''}{place}" + (f"/{database}" if database else "")
     options = [
