@@ -24,12 +24,14 @@ SELECT pg_is_in_recovery(), split_part(current_setting('server_version'), ' ', 1
         ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int END,
     current_setting('synchronous_standby_names'), pg_postmaster_start_time()::text
 """
-# Where nothing is on its way a standby is as new as its primary, however long ago that has written something.
+# Where nothing is on its way a standby is as new as its primary, however long ago that has written something. One that
+# has replayed no COMMIT since it was started is behind by no more than that.
 LAG = """
 SELECT CASE WHEN NOT pg_is_in_recovery() THEN NULL
-    WHEN EXISTS (SELECT FROM pg_stat_wal_receiver) AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
-    ELSE greatest(0, coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 'infinity'))
-    END::float8
+    WHEN receives AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+    ELSE greatest(0, coalesce(extract(epoch FROM clock_timestamp() - coalesce(pg_last_xact_replay_timestamp(),
+        CASE WHEN receives THEN pg_postmaster_start_time() END)), 'infinity')) END::float8
+FROM (SELECT EXISTS (SELECT FROM pg_stat_wal_receiver) AS receives) AS own
 """
 _ABOVE = "SELECT status, sender_host, sender_port, received_tli FROM pg_stat_wal_receiver"
 # Of a standby that replays nothing at the moment its last lag is told still; the position says that there is none.
