@@ -17,8 +17,8 @@ from dbctl.backends.mysql.greeting import offers_tls
 from dbctl.backends.mysql.hosts import MySQLHosts
 from dbctl.backends.mysql.inventory import MySQLInventory
 from dbctl.backends.mysql.locks import MySQLLocks
-from dbctl.backends.mysql.nodes import MySQLNodes
 from dbctl.backends.mysql.options import OPTIONS
+from dbctl.backends.mysql.peers import MySQLNodes
 from dbctl.backends.mysql.programs import MySQLPrograms
 from dbctl.backends.mysql.queries import MySQLQueries
 from dbctl.backends.mysql.relations import MySQLRelations

@@ -8,7 +8,7 @@ from typing import Any
 
 from dbctl.backends.errors import Diagnosis
 from dbctl.backends.hosts import Hosted, Role, Turn, named_rows, search
-from dbctl.backends.mysql.nodes import FOLLOWED, SYNTAX, lag_of, source_of
+from dbctl.backends.mysql.peers import FOLLOWED, SYNTAX, lag_of, source_of
 from dbctl.backends.origins import Attempt, attempt_under_way
 from dbctl.backends.programs import Programs
 from dbctl.profiles.places import Place

@@ -16,9 +16,9 @@ from dbctl.backends.postgresql.errors import PostgreSQLErrors
 from dbctl.backends.postgresql.hosts import PostgreSQLHosts
 from dbctl.backends.postgresql.inventory import PostgreSQLInventory
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
-from dbctl.backends.postgresql.nodes import PostgreSQLNodes
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, option_problems, places
 from dbctl.backends.postgresql.passfile import password_in_file
+from dbctl.backends.postgresql.peers import PostgreSQLNodes
 from dbctl.backends.postgresql.programs import PostgreSQLPrograms
 from dbctl.backends.postgresql.queries import PostgreSQLQueries
 from dbctl.backends.postgresql.relations import PostgreSQLRelations

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.hosts import Hosted, Role, rows
-from dbctl.backends.postgresql.nodes import LAG
 from dbctl.backends.postgresql.options import places
+from dbctl.backends.postgresql.peers import LAG
 from dbctl.errors import ConnectError
 from dbctl.profiles.places import Place, addresses_of
 
