@@ -181,10 +181,6 @@ class Backend(
 
     # --- what the driver's socket leads to ---
 
-    def addresses(self) -> Sequence[tuple[str, int]]:
-        """Return the hosts and ports that the driver tries, in its order; none where it is no matter of TCP."""
-        return [(place.host, place.port) for place in self.places() if not place.is_socket]
-
     def descriptor(self, driver_connection: Any) -> int:
         """Return the file descriptor of the sync driver's socket; below 0 where that is closed."""
         raise Unsupported(f"{self.title} has no socket")

@@ -290,10 +290,8 @@ class Terms:
 def _with_default(annotation: Any, default: Any) -> Any:
     """Return an option's annotation whose help tells the default where it has a place for it."""
     kind, (option,) = get_args(annotation)[0], annotation.__metadata__
-    if "{}" not in option.help:
-        return annotation
     told = copy(option)
-    told.help = option.help.format(default)
+    told.help = option.help.replace("{}", str(default))
     return Annotated[kind, told]
 
 
