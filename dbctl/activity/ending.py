@@ -156,7 +156,8 @@ def end_by_rule(database: Database, rule: Rule, *, terminate: bool) -> list[Ende
 
 
 def _look(database: Database) -> SessionsThere:
-    return database.backend.sessions_there(database.session.connection())
+    connection = database.session.connection()  # first: the backend hears there who answers
+    return database.backend.sessions_there(connection)
 
 
 def _hint_at_unseen(there: SessionsThere) -> str:

@@ -21,7 +21,7 @@ def backend_of(profile: Profile) -> Backend:
     """
     for backend in _backends(profile.driver):
         if profile.driver in {*backend.drivers, *backend.other_drivers}:
-            return backend(profile)
+            return (backend.named(profile.driver) or backend)(profile)
     allowed = ", ".join(name for backend in _backends("") for name in backend.drivers)
     where = profile.origins.get("driver", profile.called)
     raise ConfigError(f'{where}: driver = "{profile.driver}": allowed is {allowed}')

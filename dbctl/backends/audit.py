@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbctl.backends.findings import Finding, Level
+from dbctl.backends.relatives import told_of
 from dbctl.errors import DbctlError
 
 if TYPE_CHECKING:
@@ -146,10 +147,12 @@ class Questions:
         self.backend = backend
         self.connection = connection
         self.driver: Any = connection.connection.driver_connection
-        self.findings: list[Finding] = []
+        self.findings: list[Finding] = [told_of(backend.title, backend.differs)] if backend.differs else []
+        if note := self.ask("server", backend.more_to_it):
+            self.findings.append(note)
 
     def ask(self, check: str, question: Callable[[Connection], Answer]) -> Answer | None:
-        """Return the answer, or None and note why there is none.
+        """Return the answer, or None and note why there is none; None where it is not to be asked.
 
         Args:
             check: The check that needs to know.
@@ -157,6 +160,8 @@ class Questions:
         """
         from sqlalchemy.exc import DBAPIError
 
+        if check in self.backend.unasked:
+            return None
         try:
             # A savepoint: on PostgreSQL a refused statement ends the transaction of all further ones.
             with self.connection.begin_nested():

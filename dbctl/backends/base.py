@@ -22,6 +22,7 @@ from dbctl.backends.options import DriverOptions
 from dbctl.backends.programs import Programs
 from dbctl.backends.queries import Queries
 from dbctl.backends.relations import Relations
+from dbctl.backends.relatives import Relatives
 from dbctl.backends.replicated import Replicated
 from dbctl.backends.sessions import Sessions
 from dbctl.backends.tunnels import Tunnelled
@@ -67,6 +68,7 @@ class Backend(
     Queries,
     Programs,
     Databases,
+    Relatives,
     Diagnosis,
     Locks,
     Clusters,
@@ -102,6 +104,7 @@ class Backend(
     @cached_property
     def backups(self) -> Backups:
         """This very backend as one that backs up and restores, of which a module is imported where that is done."""
+        self.refuse_tools()
         able: Backups = self._able_to("backups")
         return able
 
@@ -184,10 +187,6 @@ class Backend(
     def descriptor(self, driver_connection: Any) -> int:
         """Return the file descriptor of the sync driver's socket; below 0 where that is closed."""
         raise Unsupported(f"{self.title} has no socket")
-
-    def asks_to_roll_back(self, driver_connection: Any) -> bool:
-        """Tell whether the sync driver's ROLLBACK would ask the server."""
-        return True
 
     def transport(self, driver_connection: Any) -> Any:
         """Return the asyncio transport of the async driver's connection, or None where it is the sync driver's."""

@@ -25,6 +25,13 @@ class Migrating(Diagnosis):
     def prepare_migrations(self, engine: Engine) -> None:
         """Attach to a new engine what revisions expect of a connection, where this backend's are otherwise."""
 
+    def refuse_drift(self) -> None:
+        """Do nothing where what models declare can be declared once more, and read back.
+
+        Raises:
+            Unsupported: It can't.
+        """
+
     def leads_here(self, connection: Connection, other: Connection) -> bool:
         """Tell whether another connection, of whichever engine, leads to the database that one of this profile is on.
 

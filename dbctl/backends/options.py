@@ -107,6 +107,10 @@ class DriverOptions:
         """Return those of the profile's options that the driver is given under the same name."""
         return values_of(self.profile, self.options, asynchronous=asynchronous)
 
+    def asks_to_roll_back(self, driver_connection: Any) -> bool:
+        """Tell whether the sync driver's ROLLBACK would ask the server."""
+        return True
+
     def url_query(self) -> Mapping[str, str]:
         """Return what the URL's query has to hold: what SQLAlchemy reads itself, and no driver is told."""
         return {}

@@ -35,6 +35,13 @@ class Queries(Scripts):
         """Do so within the block."""
         yield
 
+    def refuse_writing(self, statement: str) -> None:
+        """Do nothing where the database itself refuses a statement that writes, in a transaction that reads only.
+
+        Raises:
+            WorkRefused: It does not, and this one might.
+        """
+
     def is_read_only(self, connection: Connection) -> bool:
         """Tell whether a connection is still in the transaction that was begun to read alone."""
         return self.in_transaction(connection.connection.driver_connection)

@@ -104,8 +104,9 @@ def refuse_unfit(backup: Found, connection: Connection, backend: Backups) -> Non
 
     Raises:
         UsageError: It is of another kind of database.
-        WorkRefused: It is of a newer server.
+        WorkRefused: It is of a newer server, or the server's own tools read none.
     """
+    backend.refuse_backup(connection)
     refuse_other_kind(backup, backend, backend.server_title(connection))
     made, version = backup.manifest, backend.server_version(connection)
     if tuple(made.numbers) > version:

@@ -71,9 +71,11 @@ def writing(connector: Connector[Engine], wish: Wish) -> Iterator[Writer]:
     with (
         private_directory() as directory,
         _unbounded(connector) as own,
-        own.engine.connect().execution_options(**own.backend.backups.backup_options) as connection,
+        own.engine.connect() as connection,
     ):
-        yield Writer(own.backend.backups, connection, wish, directory)
+        backend = own.backend.backups  # of which the backend knows when it has heard who answers
+        connection.execution_options(**backend.backup_options)
+        yield Writer(backend, connection, wish, directory)
 
 
 @contextmanager
@@ -93,6 +95,7 @@ class Writer:
         self._began = time.monotonic()
         if wish.extent.jobs > 1 and not backend.backup_jobs:
             raise UsageError(f"{backend.title}'s own tool writes one table at a time", "leave --jobs out")
+        backend.refuse_backup(connection)
         self._identity = backend.identity(connection)
         self._properties = dict(backend.properties(connection))
         self._name = backend.hold_snapshot(connection)

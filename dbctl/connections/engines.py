@@ -109,6 +109,8 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
         _built.add(engine)
     mark_errors(engine, backend.profile)  # first: the others read the marks
     backend.prepare(engine, missing)
+    if backend.needs_host:
+        _hear_who_answers(engine, backend)
     if backend.needs_host and backend.profile.ssl.mode in ENCRYPTING:
         _refuse_plaintext(engine, backend)
     if backend.needs_host:
@@ -181,6 +183,14 @@ class _Masking(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return without_passwords(super().format(record))
+
+
+def _hear_who_answers(engine: Engine, backend: Backend) -> None:
+    """Have the backend hear which server a new connection leads to, before SQLAlchemy asks it anything."""
+
+    @event.listens_for(engine, "connect", insert=True)
+    def hear(connection: Any, _record: Any) -> None:
+        backend.meet(getattr(connection, "driver_connection", connection))
 
 
 def _refuse_plaintext(engine: Engine, backend: Backend) -> None:

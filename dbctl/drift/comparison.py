@@ -45,6 +45,7 @@ def differences(
 
     Raises:
         ConfigError: alembic is not installed, or a table is declared twice.
+        Unsupported: The database has no temporary tables.
     """
     from sqlalchemy import inspect
 
@@ -56,6 +57,7 @@ def differences(
     except ImportError as error:
         raise ConfigError("alembic 1.18 or newer is not installed", how_to_install("migrate")) from error
     _refuse_doubles(metadata)
+    backend.refuse_drift()
     impl = MigrationContext.configure(connection).impl
     state = State(connection, backend, Scratch(connection, backend, impl.autogen_column_reflect), ignore)
     schemas = _schemas(connection, metadata)

@@ -229,6 +229,7 @@ class _Looking:
         query = self.query
         with query.backend.as_they_are(query.connection), query.backend.kept_from_writing(query.connection):
             for statement in query.statements:
+                query.backend.refuse_writing(statement.text)
                 result = query.execute(statement, stream=True)
                 if result.returns_rows:
                     values = self._limited(query.rows_of(statement, result))

@@ -146,7 +146,8 @@ class Ending:
         if self.strict and not self.writes:
             transaction_id = ""
         elif self.strict and self.session.in_transaction():
-            transaction_id = self.backend.transaction_id(self.session.connection())
+            asked = self.session.connection()  # by which the backend knows who answers
+            transaction_id = self.backend.transaction_id(asked)
         if self.before_commit:
             self.before_commit()
         began = time.monotonic()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Missing
 from dbctl.backends.lock_statements import BEATS, WATCH, row_name
-from dbctl.connections.engines import build_engine
+from dbctl.connections.engines import engine_on
 from dbctl.connections.response_timeouts import answering
 from dbctl.connections.watching import is_ended, watched_by
 from dbctl.errors import ConnectError, Contention, DbctlError, MissingTable, OutOfTime, WorkRefused
@@ -57,7 +57,7 @@ class SessionLock:
         }
         self._called = f'{backend.profile.called}: the lock "{name}"'
         self._lost = f"{self._called} was lost, and nothing more is committed"
-        self._engine = build_engine(backend.profile, Missing.REFUSE)
+        self._engine = engine_on(backend, Missing.REFUSE)
         self._session: Connection | None = None
         self._seen: tuple[Any, float] | None = None  # a row that is over, and since when it is seen so
         self._in_use = threading.RLock()

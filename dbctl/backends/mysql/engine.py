@@ -6,9 +6,9 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl.backends.base import Backend, Identity, Missing
+from dbctl.backends.base import Backend, Missing
 from dbctl.backends.cursors import marking
 from dbctl.backends.mysql.clients import CLIENTS
 from dbctl.backends.mysql.databases import MySQLDatabases
@@ -22,6 +22,7 @@ from dbctl.backends.mysql.peers import MySQLNodes
 from dbctl.backends.mysql.programs import MySQLPrograms
 from dbctl.backends.mysql.queries import MySQLQueries
 from dbctl.backends.mysql.relations import MySQLRelations
+from dbctl.backends.mysql.relatives import MySQLRelatives, is_mariadb
 from dbctl.backends.mysql.sessions import MySQLSessions
 from dbctl.backends.tls import ssl_context
 from dbctl.errors import ConfigError
@@ -64,11 +65,12 @@ class MySQL(
     MySQLPrograms,
     MySQLDatabases,
     MySQLSessions,
+    MySQLRelatives,
     Backend,
 ):
     """MySQL and MariaDB."""
 
-    title = "MySQL"
+    title: ClassVar[str] = "MySQL"
     drivers = ("mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql", "mysql+asyncmy", "mariadb+asyncmy")
     sync_driver = "mysql+pymysql"
     async_driver = "mysql+asyncmy"
@@ -184,7 +186,7 @@ class MySQL(
         @event.listens_for(engine, "connect")
         def bound(driver_connection: Any, _record: Any) -> None:
             driver: Any = getattr(driver_connection, "driver_connection", driver_connection)
-            bounds = self.bounds(mariadb=_is_mariadb(driver))
+            bounds = self.bounds(mariadb=is_mariadb(driver))
             values = ", ".join(f"{name} = {value}" for name, value in bounds.items())
             statements = [f"SET SESSION {values}"] if values else []
             if engine.dialect.is_async and (collation := self.profile.query.get("collation")):
@@ -242,7 +244,7 @@ class MySQL(
 
     def stopper(self, driver_connection: Any) -> Callable[[], Any] | None:
         """Kill MySQL's, which bounds nothing but SELECT by itself; MariaDB bounds all."""
-        return None if _is_mariadb(driver_connection) else self.canceller(driver_connection)
+        return None if is_mariadb(driver_connection) else self.canceller(driver_connection)
 
     def overrun(self, error: Exception | None) -> tuple[object, ...] | None:
         """Return what MySQL says of a SELECT. A SLEEP that is killed only returns 1."""
@@ -253,7 +255,7 @@ class MySQL(
     def _kill_query(self, driver_connection: Any) -> None:
         thread = driver_connection.thread_id()  # also of one that is closed
         with self.second_connection(driver_connection) as connection, connection.cursor() as cursor:
-            cursor.execute(f"KILL QUERY {int(thread)}")
+            cursor.execute(f"{self.kill} QUERY {int(thread)}")
 
     def descriptor(self, driver_connection: Any) -> int:
         """Return that of PyMySQL's socket; -1 where it has closed it, as older ones do when a read takes too long."""
@@ -263,12 +265,6 @@ class MySQL(
     def transport(self, driver_connection: Any) -> Any:
         """Return asyncmy's, which it has no public name for."""
         return getattr(driver_connection, "_transport", None)
-
-    def identity(self, connection: Connection) -> Identity:
-        """Ask for the version, the user and the database; the version tells MariaDB from MySQL."""
-        version, user, database = connection.exec_driver_sql("SELECT version(), current_user(), database()").one()
-        server = "MariaDB" if "MariaDB" in version else "MySQL"
-        return Identity(server, version.split("-")[0], user, database)
 
     def tls_version(self, driver_connection: Any) -> str | None:
         """Ask PyMySQL's socket or asyncmy's; the server's `Ssl_cipher` would speak of its own hop behind a proxy."""
@@ -289,10 +285,6 @@ class MySQL(
         from dbctl.backends.mysql import audit
 
         return audit.facts(self, connection)
-
-
-def _is_mariadb(driver_connection: Any) -> bool:
-    return "MariaDB" in driver_connection.get_server_info()
 
 
 backend = MySQL

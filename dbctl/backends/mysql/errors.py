@@ -50,6 +50,8 @@ MEANINGS: Mapping[int, Meaning] = {
     # not null, out of range, no default, wrong string, too long, check
     **dict.fromkeys((1048, 1264, 1364, 1366, 1406, 3819, 4025), Meaning(Conflict)),
     1062: Meaning(Duplicate),
+    # Vitess: of one shard, where others may have committed; else an error that has no number of its own
+    1105: Meaning(WorkRefused, commit_unknown=True),
     1146: Meaning(MissingTable),
     _COMMIT_FAILED: _LOST,  # Galera: the COMMIT was sent on and nobody knows whether it arrived
     # A lock was not had in time: the server rolled back only the statement; the unit of work rolls back the rest.
@@ -64,6 +66,14 @@ MEANINGS: Mapping[int, Meaning] = {
     2026: Meaning(ConnectError, "TLS"),
     STATEMENT_TIMEOUT: Meaning(OutOfTime),
     3572: Meaning(OutOfTime),  # MySQL: NOWAIT
+    # TiDB, https://docs.pingcap.com/tidb/stable/error-codes: a conflict at COMMIT, or a schema that has changed since,
+    # after which "the application can safely retry the whole transaction"
+    **dict.fromkeys((8002, 8005, 8022, 8028, 9007), _CONTENDED),
+    8048: Meaning(WorkRefused, "login"),  # an isolation level that it has not
+    8229: Meaning(OutOfTime),  # the transaction is older than it may be
+    # its store is silent, busy or not there, or locks of others could not be resolved in time
+    **dict.fromkeys((9001, 9002, 9003, 9005, 9012, 9013), Meaning(OutOfTime, heals=True, commit_unknown=True)),
+    9004: Meaning(OutOfTime, heals=True, lock=True),
 }
 
 

@@ -6,7 +6,7 @@ https://dev.mysql.com/doc/refman/8.4/en/information-schema-tables-table.html
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.inventory import ColumnThere, IndexThere, Inventory, PartThere, Relation
 from dbctl.backends.mysql.definitions import MySQLDefinitions
@@ -67,10 +67,13 @@ _DENIED = (1142, 1143, 1146, 1044)
 class MySQLInventory(MySQLDefinitions, Inventory):
     """Of MySQL and MariaDB."""
 
+    asks_innodb: ClassVar[bool] = True
+    """Whether InnoDB's statistics and PERFORMANCE_SCHEMA tell of what is there, and the age of statistics is set."""
+
     def inventory(self, connection: Connection, schema: str | None) -> Sequence[Relation]:
         """Ask for what the engines say now: MySQL would hand on what they said a day ago."""
         dialect: Any = connection.dialect
-        if not dialect.is_mariadb:
+        if self.asks_innodb and not dialect.is_mariadb:
             connection.exec_driver_sql("SET SESSION information_schema_stats_expiry = 0")
         rows = _ask(connection, _RELATIONS, schema=schema)
         return [Relation(where, name, kind, *measures) for where, name, kind, *measures in rows]
@@ -100,7 +103,7 @@ class MySQLInventory(MySQLDefinitions, Inventory):
         texts = {"PRIMARY": f"PRIMARY KEY ({', '.join(key)})"} if key else {}
         known = self.index_definitions(inspector, relation.schema, relation.name)
         texts |= {name: one.text for name, one in sorted(known.get(relation.name, {}).items())}
-        sizes, scans = _known(connection, _SIZES, relation), _known(connection, _SCANS, relation)
+        sizes, scans = (_known(connection, query, relation) if self.asks_innodb else {} for query in (_SIZES, _SCANS))
         return [IndexThere(name, said, sizes.get(name), scans.get(name)) for name, said in texts.items()]
 
     def references_there(self, connection: Connection, relation: Relation) -> Sequence[PartThere]:

@@ -85,8 +85,12 @@ class MySQLLocks(MySQLClusters):
         return f"dbctl:{hashlib.sha256(whole.encode()).hexdigest()[:48]}"
 
     def refuse_lock(self, connection: Connection) -> None:
-        """Refuse a server that is read only."""
-        query = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('read_only', 'super_read_only') AND value = 'ON'"
+        """Refuse a server that is read only, as one of Aurora's that is a reader says by a variable of InnoDB's.
+
+        https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraMySQL.BestPractices.html
+        """
+        names = "'read_only', 'super_read_only', 'innodb_read_only'"
+        query = f"SHOW GLOBAL VARIABLES WHERE variable_name IN ({names}) AND value = 'ON'"
         if connection.exec_driver_sql(query).first():
             raise WorkRefused(
                 "a lock would exclude nobody elsewhere: this server is read only, as replicas are",

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.base import Backend
 from dbctl.backends.mysql.locks import WAITS, WAITS_FOR_LOCK, WAITS_SINCE_8
 from dbctl.backends.mysql.metadata_locks import METADATA_LOCKS, MetadataLock, blockers_by_metadata
+from dbctl.backends.mysql.relatives import MySQLRelatives
 from dbctl.backends.sessions import SessionsThere, SessionThere, State
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _NO_SUCH_THREAD = 1094
 
 
 @dataclass
-class _Told:
+class Told:
     """What was told beside the list of sessions; None where it was not."""
 
     transactions: Mapping[int, tuple[float, str]] | None
@@ -70,7 +70,7 @@ class _Told:
             self.blocking[waiting] = [each for each in holders if each == _PREPARED or each in sessions]
 
 
-class MySQLSessions(Backend):
+class MySQLSessions(MySQLRelatives):
     """Who is connected, and how that is ended."""
 
     def sessions_there(self, connection: Connection) -> SessionsThere:
@@ -80,7 +80,7 @@ class MySQLSessions(Backend):
         told = self._told(connection, user, mariadb="MariaDB" in version)
         rows = connection.exec_driver_sql(_SESSIONS).all()
         told.keep({each.id for each in rows})
-        sessions = [_session(each, told, own) for each in rows]
+        sessions = [session_of(each, told, own) for each in rows]
         if any(_PREPARED in blockers for blockers in told.blocking.values()):
             sessions.append(SessionThere(_PREPARED, State.PREPARED, is_client=False))
             told.untold.append("which transaction is prepared is told by: XA RECOVER")
@@ -93,15 +93,15 @@ class MySQLSessions(Backend):
 
     def end_session(self, connection: Connection, session: SessionThere, *, terminate: bool) -> None:
         """Kill the session, or its query; numbers are not given twice."""
-        connection.exec_driver_sql(f"KILL {'CONNECTION' if terminate else 'QUERY'} {int(session.id)}")
+        connection.exec_driver_sql(f"{self.kill} {'CONNECTION' if terminate else 'QUERY'} {int(session.id)}")
 
     def is_gone(self, error: BaseException) -> bool:
         """Look for the error of a thread that is not there."""
         return bool(self.error_code(error) == _NO_SUCH_THREAD)
 
-    def _told(self, connection: Connection, user: str, *, mariadb: bool) -> _Told:
+    def _told(self, connection: Connection, user: str, *, mariadb: bool) -> Told:
         trx = self._asked(connection, _TRANSACTIONS)
-        told = _Told(None if trx is None else {row[0]: (max(0.0, float(row[1])), row[2]) for row in trx})
+        told = Told(None if trx is None else {row[0]: (max(0.0, float(row[1])), row[2]) for row in trx})
         if trx is None:
             told.unseen = (
                 f"other accounts' sessions, and all transactions, are not told to {user}; they are with: "
@@ -159,7 +159,14 @@ class MySQLSessions(Backend):
             return None
 
 
-def _session(row: Any, told: _Told, own: int) -> SessionThere:
+def session_of(row: Any, told: Told, own: int) -> SessionThere:
+    """Return a session as a row of a list of processes tells of it, and what was told besides.
+
+    Args:
+        row: The row.
+        told: What was told.
+        own: The number of the session that asks.
+    """
     transaction = (told.transactions or {}).get(row.id)
     blockers = tuple(dict.fromkeys(told.blocking.get(row.id, ())))
     waits: str | None = row.state if WAITS_FOR_LOCK.match(row.state or "") else None

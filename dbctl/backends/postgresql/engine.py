@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl.backends.base import Backend, Identity
+from dbctl.backends.base import Backend
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg
 from dbctl.backends.postgresql.clients import CLIENTS
@@ -22,6 +22,7 @@ from dbctl.backends.postgresql.peers import PostgreSQLNodes
 from dbctl.backends.postgresql.programs import PostgreSQLPrograms
 from dbctl.backends.postgresql.queries import PostgreSQLQueries
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
+from dbctl.backends.postgresql.relatives import AURORA, COCKROACHDB, PostgreSQLRelatives
 from dbctl.backends.postgresql.replicated import PostgreSQLReplicated
 from dbctl.backends.postgresql.sessions import PostgreSQLSessions
 from dbctl.backends.tls import system_ca
@@ -52,7 +53,8 @@ _IN_TRANSACTION = 2
 """psycopg2's `STATUS_BEGIN`."""
 
 _OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
-_TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
+# Aurora has no log of its own that could be asked for.
+_TIMELINE = f"CASE WHEN {AURORA} IS NULL THEN left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END"
 
 
 class PostgreSQL(
@@ -63,6 +65,7 @@ class PostgreSQL(
     PostgreSQLQueries,
     PostgreSQLErrors,
     PostgreSQLLocks,
+    PostgreSQLRelatives,
     PostgreSQLPrograms,
     PostgreSQLDatabases,
     PostgreSQLSessions,
@@ -71,19 +74,22 @@ class PostgreSQL(
 ):
     """PostgreSQL."""
 
-    title = "PostgreSQL"
-    drivers = ("postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg")
-    sync_driver = "postgresql+psycopg2"
-    async_driver = "postgresql+asyncpg"
+    title: ClassVar[str] = "PostgreSQL"
+    drivers = (
+        *("postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg"),
+        *(COCKROACHDB, f"{COCKROACHDB}+psycopg2", f"{COCKROACHDB}+asyncpg"),
+    )
+    sync_driver: ClassVar[str] = "postgresql+psycopg2"
+    async_driver: ClassVar[str] = "postgresql+asyncpg"
     other_drivers = (
         *("pgsql", "postgis", "postgresql+psycopg", "postgresql+psycopg_async", "postgresql+psycopg2cffi"),
-        *("postgresql+pg8000", "postgresql+aiopg", "postgresql_psycopg2"),
+        *("postgresql+pg8000", "postgresql+aiopg", "postgresql_psycopg2", f"{COCKROACHDB}+psycopg"),
     )
     default_port = DEFAULT_PORT
     options = OPTIONS
     clients = CLIENTS
     lock_timeouts = ("55P03",)
-    check_deferred = "SET CONSTRAINTS ALL IMMEDIATE"
+    check_deferred: ClassVar[str | None] = "SET CONSTRAINTS ALL IMMEDIATE"
 
     def connect_args(self) -> dict[str, Any]:
         """Return libpq's keywords (https://www.postgresql.org/docs/current/libpq-connect.html)."""
@@ -165,12 +171,6 @@ class PostgreSQL(
         """Return asyncpg's, which it has no public name for."""
         return getattr(driver_connection, "_transport", None)
 
-    def identity(self, connection: Connection) -> Identity:
-        """Ask for the version, the user and the database."""
-        query = "SELECT current_setting('server_version'), current_user, current_database()"
-        version, user, database = connection.exec_driver_sql(query).one()
-        return Identity(self.title, version.split()[0], user, database)
-
     def tls_version(self, driver_connection: Any) -> str | None:
         """Ask libpq, or asyncpg's transport, about its own socket.
 
@@ -248,7 +248,9 @@ class PostgreSQL(
         if (connection.dialect.server_version_info or (0,)) < (13,):
             return None
         found = connection.exec_driver_sql(f"SELECT id, {_TIMELINE} FROM {_OWN_ID} WHERE id IS NOT NULL").one_or_none()
-        return "" if found is None else f"{found[0]} {found[1]}"
+        if found is None:
+            return ""
+        return None if found[1] is None else f"{found[0]} {found[1]}"
 
     def committed(self, connection: Connection, transaction_id: str, *, insist: bool) -> bool | None:
         """Ask the server for the transaction's status, which is null where it was long ago, or not on this server.

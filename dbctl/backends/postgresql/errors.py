@@ -49,6 +49,8 @@ MEANINGS: Mapping[str, Meaning] = {
     "28": Meaning(WorkRefused, "login"),  # invalid_authorization_specification
     "3D000": Meaning(WorkRefused, "database"),  # invalid_catalog_name
     "40001": Meaning(Contention, heals=True),  # serialization_failure
+    # statement_completion_unknown: CockroachDB's, where it can't tell what became of a COMMIT
+    "40003": Meaning(ConnectError, commit_unknown=True),
     "40P01": Meaning(Contention, heals=True),  # deadlock_detected
     "42P01": Meaning(MissingTable),
     "53100": Meaning(NoSpace),  # disk_full

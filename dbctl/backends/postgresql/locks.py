@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.base import Backend
 from dbctl.backends.lock_statements import LockStatements
 from dbctl.backends.locks import Holder
+from dbctl.backends.postgresql.relatives import CITUS, PostgreSQLRelatives
 from dbctl.errors import WorkRefused
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ GROUP BY blocking, holder.application_name ORDER BY blocking
 _BOUNDS = {"connect_timeout": 2, "cursor_factory": None}  # in seconds; libpq advises against fewer
 
 
-class PostgreSQLLocks(Backend):
+class PostgreSQLLocks(PostgreSQLRelatives):
     """The locks of runs, of DDL, and of others."""
 
     session_lock = LockStatements(
@@ -58,8 +58,9 @@ class PostgreSQLLocks(Backend):
         return int.from_bytes(hashlib.sha256(f"dbctl:{name}".encode()).digest()[:8], "big") >> 1
 
     def refuse_lock(self, connection: Connection) -> None:
-        """Refuse a pooler, which shows its client another process id than the server's, and a standby."""
-        pid, standby = connection.exec_driver_sql("SELECT pg_backend_pid(), pg_is_in_recovery()").one()
+        """Refuse a standby, a worker of Citus, and a pooler, which shows another process id than the server's."""
+        query = f"SELECT pg_backend_pid(), pg_is_in_recovery(), {CITUS} IS NOT NULL"
+        pid, standby, citus = connection.exec_driver_sql(query).one()
         driver_connection: Any = connection.connection.driver_connection
         if pid != driver_connection.info.backend_pid:
             raise WorkRefused(
@@ -68,6 +69,8 @@ class PostgreSQLLocks(Backend):
             )
         if standby:
             raise WorkRefused("a lock would exclude nobody elsewhere: this is a standby", "take it on the primary")
+        if citus:
+            self.refuse_worker(connection)
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:

@@ -6,8 +6,9 @@ https://www.postgresql.org/docs/current/libpq-envars.html
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from dbctl.backends.programs import Programs, write_secret
 
@@ -48,7 +49,7 @@ _IN_URL = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 class PostgreSQLPrograms(Programs):
     """How PostgreSQL's programs are told."""
 
-    schemes = ("postgresql", "postgres", "postgis", "pgsql")
+    schemes: ClassVar[Collection[str]] = ("postgresql", "postgres", "postgis", "pgsql")
     client_variables = (*_VARIABLES.values(), *_OTHERS)
 
     def program_query(self, driver: str) -> Mapping[str, str]:
