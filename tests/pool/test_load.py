@@ -67,7 +67,7 @@ def test_what_can_not_be_served_is_not_left_out(lite: Profile) -> None:
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["threads", "tasks"])
 def test_a_hundred_at_a_time_are_counted_exactly(lite: Profile, is_async: bool) -> None:
-    plan = Plan(concurrency=100, hold=0.001, duration=0.3)
+    plan = Plan(concurrency=100, hold=0.001, duration=2)
     profile = of_size(lite, 5)
     measured = asyncio.run(async_measure_pool(profile, plan)) if is_async else measure_pool(profile, plan)
     run = measured.stats.run
