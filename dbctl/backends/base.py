@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis
-from dbctl.backends.hosts import Hosted
+from dbctl.backends.exports import Exports
 from dbctl.backends.inventory import Inventory
 from dbctl.backends.locks import Locks
 from dbctl.backends.migrating import Migrating
@@ -68,7 +68,7 @@ class Backend(
     Queries,
     Programs,
     Databases,
-    Relatives,
+    Exports,
     Diagnosis,
     Locks,
     Clusters,

@@ -38,6 +38,7 @@ class BulkColumn:
         type: Its type in the server's own words.
         nullable: Whether it may be NULL; True where that is not known.
         generated: Whether the database computes it, so that nobody can write it.
+        wide: Whether its numbers have 64 bits whatever the type is called, as SQLite's have.
     """
 
     name: str
@@ -45,3 +46,4 @@ class BulkColumn:
     type: str
     nullable: bool = True
     generated: bool = False
+    wide: bool = False

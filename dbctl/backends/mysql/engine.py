@@ -13,6 +13,7 @@ from dbctl.backends.cursors import marking
 from dbctl.backends.mysql.clients import CLIENTS
 from dbctl.backends.mysql.databases import MySQLDatabases
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
+from dbctl.backends.mysql.exports import MySQLExports
 from dbctl.backends.mysql.greeting import offers_tls
 from dbctl.backends.mysql.hosts import MySQLHosts
 from dbctl.backends.mysql.inventory import MySQLInventory
@@ -63,6 +64,7 @@ class MySQL(
     MySQLInventory,
     MySQLQueries,
     MySQLPrograms,
+    MySQLExports,
     MySQLDatabases,
     MySQLSessions,
     MySQLRelatives,

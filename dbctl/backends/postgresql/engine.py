@@ -13,7 +13,7 @@ from dbctl.backends.postgresql import asyncpg
 from dbctl.backends.postgresql.clients import CLIENTS
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
-from dbctl.backends.postgresql.hosts import PostgreSQLHosts
+from dbctl.backends.postgresql.exports import PostgreSQLExports
 from dbctl.backends.postgresql.inventory import PostgreSQLInventory
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, option_problems, places
@@ -67,6 +67,7 @@ class PostgreSQL(
     PostgreSQLLocks,
     PostgreSQLRelatives,
     PostgreSQLPrograms,
+    PostgreSQLExports,
     PostgreSQLDatabases,
     PostgreSQLSessions,
     PostgreSQLReplicated,

@@ -16,6 +16,7 @@ from dbctl.backends.sqlite.clients import CLIENTS
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
 from dbctl.backends.sqlite.databases import SQLiteDatabases
 from dbctl.backends.sqlite.errors import SQLiteErrors
+from dbctl.backends.sqlite.exports import SQLiteExports
 from dbctl.backends.sqlite.files import is_missing, missing_directory, refuse_missing
 from dbctl.backends.sqlite.inventory import SQLiteInventory
 from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
@@ -68,7 +69,9 @@ def _opens_missing(args: Any, kwargs: Any) -> bool:
     return not kwargs.get("uri") and is_missing(str(args[0]))
 
 
-class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteDatabases, SQLiteSessions, Backend):
+class SQLite(
+    SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteExports, SQLiteDatabases, SQLiteSessions, Backend
+):
     """SQLite, in a file or in memory."""
 
     title = "SQLite"

@@ -1,0 +1,155 @@
+"""Reading tables and queries in bulk, as the texts that all databases and files have in common.
+
+The manual's page `formats` says how each kind of value is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.inventory import Relation
+
+Texts = Sequence[str | None]
+"""The values of one row; None is NULL."""
+
+BATCH = 2000
+"""Rows that are read at a time."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Rows that are read.
+
+    Args:
+        query: The SQL of the query, without a semicolon, whose columns are these in this order.
+        columns: The columns.
+    """
+
+    query: str
+    columns: Sequence[BulkColumn]
+
+
+class Exports:
+    """The part of a backend that reads in bulk; each database's own way is an override."""
+
+    export_options: ClassVar[Mapping[str, Any]] = {}
+    """The execution options of a connection that reads in bulk."""
+    reads_with_jobs: ClassVar[bool] = False
+    """Whether several connections can read the same moment."""
+    type_kinds: ClassVar[Sequence[tuple[str, Kind]]] = ()
+    """Regular expressions for a type in the server's own words, and the kinds of its values; the first that fits."""
+
+    def begin_reading(self, connection: Connection, snapshot: str | None = None) -> str | None:
+        """Begin a transaction that sees one moment and only reads, in a session that writes texts as files have them.
+
+        Args:
+            connection: A connection with the `export_options`.
+            snapshot: What this has returned for another connection, whose moment it is to be.
+
+        Returns:
+            What others may share the moment by, where they can.
+        """
+        raise NotImplementedError
+
+    def kind_of(self, type_: str) -> Kind:
+        """Return the kind of the values of a type in the server's own words."""
+        return next((kind for words, kind in self.type_kinds if re.match(words, type_, re.IGNORECASE)), Kind.OTHER)
+
+    def table_columns(self, connection: Connection, relation: Relation) -> Sequence[BulkColumn]:
+        """Return the columns of a table or view, those too that the database computes."""
+        raise NotImplementedError
+
+    def query_columns(self, connection: Connection, query: str) -> Sequence[BulkColumn]:
+        """Return the columns of a query, of which no row is read."""
+        raise NotImplementedError
+
+    def place_of(self, relation: Relation) -> str:
+        """Return a table as it stands behind FROM: for its own rows, and not those of tables that inherit from it."""
+        names = filter(None, (relation.schema, relation.name))
+        return ".".join(map(self.sql_name, names))
+
+    def sql_name(self, name: str) -> str:
+        """Return a name as an identifier in SQL."""
+        return '"' + name.replace('"', '""') + '"'
+
+    def text_of(self, column: BulkColumn) -> str:
+        """Return the SQL that reads a table's column so that its text is the one that files have."""
+        return self.sql_name(column.name)
+
+    def selected(self, relation: Relation, columns: Sequence[BulkColumn], *, where: str = "") -> Selection:
+        """Return some columns of a table as a selection.
+
+        Args:
+            relation: The table.
+            columns: The columns.
+            where: What stands behind WHERE; all rows if there is nothing.
+        """
+        named = ", ".join(f"{self.text_of(one)} AS {self.sql_name(one.name)}" for one in columns)
+        condition = f" WHERE {where}" if where else ""
+        return Selection(f"SELECT {named} FROM {self.place_of(relation)}{condition}", columns)
+
+    def of_query(self, connection: Connection, query: str) -> Selection:
+        """Return a query that somebody has written as a selection.
+
+        Raises:
+            UsageError: It has no columns, or two of one name.
+            WorkRefused: The database refuses it.
+        """
+        columns = self.query_columns(connection, query)
+        names = [one.name for one in columns]
+        if again := next((name for name in names if names.count(name) > 1), None):
+            raise UsageError(f"the query has several columns {again}", "name them apart with AS")
+        return Selection(query, columns)
+
+    def read_rows(self, connection: Connection, selection: Selection, take: Callable[[Sequence[Texts]], None]) -> None:
+        """Hand over all rows, some at a time, in constant memory; what `take` raises ends it."""
+        raise NotImplementedError
+
+    def copy_out(
+        self,
+        connection: Connection,
+        selection: Selection,
+        write: Callable[[bytes], None],
+        *,
+        csv: bool,
+        null: str | None,
+    ) -> int | None:
+        """Have the server itself write all rows as CSV, or as tab-separated text.
+
+        Args:
+            connection: The connection.
+            selection: The rows.
+            write: Takes what comes, part by part; what it raises ends it.
+            csv: Whether it is CSV.
+            null: What NULL is in it; None for what it is unless that is said.
+
+        Returns:
+            How many rows there are; None where the server does not, and nothing was written.
+        """
+        return None
+
+
+@contextmanager
+def cursor_of(connection: Connection, query: str) -> Iterator[Any]:
+    """Run a query as it stands, and have the driver's cursor, which fetches it as it is sent."""
+    options = {"no_parameters": True, "stream_results": True}
+    result = connection.exec_driver_sql(query, execution_options=options)
+    try:
+        yield result.cursor
+    finally:
+        result.close()
+
+
+def hex_of(value: bytes) -> str:
+    """Return bytes as files have them."""
+    return f"\\x{value.hex()}"

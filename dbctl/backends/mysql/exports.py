@@ -1,0 +1,144 @@
+"""MySQL's and MariaDB's bulk reading: by an unbuffered cursor, of the texts that the server sends.
+
+https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.exports import BATCH, Exports, Selection, Texts, cursor_of, hex_of
+from dbctl.backends.kinds import BulkColumn, Kind
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.inventory import Relation
+
+_COLUMNS = """
+SELECT column_name, column_type, is_nullable = 'YES', extra REGEXP 'GENERATED|VIRTUAL|STORED|PERSISTENT'
+                                                      AND extra NOT LIKE '%%DEFAULT_GENERATED%%'
+FROM information_schema.columns
+WHERE table_schema = coalesce(%(schema)s, database()) AND table_name = %(name)s ORDER BY ordinal_position
+"""
+
+_BINARY = 63
+"""The collation of what is bytes: https://dev.mysql.com/doc/refman/8.4/en/charset-binary-collations.html."""
+
+_ZERO_DAY = "0000-00-00"
+"""What MySQL has where there is no day; it is at no time anywhere."""
+
+_Convert = Callable[[Any], Any]
+
+
+class MySQLExports(Exports):
+    """How MySQL and MariaDB are read in bulk."""
+
+    export_options = {"isolation_level": "REPEATABLE READ"}
+    type_kinds = (
+        (r"tinyint|smallint|mediumint|int|bigint|year", Kind.INTEGER),
+        (r"decimal", Kind.DECIMAL),
+        (r"float|double", Kind.FLOAT),
+        (r"char|varchar|tinytext|mediumtext|text|longtext|enum|set", Kind.TEXT),
+        (r"binary|varbinary|tinyblob|mediumblob|blob|longblob|vector", Kind.BYTES),
+        (r"geom|point|linestring|polygon|multi", Kind.BYTES),
+        (r"bit", Kind.BITS),
+        (r"datetime", Kind.TIMESTAMP),
+        (r"date", Kind.DATE),
+        (r"timestamp", Kind.INSTANT),
+        (r"time", Kind.SPAN),
+        (r"json", Kind.JSON),
+        (r"uuid", Kind.UUID),
+    )
+
+    def begin_reading(self, connection: Connection, snapshot: str | None = None) -> str | None:
+        """Take the moment of all InnoDB tables at once; nobody can share it."""
+        connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")
+        self.keep_from_writing(connection)  # type: ignore[attr-defined]
+        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        return None
+
+    def sql_name(self, name: str) -> str:
+        """Quote it with backticks."""
+        return "`" + name.replace("`", "``") + "`"
+
+    def table_columns(self, connection: Connection, relation: Relation) -> Sequence[BulkColumn]:
+        """Ask INFORMATION_SCHEMA."""
+        names = {"schema": relation.schema, "name": relation.name}
+        rows = connection.exec_driver_sql(_COLUMNS, names).all()
+        return [BulkColumn(name, self.kind_of(type_), type_, *map(bool, more)) for name, type_, *more in rows]
+
+    def query_columns(self, connection: Connection, query: str) -> Sequence[BulkColumn]:
+        """Look at what the server says of a result without rows."""
+        with cursor_of(connection, f"SELECT * FROM ({query}\n) AS dbctl_query LIMIT 0") as cursor:
+            return [self._described(field) for field in cursor._result.fields]
+
+    def _described(self, field: Any) -> BulkColumn:
+        from pymysql.constants import FIELD_TYPE
+
+        words = {code: name.lower() for name, code in vars(FIELD_TYPE).items() if isinstance(code, int)}
+        word = _WORDS.get(words[field.type_code], words[field.type_code])
+        if word == "text" and field.charsetnr == _BINARY:
+            word = "blob"
+        type_ = f"bit({field.length})" if word == "bit" else word
+        return BulkColumn(field.name, self.kind_of(type_), type_)
+
+    def text_of(self, column: BulkColumn) -> str:
+        """Have all digits of a FLOAT, of which the server writes six, and no zeros before a number."""
+        name = self.sql_name(column.name)
+        if column.type.startswith("float"):
+            return f"({name} + 0e0)"
+        return f"({name} + 0)" if "zerofill" in column.type or column.type.startswith("year") else name
+
+    def read_rows(self, connection: Connection, selection: Selection, take: Callable[[Sequence[Texts]], None]) -> None:
+        """Take what the server sends as it is, but for what is no text."""
+        converts = [(place, _convert(one)) for place, one in enumerate(selection.columns)]
+        made = [(place, convert) for place, convert in converts if convert]
+        with _as_sent(connection), cursor_of(connection, selection.query) as cursor:
+            while rows := cursor.fetchmany(BATCH):
+                take(_converted(rows, made) if made else rows)
+
+
+# What PyMySQL calls the types of the protocol.
+_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("tiny", "short", "long", "int24", "longlong"), "int"),
+    **dict.fromkeys(("blob", "tiny_blob", "medium_blob", "long_blob", "string", "var_string", "varchar"), "text"),
+    "newdecimal": "decimal",
+    "newdate": "date",
+    "geometry": "geometry",
+}
+
+
+@contextmanager
+def _as_sent(connection: Connection) -> Iterator[None]:
+    """Have PyMySQL convert no value within the block."""
+    driver_connection: Any = connection.connection.driver_connection
+    decoders = driver_connection.decoders
+    driver_connection.decoders = {}
+    try:
+        yield
+    finally:
+        driver_connection.decoders = decoders
+
+
+def _convert(column: BulkColumn) -> _Convert | None:
+    """Return what makes the text of a value that the server sends otherwise."""
+    if column.kind is Kind.INSTANT:
+        return lambda value: value if value.startswith(_ZERO_DAY) else f"{value}+00"
+    if column.kind is Kind.BITS:
+        width = re.search(r"\d+", column.type)
+        form = f"0{width[0] if width else 1}b"
+        return lambda value: format(int.from_bytes(value), form)
+    if column.kind in {Kind.BYTES, Kind.OTHER}:
+        return lambda value: value if isinstance(value, str) else hex_of(value)
+    return None
+
+
+def _converted(rows: Sequence[Sequence[Any]], made: Sequence[tuple[int, _Convert]]) -> Sequence[Texts]:
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for place, convert in made:
+        columns[place] = [None if value is None else convert(value) for value in columns[place]]
+    return list(zip(*columns, strict=True))

@@ -1,0 +1,188 @@
+"""PostgreSQL's bulk reading: COPY, which writes CSV and tab-separated text by itself.
+
+https://www.postgresql.org/docs/current/sql-copy.html
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.exports import Exports, Selection, Texts
+from dbctl.backends.kinds import BulkColumn, Kind
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.inventory import Relation
+
+_PART = 1024 * 1024
+"""Bytes that are handed on at a time; COPY sends each row by itself."""
+
+# What the text of a value depends on, whatever a role or a database has set.
+_TEXTS = (
+    "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL DateStyle = 'ISO, YMD'",
+    "SET LOCAL IntervalStyle = 'postgres'",
+    "SET LOCAL bytea_output = 'hex'",
+    "SET LOCAL extra_float_digits = 1",
+    "SET LOCAL lc_monetary = 'C'",
+)
+
+# A domain's values are those of its base type. Members of an enumeration are texts, whatever it is called.
+_KIND_OF_TYPE = (
+    "CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) WHEN 'e' THEN 'text' ELSE {own} END"
+)
+_COLUMNS = f"""
+SELECT a.attname, format_type(a.atttypid, a.atttypmod),
+       {_KIND_OF_TYPE.format(own="format_type(a.atttypid, a.atttypmod)")}, NOT a.attnotnull, a.attgenerated <> ''
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+_TYPES = f"""
+SELECT t.oid, format_type(t.oid, NULL), {_KIND_OF_TYPE.format(own="format_type(t.oid, NULL)")}
+FROM pg_catalog.pg_type t WHERE t.oid = ANY(%(oids)s)
+"""
+
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+class PostgreSQLExports(Exports):
+    """How PostgreSQL is read in bulk."""
+
+    export_options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    reads_with_jobs = True
+    type_kinds = (
+        (r".*\[\]$", Kind.ARRAY),
+        (r"smallint|integer|bigint", Kind.INTEGER),
+        (r"numeric", Kind.DECIMAL),
+        (r"real|double", Kind.FLOAT),
+        (r"boolean", Kind.BOOLEAN),
+        (r"text|character|\"char\"|name$|citext$|xml", Kind.TEXT),
+        (r"bytea", Kind.BYTES),
+        (r"bit\b", Kind.BITS),
+        (r"date$", Kind.DATE),
+        (r"time\b", Kind.TIME),
+        (r"timestamp.*with time zone", Kind.INSTANT),
+        (r"timestamp", Kind.TIMESTAMP),
+        (r"interval", Kind.INTERVAL),
+        (r"json", Kind.JSON),
+        (r"uuid", Kind.UUID),
+    )
+
+    def begin_reading(self, connection: Connection, snapshot: str | None = None) -> str | None:
+        """Take the snapshot of another session, or export one that others may take."""
+        if snapshot is not None:
+            connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        self.let_take_time(connection)  # type: ignore[attr-defined]
+        for statement in _TEXTS:
+            connection.exec_driver_sql(statement)
+        if snapshot is not None or connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
+            return snapshot
+        return str(connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one())
+
+    def table_columns(self, connection: Connection, relation: Relation) -> Sequence[BulkColumn]:
+        """Ask the catalogue."""
+        names = {"schema": relation.schema or "public", "name": relation.name}
+        rows = connection.exec_driver_sql(_COLUMNS, names).all()
+        return [BulkColumn(name, self.kind_of(base), type_, *more) for name, type_, base, *more in rows]
+
+    def query_columns(self, connection: Connection, query: str) -> Sequence[BulkColumn]:
+        """Ask for none of its rows, and the catalogue for its types."""
+        options = {"no_parameters": True}
+        described = connection.exec_driver_sql(_within(query, "*") + " LIMIT 0", execution_options=options)
+        columns = [(one[0], one[1]) for one in described.cursor.description]
+        oids = [oid for _, oid in columns]
+        types = {oid: rest for oid, *rest in connection.exec_driver_sql(_TYPES, {"oids": oids}).all()}
+        return [BulkColumn(name, self.kind_of(types[oid][1]), types[oid][0]) for name, oid in columns]
+
+    def place_of(self, relation: Relation) -> str:
+        """Leave out the tables that inherit from it, whose rows are their own; those of partitions are its."""
+        place = super().place_of(relation)
+        return f"ONLY {place}" if relation.kind == "table" else place
+
+    def text_of(self, column: BulkColumn) -> str:
+        """Have truth written in words, and not as t and f."""
+        name = self.sql_name(column.name)
+        return f"CAST({name} AS text)" if column.kind is Kind.BOOLEAN else name
+
+    def of_query(self, connection: Connection, query: str) -> Selection:
+        """Read truth from around the query: PostgreSQL keeps the order of what is within."""
+        found = super().of_query(connection, query)
+        if not any(one.kind is Kind.BOOLEAN for one in found.columns):
+            return found
+        return Selection(_within(query, ", ".join(map(self.text_of, found.columns))), found.columns)
+
+    def read_rows(self, connection: Connection, selection: Selection, take: Callable[[Sequence[Texts]], None]) -> None:
+        """Take COPY's text apart."""
+        rest = b""
+
+        def write(part: bytes) -> None:
+            nonlocal rest
+            whole, end, rest = (rest + part).rpartition(b"\n")
+            if end:
+                take(_rows(whole.decode()))
+
+        self.copy_out(connection, selection, write, csv=False, null=None)
+
+    def copy_out(
+        self,
+        connection: Connection,
+        selection: Selection,
+        write: Callable[[bytes], None],
+        *,
+        csv: bool,
+        null: str | None,
+    ) -> int | None:
+        """Run COPY."""
+        options = ["FORMAT csv" if csv else "FORMAT text"]
+        if null is not None:
+            options.append("NULL '{}'".format(null.replace("'", "''")))
+        driver_connection: Any = connection.connection.driver_connection
+        with driver_connection.cursor() as cursor, io.BufferedWriter(_Sink(write), _PART) as buffer:
+            cursor.copy_expert(f"COPY ({selection.query}\n) TO STDOUT ({', '.join(options)})", buffer)
+            buffer.flush()
+            return int(cursor.rowcount)
+
+
+class _Sink(io.RawIOBase):
+    """Hands on what is written to it."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+
+    def writable(self) -> bool:
+        """Take whatever comes."""
+        return True
+
+    def write(self, part: Any) -> int:
+        """Hand it on as bytes of its own: the buffer is filled anew."""
+        data = bytes(part)
+        self._write(data)
+        return len(data)
+
+
+def _within(query: str, columns: str) -> str:
+    return f"SELECT {columns} FROM ({query}\n) AS dbctl_query"
+
+
+def _rows(text: str) -> Sequence[Texts]:
+    """Return the rows in what COPY has written, without the last line's end."""
+    lines = text.split("\n")
+    if "\\" not in text:
+        return [line.split("\t") for line in lines]
+    return [_unescaped(line.split("\t")) if "\\" in line else line.split("\t") for line in lines]
+
+
+def _unescaped(values: Sequence[str]) -> Texts:
+    return [
+        (None if value == "\\N" else _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), value))
+        if "\\" in value
+        else value
+        for value in values
+    ]

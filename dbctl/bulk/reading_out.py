@@ -1,0 +1,171 @@
+"""One moment of a database, and what of it is read in bulk: tables by their names, all of them, or a query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from dbctl.backends.exports import Selection
+from dbctl.backends.inventory import Relation
+from dbctl.backups.running import unbounded
+from dbctl.connections.connector import opened
+from dbctl.errors import NotFound, UsageError
+from dbctl.profiles.words import nearest
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from dbctl.backends.base import Backend
+    from dbctl.backends.kinds import BulkColumn
+    from dbctl.connections.connector import Connector
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A connection whose transaction sees one moment of a database, and only reads.
+
+    Args:
+        connector: The profile's engine, whose statements take as long as they take.
+        connection: The connection.
+        snapshot: What other connections may share the moment by; None where they can't.
+        at: When that was, in UTC.
+    """
+
+    connector: Connector[Engine]
+    connection: Connection
+    snapshot: str | None
+    at: datetime
+
+    @property
+    def backend(self) -> Backend:
+        """What differs between databases."""
+        return self.connector.backend
+
+    @contextmanager
+    def another(self) -> Iterator[Moment]:
+        """Have another connection that sees the same moment, for the block."""
+        with _reading(self.connector, self.snapshot) as moment:
+            yield moment
+
+
+@contextmanager
+def one_moment(connector: Connector[Engine]) -> Iterator[Moment]:
+    """Have a moment of a profile's database for the block.
+
+    Raises:
+        ConnectError: The server can't be reached.
+    """
+    if connector.profile.statement_timeout is None:
+        with _reading(connector) as moment:
+            yield moment
+        return
+    with opened(unbounded(connector.profile)) as own, _reading(own) as moment:
+        yield moment
+
+
+@contextmanager
+def _reading(connector: Connector[Engine], snapshot: str | None = None) -> Iterator[Moment]:
+    backend = connector.backend
+    with connector.engine.connect().execution_options(**backend.export_options) as connection:
+        try:
+            yield Moment(connector, connection, backend.begin_reading(connection, snapshot), datetime.now(UTC))
+        finally:
+            # What was set for the session is not to be found by whoever has it from the pool next.
+            connection.invalidate()
+
+
+@dataclass(frozen=True)
+class Readable:
+    """What is read in bulk.
+
+    Args:
+        schema: The table's schema, where there are several and it is not the first that is looked in.
+        name: The table's name; "query" of a query.
+        selection: Its rows.
+    """
+
+    schema: str | None
+    name: str
+    selection: Selection
+
+    @property
+    def called(self) -> str:
+        """Its name, with the schema that it is not found without."""
+        return self.name if self.schema is None else f"{self.schema}.{self.name}"
+
+
+def called(relation: Relation, usual: str | None) -> str:
+    """Return how a table is called: with its schema where that is not the usual one."""
+    return relation.name if relation.schema in {None, usual} else f"{relation.schema}.{relation.name}"
+
+
+def table(moment: Moment, name: str) -> Relation:
+    """Return the table or view of a name, as `table` or `schema.table`.
+
+    Raises:
+        NotFound: There is none.
+        UsageError: There are several, in schemas of their own.
+    """
+    return chosen(moment.backend, moment.connection, name)
+
+
+def chosen(backend: Backend, connection: Connection, name: str) -> Relation:
+    """Return the table or view of a name on a connection, as `table` does."""
+    there = backend.inventory(connection, None)
+    usual = usual_schema(connection)
+    found = [one for one in there if name in {one.name, f"{one.schema}.{one.name}"}]
+    found = [one for one in found if called(one, usual) == name] or found
+    if len(found) > 1:
+        names = ", ".join(f"{one.schema}.{one.name}" for one in found)
+        raise UsageError(f"several tables are called {name}", f"name one of {names}")
+    if not found:
+        raise NotFound(
+            f"{backend.profile.called}: {backend.profile.database} has no table {name}",
+            nearest(name, [called(one, usual) for one in there]),
+        )
+    return found[0]
+
+
+def usual_schema(connection: Connection) -> str | None:
+    """Return the schema whose tables are found without it."""
+    from sqlalchemy import inspect
+
+    return inspect(connection).default_schema_name
+
+
+def all_tables(moment: Moment) -> Sequence[Relation]:
+    """Return all tables that have rows of their own; a partitioned one as a whole."""
+    stored = moment.backend.stored(moment.connection)
+    left = {(one.schema, one.name) for one in stored if one.part_of or one.elsewhere or one.refreshed}
+    own = {(one.schema, one.name) for one in stored} | {(None, one.name) for one in stored if one.schema is None}
+    roots = {one.part_of for one in stored if one.part_of}
+    return [
+        one
+        for one in moment.backend.inventory(moment.connection, None)
+        if f"{one.schema}.{one.name}" in roots
+        or any(key in own and key not in left for key in ((one.schema, one.name), (None, one.name)))
+    ]
+
+
+def rows_of(moment: Moment, relation: Relation, *, where: str = "") -> Readable:
+    """Return all rows of a table, or some, with the columns that somebody can write."""
+    columns = writable(moment.backend.table_columns(moment.connection, relation))
+    schema = None if relation.schema == usual_schema(moment.connection) else relation.schema
+    return Readable(schema, relation.name, moment.backend.selected(relation, columns, where=where))
+
+
+def writable(columns: Sequence[BulkColumn]) -> Sequence[BulkColumn]:
+    """Return the columns that the database does not compute."""
+    return [one for one in columns if not one.generated]
+
+
+def rows_of_query(moment: Moment, query: str) -> Readable:
+    """Return the rows of a query that somebody has written.
+
+    Raises:
+        WorkRefused: The database refuses it, as where it writes.
+    """
+    return Readable(None, "query", moment.backend.of_query(moment.connection, query.rstrip().rstrip(";")))

@@ -1,0 +1,174 @@
+"""The formats of files: rows of texts, as databases are read in bulk, made into the bytes of a file.
+
+The manual's page `formats` says how each kind of value is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from json import JSONDecodeError, loads
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Protocol
+
+from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.bulk.forms import Form
+
+if TYPE_CHECKING:
+    from dbctl.backends.exports import Texts
+
+Rows = Sequence["Texts"]
+Write = Callable[[bytes], None]
+
+_TO_QUOTE = re.compile(r'[",\r\n]')
+_TO_ESCAPE = re.compile(r"[\\\b\f\n\r\t\v]")
+_ESCAPES = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
+"""What JSON takes for a number: https://www.rfc-editor.org/rfc/rfc8259#section-6."""
+
+_END_OF_COPY = "\\."
+"""The line that ends COPY's data."""
+
+
+class Writer(Protocol):
+    """Writes rows in one format."""
+
+    def rows(self, rows: Rows) -> None:
+        """Write some rows."""
+
+    def end(self) -> None:
+        """Write what stands behind the last row."""
+
+
+def writer_for(form: Form, columns: Sequence[BulkColumn], write: Write) -> Writer:
+    """Return what writes rows in a format; what stands before the first row is written at once.
+
+    Args:
+        form: The format.
+        columns: The rows' columns.
+        write: Takes the bytes.
+
+    Raises:
+        ConfigError: Parquet's package is not installed.
+    """
+    if form.format == "parquet":
+        from dbctl.bulk.writing_parquet import ParquetWriter
+
+        return ParquetWriter(columns, write)
+    if form.delimited:
+        return DelimitedWriter(form, columns, write)
+    return JSONWriter(columns, write, array=form.format == "json")
+
+
+class DelimitedWriter:
+    """Writes CSV, or tab-separated text, with a header.
+
+    Args:
+        form: Which of them, and what NULL is in it.
+        columns: The columns.
+        write: Takes the bytes.
+    """
+
+    def __init__(self, form: Form, columns: Sequence[BulkColumn], write: Write) -> None:
+        self._write, self._alone = write, len(columns) == 1
+        self._null = form.null or ""
+        csv = form.format == "csv"
+        self._between = "," if csv else "\t"
+        self._cells = self._quoted if csv else self._escaped
+        self.rows([[one.name for one in columns]])
+
+    def rows(self, rows: Rows) -> None:
+        """Write a line for each."""
+        columns = [self._cells(column) for column in zip(*rows, strict=True)]
+        lines = map(self._between.join, zip(*columns, strict=True)) if columns else [""] * len(rows)
+        self._write(("\n".join(lines) + "\n").encode())
+
+    def end(self) -> None:
+        """Write nothing more."""
+
+    def _quoted(self, values: Texts) -> Sequence[str]:
+        null = self._null
+        plain = [value for value in values if value is not None]
+        if (
+            len(plain) == len(values)
+            and null not in plain
+            and not (self._alone and _END_OF_COPY in plain)
+            and not _TO_QUOTE.search("".join(plain))
+        ):
+            return plain
+        return [null if value is None else self._quoted_if_needed(value) for value in values]
+
+    def _quoted_if_needed(self, value: str) -> str:
+        needed = value == self._null or (self._alone and value == _END_OF_COPY) or _TO_QUOTE.search(value)
+        return '"' + value.replace('"', '""') + '"' if needed else value
+
+    def _escaped(self, values: Texts) -> Sequence[str]:
+        plain = [value for value in values if value is not None]
+        if len(plain) == len(values) and not _TO_ESCAPE.search("".join(plain)):
+            return plain
+        return ["\\N" if value is None else _TO_ESCAPE.sub(lambda at: _ESCAPES[at[0]], value) for value in values]
+
+
+class JSONWriter:
+    """Writes an object for each row: on a line of its own, or in an array.
+
+    Args:
+        columns: The columns.
+        write: Takes the bytes.
+        array: Whether they are in an array.
+    """
+
+    def __init__(self, columns: Sequence[BulkColumn], write: Write, *, array: bool) -> None:
+        self._write, self._array, self._began = write, array, False
+        self._makers = [_BY_KIND.get(one.kind, _string) for one in columns]
+        keys = ", ".join(f"{encode_basestring(one.name).replace('%', '%%')}: %s" for one in columns)
+        self._template = f"{{{keys}}}"
+
+    def rows(self, rows: Rows) -> None:
+        """Write an object for each."""
+        columns = [_encoded(make, column) for make, column in zip(self._makers, zip(*rows, strict=True), strict=True)]
+        objects = map(self._template.__mod__, zip(*columns, strict=True))
+        before, between, after = ((",\n" if self._began else "[\n"), ",\n", "") if self._array else ("", "\n", "\n")
+        self._write(f"{before}{between.join(objects)}{after}".encode())
+        self._began = True
+
+    def end(self) -> None:
+        """End the array."""
+        if self._array:
+            self._write(b"\n]\n" if self._began else b"[]\n")
+
+
+def _encoded(make: Callable[[str], str], values: Texts) -> Sequence[str]:
+    if None in values:
+        return ["null" if value is None else make(value) for value in values]
+    return list(map(make, values))  # type: ignore[arg-type]
+
+
+_string: Callable[[str], str] = encode_basestring
+
+
+def _number(value: str) -> str:
+    """Return a number as it is, and what JSON has no number for as a string."""
+    return value if _NUMBER.fullmatch(value) else _string(value)
+
+
+def _truth(value: str) -> str:
+    return value if value in {"true", "false"} else _number(value)
+
+
+def _document(value: str) -> str:
+    """Return an object, an array, a number or a truth as it is; what could be taken for another thing as its text."""
+    if value[:1] in {'"', "n", ""} or "\n" in value or "\r" in value or value != value.strip():
+        return _string(value)
+    try:
+        loads(value, parse_constant=_refuse)
+    except (JSONDecodeError, ValueError, RecursionError):
+        return _string(value)  # SQLite takes any text for one
+    return value
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+_BY_KIND = {Kind.INTEGER: _number, Kind.FLOAT: _number, Kind.BOOLEAN: _truth, Kind.JSON: _document}
