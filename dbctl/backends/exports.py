@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from dbctl.backends.inventory import Relation
 
 Texts = Sequence[str | None]
-"""The values of one row; None is NULL."""
+"""The values of one column in some rows, one after the other; None is NULL."""
+
+Take = Callable[[Sequence[Texts]], None]
+"""What takes some rows, column by column: whatever is done to them is done to a column of one kind at a time."""
 
 BATCH = 2000
 """Rows that are read at a time."""
@@ -111,7 +114,7 @@ class Exports:
             raise UsageError(f"the query has several columns {again}", "name them apart with AS")
         return Selection(query, columns)
 
-    def read_rows(self, connection: Connection, selection: Selection, take: Callable[[Sequence[Texts]], None]) -> None:
+    def read_rows(self, connection: Connection, selection: Selection, take: Take) -> None:
         """Hand over all rows, some at a time, in constant memory; what `take` raises ends it."""
         raise NotImplementedError
 
@@ -140,12 +143,12 @@ class Exports:
 
 
 @contextmanager
-def cursor_of(connection: Connection, query: str) -> Iterator[Any]:
-    """Run a query as it stands, and have the driver's cursor, which fetches it as it is sent."""
-    options = {"no_parameters": True, "stream_results": True}
+def result_of(connection: Connection, query: str) -> Iterator[Any]:
+    """Run a query as it stands, and have its result, which is fetched as it is sent."""
+    options = {"no_parameters": True, "stream_results": True, "max_row_buffer": BATCH}
     result = connection.exec_driver_sql(query, execution_options=options)
     try:
-        yield result.cursor
+        yield result
     finally:
         result.close()
 

@@ -16,7 +16,7 @@ from dbctl.bulk import reading_out
 from dbctl.bulk.export_manifest import Exported, manifest_text
 from dbctl.bulk.forms import Form
 from dbctl.bulk.reading_out import Moment, Readable, one_moment
-from dbctl.bulk.writing import Rows, writer_for
+from dbctl.bulk.writing import Columns, writer_for
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import NoSpace, OutputLost, UsageError
 from dbctl.runtime.waits import result_of, started
@@ -217,11 +217,11 @@ def _write(
             return rows
     count = 0
 
-    def take(rows: Rows) -> None:
+    def take(columns: Columns) -> None:
         nonlocal count
         raise_if_ended()
-        writer.rows(rows)
-        count += len(rows)
+        writer.rows(columns)
+        count += len(columns[0])
         tell(count)
 
     moment.backend.read_rows(moment.connection, selection, take)

@@ -17,7 +17,9 @@ from dbctl.bulk.forms import Form
 if TYPE_CHECKING:
     from dbctl.backends.exports import Texts
 
-Rows = Sequence["Texts"]
+Columns = Sequence["Texts"]
+"""Some rows, column by column."""
+
 Write = Callable[[bytes], None]
 
 _TO_QUOTE = re.compile(r'[",\r\n]')
@@ -33,7 +35,7 @@ _END_OF_COPY = "\\."
 class Writer(Protocol):
     """Writes rows in one format."""
 
-    def rows(self, rows: Rows) -> None:
+    def rows(self, columns: Columns) -> None:
         """Write some rows."""
 
     def end(self) -> None:
@@ -75,12 +77,11 @@ class DelimitedWriter:
         csv = form.format == "csv"
         self._between = "," if csv else "\t"
         self._cells = self._quoted if csv else self._escaped
-        self.rows([[one.name for one in columns]])
+        self.rows([[one.name] for one in columns])
 
-    def rows(self, rows: Rows) -> None:
+    def rows(self, columns: Columns) -> None:
         """Write a line for each."""
-        columns = [self._cells(column) for column in zip(*rows, strict=True)]
-        lines = map(self._between.join, zip(*columns, strict=True)) if columns else [""] * len(rows)
+        lines = map(self._between.join, zip(*map(self._cells, columns), strict=True))
         self._write(("\n".join(lines) + "\n").encode())
 
     def end(self) -> None:
@@ -88,14 +89,10 @@ class DelimitedWriter:
 
     def _quoted(self, values: Texts) -> Sequence[str]:
         null = self._null
-        plain = [value for value in values if value is not None]
-        if (
-            len(plain) == len(values)
-            and null not in plain
-            and not (self._alone and _END_OF_COPY in plain)
-            and not _TO_QUOTE.search("".join(plain))
-        ):
-            return plain
+        if None not in values and null not in values and not self._alone:
+            plain: Sequence[str] = values  # type: ignore[assignment]
+            if not _TO_QUOTE.search("".join(plain)):
+                return plain
         return [null if value is None else self._quoted_if_needed(value) for value in values]
 
     def _quoted_if_needed(self, value: str) -> str:
@@ -103,9 +100,10 @@ class DelimitedWriter:
         return '"' + value.replace('"', '""') + '"' if needed else value
 
     def _escaped(self, values: Texts) -> Sequence[str]:
-        plain = [value for value in values if value is not None]
-        if len(plain) == len(values) and not _TO_ESCAPE.search("".join(plain)):
-            return plain
+        if None not in values:
+            plain: Sequence[str] = values  # type: ignore[assignment]
+            if not _TO_ESCAPE.search("".join(plain)):
+                return plain
         return ["\\N" if value is None else _TO_ESCAPE.sub(lambda at: _ESCAPES[at[0]], value) for value in values]
 
 
@@ -124,10 +122,10 @@ class JSONWriter:
         keys = ", ".join(f"{encode_basestring(one.name).replace('%', '%%')}: %s" for one in columns)
         self._template = f"{{{keys}}}"
 
-    def rows(self, rows: Rows) -> None:
+    def rows(self, columns: Columns) -> None:
         """Write an object for each."""
-        columns = [_encoded(make, column) for make, column in zip(self._makers, zip(*rows, strict=True), strict=True)]
-        objects = map(self._template.__mod__, zip(*columns, strict=True))
+        encoded = map(_encoded, self._makers, columns)
+        objects = map(self._template.__mod__, zip(*encoded, strict=True))
         before, between, after = ((",\n" if self._began else "[\n"), ",\n", "") if self._array else ("", "\n", "\n")
         self._write(f"{before}{between.join(objects)}{after}".encode())
         self._began = True

@@ -59,14 +59,15 @@ class ParquetWriter:
         ]
         self._schema = self._arrow.schema(fields)
         self._writer = self._arrow.parquet.ParquetWriter(_Sink(write), self._schema, compression="zstd")
-        self._waiting: list[Texts] = []
+        self._waiting: list[list[Any]] = [[] for _ in columns]
         self._characters = 0
 
-    def rows(self, rows: Sequence[Texts]) -> None:
+    def rows(self, columns: Sequence[Texts]) -> None:
         """Keep some until they are a row group."""
-        self._waiting += rows
-        self._characters += sum(len(value) for row in rows for value in row if value)
-        if len(self._waiting) >= _GROUP_ROWS or self._characters >= _GROUP_CHARACTERS:
+        for waiting, values in zip(self._waiting, columns, strict=True):
+            waiting.extend(values)
+            self._characters += sum(map(len, filter(None, values)))
+        if len(self._waiting[0]) >= _GROUP_ROWS or self._characters >= _GROUP_CHARACTERS:
             self._write_group()
 
     def end(self) -> None:
@@ -75,17 +76,14 @@ class ParquetWriter:
         Raises:
             WorkRefused: Parquet has no such value.
         """
-        if self._waiting:
+        if self._waiting[0]:
             self._write_group()
         self._writer.close()
 
     def _write_group(self) -> None:
-        arrays = [
-            self._array(column, type_, values)
-            for column, type_, values in zip(self._columns, self._types, zip(*self._waiting, strict=True), strict=True)
-        ]
+        arrays = list(map(self._array, self._columns, self._types, self._waiting))
         self._writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self._schema))
-        self._waiting, self._characters = [], 0
+        self._waiting, self._characters = [[] for _ in self._columns], 0
 
     def _array(self, column: BulkColumn, type_: Any, values: Texts) -> Any:
         arrow = self._arrow

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.exports import BATCH, Exports, Selection, Texts, cursor_of, hex_of
+from dbctl.backends.exports import BATCH, Exports, Selection, Take, hex_of, result_of
 from dbctl.backends.kinds import BulkColumn, Kind
 
 if TYPE_CHECKING:
@@ -73,17 +73,20 @@ class MySQLExports(Exports):
 
     def query_columns(self, connection: Connection, query: str) -> Sequence[BulkColumn]:
         """Look at what the server says of a result without rows."""
-        with cursor_of(connection, f"SELECT * FROM ({query}\n) AS dbctl_query LIMIT 0") as cursor:
-            return [self._described(field) for field in cursor._result.fields]
+        with result_of(connection, f"SELECT * FROM ({query}\n) AS dbctl_query LIMIT 0") as result:
+            return [self._described(field) for field in result.cursor._result.fields]
 
     def _described(self, field: Any) -> BulkColumn:
-        from pymysql.constants import FIELD_TYPE
+        from pymysql.constants import FIELD_TYPE, FLAG
 
-        words = {code: name.lower() for name, code in vars(FIELD_TYPE).items() if isinstance(code, int)}
+        named = [(code, name.lower()) for name, code in vars(FIELD_TYPE).items() if isinstance(code, int)]
+        words = dict(reversed(named))  # the names that came later are others' for the same
         word = _WORDS.get(words[field.type_code], words[field.type_code])
         if word == "text" and field.charsetnr == _BINARY:
             word = "blob"
         type_ = f"bit({field.length})" if word == "bit" else word
+        if field.flags & FLAG.UNSIGNED and self.kind_of(word) is Kind.INTEGER:
+            type_ += " unsigned"
         return BulkColumn(field.name, self.kind_of(type_), type_)
 
     def text_of(self, column: BulkColumn) -> str:
@@ -93,18 +96,21 @@ class MySQLExports(Exports):
             return f"({name} + 0e0)"
         return f"({name} + 0)" if "zerofill" in column.type or column.type.startswith("year") else name
 
-    def read_rows(self, connection: Connection, selection: Selection, take: Callable[[Sequence[Texts]], None]) -> None:
+    def read_rows(self, connection: Connection, selection: Selection, take: Take) -> None:
         """Take what the server sends as it is, but for what is no text."""
         converts = [(place, _convert(one)) for place, one in enumerate(selection.columns)]
         made = [(place, convert) for place, convert in converts if convert]
-        with _as_sent(connection), cursor_of(connection, selection.query) as cursor:
-            while rows := cursor.fetchmany(BATCH):
-                take(_converted(rows, made) if made else rows)
+        with _as_sent(connection), result_of(connection, selection.query) as result:
+            while rows := result.fetchmany(BATCH):
+                columns: list[Any] = list(zip(*rows, strict=True))
+                for place, convert in made:
+                    columns[place] = [None if value is None else convert(value) for value in columns[place]]
+                take(columns)
 
 
 # What PyMySQL calls the types of the protocol.
 _WORDS: Mapping[str, str] = {
-    **dict.fromkeys(("tiny", "short", "long", "int24", "longlong"), "int"),
+    **{"tiny": "tinyint", "short": "smallint", "int24": "mediumint", "long": "int", "longlong": "bigint"},
     **dict.fromkeys(("blob", "tiny_blob", "medium_blob", "long_blob", "string", "var_string", "varchar"), "text"),
     "newdecimal": "decimal",
     "newdate": "date",
@@ -135,10 +141,3 @@ def _convert(column: BulkColumn) -> _Convert | None:
     if column.kind in {Kind.BYTES, Kind.OTHER}:
         return lambda value: value if isinstance(value, str) else hex_of(value)
     return None
-
-
-def _converted(rows: Sequence[Sequence[Any]], made: Sequence[tuple[int, _Convert]]) -> Sequence[Texts]:
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-    for place, convert in made:
-        columns[place] = [None if value is None else convert(value) for value in columns[place]]
-    return list(zip(*columns, strict=True))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.exports import Exports, Selection, Texts
+from dbctl.backends.exports import Exports, Selection, Take, Texts
 from dbctl.backends.kinds import BulkColumn, Kind
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class PostgreSQLExports(Exports):
             return found
         return Selection(_within(query, ", ".join(map(self.text_of, found.columns))), found.columns)
 
-    def read_rows(self, connection: Connection, selection: Selection, take: Callable[[Sequence[Texts]], None]) -> None:
+    def read_rows(self, connection: Connection, selection: Selection, take: Take) -> None:
         """Take COPY's text apart."""
         rest = b""
 
@@ -126,7 +126,7 @@ class PostgreSQLExports(Exports):
             nonlocal rest
             whole, end, rest = (rest + part).rpartition(b"\n")
             if end:
-                take(_rows(whole.decode()))
+                take(list(zip(*_rows(whole.decode()), strict=True)))
 
         self.copy_out(connection, selection, write, csv=False, null=None)
 

@@ -6,10 +6,10 @@ https://www.sqlite.org/datatype3.html
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.exports import BATCH, Exports, Selection, Texts, cursor_of, hex_of
+from dbctl.backends.exports import BATCH, Exports, Selection, Take, Texts, hex_of, result_of
 from dbctl.backends.kinds import BulkColumn, Kind
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ _COMPUTED = (2, 3)
 """What table_xinfo has in `hidden` of a generated column: https://www.sqlite.org/pragma.html#pragma_table_xinfo."""
 
 _TRUTH = {0: "false", 1: "true"}
+_NULL = type(None)
 
 
 class SQLiteExports(Exports):
@@ -66,25 +67,30 @@ class SQLiteExports(Exports):
 
     def query_columns(self, connection: Connection, query: str) -> Sequence[BulkColumn]:
         """Ask for their names: what their types are nobody knows."""
-        with cursor_of(connection, f"SELECT * FROM ({query}\n) LIMIT 0") as cursor:
-            return [BulkColumn(one[0], Kind.OTHER, "") for one in cursor.description]
+        with result_of(connection, f"SELECT * FROM ({query}\n) LIMIT 0") as result:
+            return [BulkColumn(one[0], Kind.OTHER, "") for one in result.cursor.description]
 
-    def read_rows(self, connection: Connection, selection: Selection, take: Callable[[Sequence[Texts]], None]) -> None:
+    def read_rows(self, connection: Connection, selection: Selection, take: Take) -> None:
         """Take each value by its own type."""
         kinds = [one.kind for one in selection.columns]
-        with cursor_of(connection, selection.query) as cursor:
-            while rows := cursor.fetchmany(BATCH):
-                columns = [_texts(kind, values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)]
-                take(list(zip(*columns, strict=True)))
+        with result_of(connection, selection.query) as result:
+            while rows := result.cursor.fetchmany(BATCH):
+                take([_texts(kind, values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)])
 
 
 def _texts(kind: Kind, values: Sequence[Any]) -> Texts:
     types = set(map(type, values))
-    if types <= {str, type(None)}:
+    if types <= {str, _NULL}:
         return values
-    if types == {int} and kind is not Kind.BOOLEAN:
-        return list(map(str, values))
+    if types == {int}:
+        return list(map(_truth if kind is Kind.BOOLEAN else str, values))
+    if types == {float} and all(map(math.isfinite, values)):
+        return list(map(repr, values))
     return [_text(kind, value) for value in values]
+
+
+def _truth(value: int) -> str:
+    return _TRUTH.get(value) or str(value)
 
 
 def _text(kind: Kind, value: Any) -> str | None:
@@ -94,4 +100,4 @@ def _text(kind: Kind, value: Any) -> str | None:
         return hex_of(value)
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
-    return _TRUTH.get(value, str(value)) if kind is Kind.BOOLEAN else str(value)
+    return _truth(value) if kind is Kind.BOOLEAN else str(value)
