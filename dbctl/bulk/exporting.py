@@ -99,6 +99,7 @@ def export(connector: Connector[Engine], target: Path, wish: Wish) -> Sequence[E
         pairs = [(work / str(number), path) for number, path in enumerate(targets)]
         for path in manifest:
             noted = work / "manifest"
+            noted.touch(mode=0o600)
             noted.write_text(manifest_text(moment, wish.form, list(zip(chosen, done, strict=True))), encoding="utf-8")
             files.sync(noted)
             pairs.append((noted, path))
@@ -210,8 +211,8 @@ def _write(
     selection = readable.selection
     writer = writer_for(form, selection.columns, write)
     if form.delimited:
-        csv = form.format == "csv"
-        rows = moment.backend.copy_out(moment.connection, selection, write, csv=csv, null=form.null)
+        csv, telling = form.format == "csv", _Telling(readable.called, write)
+        rows = moment.backend.copy_out(moment.connection, selection, telling.write, csv=csv, null=form.null)
         if rows is not None:
             tell(rows)
             return rows
@@ -227,6 +228,19 @@ def _write(
     moment.backend.read_rows(moment.connection, selection, take)
     writer.end()
     return count
+
+
+class _Telling:
+    """Tells how many bytes the server has written, where nobody counts its rows before the end."""
+
+    def __init__(self, table: str, write: Callable[[bytes], None]) -> None:
+        self._table, self._write, self._bytes = table, write, 0
+
+    def write(self, part: bytes) -> None:
+        """Write what has come."""
+        self._write(part)
+        self._bytes += len(part)
+        report(self._bytes, None, "bytes", self._table)
 
 
 def _file_name(readable: Readable, form: Form) -> str:

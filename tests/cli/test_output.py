@@ -54,6 +54,7 @@ FIELDS = {
     "doctor": ["level", "check", "measured", "value", "limit", "used", "unit", "why", "fix"],
     "drift": ["table", "part", "drift", "models", "database"],
     "drop-tables": ["table", "state"],
+    "export hero x.csv": ["table", "file", "rows", "bytes", "seconds", "sha256"],
     "fleet drift -p development": [
         *("profile", "alike", "table", "part", "drift", "reference", "found", "code", "profiles", "error"),
     ],
@@ -98,6 +99,7 @@ SEVERAL = (
     "doctor",
     "drift",
     "drop-tables",
+    "export",
     "fleet drift",
     "help",
     "init-tables",

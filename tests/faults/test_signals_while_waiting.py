@@ -49,6 +49,7 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "drop-tables": [""],
     "exec": ["--lock nightly -- true"],
     "fleet drift": ["--all", "--all --models"],
+    "export": ["hero x.csv"],
     "help": None,
     "heroes add": ["A --secret-name S"],
     "heroes list": [""],
