@@ -11,9 +11,11 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dbctl.backends.audit import Facts, ServerUsage
+from dbctl.backends.backups import Backups
+from dbctl.backends.bulk import Bulk
 from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis
-from dbctl.backends.exports import Exports
 from dbctl.backends.inventory import Inventory
 from dbctl.backends.locks import Locks
 from dbctl.backends.migrating import Migrating
@@ -68,7 +70,7 @@ class Backend(
     Queries,
     Programs,
     Databases,
-    Exports,
+    Bulk,
     Diagnosis,
     Locks,
     Clusters,

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.base import Backend
 from dbctl.backends.cursors import marking
-from dbctl.backends.postgresql import asyncpg
+from dbctl.backends.postgresql import asyncpg, audit
+from dbctl.backends.postgresql.backups import PostgreSQLBackups
+from dbctl.backends.postgresql.bulk import PostgreSQLBulk
 from dbctl.backends.postgresql.clients import CLIENTS
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
-from dbctl.backends.postgresql.exports import PostgreSQLExports
 from dbctl.backends.postgresql.inventory import PostgreSQLInventory
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, option_problems, places
@@ -67,7 +68,7 @@ class PostgreSQL(
     PostgreSQLLocks,
     PostgreSQLRelatives,
     PostgreSQLPrograms,
-    PostgreSQLExports,
+    PostgreSQLBulk,
     PostgreSQLDatabases,
     PostgreSQLSessions,
     PostgreSQLReplicated,

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dbctl.backends.base import Backend, Identity, Missing
+from dbctl.backends.sqlite import audit
+from dbctl.backends.sqlite.backups import SQLiteBackups
+from dbctl.backends.sqlite.bulk import SQLiteBulk
 from dbctl.backends.sqlite.clients import CLIENTS
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
 from dbctl.backends.sqlite.databases import SQLiteDatabases
 from dbctl.backends.sqlite.errors import SQLiteErrors
-from dbctl.backends.sqlite.exports import SQLiteExports
 from dbctl.backends.sqlite.files import is_missing, missing_directory, refuse_missing
 from dbctl.backends.sqlite.inventory import SQLiteInventory
 from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
@@ -70,7 +72,7 @@ def _opens_missing(args: Any, kwargs: Any) -> bool:
 
 
 class SQLite(
-    SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteExports, SQLiteDatabases, SQLiteSessions, Backend
+    SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteBulk, SQLiteDatabases, SQLiteSessions, Backend
 ):
     """SQLite, in a file or in memory."""
 

@@ -1,0 +1,246 @@
+"""Rows in bulk into a table: by the database's own way to load, with the row that it refuses told apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dbctl.backends.errors import Diagnosis
+from dbctl.backends.exports import Exports
+from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.errors import Conflict
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+Column = Sequence[Any]
+"""The values of one column: texts, and None for NULL."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a file, by columns, as they are checked and loaded.
+
+    Args:
+        file: The file's name.
+        names: The names of the columns.
+        lines: In which line of the file each row begins.
+        columns: A column for each name.
+        typed: Whether the values have types, as those of JSON and Parquet, and are no texts yet.
+    """
+
+    file: str
+    names: Sequence[str]
+    lines: Sequence[int]
+    columns: Sequence[Column]
+    typed: bool = False
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self.lines)
+
+    def part(self, start: int, stop: int | None = None) -> Rows:
+        """Return some of the rows."""
+        return replace(self, lines=self.lines[start:stop], columns=[column[start:stop] for column in self.columns])
+
+    def without(self, bad: Collection[int]) -> Rows:
+        """Return the rows but for those with these indexes."""
+        if not bad:
+            return self
+        kept = [index for index in range(len(self)) if index not in bad]
+        columns = [[column[index] for index in kept] for column in self.columns]
+        return replace(self, lines=[self.lines[index] for index in kept], columns=columns)
+
+    def row(self, index: int) -> tuple[Any, ...]:
+        """Return the values of one row."""
+        return tuple(column[index] for column in self.columns)
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """A row with more or fewer values than there are columns."""
+
+    line: int
+    values: Sequence[Any]
+    expected: int
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """Rows of a file as they stand in it, whole lines in UTF-8, for a server that reads such by itself.
+
+    Args:
+        format: csv or tsv.
+        delimiter: What separates values.
+        null: The text that stands for NULL.
+        data: The lines.
+        rows: Reads the same as `Rows`, and tells which have more or fewer values than there are columns.
+    """
+
+    format: str
+    delimiter: str
+    null: str
+    data: bytes
+    rows: Callable[[], tuple[Rows, Sequence[Ragged]]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a row can't be loaded.
+
+    Args:
+        reason: Why, in a few words.
+        index: Which row it is of those that were loaded; None where the database does not tell.
+        column: The column, where one is to blame.
+        line: Which line of what was loaded, from 1, where the database counts these.
+        key: The values of columns by which the row is known.
+    """
+
+    reason: str
+    index: int | None = None
+    column: str | None = None
+    line: int | None = None
+    key: Sequence[tuple[str, str]] = ()
+
+
+class Refused(Exception):
+    """Rows that the database did not take as they are, though it raised nothing."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.reason)
+        self.fault = fault
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where rows are loaded to.
+
+    Args:
+        schema: The table's schema, or None for the default one.
+        name: The table's name.
+        kinds: The columns that the rows have, in their order.
+        conflict: What becomes of a row whose key is there already: error, skip or update.
+        key: The columns of that key.
+        strict: Whether what the database would bend is refused.
+    """
+
+    schema: str | None
+    name: str
+    kinds: Sequence[BulkColumn]
+    conflict: str = "error"
+    key: Sequence[str] = ()
+    strict: bool = True
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns' names."""
+        return [one.name for one in self.kinds]
+
+    @property
+    def others(self) -> Sequence[str]:
+        """The columns that an update sets."""
+        return [name for name in self.columns if name not in self.key]
+
+
+class Bulk(Exports, Diagnosis):
+    """The part of a backend that loads rows; each database's own way is an override."""
+
+    bends: ClassVar[Collection[Kind]] = ()
+    """The kinds whose values this database would bend without a word, so that they are checked before."""
+    empties_at_once: ClassVar[bool] = False
+    """Whether TRUNCATE is undone by ROLLBACK."""
+    searches: ClassVar[bool] = False
+    """Whether it does not always tell which row it refuses, so that this is found by loading some at a time."""
+    cell_key = re.compile(r"Key \((?P<columns>.*?)\)=\((?P<values>.*?)\)")
+
+    untyped: ClassVar[bool] = False
+    """Whether it keeps anything in any column."""
+
+    def taken(self, column: BulkColumn) -> Callable[[str], Any] | None:
+        """Return what makes of a text of the files' what this database takes for it; None where that is the same."""
+        return None
+
+    def form(self, column: BulkColumn) -> str:
+        """Return the SQL by which the database makes a value of what it was given, which stands as `{}` in it."""
+        return "{}"
+
+    def reads(self, delimited: Delimited) -> bool:
+        """Tell whether the server reads a file's lines by itself, as they stand."""
+        return False
+
+    def load_lines(self, connection: Connection, target: Target, delimited: Delimited) -> tuple[int, int]:
+        """Load a file's lines as they stand; return how many rows there are, and how many were written.
+
+        Raises as `load_rows` does.
+        """
+        raise NotImplementedError
+
+    @contextmanager
+    def takes_rows(self, connection: Connection, *, strict: bool) -> Iterator[None]:
+        """Have the session read texts as files have them, within the block.
+
+        Args:
+            connection: The connection, in a transaction.
+            strict: Whether values that do not fit are refused.
+        """
+        yield
+
+    def prepare_load(self, connection: Connection, target: Target) -> None:
+        """Do what comes before the first rows of a load."""
+
+    def load_rows(self, connection: Connection, target: Target, rows: Rows) -> int:
+        """Load rows in the connection's transaction.
+
+        Returns:
+            How many rows were written.
+
+        Raises:
+            Refused: The database has bent or left out some.
+            Exception: What the driver raises.
+        """
+        raise NotImplementedError
+
+    def conclude_load(self, connection: Connection, target: Target) -> None:
+        """Do what comes after the last rows: let numbers that the table gives by itself go on behind those loaded."""
+
+    def fault_of(self, error: BaseException, target: Target) -> Fault | None:
+        """Return what a driver's error says of a row; None where it is about something else."""
+        raise NotImplementedError
+
+    def is_of_a_row(self, error: BaseException) -> bool:
+        """Tell whether an error is about what a row holds."""
+        return isinstance(self.translate(error), Conflict)
+
+    def place(self, target: Target) -> str:
+        """Return the table's name as SQL."""
+        return ".".join(self.sql_name(part) for part in (target.schema, target.name) if part is not None)
+
+    def names(self, names: Iterable[str]) -> str:
+        """Return names as a list in SQL."""
+        return ", ".join(map(self.sql_name, names))
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_SPECIAL = re.compile(r"[\\\t\n\r]")
+
+
+def tab_separated(columns: Sequence[Column]) -> bytes:
+    r"""Return rows as the text that COPY and LOAD DATA read: values between tabs, \N for NULL, a backslash before more.
+
+    https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2
+    """
+    lines = map("\t".join, zip(*map(_escaped, columns), strict=True))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _escaped(column: Column) -> Column:
+    if None in column:
+        return [r"\N" if value is None else _escape(value) for value in column]
+    return [_escape(value) for value in column] if _SPECIAL.search("".join(column)) else column
+
+
+def _escape(value: str) -> str:
+    return value.translate(_ESCAPES) if _SPECIAL.search(value) else value

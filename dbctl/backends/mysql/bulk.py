@@ -1,0 +1,220 @@
+"""Rows into MySQL and MariaDB by LOAD DATA LOCAL; by INSERT of many rows where the server forbids that.
+
+With LOCAL a server makes warnings of errors, and leaves rows out or bends values: so any warning is a refusal here.
+https://dev.mysql.com/doc/refman/8.4/en/load-data.html#load-data-error-handling
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Target, tab_separated
+from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.mysql.exports import MySQLExports
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+LOCAL_FILES = 128
+"""The flag by which a client says that it can send a file; one that is asked for otherwise PyMySQL refuses."""
+
+_NAME = b"dbctl"
+"""What LOAD DATA calls the file, which there is none of; a server that asks for another gets nothing."""
+
+_PACKET = 1 << 20
+_STAGE = "dbctl_stage"
+
+# The server's switch is off, or the server is told not to offer it.
+_FORBIDDEN = (1148, 3948, 4166)
+# What says nothing against a row: that a temporary table was not there.
+_HARMLESS = {1051}
+# no value of the column, truncated, no JSON, no geometry, no partition, raised by a trigger, a check, NULL, no such day
+_OF_A_ROW = {1263, 1265, 1292, 1261, 1262, 1300, 1366, 1416, 1526, 1644, 1690, 1748, 3140, 3156, 3751, 3819, 4025, 4078}
+_BENT = {1261, 1262, 1263, 1264, 1265, 1292, 1300, 1366, 1406, 1416}
+_ROW = re.compile(r" (?:at|for) row (\d+)\Z|\ARow (\d+) ")
+_COLUMN = re.compile(r"[Cc]olumn [`'](?:.+`\.`)?(?P<column>[^`']+)[`']|FOREIGN KEY \(`(?P<key>[^`]+)`\)")
+_MODES = ("STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "NO_AUTO_VALUE_ON_ZERO")
+
+_log = logging.getLogger(__name__)
+
+
+class MySQLBulk(MySQLExports, Bulk):
+    """Of MySQL and MariaDB, which round a number for a column of whole ones, and make NULL of what is no UNHEX."""
+
+    bends = (Kind.INTEGER, Kind.BYTES, Kind.BITS, Kind.TIMESTAMP)
+    searches = True
+
+    def taken(self, column: BulkColumn) -> Callable[[str], Any] | None:
+        """Make 1 and 0 of truth, and UTC without its zone of an instant: the session is in UTC."""
+        if column.kind is Kind.INSTANT:
+            return _in_utc
+        if column.type.startswith("tinyint(1)"):
+            return lambda value: {"true": "1", "t": "1", "false": "0", "f": "0"}.get(value, value)
+        return None
+
+    def form(self, column: BulkColumn) -> str:
+        """Read bytes and bits from their digits."""
+        if column.kind is Kind.BYTES:
+            return r"UNHEX(IF({0} LIKE '\\\\x%%', SUBSTRING({0}, 3), HEX({0})))"
+        return "CONV({0}, 2, 10) + 0" if column.kind is Kind.BITS else "{0}"
+
+    @contextmanager
+    def takes_rows(self, connection: Connection, *, strict: bool) -> Iterator[None]:
+        """Be in UTC, and have the server refuse what does not fit, and tell of all of it."""
+        from sqlalchemy.exc import DBAPIError
+
+        modes = ",".join(_MODES) if strict else "NO_AUTO_VALUE_ON_ZERO"
+        zone, mode = connection.exec_driver_sql("SELECT @@SESSION.time_zone, @@SESSION.sql_mode").one()
+        connection.exec_driver_sql(
+            f"SET SESSION time_zone = '+00:00', sql_mode = CONCAT(@@SESSION.sql_mode, ',{modes}')"
+        )
+        try:
+            yield
+        finally:
+            if not connection.invalidated:
+                with suppress(DBAPIError):  # what has ended the load is told, and ends the connection too
+                    connection.exec_driver_sql("SET SESSION time_zone = %s, sql_mode = %s", (zone, mode))
+
+    def prepare_load(self, connection: Connection, target: Target) -> None:
+        """Make a temporary table to load into where a row's key may be there already."""
+        if target.conflict != "error":
+            connection.exec_driver_sql(f"DROP TEMPORARY TABLE IF EXISTS {_STAGE}")
+            connection.exec_driver_sql(
+                f"CREATE TEMPORARY TABLE {_STAGE} SELECT {self.names(target.columns)} FROM {self.place(target)} LIMIT 0"
+            )
+
+    def load_rows(self, connection: Connection, target: Target, rows: Rows) -> int:
+        """Load them, into the temporary table first where a key may be there."""
+        if target.conflict == "error":
+            return self._put(connection, target, self.place(target), rows)
+        connection.exec_driver_sql(f"DELETE FROM {_STAGE}")
+        self._put(connection, target, _STAGE, rows)
+        columns = self.names(target.columns)
+        insert = f"INSERT INTO {self.place(target)} ({columns}) SELECT {columns} FROM {_STAGE} s"
+        if target.conflict == "skip" or not target.others:
+            same = " AND ".join(f"t.{name} = s.{name}" for name in map(self.sql_name, target.key))
+            there = f"SELECT 1 FROM {self.place(target)} t WHERE {same}"
+            return int(connection.exec_driver_sql(f"{insert} WHERE NOT EXISTS ({there})").rowcount)
+        instead = ", ".join(f"{name} = s.{name}" for name in map(self.sql_name, target.others))
+        connection.exec_driver_sql(f"{insert} ON DUPLICATE KEY UPDATE {instead}")
+        self._refuse(connection, target)
+        return len(rows)
+
+    def conclude_load(self, connection: Connection, target: Target) -> None:
+        """Take the temporary table away; numbers go on by themselves."""
+        if target.conflict != "error":
+            connection.exec_driver_sql(f"DROP TEMPORARY TABLE IF EXISTS {_STAGE}")
+
+    def _put(self, connection: Connection, target: Target, place: str, rows: Rows) -> int:
+        driver_connection: Any = connection.connection.driver_connection
+        if connection.info.get(_FORBIDDEN) is None:
+            try:
+                warnings = _send(driver_connection, self._load_statement(target, place), tab_separated(rows.columns))
+            except Exception as error:
+                if self.error_code(error) not in _FORBIDDEN:
+                    raise
+                connection.info[_FORBIDDEN] = True
+                _log.info("the server forbids LOAD DATA LOCAL (local_infile): rows are inserted, which takes longer")
+            else:
+                if warnings:
+                    self._refuse(connection, target)
+                return len(rows)
+        return self._insert(connection, target, place, rows)
+
+    def _load_statement(self, target: Target, place: str) -> str:
+        names, sets = [], []
+        for number, column in enumerate(target.kinds):
+            form = self.form(column)
+            names.append(self.sql_name(column.name) if form == "{0}" else f"@c{number}")
+            if form != "{0}":
+                sets.append(f"{self.sql_name(column.name)} = {form.format(f'@c{number}').replace('%%', '%')}")
+        return (
+            f"LOAD DATA LOCAL INFILE '{_NAME.decode()}' INTO TABLE {place} CHARACTER SET utf8mb4"
+            rf" FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' ({', '.join(names)})"
+            + (f" SET {', '.join(sets)}" if sets else "")
+        )
+
+    def _insert(self, connection: Connection, target: Target, place: str, rows: Rows) -> int:
+        forms = [self.form(column) for column in target.kinds]
+        mark = ", ".join(form.format("%s") if form.count("{0}") == 1 else r"UNHEX(SUBSTRING(%s, 3))" for form in forms)
+        cursor = connection.connection.cursor()
+        try:
+            cursor.executemany(
+                f"INSERT INTO {place} ({self.names(target.columns)}) VALUES ({mark})",
+                list(zip(*rows.columns, strict=True)),
+            )
+        finally:
+            cursor.close()
+        self._refuse(connection, target)
+        return len(rows)
+
+    def _refuse(self, connection: Connection, target: Target) -> None:
+        """Look at what the last statement warned of.
+
+        Raises:
+            Refused: It has left rows out, or bent values where none may be.
+        """
+        told = connection.exec_driver_sql("SHOW WARNINGS").all()
+        for _, code, text in told:
+            if code not in _HARMLESS and (target.strict or code not in _BENT):
+                raise Refused(_fault(text))
+
+    def is_of_a_row(self, error: BaseException) -> bool:
+        """Take also the server's words for values that are none."""
+        return super().is_of_a_row(error) or self.error_code(error) in _OF_A_ROW
+
+    def fault_of(self, error: BaseException, target: Target) -> Fault | None:
+        """Return what the server says; which row it is it counts within one of several statements."""
+        if not self.is_of_a_row(error):
+            return None
+        found = _fault(self.error_text(error))
+        return Fault(found.reason, None, found.column)
+
+
+def _fault(text: str) -> Fault:
+    row, place = _ROW.search(text), _COLUMN.search(text)
+    number = int(row[1] or row[2]) if row else 0
+    reason = re.sub(r" (?:at|for) row \d+\Z|\ARow \d+ ", "", text)
+    return Fault(reason, number - 1 if number else None, (place["column"] or place["key"]) if place else None)
+
+
+def _send(driver_connection: Any, statement: str, data: bytes) -> int:
+    """Run LOAD DATA LOCAL with data of our own, past PyMySQL, which would open any file that a server names.
+
+    Returns:
+        How many warnings there are.
+
+    Raises:
+        MySQLError: The server refuses it, or asks for something else.
+    """
+    from pymysql import err
+    from pymysql.constants import COMMAND
+    from pymysql.protocol import LoadLocalPacketWrapper, OKPacketWrapper
+
+    driver_connection._execute_command(COMMAND.COM_QUERY, statement.encode())
+    packet = driver_connection._read_packet()
+    asked = LoadLocalPacketWrapper(packet).filename if packet.is_load_local_packet() else None
+    if asked != _NAME:
+        driver_connection._force_close()
+        raise err.OperationalError(2027, "the server asks for a file that it was not told of")
+    view = memoryview(data)
+    for start in range(0, len(view), _PACKET):
+        driver_connection.write_packet(bytes(view[start : start + _PACKET]))
+    driver_connection.write_packet(b"")
+    done = OKPacketWrapper(driver_connection._read_packet())
+    driver_connection.server_status = done.server_status
+    return int(done.warning_count)
+
+
+def _in_utc(value: str) -> str:
+    if not re.search(r":\d\d.*(?:Z|[+-]\d\d(?::?\d\d)?)\Z", value):
+        return value
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    except ValueError:
+        return value

@@ -1,0 +1,158 @@
+"""Rows into PostgreSQL by COPY: https://www.postgresql.org/docs/current/sql-copy.html."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.bulk import Bulk, Delimited, Fault, Rows, Target, tab_separated
+from dbctl.backends.kinds import Kind
+from dbctl.backends.postgresql.exports import PostgreSQLExports
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# `COPY hero, line 3, column age: "x"`; a server may speak another language.
+_CONTEXT = re.compile(r"COPY .+?, \w+ (?P<line>\d+)(?:, \w+ (?P<column>.+?): )?", re.DOTALL)
+_READ_AS = ("TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'")
+_STAGE = "dbctl_stage"
+_DATA_EXCEPTION = "22"
+_TWICE_IN_ONE = "21000"
+_RAISED = "P0001"
+_BAD_COPY_FORMAT = "22P04"
+
+_SEQUENCES = """
+SELECT a.attname, coalesce(
+    pg_get_serial_sequence(CAST(:table AS text), a.attname),
+    substring(pg_get_expr(d.adbin, d.adrelid) FROM 'nextval\\(''(.+)''::regclass\\)'))
+FROM pg_catalog.pg_attribute a
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = ''
+WHERE a.attrelid = CAST(:table AS regclass) AND a.attnum > 0 AND NOT a.attisdropped
+"""
+# What is loaded may lie behind what the sequence has given; it never goes back.
+_GO_ON = """
+SELECT setval(CAST(:sequence AS regclass), loaded.last) FROM (SELECT max({column}) AS last FROM {table}) loaded
+WHERE loaded.last > (SELECT CASE WHEN s.is_called THEN s.last_value ELSE s.last_value - 1 END FROM {sequence} s)
+  AND (SELECT seqincrement > 0 FROM pg_catalog.pg_sequence WHERE seqrelid = CAST(:sequence AS regclass))
+"""
+
+
+class PostgreSQLBulk(PostgreSQLExports, Bulk):
+    """Of PostgreSQL. It bends a number with more digits behind the point, and drops the time zone of a timestamp."""
+
+    bends = (Kind.DECIMAL, Kind.TIMESTAMP)
+    empties_at_once = True
+
+    def reads(self, delimited: Delimited) -> bool:
+        r"""Let it read what it reads as all others do: not `\.`, which ends the data, or lines that end in two ways."""
+        data = delimited.data
+        returns = data.count(b"\r")
+        return (
+            len(delimited.delimiter.encode()) == 1
+            and b"\\." not in data
+            and (returns == 0 or returns == data.count(b"\r\n") == data.count(b"\n"))
+            and not data.startswith((b"\n", b"\r"))
+            and b"\n\n" not in data
+            and b"\n\r" not in data
+        )
+
+    def load_lines(self, connection: Connection, target: Target, delimited: Delimited) -> tuple[int, int]:
+        """COPY them."""
+        literal = {"delimiter": delimited.delimiter, "null": delimited.null}
+        options = [f"FORMAT {'csv' if delimited.format == 'csv' else 'text'}", "ENCODING 'UTF8'"]
+        options += [f"{name.upper()} {_literal(text)}" for name, text in literal.items()]
+        return self._copied(connection, target, options, delimited.data)
+
+    @contextmanager
+    def takes_rows(self, connection: Connection, *, strict: bool) -> Iterator[None]:
+        """Be in UTC, until the transaction's end."""
+        for setting in _READ_AS:
+            connection.exec_driver_sql(f"SET LOCAL {setting}")
+        yield
+
+    def prepare_load(self, connection: Connection, target: Target) -> None:
+        """Make a temporary table to COPY to where a row's key may be there already."""
+        if target.conflict == "error":
+            return
+        columns = self.names(target.columns)
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{_STAGE}")
+        connection.exec_driver_sql(
+            f"CREATE TEMPORARY TABLE {_STAGE} ON COMMIT DROP AS SELECT {columns} FROM {self.place(target)} WITH NO DATA"
+        )
+
+    def load_rows(self, connection: Connection, target: Target, rows: Rows) -> int:
+        """COPY them."""
+        return self._copied(connection, target, ["FORMAT text", "ENCODING 'UTF8'"], tab_separated(rows.columns))[1]
+
+    def _copied(self, connection: Connection, target: Target, options: list[str], data: bytes) -> tuple[int, int]:
+        table = self.place(target)
+        columns = self.names(target.columns)
+        staged = target.conflict != "error"
+        place = f"pg_temp.{_STAGE}" if staged else table
+        driver_connection: Any = connection.connection.driver_connection
+        with driver_connection.cursor() as cursor:
+            if staged:
+                cursor.execute(f"TRUNCATE {place}")
+            # psycopg2 hands on what `read` gives, so much at a time.
+            cursor.copy_expert(
+                f"COPY {place} ({columns}) FROM STDIN WITH ({', '.join(options)})", io.BytesIO(data), 1 << 18
+            )
+            seen = int(cursor.rowcount)
+            if staged:
+                key = self.names(target.key)
+                cursor.execute(
+                    f"INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {place}"
+                    f" ON CONFLICT ({key}) DO {self._instead(target)}"
+                )
+            return seen, int(cursor.rowcount)
+
+    def _instead(self, target: Target) -> str:
+        if target.conflict == "skip" or not target.others:
+            return "NOTHING"
+        return "UPDATE SET " + ", ".join(f"{name} = EXCLUDED.{name}" for name in map(self.sql_name, target.others))
+
+    def conclude_load(self, connection: Connection, target: Target) -> None:
+        """Set the sequences of loaded columns, which know nothing of what was not theirs."""
+        from sqlalchemy import text
+
+        table = self.place(target)
+        if target.conflict != "error":
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{_STAGE}")
+        for name, sequence in connection.execute(text(_SEQUENCES), {"table": table}).all():
+            if sequence and name in target.columns:
+                go_on = _GO_ON.format(column=self.sql_name(name), table=table, sequence=sequence)
+                connection.execute(text(go_on), {"sequence": sequence})
+
+    def is_of_a_row(self, error: BaseException) -> bool:
+        """Take also what is no value of its type, what a trigger raises, and what is there twice for an update."""
+        code = self.error_code(error) or ""
+        return super().is_of_a_row(error) or code.startswith(_DATA_EXCEPTION) or code in {_TWICE_IN_ONE, _RAISED}
+
+    def fault_of(self, error: BaseException, target: Target) -> Fault | None:
+        """Read the place from the context of COPY, and the key from the detail."""
+        if not self.is_of_a_row(error):
+            return None
+        diagnosis: Any = getattr(error, "diag", None)
+        reason = str(self.translate(error) or "") if diagnosis is None else diagnosis.message_primary
+        place = _CONTEXT.match((diagnosis and diagnosis.context) or "")
+        key: list[tuple[str, str]] = []
+        if diagnosis and diagnosis.message_detail and (found := self.cell_key.search(diagnosis.message_detail)):
+            names, values = found["columns"].split(", "), found["values"].split(", ")
+            key = (
+                list(zip([name.strip('"') for name in names], values, strict=False))
+                if len(names) == len(values)
+                else []
+            )
+            reason = f"{reason}: {diagnosis.message_detail}"
+        column = (place and place["column"]) or (diagnosis and diagnosis.column_name) or None
+        if column is None and len(key) == 1:
+            column = key[0][0]
+        return Fault(reason, None, column, int(place["line"]) if place else None, key)
+
+
+def _literal(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "''").replace("\t", "\\t")
+    return f"E'{escaped}'"

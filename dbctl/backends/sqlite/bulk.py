@@ -1,0 +1,84 @@
+"""Rows into SQLite, by one prepared statement; it keeps anything in any column, so all is looked at before.
+
+https://www.sqlite.org/datatype3.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Target
+from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.sqlite.exports import SQLiteExports
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_TRUE = {"true", "t", "1", "yes", "y", "on"}
+
+
+class SQLiteBulk(SQLiteExports, Bulk):
+    """Of SQLite."""
+
+    untyped = True
+    bends = tuple(Kind)
+
+    def taken(self, column: BulkColumn) -> Callable[[str], Any] | None:
+        """Make of texts what SQLite's functions and SQLAlchemy's types know: 1 and 0, bytes, a blank before a time."""
+        return {
+            Kind.BOOLEAN: lambda value: int(value.lower() in _TRUE) if value.lower() in _TRUTH else value,
+            Kind.BYTES: _bytes,
+            Kind.TIMESTAMP: lambda value: value.replace("T", " ", 1) if value[10:11] == "T" else value,
+        }.get(column.kind)
+
+    def load_rows(self, connection: Connection, target: Target, rows: Rows) -> int:
+        """Insert them one by one, so that the one which is refused is known."""
+        taken = 0
+
+        def counted() -> Iterator[tuple[Any, ...]]:
+            nonlocal taken
+            for taken, row in enumerate(zip(*rows.columns, strict=True)):  # noqa: B007
+                yield row
+
+        cursor: Any = connection.connection.cursor()
+        try:
+            cursor.executemany(self._statement(target), counted())
+        except Exception as error:
+            if not self.is_of_a_row(error):
+                raise
+            raise Refused(self._fault(error, taken)) from error
+        return int(cursor.rowcount)
+
+    def fault_of(self, error: BaseException, target: Target) -> Fault | None:
+        """Return none: `load_rows` has found what there is."""
+        return None
+
+    def _fault(self, error: Exception, index: int) -> Fault:
+        text = self.error_text(error)
+        column = None
+        if text.startswith(("NOT NULL constraint failed: ", "UNIQUE constraint failed: ")) and "," not in text:
+            column = text.rpartition(".")[2]
+        return Fault(text, index, column)
+
+    def _statement(self, target: Target) -> str:
+        marks = ", ".join("?" * len(target.columns))
+        insert = f"INSERT INTO {self.place(target)} ({self.names(target.columns)}) VALUES ({marks})"
+        if target.conflict == "error":
+            return insert
+        others = [f"{name} = excluded.{name}" for name in map(self.sql_name, target.others)]
+        skips = target.conflict == "skip" or not others
+        instead = "NOTHING" if skips else f"UPDATE SET {', '.join(others)}"
+        return f"{insert} ON CONFLICT ({self.names(target.key)}) DO {instead}"
+
+
+_TRUTH = _TRUE | {"false", "f", "0", "no", "n", "off"}
+
+
+def _bytes(value: str) -> Any:
+    if not value.startswith("\\x"):
+        return value
+    try:
+        return bytes.fromhex(value[2:])
+    except ValueError:
+        return value

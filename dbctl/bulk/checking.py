@@ -1,0 +1,206 @@
+"""Whether values are exactly what a column holds, where the database itself would bend them without a word.
+
+A column of texts is looked at as a whole, by one regular expression over all of it; only one that does not fit is
+looked at value by value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+from dbctl.backends.bulk import Fault
+from dbctl.backends.kinds import BulkColumn, Kind
+
+Reason = Callable[[str], str | None]
+"""Returns why a value is none that the column holds; None where it is one."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """How a column's values are looked at.
+
+    Args:
+        plain: A regular expression for values that fit for sure, as they mostly are.
+        reason: Looks at any other.
+    """
+
+    plain: re.Pattern[str] | None
+    reason: Reason
+
+    def faults(self, column: str, values: Sequence[Any]) -> Iterator[Fault]:
+        """Yield what is wrong with a column's values, which are texts or None."""
+        if self.plain is not None:
+            whole = "\n".join(filter(None, values) if None in values else values)
+            if not whole or self.plain.fullmatch(whole):
+                return
+        for index, value in enumerate(values):
+            if value is not None and (reason := self.reason(value)):
+                yield Fault(reason, index, column)
+
+
+def check_of(column: BulkColumn, *, untyped: bool) -> Check | None:
+    """Return how a column's values are looked at; None where they all fit, as far as is known.
+
+    Args:
+        column: The column.
+        untyped: Whether the database keeps anything in any column, and so tells nothing of what is no value of its.
+    """
+    make = _CHECKS.get(column.kind)
+    return make(column, untyped) if make else None
+
+
+def _lines_of(value: str) -> re.Pattern[str]:
+    """Return the pattern of lines of which each is such a value; nothing in it is tried twice."""
+    return re.compile(rf"(?:{value}(?:\n|\Z))*+", re.ASCII)
+
+
+_BITS = (
+    (r"tinyint", 8),
+    (r"smallint|int2", 16),
+    (r"mediumint", 24),
+    (r"year", 16),
+    (r"bigint|int8", 64),
+)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+
+
+def _integer(column: BulkColumn, untyped: bool) -> Check:
+    named = next((bits for words, bits in _BITS if re.match(words, column.type, re.IGNORECASE)), 32)
+    bits = 64 if column.wide else named
+    unsigned = "unsigned" in column.type.lower()
+    low, high = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    digits = len(str(high)) - 1
+    sign = "" if unsigned else "-?+"
+
+    def reason(value: str) -> str | None:
+        if not _WHOLE.fullmatch(value):
+            return "it is no whole number"
+        return None if low <= int(value) <= high else f"it is out of range, {low} to {high}"
+
+    return Check(_lines_of(rf"{sign}\d{{1,{digits}}}+"), reason)
+
+
+_DECIMAL = re.compile(r"[+-]?(?P<whole>\d*)(?:\.(?P<part>\d*))?(?:[eE](?P<power>[+-]?\d+))?", re.ASCII)
+_NO_NUMBERS = {"nan", "infinity", "-infinity", "+infinity", "inf", "-inf"}
+
+
+def _decimal(column: BulkColumn, untyped: bool) -> Check | None:
+    sizes = re.search(r"\((\d+)(?:\s*,\s*(-?\d+))?\)", column.type)
+    if sizes is None:
+        return Check(None, _shortened) if untyped else None
+    precision, scale = int(sizes[1]), int(sizes[2] or 0)
+    whole = precision - scale
+    part = rf"(?:\.\d{{1,{scale}}}+)?+" if scale > 0 else ""
+
+    def reason(value: str) -> str | None:
+        found = _DECIMAL.fullmatch(value)
+        if found is None or not (found["whole"] or found["part"]):
+            return None if not untyped and value.lower() in _NO_NUMBERS else "it is no number"
+        power = int(found["power"] or 0)
+        behind = len((found["part"] or "").rstrip("0")) - power
+        if found["whole"].strip("0") and not (found["part"] or "").strip("0"):
+            behind = -power
+        before = len((found["whole"] + (found["part"] or "")).lstrip("0")) - len(found["part"] or "") + power
+        if before > whole:
+            return f"it is out of range, {whole} digits before the point are kept"
+        return f"{max(scale, 0)} digits behind the point are kept" if behind > scale else None
+
+    return Check(_lines_of(rf"-?+\d{{1,{whole}}}+{part}") if whole > 0 else None, reason)
+
+
+def _shortened(value: str) -> str | None:
+    found = _DECIMAL.fullmatch(value)
+    if found is None or not (found["whole"] or found["part"]):
+        return "it is no number"
+    digits = len((found["whole"] + (found["part"] or "").rstrip("0")).lstrip("0"))
+    return "15 digits are kept" if digits > 15 and not (found["part"] is None and digits <= 18) else None
+
+
+def _float(column: BulkColumn, untyped: bool) -> Check:
+    def reason(value: str) -> str | None:
+        if value.lower() in _NO_NUMBERS and not untyped:
+            return None
+        found = _DECIMAL.fullmatch(value)
+        return None if found and (found["whole"] or found["part"]) else "it is no number"
+
+    return Check(_lines_of(r"-?+\d++(?:\.\d++)?+"), reason)
+
+
+TRUTH: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "t", "1", "yes", "y", "on"), True),
+    **dict.fromkeys(("false", "f", "0", "no", "n", "off"), False),
+}
+
+
+def _boolean(_: BulkColumn, _untyped: bool) -> Check:
+    return Check(
+        _lines_of(r"(?:true|false|[tf10])"),
+        lambda value: None if value.lower() in TRUTH else "it is neither true nor false",
+    )
+
+
+def _text(column: BulkColumn, untyped: bool) -> Check | None:
+    size = re.search(r"\((\d+)\)", column.type)
+    if size is None:
+        return None
+    length = int(size[1])
+
+    def reason(value: str) -> str | None:
+        return f"it has {len(value)} characters, and {length} are kept" if len(value) > length else None
+
+    return Check(_lines_of(rf"[^\n]{{0,{length}}}+"), reason)
+
+
+def _bytes(_: BulkColumn, _untyped: bool) -> Check:
+    whole = re.compile(r"\\x(?:[0-9A-Fa-f]{2})*")
+    return Check(None, lambda value: None if whole.fullmatch(value) else r"it is not \x and two digits for each byte")
+
+
+def _read_by(read: Callable[[str], object], what: str) -> Check:
+    def reason(value: str) -> str | None:
+        try:
+            read(value)
+        except ValueError:
+            return f"it is no {what}"
+        return None
+
+    return Check(None, reason)
+
+
+_ZONE = re.compile(r"\d(?:Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)\s*\Z", re.ASCII | re.IGNORECASE)
+_PLAIN_MOMENT = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6}+)?+)?+"
+
+
+def _timestamp(column: BulkColumn, untyped: bool) -> Check:
+    """Refuse a zone, which a column without one would drop."""
+    if untyped:
+        return _read_by(_moment, "day and time without a zone")
+    return Check(
+        _lines_of(_PLAIN_MOMENT),
+        lambda value: "its time zone would be dropped" if ":" in value and _ZONE.search(value) else None,
+    )
+
+
+def _moment(value: str) -> datetime:
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is not None:
+        raise ValueError("it has a zone")
+    return found
+
+
+_CHECKS: Mapping[Kind, Callable[[BulkColumn, bool], Check | None]] = {
+    Kind.INTEGER: _integer,
+    Kind.DECIMAL: _decimal,
+    Kind.FLOAT: _float,
+    Kind.BOOLEAN: _boolean,
+    Kind.TEXT: _text,
+    Kind.BYTES: _bytes,
+    Kind.BITS: lambda *_: Check(_lines_of("[01]++"), lambda _: "it is not of 0 and 1"),
+    Kind.DATE: lambda *_: _read_by(date.fromisoformat, "day"),
+    Kind.TIME: lambda *_: _read_by(time.fromisoformat, "time"),
+    Kind.TIMESTAMP: _timestamp,
+}

@@ -1,0 +1,110 @@
+"""Which column of the table each column of a file is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dbctl.backends.kinds import BulkColumn
+from dbctl.errors import UsageError
+
+OF_REJECTS = ("_file", "_line", "_column", "_reason")
+"""The columns that a file of rejected rows has besides, and that are left out when it is imported."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the columns of a file are those of a table.
+
+    Args:
+        kinds: The table's columns that are loaded, in their order.
+        places: Where in the file each of them stands; None where it is the same for all rows.
+        given: The values that are the same for all rows, by the columns' names.
+    """
+
+    kinds: Sequence[BulkColumn]
+    places: Sequence[int | None]
+    given: Mapping[str, str]
+
+    def as_it_stands(self, width: int) -> bool:
+        """Tell whether a file with so many columns has just these."""
+        return list(self.places) == list(range(width))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is said of a file's columns.
+
+    Args:
+        renamed: The table's columns by the file's; "" for those that are left out.
+        given: Values that are the same for all rows, by the table's columns.
+    """
+
+    renamed: Mapping[str, str]
+    given: Mapping[str, str]
+
+
+def layout(file: str, names: Sequence[str], wanted: Wanted, table: str, columns: Sequence[BulkColumn]) -> Layout:
+    """Return how a file's columns are the table's.
+
+    Args:
+        file: The file's name, for messages.
+        names: Its columns.
+        wanted: What was said of them.
+        table: The table's name, for messages.
+        columns: The table's columns.
+
+    Raises:
+        UsageError: The table has no such column, has it twice, or computes it.
+    """
+    by_name = {one.name: one for one in columns}
+    kinds: list[BulkColumn] = []
+    places: list[int | None] = []
+    for place, name in enumerate(names):
+        target = wanted.renamed.get(name, name)
+        if target == "" or (name in OF_REJECTS and name not in by_name and name not in wanted.renamed):
+            continue
+        kinds.append(_found(file, name, target, table, by_name))
+        places.append(place)
+    for name in wanted.given:
+        kinds.append(_found("--set", name, name, table, by_name))
+        places.append(None)
+    loaded = [one.name for one in kinds]
+    if again := next((name for name in loaded if loaded.count(name) > 1), None):
+        raise UsageError(f"{file}: column {again} of {table} would be loaded twice", "leave one out with --map NAME=")
+    if not kinds:
+        raise UsageError(f"{file}: it has no column of {table}")
+    return Layout(kinds, places, wanted.given)
+
+
+def _found(file: str, name: str, target: str, table: str, columns: Mapping[str, BulkColumn]) -> BulkColumn:
+    found = columns.get(target)
+    if found is None:
+        there = ", ".join(one.name for one in columns.values() if not one.generated)
+        near = next((one for one in columns if one.lower() == target.strip().lower()), "COLUMN")
+        raise UsageError(
+            f'{file}: {table} has no column "{target}"; it has {there}',
+            f'say --map "{name}={near}", or --map "{name}=" to leave it out',
+        )
+    if found.generated:
+        raise UsageError(
+            f"{file}: the database computes column {target} of {table} by itself", f'leave it out with --map "{name}="'
+        )
+    return found
+
+
+def pairs(option: str, said: Sequence[str], *, empty: bool = False) -> dict[str, str]:
+    """Return options of the form NAME=VALUE by their names.
+
+    Raises:
+        UsageError: One has no `=`, or a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for one in said:
+        name, equals, value = one.partition("=")
+        if not equals or not name or not (value or empty):
+            raise UsageError(f"{option} {one}: it is to be NAME=VALUE")
+        if name in found:
+            raise UsageError(f"{option}: {name} is given twice")
+        found[name] = value
+    return found

@@ -1,0 +1,263 @@
+"""CSV and tab-separated text, taken apart: whole lines by the megabyte, as they stand or as rows.
+
+The manual's page `formats` says what is NULL in them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from dbctl.backends.bulk import Delimited, Ragged, Rows
+from dbctl.errors import UsageError, WorkRefused
+
+_PART = 1 << 20
+"""Bytes of whole lines that are handed on at a time."""
+
+_LONGEST = 1 << 28
+"""Bytes of a line: what is longer has a quote that is not closed."""
+
+_EMPTY = "\ue000dbctl\ue000"
+"""What stands for `""`, which Python's reader does not tell from nothing: private characters."""
+
+_ESCAPED = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+csv.field_size_limit(_LONGEST)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How values stand in a file.
+
+    Args:
+        file: The file's name, for messages.
+        format: csv or tsv.
+        delimiter: What separates values.
+        null: The text that is NULL where it is not quoted.
+        skip: How many lines come before the header, or before the rows where there is none.
+        columns: The columns' names where the file has no header.
+    """
+
+    file: str
+    format: str = "csv"
+    delimiter: str = ","
+    null: str = ""
+    skip: int = 0
+    columns: Sequence[str] | None = None
+
+    @property
+    def quote(self) -> bytes:
+        """What quotes a value, in which a line may end; nothing does in tab-separated text."""
+        return b'"' if self.format == "csv" else b""
+
+
+def delimited(stream: Any, shape: Shape) -> tuple[Sequence[str], Iterator[Delimited]]:
+    """Return a file's columns, and its lines part by part.
+
+    Args:
+        stream: The file as UTF-8.
+        shape: How values stand in it.
+
+    Raises:
+        UsageError: It has no header, or two columns of one name.
+        WorkRefused: Drawn, or for the header: a value's quotes are not closed.
+    """
+    parts = _whole_lines(stream, shape)
+    line, data = next(parts, (1, b""))
+    for _ in range(shape.skip):
+        cut = data.find(b"\n") + 1
+        line, data = line + 1, data[cut:] if cut else b""
+    names: Sequence[str]
+    if shape.columns is None:
+        names, used = _header(data, shape, line)
+        line, data = line + data.count(b"\n", 0, used), data[used:]
+    else:
+        names = shape.columns
+    if again := next((name for name in names if list(names).count(name) > 1), None):
+        raise UsageError(
+            f"{shape.file}: there are several columns {again}", "name them apart, or say --columns and --skip 1"
+        )
+
+    def lines() -> Iterator[Delimited]:
+        for first, part in _chain((line, data), parts):
+            read = partial(rows_of, part, shape, names, first)
+            yield Delimited(shape.format, shape.delimiter, shape.null, part, read)
+
+    return names, lines()
+
+
+def _chain(first: tuple[int, bytes], rest: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    if first[1]:
+        yield first
+    yield from rest
+
+
+def _header(data: bytes, shape: Shape, line: int) -> tuple[list[str], int]:
+    """Return the names in the first line, and how many bytes it takes."""
+    end = 0
+    while end < len(data):
+        end = data.find(b"\n", end) + 1 or len(data)
+        if not shape.quote or data.count(shape.quote, 0, end) % 2 == 0:
+            break
+    if not data[:end].strip():
+        raise UsageError(f"{shape.file}: there is no header", "say --columns for a file without one")
+    text = _decoded(data[:end], shape, line).rstrip("\r\n")
+    if shape.format == "tsv":
+        return [name or "" for name in _unescaped(text.split("\t"), shape.null)], end
+    return next(csv.reader([text], delimiter=shape.delimiter, strict=True)), end
+
+
+def _whole_lines(stream: Any, shape: Shape) -> Iterator[tuple[int, bytes]]:
+    """Yield parts that end where a row does, each with the number of its first line."""
+    rest, line = b"", 1
+    while part := stream.read(_PART):
+        rest += part
+        if end := _last_end(rest, shape.quote):
+            yield line, rest[:end]
+            line += rest.count(b"\n", 0, end)
+            rest = rest[end:]
+        elif len(rest) > _LONGEST:
+            raise WorkRefused(f"{shape.file}, line {line}: a value's quotes are not closed")
+    if rest:
+        if shape.quote and rest.count(shape.quote) % 2:
+            raise WorkRefused(
+                f"{shape.file}, line {line + _open_row(rest, shape.quote)}: a value's quotes are not closed"
+            )
+        yield line, rest if rest.endswith(b"\n") else rest + b"\n"
+
+
+def _last_end(data: bytes, quote: bytes) -> int:
+    """Return how many bytes end with the last line's end that is in no quotes; 0 where there is none."""
+    if not quote:
+        return data.rfind(b"\n") + 1
+    end, inside = len(data), data.count(quote) % 2
+    while (at := data.rfind(b"\n", 0, end)) >= 0:
+        inside ^= data.count(quote, at, end) % 2
+        if not inside:
+            return at + 1
+        end = at
+    return 0
+
+
+def _open_row(data: bytes, quote: bytes) -> int:
+    """Return how many lines are before the row whose quotes are not closed."""
+    before = inside = 0
+    for number, line in enumerate(data.split(b"\n")):
+        if not inside:
+            before = number
+        inside ^= line.count(quote) % 2
+    return before
+
+
+def rows_of(data: bytes, shape: Shape, names: Sequence[str], first: int) -> tuple[Rows, Sequence[Ragged]]:
+    """Return whole lines as rows, and those that have more or fewer values.
+
+    Args:
+        data: The lines, in UTF-8.
+        shape: How values stand in them.
+        names: The columns.
+        first: The number of the first line.
+
+    Raises:
+        WorkRefused: They are no UTF-8, or quotes stand where none can.
+    """
+    text = _decoded(data, shape, first)
+    read = _tsv if shape.format == "tsv" else _csv
+    lines, rows = read(text, shape, len(names), first)
+    ragged: list[Ragged] = []
+    if set(map(len, rows)) - {len(names)}:
+        ragged = [Ragged(at, row, len(names)) for at, row in zip(lines, rows, strict=True) if len(row) != len(names)]
+        kept = [(at, row) for at, row in zip(lines, rows, strict=True) if len(row) == len(names)]
+        lines, rows = [at for at, _ in kept], [row for _, row in kept]
+    columns: Sequence[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return Rows(shape.file, names, lines, columns), ragged
+
+
+def _decoded(data: bytes, shape: Shape, first: int) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = first + data.count(b"\n", 0, error.start)
+        raise WorkRefused(f"{shape.file}, line {line}: it is no UTF-8", "say --encoding") from error
+
+
+def _tsv(text: str, shape: Shape, width: int, first: int) -> tuple[Sequence[int], list[Any]]:
+    lines = text.replace("\r\n", "\n").split("\n")[:-1]
+    numbers: Sequence[int] = range(first, first + len(lines))
+    if width > 1 and "" in lines:
+        numbers = [number for number, line in zip(numbers, lines, strict=True) if line]
+        lines = list(filter(None, lines))
+    rows: list[Any] = [line.split("\t") for line in lines]
+    if "\\" in text or shape.null != r"\N":
+        rows = [_unescaped(row, shape.null) for row in rows]
+    return numbers, rows
+
+
+def _unescaped(values: Sequence[str], null: str) -> list[str | None]:
+    return [None if value == null else _ESCAPED.sub(_unescape, value) if "\\" in value else value for value in values]
+
+
+def _unescape(found: re.Match[str]) -> str:
+    if found[3] is None:
+        return chr(int(found[1], 16) if found[1] else int(found[2], 8))
+    return _ESCAPES.get(found[3], found[3])
+
+
+def _csv(text: str, shape: Shape, width: int, first: int) -> tuple[Sequence[int], list[Any]]:
+    """Read lines of CSV, of which a value without quotes is NULL where it is the text that stands for that."""
+    if '""' in text:
+        text = re.sub(r'"(?:[^"]|"")*"', lambda found: f'"{_EMPTY}"' if found[0] == '""' else found[0], text)
+    quoted_null = f'"{shape.null}"' if shape.null else None
+    marked = quoted_null is not None and quoted_null in text
+    if marked:
+        text = re.sub(
+            r'"(?:[^"]|"")*"', lambda found: f'"{_EMPTY}{shape.null}"' if found[0] == quoted_null else found[0], text
+        )
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=shape.delimiter, strict=True)
+    try:
+        rows: list[Any] = list(reader)
+        numbers: Sequence[int] = range(first, first + len(rows))
+        if reader.line_num != len(rows):
+            numbers = _begins(text, shape, first)
+    except csv.Error as error:
+        line = first + reader.line_num - 1
+        raise WorkRefused(
+            f"{shape.file}, line {line}: {error}", "a quote in a value is written twice, in quotes"
+        ) from error
+    if [] in rows:
+        if width == 1:
+            rows = [row or [""] for row in rows]
+        else:
+            numbers = [number for number, row in zip(numbers, rows, strict=True) if row]
+            rows = list(filter(None, rows))
+    return numbers, _with_nulls(rows, shape.null, _EMPTY in text)
+
+
+def _begins(text: str, shape: Shape, first: int) -> list[int]:
+    """Return in which line each row begins, where some have several."""
+    found, line = [], first
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=shape.delimiter, strict=True)
+    for _ in reader:
+        found.append(line)
+        line = first + reader.line_num
+    return found
+
+
+def _with_nulls(rows: list[Any], null: str, marks: bool) -> list[Any]:
+    if not marks:
+        if null == "":
+            return [[value or None for value in row] if "" in row else row for row in rows]
+        return [[None if value == null else value for value in row] if null in row else row for row in rows]
+    return [[_value(value, null) for value in row] for row in rows]
+
+
+def _value(value: str, null: str) -> str | None:
+    if value == null:
+        return None
+    return value[len(_EMPTY) :] if value.startswith(_EMPTY) else value

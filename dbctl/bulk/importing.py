@@ -1,0 +1,170 @@
+"""Importing files into a table, whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.bulk import Delimited, Rows, Target
+from dbctl.bulk import sources
+from dbctl.bulk.columns import Layout, Wanted, layout
+from dbctl.bulk.delimited import Shape, delimited
+from dbctl.bulk.forms import form_of
+from dbctl.bulk.loading import Loader
+from dbctl.bulk.reading_out import chosen
+from dbctl.bulk.rejects import Rejects
+from dbctl.bulk.terms import How, Imported
+from dbctl.connections.watching import raise_if_ended
+from dbctl.errors import UsageError
+from dbctl.work.progress import report
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.inventory import Relation
+    from dbctl.backends.kinds import BulkColumn
+    from dbctl.work.database import Database
+
+_log = logging.getLogger(__name__)
+
+
+def import_files(database: Database, files: Sequence[str], table: str, how: How | None = None) -> Imported:
+    """Load files into a table, in the session's transaction.
+
+    Args:
+        database: Where.
+        files: The files, or - for standard input.
+        table: The table, with its schema before it where that is not the default one.
+        how: How they are read and loaded.
+
+    Raises:
+        UsageError: A file is not there, or its columns are not the table's.
+        NotFound: There is no such table.
+        WorkRefused: A row can't be loaded; the message says which one, and why.
+    """
+    how = how or How()
+    formats = [_format(name, how) for name in files]
+    connection, backend = database.session.connection(), database.backend
+    relation = _writable(chosen(backend, connection, table))
+    columns = backend.table_columns(connection, relation)
+    target = Target(relation.schema, relation.name, (), how.conflict, _key(connection, relation, how), how.strict)
+    if how.truncate:
+        _empty(database, connection, relation, target)
+    with ExitStack() as held:
+        rejects = held.enter_context(Rejects(how.rejects, how.max_errors, masked=database.profile.protected))
+        held.enter_context(backend.takes_rows(connection, strict=how.strict))
+        loader = Loader(connection, backend, target, bad=rejects.take, goes_on=how.max_errors > 0)
+        for name, format_ in zip(files, formats, strict=True):
+            with sources.opened(name) as source:
+                _load(source, format_, how, loader, columns, relation.name)
+        if not database.dry_run:
+            loader.conclude()
+        rejects.conclude()
+    skipped = loader.seen - loader.written - rejects.count if how.conflict == "skip" else 0
+    rows = loader.seen - skipped - rejects.count
+    return Imported(relation.name, rows, skipped, rejects.count)
+
+
+def _format(name: str, how: How) -> str:
+    return form_of(None if name == sources.STDIN else Path(name), how.format).format
+
+
+def _writable(relation: Relation) -> Relation:
+    if relation.kind not in {"table", "partitioned table", "foreign table", "virtual table"}:
+        raise UsageError(f"{relation.name} is a {relation.kind}", "name a table")
+    return relation
+
+
+def _key(connection: Connection, relation: Relation, how: How) -> Sequence[str]:
+    """Return the columns of the key by which a row is there already.
+
+    Raises:
+        UsageError: There is no primary key, or no unique one of the columns that were named.
+    """
+    if how.conflict == "error":
+        return ()
+    from sqlalchemy import inspect
+
+    inspector = inspect(connection)
+    primary = inspector.get_pk_constraint(relation.name, relation.schema)["constrained_columns"]
+    if not how.key:
+        if not primary:
+            raise UsageError(f"{relation.name} has no primary key", "name the columns of a unique one with --key")
+        return primary
+    unique: list[Sequence[str | None]] = [primary]
+    unique += [one["column_names"] for one in inspector.get_unique_constraints(relation.name, relation.schema)]
+    unique += [
+        one["column_names"]
+        for one in inspector.get_indexes(relation.name, relation.schema)
+        if one["unique"] and not one.get("dialect_options", {}).get("postgresql_where")
+    ]
+    if sorted(how.key) not in [sorted(filter(None, names)) for names in unique]:
+        keys = "; ".join(sorted({", ".join(filter(None, names)) for names in unique if names}))
+        raise UsageError(
+            f"{', '.join(how.key)} is no unique key of {relation.name}", f"these are: {keys}" if keys else ""
+        )
+    return how.key
+
+
+def _empty(database: Database, connection: Connection, relation: Relation, target: Target) -> None:
+    backend = database.backend
+    referenced = bool(backend.references_there(connection, relation))
+    quick = backend.empties_at_once and not referenced
+    place = backend.place(target)
+    connection.exec_driver_sql(f"TRUNCATE {place}" if quick else f"DELETE FROM {place}")
+
+
+def _load(
+    source: sources.Source, format_: str, how: How, loader: Loader, columns: Sequence[BulkColumn], table: str
+) -> None:
+    wanted = Wanted(how.renamed, how.given)
+    before = loader.seen
+    layouts: dict[tuple[str, ...], Layout] = {}
+    for part in _parts(source, format_, how):
+        raise_if_ended()
+        names, rows = part
+        key = tuple(names)
+        if key not in layouts:
+            layouts[key] = layout(source.name, names, wanted, table, columns)
+        if isinstance(rows, Delimited):
+            loader.load_lines(rows, layouts[key], names)
+        else:
+            loader.load(_as_texts(rows, layouts[key]), layouts[key])
+        done = _position(source)
+        message = f"{loader.seen:,} rows into {table}"
+        if done is None:
+            report(loader.seen, None, "rows", f"into {table}")
+        else:
+            report(done, source.size, "bytes", message)
+    if not layouts:
+        raise UsageError(f"{source.name}: it is empty", "")
+    _log.debug("%s: %d rows", source.name, loader.seen - before)
+
+
+def _parts(source: sources.Source, format_: str, how: How) -> Iterator[tuple[Sequence[str], Any]]:
+    if format_ in {"csv", "tsv"}:
+        shape = Shape(
+            source.name,
+            format_,
+            how.delimiter or ("," if format_ == "csv" else "\t"),
+            how.null if how.null is not None else ("" if format_ == "csv" else r"\N"),
+            how.skip,
+            how.columns,
+        )
+        names, lines = delimited(sources.Utf8(source, how.encoding), shape)
+        yield names, Rows(source.name, names, [], [()] * len(names))
+        yield from ((names, part) for part in lines)
+
+
+def _as_texts(rows: Rows, found: Layout) -> Rows:
+    return rows
+
+
+def _position(source: sources.Source) -> int | None:
+    try:
+        return int(source.file.tell()) if source.size is not None else None
+    except OSError:
+        return None

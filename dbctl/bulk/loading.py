@@ -1,0 +1,252 @@
+"""Rows of files into a table: checked, loaded by the megabyte, and where one is refused that one found and told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.bulk import Delimited, Fault, Ragged, Refused, Rows, Target
+from dbctl.bulk.checking import Check, check_of
+from dbctl.bulk.columns import Layout
+from dbctl.connections.watching import raise_if_ended
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.base import Backend
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A row that can't be loaded.
+
+    Args:
+        file: The file.
+        line: The line that it begins in; None where it is not known which row it is.
+        column: The column that is to blame, or None.
+        value: That column's value.
+        reason: Why.
+        names: The file's columns.
+        values: The row's values.
+        through: The last line that it may begin in, where it is not known which row it is.
+    """
+
+    file: str
+    line: int
+    column: str | None
+    value: Any
+    reason: str
+    names: Sequence[str] = ()
+    values: Sequence[Any] = ()
+    through: int | None = None
+
+
+class Loader:
+    """Loads rows into one table, in the connection's transaction.
+
+    Args:
+        connection: The connection.
+        backend: What differs between databases.
+        target: The table, without columns yet.
+        bad: Called with each row that can't be loaded; it raises where that is the end.
+        goes_on: Whether the rest is loaded all the same where some rows can't be.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        backend: Backend,
+        target: Target,
+        *,
+        bad: Callable[[Bad], None],
+        goes_on: bool,
+    ) -> None:
+        self._connection, self._backend, self._target = connection, backend, target
+        self._bad, self._goes_on = bad, goes_on
+        self.written = 0
+        """How many rows were written."""
+        self.seen = 0
+        """How many rows were looked at."""
+        self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._prepared: Target | None = None
+
+    def load_lines(self, part: Delimited, layout: Layout, names: Sequence[str]) -> None:
+        """Load lines of a file: as they stand where the server reads them so and nothing has to be looked at before."""
+        plan = self._plan(layout)
+        if plan.untouched and layout.as_it_stands(len(names)) and self._backend.reads(part):
+            target = self._prepare(plan)
+            try:
+                with self._savepoint(always=target.conflict != "error"):
+                    seen, written = self._backend.load_lines(self._connection, target, part)
+            except Exception as error:
+                if (fault := self._fault(error, target)) is None:
+                    raise
+                rows, ragged = part.rows()
+                if not self._goes_on and target.conflict == "error":
+                    self._bad(self._placed(rows, fault, ragged, layout))
+                    raise
+                self.load(rows, layout, ragged)
+                return
+            self.written += written
+            self.seen += seen
+            return
+        rows, ragged = part.rows()
+        self.load(rows, layout, ragged)
+
+    def load(self, rows: Rows, layout: Layout, ragged: Sequence[Ragged] = ()) -> None:
+        """Load rows of a file.
+
+        Args:
+            rows: The rows, with the file's columns.
+            layout: How these are the table's.
+            ragged: Rows that have more or fewer values.
+        """
+        raise_if_ended()
+        plan = self._plan(layout)
+        self.seen += len(rows) + len(ragged)
+        for one in ragged:
+            number = "1 value" if len(one.values) == 1 else f"{len(one.values)} values"
+            reason = f"it has {number}, and there are {one.expected} columns"
+            self._bad(Bad(rows.file, one.line, None, None, reason, rows.names, one.values))
+        faults: dict[int, Fault] = {}
+        columns = []
+        for kind, place, check, convert in zip(plan.kinds, layout.places, plan.checks, plan.converts, strict=True):
+            values: Sequence[Any] = [layout.given[kind.name]] * len(rows) if place is None else rows.columns[place]
+            if check is not None:
+                for fault in check.faults(kind.name, values):
+                    assert fault.index is not None
+                    faults.setdefault(fault.index, fault)
+            columns.append((values, convert))
+        for index in sorted(faults):
+            self._bad(_bad_row(rows, faults[index], index, layout))
+        kept = [index for index in range(len(rows)) if index not in faults] if faults else None
+        made = []
+        for column, convert in columns:
+            sound = column if kept is None else [column[index] for index in kept]
+            made.append(sound if convert is None else [None if value is None else convert(value) for value in sound])
+        lines = rows.lines if kept is None else [rows.lines[index] for index in kept]
+        if lines:
+            origin = rows if kept is None else rows.without(faults)
+            self._load(Rows(rows.file, plan.target.columns, lines, made), origin, layout, plan)
+
+    def conclude(self) -> None:
+        """Do what comes after the last row."""
+        for plan in self._plans.values():
+            self._backend.conclude_load(self._connection, plan.target)
+
+    def _load(self, rows: Rows, origin: Rows, layout: Layout, plan: _Plan) -> None:
+        """Load rows; where the database does not tell which one it refuses, some at a time until it is found."""
+        target = self._prepare(plan)
+        searches = self._goes_on or self._backend.searches or target.conflict != "error"
+        waiting = [(rows, origin)]
+        while waiting:
+            rows, origin = waiting.pop()
+            try:
+                with self._savepoint(always=searches):
+                    self.written += self._backend.load_rows(self._connection, target, rows)
+                continue
+            except Exception as error:
+                if (fault := self._fault(error, target)) is None:
+                    raise
+                index = 0 if len(rows) == 1 else self._index(rows, fault)
+                if not searches or index is not None:
+                    self._bad(_bad_row(origin, fault, index, layout))
+                    if not self._goes_on:
+                        raise
+            middle, rest = (len(rows) // 2, len(rows) // 2) if index is None else (index, index + 1)
+            pieces = [(rest, len(rows)), (0, middle)]
+            waiting += [(rows.part(*piece), origin.part(*piece)) for piece in pieces if piece[0] < piece[1]]
+
+    def _plan(self, layout: Layout) -> _Plan:
+        names = tuple(one.name for one in layout.kinds)
+        if names not in self._plans:
+            self._plans[names] = _Plan.of(self._backend, replace(self._target, kinds=layout.kinds))
+        return self._plans[names]
+
+    def _prepare(self, plan: _Plan) -> Target:
+        if self._prepared != plan.target:
+            self._backend.prepare_load(self._connection, plan.target)
+            self._prepared = plan.target
+        return plan.target
+
+    def _savepoint(self, *, always: bool = False) -> Any:
+        return self._connection.begin_nested() if always or self._goes_on else nullcontext()
+
+    def _fault(self, error: Exception, target: Target) -> Fault | None:
+        return error.fault if isinstance(error, Refused) else self._backend.fault_of(error, target)
+
+    def _index(self, rows: Rows, fault: Fault) -> int | None:
+        if fault.index is not None:
+            return fault.index
+        if fault.line is not None and fault.line <= len(rows):
+            return fault.line - 1
+        return _with_key(rows, fault.key)
+
+    def _placed(self, rows: Rows, fault: Fault, ragged: Sequence[Ragged], layout: Layout) -> Bad:
+        """Return the row of a file's lines in which the server has found a fault."""
+        if fault.line is None:
+            named = replace(rows, names=[one.name for one in layout.kinds])
+            return _bad_row(rows, fault, _with_key(named, fault.key), layout)
+        begins = sorted([*rows.lines, *(one.line for one in ragged)])
+        at = begins[0] + fault.line - 1
+        line = max(one for one in begins if one <= at)
+        if line in rows.lines:
+            return _bad_row(rows, fault, list(rows.lines).index(line), layout)
+        return Bad(rows.file, line, None, None, fault.reason)
+
+
+def _bad_row(rows: Rows, fault: Fault, index: int | None, layout: Layout) -> Bad:
+    """Return the row of a file in which there is a fault; where it is not known which one, where it may be."""
+    if index is None:
+        return Bad(rows.file, rows.lines[0], fault.column, None, fault.reason, through=rows.lines[-1])
+    row = rows.row(index)
+    value = layout.given.get(fault.column or "")
+    places = dict(zip((one.name for one in layout.kinds), layout.places, strict=True))
+    if (place := places.get(fault.column or "")) is not None:
+        value = row[place]
+    return Bad(rows.file, rows.lines[index], fault.column, value, fault.reason, rows.names, row)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is done with each column before it is loaded."""
+
+    target: Target
+    checks: Sequence[Check | None]
+    converts: Sequence[Callable[[str], Any] | None]
+
+    @property
+    def kinds(self) -> Sequence[Any]:
+        """The columns."""
+        return self.target.kinds
+
+    @property
+    def untouched(self) -> bool:
+        """Whether all is left to the server."""
+        return not any(self.checks) and not any(self.converts)
+
+    @classmethod
+    def of(cls, backend: Backend, target: Target) -> _Plan:
+        """Plan for columns."""
+        checks = [
+            check_of(one, untyped=backend.untyped) if target.strict and one.kind in backend.bends else None
+            for one in target.kinds
+        ]
+        return cls(target, checks, [backend.taken(one) for one in target.kinds])
+
+
+def _with_key(rows: Rows, key: Sequence[tuple[str, str]]) -> int | None:
+    """Return the first row that has these values."""
+    places = [_place(rows.names, name) for name, _ in key]
+    if not key or None in places:
+        return None
+    wanted = tuple(value for _, value in key)
+    columns = [rows.columns[place] for place in places if place is not None]
+    found = [index for index, values in enumerate(zip(*columns, strict=True)) if values == wanted]
+    return found[0] if found else None
+
+
+def _place(names: Sequence[str], name: str) -> int | None:
+    return list(names).index(name) if name in names else None

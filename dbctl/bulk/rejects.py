@@ -1,0 +1,143 @@
+"""Rows that can't be loaded: told one by one, and written to a file, from which they can be imported when mended."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from dbctl.bulk.columns import OF_REJECTS
+from dbctl.bulk.loading import Bad
+from dbctl.errors import Conflict, UsageError
+
+_TOLD = 10
+"""How many of them are told by themselves."""
+
+_LONGEST = 80
+"""Characters of a value that are told."""
+
+_log = logging.getLogger(__name__)
+
+
+class Rejects:
+    """Takes the rows that can't be loaded; a block, at whose end the file has its name.
+
+    Args:
+        path: The file, or None.
+        most: How many there may be.
+        masked: Whether their values are not told.
+
+    Raises:
+        UsageError: There is such a file already, or it can't be written.
+    """
+
+    def __init__(self, path: str | None, most: int, *, masked: bool) -> None:
+        self._path = Path(path).expanduser() if path else None
+        self._most, self._masked = most, masked
+        self.count = 0
+        self._file: IO[str] | None = None
+        self._names: Sequence[str] | None = None
+
+    def __enter__(self) -> Rejects:
+        """Open the file under another name."""
+        if self._path is not None:
+            if os.path.lexists(self._path):
+                raise UsageError(
+                    f"{self._path} is there already, and is not replaced", "name another file for --rejects"
+                )
+            try:
+                descriptor = os.open(self._unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            except OSError as error:
+                raise UsageError(f"{self._path}: it can't be written: {error.strerror}") from error
+            self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Give the file its name; where there was nothing to write there is none."""
+        if self._file is not None and self._path is not None:
+            self._file.close()
+            if self.count and (kind is None or issubclass(kind, Conflict)):
+                self._unfinished.rename(self._path)
+            else:
+                self._unfinished.unlink()
+
+    @property
+    def _unfinished(self) -> Path:
+        assert self._path is not None
+        return self._path.with_name(f".{self._path.name}.unfinished")
+
+    def take(self, bad: Bad) -> None:
+        """Take note of a row.
+
+        Raises:
+            Conflict: There are more than there may be.
+        """
+        self.count += 1
+        text = told(bad, masked=self._masked)
+        if self._most == 0:
+            raise Conflict(text)
+        if self._file is not None:
+            self._write(self._file, bad)
+        if self.count > self._most:
+            raise Conflict(f"more than {self._most} rows can't be loaded; the last is {text}")
+        if self.count <= _TOLD:
+            _log.warning("%s", text)
+
+    def conclude(self) -> None:
+        """Tell how many there were."""
+        if self.count:
+            where = f", and are in {self._path}" if self._path else ""
+            _log.warning("%d rows can't be loaded%s", self.count, where)
+
+    def _write(self, file: IO[str], bad: Bad) -> None:
+        if self._names is None:
+            self._names = bad.names
+            file.write(_line([*bad.names, *OF_REJECTS]))
+        if list(self._names) != list(bad.names):
+            raise UsageError(f"{bad.file} has other columns than the one before", "import it by itself for --rejects")
+        row = [*bad.values, *[None] * len(bad.names)][: len(bad.names)]
+        file.write(_line([*row, bad.file, bad.line, bad.column, bad.reason]))
+
+
+def _line(values: Sequence[Any]) -> str:
+    return ",".join(map(_cell, values)) + "\n"
+
+
+def _cell(value: Any) -> str:
+    """Return a value as CSV has it, where nothing is NULL and the empty text is quoted."""
+    if value is None:
+        return ""
+    text = str(value)
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"' if not text or re.search('[,"\r\n]', text) else text
+
+
+def told(bad: Bad, *, masked: bool) -> str:
+    """Return which row it is, and why it can't be loaded.
+
+    Args:
+        bad: The row.
+        masked: Whether no value of it is told.
+    """
+    place = f"line {bad.line}" if bad.through in {None, bad.line} else f"one of the lines {bad.line} to {bad.through}"
+    parts = [bad.file, place]
+    if bad.column is not None:
+        parts.append(f"column {bad.column}")
+    reason = _without_values(bad) if masked else bad.reason
+    if bad.value is None or masked:
+        return f"{', '.join(parts)}: {reason}"
+    value = bad.value if len(bad.value) <= _LONGEST else f"{bad.value[:_LONGEST]}…"
+    said = reason.removesuffix(f': "{bad.value}"')
+    return f'{", ".join(parts)}: "{value}": {said}'
+
+
+def _without_values(bad: Bad) -> str:
+    """Return the reason without what the row holds."""
+    text = re.sub(r": (?:Key|DETAIL|Failing row) .*\Z", "", bad.reason, flags=re.DOTALL)
+    for value in sorted({str(value) for value in bad.values if value}, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", text)
+    return text

@@ -1,0 +1,169 @@
+"""Where rows come from: files, compressed or not, and standard input; as bytes, read as they are wanted."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from dbctl.errors import ConfigError, UsageError, WorkRefused
+from dbctl.runtime.distribution import how_to_install
+
+STDIN = "-"
+
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_PART = 1 << 20
+"""Bytes that are decoded at a time."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that rows are read from.
+
+    Args:
+        name: Its name as it is told.
+        stream: Its bytes, unpacked.
+        file: Its bytes as they stand; where these have been read to is how far the work has come.
+        size: How many these are; None where nobody knows.
+    """
+
+    name: str
+    stream: Any
+    file: Any
+    size: int | None
+
+
+@contextmanager
+def opened(name: str) -> Iterator[Source]:
+    """Open a file, or standard input, and unpack what ends with .gz or .zst.
+
+    Raises:
+        UsageError: There is no such file, or it can't be read.
+        ConfigError: What unpacks it is not installed.
+    """
+    with ExitStack() as held:
+        if name == STDIN:
+            file: BinaryIO = sys.stdin.buffer
+            size = None
+        else:
+            path = Path(name).expanduser()
+            try:
+                file = held.enter_context(path.open("rb"))
+                size = path.stat().st_size if path.is_file() else None
+            except OSError as error:
+                raise UsageError(f"{name}: it can't be read: {error.strerror}") from error
+        yield Source("standard input" if name == STDIN else name, held.enter_context(_unpacked(name, file)), file, size)
+
+
+@contextmanager
+def _unpacked(name: str, file: BinaryIO) -> Iterator[Any]:
+    if name.endswith(".gz"):
+        with gzip.GzipFile(fileobj=file) as stream:
+            yield _Packed(name, stream)
+    elif name.endswith(".zst"):
+        try:
+            import zstandard
+        except ImportError as error:
+            raise ConfigError(
+                f"{name}: zstd needs the package zstandard", f"install it with {how_to_install('zstd')}"
+            ) from error
+        yield _Packed(
+            name, zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True), zstandard.ZstdError
+        )
+    else:
+        yield file
+
+
+class _Packed:
+    """What is unpacked of a file, which says by name where it is broken."""
+
+    def __init__(self, name: str, stream: Any, *refusals: type[Exception]) -> None:
+        self._name, self._stream = name, stream
+        self._refusals: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, *refusals)
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes, fewer at the end.
+
+        Raises:
+            WorkRefused: It can't be unpacked, or ends too early.
+        """
+        try:
+            return self._stream.read(size)  # type: ignore[no-any-return]
+        except self._refusals as error:
+            raise WorkRefused(f"{self._name} can't be unpacked: {error}") from error
+
+
+class Utf8:
+    """A file's text as UTF-8, without a byte order mark, and with LF where the file has nothing but CR.
+
+    Args:
+        source: The file.
+        encoding: What it is encoded in; None for UTF-8, or UTF-16 where its byte order mark says so.
+
+    Raises:
+        UsageError: There is no such encoding.
+    """
+
+    def __init__(self, source: Source, encoding: str | None) -> None:
+        self._source, self._stream = source, source.stream
+        head = _filled(self._stream, _PART)
+        for mark, marked in _MARKS:
+            if head.startswith(mark) and (encoding is None or _same(encoding, marked)):
+                encoding = marked
+                head = head.removeprefix(mark) if marked == "utf-8" else head
+                break
+        self._decoder = None
+        if encoding is not None and not _same(encoding, "utf-8"):
+            try:
+                self._decoder = codecs.getincrementaldecoder(encoding)()
+            except LookupError as error:
+                raise UsageError(
+                    f"--encoding {encoding}: there is no such encoding", "utf-8, latin-1, cp1252 …"
+                ) from error
+        self._encoding = encoding
+        self._lines = 1
+        self._head: bytes | None = self._recoded(head)
+        self._cr = b"\r" in self._head and b"\n" not in self._head
+        if self._cr:
+            self._head = self._head.replace(b"\r", b"\n")
+
+    def read(self, size: int) -> bytes:
+        """Return about so many bytes; none at the end."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            if head:
+                return head
+        part = self._recoded(self._stream.read(size))
+        return part.replace(b"\r", b"\n") if self._cr else part
+
+    def _recoded(self, part: bytes) -> bytes:
+        if self._decoder is None:
+            return part
+        try:
+            text = self._decoder.decode(part, final=not part)
+        except UnicodeError as error:
+            raise WorkRefused(
+                f"{self._source.name}, line {self._lines} or behind: it is no {self._encoding}", "say --encoding"
+            ) from error
+        self._lines += text.count("\n")
+        return text.encode()
+
+
+def _same(one: str, other: str) -> bool:
+    plain = [name.lower().replace("-", "").replace("_", "").removesuffix("sig") for name in (one, other)]
+    return plain[0] == plain[1]
+
+
+def _filled(stream: Any, size: int) -> bytes:
+    """Return the first bytes: a pipe gives fewer at a time, and what the file is has to be told by more than two."""
+    buffer = io.BytesIO()
+    while buffer.tell() < size and (part := stream.read(size - buffer.tell())):
+        buffer.write(part)
+    return buffer.getvalue()
