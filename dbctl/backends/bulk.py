@@ -29,14 +29,14 @@ class Rows:
         names: The names of the columns.
         lines: In which line of the file each row begins.
         columns: A column for each name.
-        typed: Whether the values have types, as those of JSON and Parquet, and are no texts yet.
+        counted: What is counted in the file: lines, or rows where it has none.
     """
 
     file: str
     names: Sequence[str]
     lines: Sequence[int]
     columns: Sequence[Column]
-    typed: bool = False
+    counted: str = "line"
 
     def __len__(self) -> int:
         """Return how many rows there are."""

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.bulk import Delimited, Rows, Target
 from dbctl.bulk import sources
 from dbctl.bulk.columns import Layout, Wanted, layout
-from dbctl.bulk.delimited import Shape, delimited
 from dbctl.bulk.forms import form_of
 from dbctl.bulk.loading import Loader
+from dbctl.bulk.reading_delimited import Shape, delimited
+from dbctl.bulk.reading_json import json_rows
 from dbctl.bulk.reading_out import chosen
+from dbctl.bulk.reading_parquet import parquet_rows
 from dbctl.bulk.rejects import Rejects
 from dbctl.bulk.terms import How, Imported
 from dbctl.connections.watching import raise_if_ended
@@ -69,7 +71,17 @@ def import_files(database: Database, files: Sequence[str], table: str, how: How 
 
 
 def _format(name: str, how: How) -> str:
-    return form_of(None if name == sources.STDIN else Path(name), how.format).format
+    """Return a file's format.
+
+    Raises:
+        UsageError: Its name does not tell, or something is said that is about another one.
+    """
+    found = form_of(None if name == sources.STDIN else Path(name), how.format).format
+    if found not in {"csv", "tsv"}:
+        said = {"--delimiter": how.delimiter, "--null": how.null, "--skip": how.skip or None, "--columns": how.columns}
+        if option := next((option for option, value in said.items() if value is not None), None):
+            raise UsageError(f"{option} is about CSV and TSV, and {name} is {found}", "leave it out")
+    return found
 
 
 def _writable(relation: Relation) -> Relation:
@@ -132,35 +144,35 @@ def _load(
         if isinstance(rows, Delimited):
             loader.load_lines(rows, layouts[key], names)
         else:
-            loader.load(_as_texts(rows, layouts[key]), layouts[key])
+            loader.load(rows, layouts[key])
         done = _position(source)
         message = f"{loader.seen:,} rows into {table}"
         if done is None:
             report(loader.seen, None, "rows", f"into {table}")
         else:
             report(done, source.size, "bytes", message)
-    if not layouts:
-        raise UsageError(f"{source.name}: it is empty", "")
     _log.debug("%s: %d rows", source.name, loader.seen - before)
 
 
 def _parts(source: sources.Source, format_: str, how: How) -> Iterator[tuple[Sequence[str], Any]]:
-    if format_ in {"csv", "tsv"}:
-        shape = Shape(
-            source.name,
-            format_,
-            how.delimiter or ("," if format_ == "csv" else "\t"),
-            how.null if how.null is not None else ("" if format_ == "csv" else r"\N"),
-            how.skip,
-            how.columns,
-        )
-        names, lines = delimited(sources.Utf8(source, how.encoding), shape)
-        yield names, Rows(source.name, names, [], [()] * len(names))
-        yield from ((names, part) for part in lines)
-
-
-def _as_texts(rows: Rows, found: Layout) -> Rows:
-    return rows
+    if format_ == "parquet":
+        yield from ((rows.names, rows) for rows in parquet_rows(source))
+        return
+    stream = sources.Utf8(source, how.encoding)
+    if format_ in {"json", "jsonl"}:
+        yield from ((rows.names, rows) for rows in json_rows(stream, source.name, lines=format_ == "jsonl"))
+        return
+    shape = Shape(
+        source.name,
+        format_,
+        how.delimiter or ("," if format_ == "csv" else "\t"),
+        how.null if how.null is not None else ("" if format_ == "csv" else r"\N"),
+        how.skip,
+        how.columns,
+    )
+    names, lines = delimited(stream, shape)
+    yield names, Rows(source.name, names, [], [()] * len(names))
+    yield from ((names, part) for part in lines)
 
 
 def _position(source: sources.Source) -> int | None:

@@ -31,6 +31,7 @@ class Bad:
         names: The file's columns.
         values: The row's values.
         through: The last line that it may begin in, where it is not known which row it is.
+        counted: What is counted in the file: lines, or rows.
     """
 
     file: str
@@ -41,6 +42,7 @@ class Bad:
     names: Sequence[str] = ()
     values: Sequence[Any] = ()
     through: int | None = None
+    counted: str = "line"
 
 
 class Loader:
@@ -200,13 +202,15 @@ class Loader:
 def _bad_row(rows: Rows, fault: Fault, index: int | None, layout: Layout) -> Bad:
     """Return the row of a file in which there is a fault; where it is not known which one, where it may be."""
     if index is None:
-        return Bad(rows.file, rows.lines[0], fault.column, None, fault.reason, through=rows.lines[-1])
+        return Bad(
+            rows.file, rows.lines[0], fault.column, None, fault.reason, through=rows.lines[-1], counted=rows.counted
+        )
     row = rows.row(index)
     value = layout.given.get(fault.column or "")
     places = dict(zip((one.name for one in layout.kinds), layout.places, strict=True))
     if (place := places.get(fault.column or "")) is not None:
         value = row[place]
-    return Bad(rows.file, rows.lines[index], fault.column, value, fault.reason, rows.names, row)
+    return Bad(rows.file, rows.lines[index], fault.column, value, fault.reason, rows.names, row, counted=rows.counted)
 
 
 @dataclass(frozen=True)

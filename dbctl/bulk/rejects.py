@@ -123,7 +123,8 @@ def told(bad: Bad, *, masked: bool) -> str:
         bad: The row.
         masked: Whether no value of it is told.
     """
-    place = f"line {bad.line}" if bad.through in {None, bad.line} else f"one of the lines {bad.line} to {bad.through}"
+    known = bad.through in {None, bad.line}
+    place = f"{bad.counted} {bad.line}" if known else f"one of the {bad.counted}s {bad.line} to {bad.through}"
     parts = [bad.file, place]
     if bad.column is not None:
         parts.append(f"column {bad.column}")

@@ -16,7 +16,7 @@ from typing import Any
 from dbctl.backends.bulk import Delimited, Ragged, Rows
 from dbctl.errors import UsageError, WorkRefused
 
-_PART = 1 << 20
+_PART = 1 << 21
 """Bytes of whole lines that are handed on at a time."""
 
 _LONGEST = 1 << 28
@@ -68,7 +68,7 @@ def delimited(stream: Any, shape: Shape) -> tuple[Sequence[str], Iterator[Delimi
         UsageError: It has no header, or two columns of one name.
         WorkRefused: Drawn, or for the header: a value's quotes are not closed.
     """
-    parts = _whole_lines(stream, shape)
+    parts = whole_lines(stream, shape)
     line, data = next(parts, (1, b""))
     for _ in range(shape.skip):
         cut = data.find(b"\n") + 1
@@ -113,7 +113,7 @@ def _header(data: bytes, shape: Shape, line: int) -> tuple[list[str], int]:
     return next(csv.reader([text], delimiter=shape.delimiter, strict=True)), end
 
 
-def _whole_lines(stream: Any, shape: Shape) -> Iterator[tuple[int, bytes]]:
+def whole_lines(stream: Any, shape: Shape) -> Iterator[tuple[int, bytes]]:
     """Yield parts that end where a row does, each with the number of its first line."""
     rest, line = b"", 1
     while part := stream.read(_PART):
