@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.errors import Diagnosis
@@ -244,3 +245,16 @@ def _escaped(column: Column) -> Column:
 
 def _escape(value: str) -> str:
     return value.translate(_ESCAPES) if _SPECIAL.search(value) else value
+
+
+_ZONED = re.compile(r":\d\d.*(?:Z|[+-]\d\d(?::?\d\d)?)\Z", re.ASCII)
+
+
+def in_utc(value: str) -> str:
+    """Return the text of a moment that has a zone as one in UTC without; any other as it is."""
+    if not _ZONED.search(value):
+        return value
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    except ValueError:
+        return value

@@ -107,7 +107,7 @@ def _decimal(column: BulkColumn, untyped: bool) -> Check | None:
         before = len((found["whole"] + (found["part"] or "")).lstrip("0")) - len(found["part"] or "") + power
         if before > whole:
             return f"it is out of range, {whole} digits before the point are kept"
-        return f"{max(scale, 0)} digits behind the point are kept" if behind > scale else None
+        return f"{max(scale, 0)} of the digits behind the point are kept" if behind > scale else None
 
     return Check(_lines_of(rf"-?+\d{{1,{whole}}}+{part}") if whole > 0 else None, reason)
 
@@ -122,7 +122,7 @@ def _shortened(value: str) -> str | None:
 
 def _float(column: BulkColumn, untyped: bool) -> Check:
     def reason(value: str) -> str | None:
-        if value.lower() in _NO_NUMBERS and not untyped:
+        if value.lower() in _NO_NUMBERS - ({"nan"} if untyped else set()):
             return None
         found = _DECIMAL.fullmatch(value)
         return None if found and (found["whole"] or found["part"]) else "it is no number"
@@ -178,18 +178,11 @@ _PLAIN_MOMENT = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6}+)?+)?+"
 def _timestamp(column: BulkColumn, untyped: bool) -> Check:
     """Refuse a zone, which a column without one would drop."""
     if untyped:
-        return _read_by(_moment, "day and time without a zone")
+        return _read_by(datetime.fromisoformat, "day and time")
     return Check(
         _lines_of(_PLAIN_MOMENT),
         lambda value: "its time zone would be dropped" if ":" in value and _ZONE.search(value) else None,
     )
-
-
-def _moment(value: str) -> datetime:
-    found = datetime.fromisoformat(value)
-    if found.tzinfo is not None:
-        raise ValueError("it has a zone")
-    return found
 
 
 _CHECKS: Mapping[Kind, Callable[[BulkColumn, bool], Check | None]] = {

@@ -18,11 +18,11 @@ PAGE = "import"
 @writes(retries=0)
 def import_(
     database: Database,
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files to load; or - for standard input.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Files to load; or - for standard input.")],
     table: Annotated[str, typer.Argument(metavar="TABLE", help="The table, with its schema where need be.")],
     format_: Annotated[
         Literal["csv", "tsv", "jsonl", "json", "parquet"] | None,
-        typer.Option("--format", help="What the files are; else what their names end with."),
+        typer.Option("--format", metavar="FORMAT", help="What the files are, if their names do not tell."),
     ] = None,
     map_: Annotated[
         list[str] | None,
@@ -43,7 +43,7 @@ def import_(
         str | None, typer.Option("--encoding", metavar="NAME", help="What the files are encoded in, if not UTF-8.")
     ] = None,
     skip: Annotated[int, typer.Option("--skip", min=0, metavar="LINES", help="Pass over lines before the header.")] = 0,
-    strict: Annotated[
+    exact: Annotated[
         bool, typer.Option("--strict/--no-strict", help="Refuse values that the database would bend.")
     ] = True,
     on_conflict: Annotated[
@@ -87,7 +87,7 @@ def import_(
         columns=columns.split(",") if columns else None,
         renamed=pairs("--map", map_ or (), empty=True),
         given=pairs("--set", set_ or (), empty=True),
-        strict=strict,
+        strict=exact,
         conflict=on_conflict,
         key=key.split(",") if key else (),
         truncate=truncate,

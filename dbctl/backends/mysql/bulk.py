@@ -10,10 +10,9 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Target, tab_separated
+from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Target, in_utc, tab_separated
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.mysql.exports import MySQLExports
 
@@ -38,6 +37,7 @@ _OF_A_ROW = {1263, 1265, 1292, 1261, 1262, 1300, 1366, 1416, 1526, 1644, 1690, 1
 _BENT = {1261, 1262, 1263, 1264, 1265, 1292, 1300, 1366, 1406, 1416}
 _ROW = re.compile(r" (?:at|for) row (\d+)\Z|\ARow (\d+) ")
 _COLUMN = re.compile(r"[Cc]olumn [`'](?:.+`\.`)?(?P<column>[^`']+)[`']|FOREIGN KEY \(`(?P<key>[^`]+)`\)")
+_TRUTH = {"true": "1", "t": "1", "false": "0", "f": "0"}
 _MODES = ("STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "NO_AUTO_VALUE_ON_ZERO")
 
 _log = logging.getLogger(__name__)
@@ -51,17 +51,17 @@ class MySQLBulk(MySQLExports, Bulk):
 
     def taken(self, column: BulkColumn) -> Callable[[str], Any] | None:
         """Make 1 and 0 of truth, and UTC without its zone of an instant: the session is in UTC."""
+        if column.kind is Kind.BYTES:
+            return _digits
         if column.kind is Kind.INSTANT:
-            return _in_utc
-        if column.type.startswith("tinyint(1)"):
-            return lambda value: {"true": "1", "t": "1", "false": "0", "f": "0"}.get(value, value)
-        return None
+            return in_utc
+        if column.type.startswith("year"):
+            return lambda value: value.zfill(4)  # of 0 and 00 it makes 2000
+        return (lambda value: _TRUTH.get(value, value)) if column.type.startswith("tinyint(1)") else None
 
     def form(self, column: BulkColumn) -> str:
         """Read bytes and bits from their digits."""
-        if column.kind is Kind.BYTES:
-            return r"UNHEX(IF({0} LIKE '\\\\x%%', SUBSTRING({0}, 3), HEX({0})))"
-        return "CONV({0}, 2, 10) + 0" if column.kind is Kind.BITS else "{0}"
+        return {Kind.BYTES: "UNHEX({})", Kind.BITS: "CONV({}, 2, 10) + 0"}.get(column.kind, "{}")
 
     @contextmanager
     def takes_rows(self, connection: Connection, *, strict: bool) -> Iterator[None]:
@@ -70,9 +70,9 @@ class MySQLBulk(MySQLExports, Bulk):
 
         modes = ",".join(_MODES) if strict else "NO_AUTO_VALUE_ON_ZERO"
         zone, mode = connection.exec_driver_sql("SELECT @@SESSION.time_zone, @@SESSION.sql_mode").one()
-        connection.exec_driver_sql(
-            f"SET SESSION time_zone = '+00:00', sql_mode = CONCAT(@@SESSION.sql_mode, ',{modes}')"
-        )
+        # A day of zeros is one that the table may have.
+        there = "REPLACE(REPLACE(@@SESSION.sql_mode, 'NO_ZERO_IN_DATE', ''), 'NO_ZERO_DATE', '')"
+        connection.exec_driver_sql(f"SET SESSION time_zone = '+00:00', sql_mode = CONCAT({there}, ',{modes}')")
         try:
             yield
         finally:
@@ -129,10 +129,9 @@ class MySQLBulk(MySQLExports, Bulk):
     def _load_statement(self, target: Target, place: str) -> str:
         names, sets = [], []
         for number, column in enumerate(target.kinds):
-            form = self.form(column)
-            names.append(self.sql_name(column.name) if form == "{0}" else f"@c{number}")
-            if form != "{0}":
-                sets.append(f"{self.sql_name(column.name)} = {form.format(f'@c{number}').replace('%%', '%')}")
+            name, form = self.sql_name(column.name), self.form(column)
+            names.append(name if form == "{}" else f"@c{number}")
+            sets += [f"{name} = {form.format(f'@c{number}')}"] * (form != "{}")
         return (
             f"LOAD DATA LOCAL INFILE '{_NAME.decode()}' INTO TABLE {place} CHARACTER SET utf8mb4"
             rf" FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' ({', '.join(names)})"
@@ -140,8 +139,7 @@ class MySQLBulk(MySQLExports, Bulk):
         )
 
     def _insert(self, connection: Connection, target: Target, place: str, rows: Rows) -> int:
-        forms = [self.form(column) for column in target.kinds]
-        mark = ", ".join(form.format("%s") if form.count("{0}") == 1 else r"UNHEX(SUBSTRING(%s, 3))" for form in forms)
+        mark = ", ".join(self.form(column).format("%s") for column in target.kinds)
         cursor = connection.connection.cursor()
         try:
             cursor.executemany(
@@ -211,10 +209,5 @@ def _send(driver_connection: Any, statement: str, data: bytes) -> int:
     return int(done.warning_count)
 
 
-def _in_utc(value: str) -> str:
-    if not re.search(r":\d\d.*(?:Z|[+-]\d\d(?::?\d\d)?)\Z", value):
-        return value
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None).isoformat(" ")
-    except ValueError:
-        return value
+def _digits(value: str) -> str:
+    return value[2:] if value.startswith("\\x") else value.encode().hex()

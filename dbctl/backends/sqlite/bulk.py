@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Target
+from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Target, in_utc
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.sqlite.exports import SQLiteExports
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+_INFINITE = {word: float(word) for word in ("infinity", "-infinity", "inf", "-inf")}
 _TRUE = {"true", "t", "1", "yes", "y", "on"}
 
 
@@ -29,7 +30,8 @@ class SQLiteBulk(SQLiteExports, Bulk):
         return {
             Kind.BOOLEAN: lambda value: int(value.lower() in _TRUE) if value.lower() in _TRUTH else value,
             Kind.BYTES: _bytes,
-            Kind.TIMESTAMP: lambda value: value.replace("T", " ", 1) if value[10:11] == "T" else value,
+            Kind.TIMESTAMP: lambda value: in_utc(value).replace("T", " ", 1),
+            Kind.FLOAT: lambda value: _INFINITE.get(value.lower(), value),
         }.get(column.kind)
 
     def load_rows(self, connection: Connection, target: Target, rows: Rows) -> int:
