@@ -74,6 +74,7 @@ class Delimited:
     """Rows of a file as they stand in it, whole lines in UTF-8, for a server that reads such by itself.
 
     Args:
+        names: The names of the columns.
         format: csv or tsv.
         delimiter: What separates values.
         null: The text that stands for NULL.
@@ -81,6 +82,7 @@ class Delimited:
         rows: Reads the same as `Rows`, and tells which have more or fewer values than there are columns.
     """
 
+    names: Sequence[str]
     format: str
     delimiter: str
     null: str

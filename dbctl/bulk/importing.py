@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dbctl.backends.bulk import Delimited, Rows, Target
 from dbctl.bulk import sources
 from dbctl.bulk.columns import Layout, Wanted, layout
 from dbctl.bulk.forms import form_of
-from dbctl.bulk.loading import Loader
+from dbctl.bulk.loading import Bad, Loader
 from dbctl.bulk.reading_delimited import Shape, delimited
 from dbctl.bulk.reading_json import json_rows
 from dbctl.bulk.reading_out import chosen
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def import_files(database: Database, files: Sequence[str], table: str, how: How | None = None) -> Imported:
+Review = Callable[[Rows, Callable[[Bad], None]], Rows]
+"""Takes rows as a file has them, tells those that can't be loaded, and returns what is made of the others."""
+
+
+def import_files(
+    database: Database, files: Sequence[str], table: str, how: How | None = None, review: Review | None = None
+) -> Imported:
     """Load files into a table, in the session's transaction.
 
     Args:
@@ -41,6 +48,7 @@ def import_files(database: Database, files: Sequence[str], table: str, how: How 
         files: The files, or - for standard input.
         table: The table, with its schema before it where that is not the default one.
         how: How they are read and loaded.
+        review: What a service makes of the rows before they are loaded.
 
     Raises:
         UsageError: A file is not there, or its columns are not the table's.
@@ -48,7 +56,7 @@ def import_files(database: Database, files: Sequence[str], table: str, how: How 
         WorkRefused: A row can't be loaded; the message says which one, and why.
     """
     how = how or How()
-    formats = [_format(name, how) for name in files]
+    formats = [known_format(name, how) for name in files]
     connection, backend = database.session.connection(), database.backend
     relation = _writable(chosen(backend, connection, table))
     columns = backend.table_columns(connection, relation)
@@ -61,7 +69,7 @@ def import_files(database: Database, files: Sequence[str], table: str, how: How 
         loader = Loader(connection, backend, target, bad=rejects.take, goes_on=how.max_errors > 0)
         for name, format_ in zip(files, formats, strict=True):
             with sources.opened(name) as source:
-                _load(source, format_, how, loader, columns, relation.name)
+                _load(source, format_, how, loader, _Table(relation.name, columns, review, rejects.take))
         if not database.dry_run:
             loader.conclude()
         rejects.conclude()
@@ -70,7 +78,7 @@ def import_files(database: Database, files: Sequence[str], table: str, how: How 
     return Imported(relation.name, rows, skipped, rejects.count)
 
 
-def _format(name: str, how: How) -> str:
+def known_format(name: str, how: How) -> str:
     """Return a file's format.
 
     Raises:
@@ -129,38 +137,47 @@ def _empty(database: Database, connection: Connection, relation: Relation, targe
     connection.exec_driver_sql(f"TRUNCATE {place}" if quick else f"DELETE FROM {place}")
 
 
-def _load(
-    source: sources.Source, format_: str, how: How, loader: Loader, columns: Sequence[BulkColumn], table: str
-) -> None:
+@dataclass(frozen=True)
+class _Table:
+    """The table, its columns, and what is made of rows before they are loaded."""
+
+    name: str
+    columns: Sequence[BulkColumn]
+    review: Review | None
+    bad: Callable[[Bad], None]
+
+
+def _load(source: sources.Source, format_: str, how: How, loader: Loader, table: _Table) -> None:
     wanted = Wanted(how.renamed, how.given)
-    before = loader.seen
     layouts: dict[tuple[str, ...], Layout] = {}
-    for part in _parts(source, format_, how):
+    for part in parts(source, format_, how):
         raise_if_ended()
-        names, rows = part
-        key = tuple(names)
+        rows, ragged = (part, ()) if isinstance(part, Rows) or table.review is None else part.rows()
+        if table.review is not None:
+            assert isinstance(rows, Rows)
+            rows = table.review(rows, table.bad)
+        key = tuple(rows.names)
         if key not in layouts:
-            layouts[key] = layout(source.name, names, wanted, table, columns)
-        if isinstance(rows, Delimited):
-            loader.load_lines(rows, layouts[key], names)
+            layouts[key] = layout(source.name, key, wanted, table.name, table.columns)
+        if isinstance(rows, Rows):
+            loader.load(rows, layouts[key], ragged)
         else:
-            loader.load(rows, layouts[key])
+            loader.load_lines(rows, layouts[key])
         done = _position(source)
-        message = f"{loader.seen:,} rows into {table}"
         if done is None:
-            report(loader.seen, None, "rows", f"into {table}")
+            report(loader.seen, None, "rows", f"into {table.name}")
         else:
-            report(done, source.size, "bytes", message)
-    _log.debug("%s: %d rows", source.name, loader.seen - before)
+            report(done, source.size, "bytes", f"{loader.seen:,} rows into {table.name}")
 
 
-def _parts(source: sources.Source, format_: str, how: How) -> Iterator[tuple[Sequence[str], Any]]:
+def parts(source: sources.Source, format_: str, how: How) -> Iterator[Rows | Delimited]:
+    """Yield what is in a file part by part, the first one for its columns, though there be no rows."""
     if format_ == "parquet":
-        yield from ((rows.names, rows) for rows in parquet_rows(source))
+        yield from parquet_rows(source)
         return
     stream = sources.Utf8(source, how.encoding)
     if format_ in {"json", "jsonl"}:
-        yield from ((rows.names, rows) for rows in json_rows(stream, source.name, lines=format_ == "jsonl"))
+        yield from json_rows(stream, source.name, lines=format_ == "jsonl")
         return
     shape = Shape(
         source.name,
@@ -171,8 +188,8 @@ def _parts(source: sources.Source, format_: str, how: How) -> Iterator[tuple[Seq
         how.columns,
     )
     names, lines = delimited(stream, shape)
-    yield names, Rows(source.name, names, [], [()] * len(names))
-    yield from ((names, part) for part in lines)
+    yield Rows(source.name, names, [], [()] * len(names))
+    yield from lines
 
 
 def _position(source: sources.Source) -> int | None:

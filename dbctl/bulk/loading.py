@@ -74,10 +74,10 @@ class Loader:
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._prepared: Target | None = None
 
-    def load_lines(self, part: Delimited, layout: Layout, names: Sequence[str]) -> None:
+    def load_lines(self, part: Delimited, layout: Layout) -> None:
         """Load lines of a file: as they stand where the server reads them so and nothing has to be looked at before."""
         plan = self._plan(layout)
-        if plan.untouched and layout.as_it_stands(len(names)) and self._backend.reads(part):
+        if plan.untouched and layout.as_it_stands(len(part.names)) and self._backend.reads(part):
             target = self._prepare(plan)
             try:
                 with self._savepoint(always=target.conflict != "error"):

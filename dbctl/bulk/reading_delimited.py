@@ -87,7 +87,7 @@ def delimited(stream: Any, shape: Shape) -> tuple[Sequence[str], Iterator[Delimi
     def lines() -> Iterator[Delimited]:
         for first, part in _chain((line, data), parts):
             read = partial(rows_of, part, shape, names, first)
-            yield Delimited(shape.format, shape.delimiter, shape.null, part, read)
+            yield Delimited(names, shape.format, shape.delimiter, shape.null, part, read)
 
     return names, lines()
 

@@ -44,3 +44,11 @@ class TransferRow:
     to_team_id: int
     to_team: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """How many moves of a file were made, and how many heroes they are of."""
+
+    moves: int
+    heroes: int

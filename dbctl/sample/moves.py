@@ -1,0 +1,208 @@
+"""Many transfers of a file at once: by the set, all or none, each hero's log one unbroken chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Integer, MetaData, String, Table, case, func, insert, literal, or_, select, update
+from sqlmodel import col
+
+from dbctl.backends.bulk import Rows, Target
+from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.bulk import sources
+from dbctl.bulk.columns import Layout
+from dbctl.bulk.importing import known_format, parts
+from dbctl.bulk.loading import Bad, Loader
+from dbctl.bulk.rejects import Rejects
+from dbctl.bulk.terms import How
+from dbctl.errors import Ambiguous, NotFound, UsageError, WorkRefused
+from dbctl.sample.lookup import LARGEST_ID
+from dbctl.sample.models import Hero, Team, TransferLog
+from dbctl.sample.rows import Transferred
+from dbctl.work.database import Database
+
+if TYPE_CHECKING:
+    from dbctl.backends.base import Backend
+
+_COLUMNS = ("hero", "from", "to")
+_OPTIONS: Any = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "prefixes": ["TEMPORARY"]}
+_metadata = MetaData()
+
+# What the file says, and what is meant by it.
+_moves = Table(
+    "transfer_moves",
+    _metadata,
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("hero", String(200)),
+    Column("source", String(200)),
+    Column("target", String(200)),
+    Column("number", Integer),
+    Column("hero_id", Integer, index=True),
+    Column("from_id", Integer),
+    Column("to_id", Integer),
+    **_OPTIONS,
+)
+# Where each hero begins and ends.
+_ends = Table(
+    "transfer_ends",
+    _metadata,
+    Column("hero_id", Integer, primary_key=True, autoincrement=False),
+    Column("from_id", Integer),
+    Column("to_id", Integer),
+    **_OPTIONS,
+)
+_LOADED = [
+    BulkColumn("line", Kind.INTEGER, "integer"),
+    BulkColumn("hero", Kind.TEXT, "varchar(200)"),
+    BulkColumn("source", Kind.TEXT, "varchar(200)"),
+    BulkColumn("target", Kind.TEXT, "varchar(200)"),
+    BulkColumn("number", Kind.INTEGER, "integer"),
+]
+
+
+def transfer_all(database: Database, file: str) -> Transferred:
+    """Move heroes as a file says, in the order of its lines, and log each move; all of them or none.
+
+    A hero may be moved several times, from where the line before has led.
+
+    Args:
+        database: Where.
+        file: A file with the columns hero (id or name), from and to (names of teams); or - for standard input.
+
+    Raises:
+        NotFound: There is no such hero or team.
+        Ambiguous: Several heroes have this name.
+        WorkRefused: A hero is not in the team to leave, or both teams are the same. The message has the line.
+    """
+    connection = database.session.connection()
+    with _temporary(connection, database.backend):
+        count = _load(database, connection, file)
+        _resolve(connection, file)
+        connection.execute(_begins_and_ends())
+        moved = _move(connection)
+        if moved != connection.scalar(select(func.count()).select_from(_ends)):
+            raise WorkRefused(f"{file}: heroes were moved by somebody else meanwhile", "run it again")
+        log: Any = TransferLog
+        at = literal(datetime.now(UTC), log.__table__.c.at.type)
+        rows = select(_moves.c.hero_id, _moves.c.from_id, _moves.c.to_id, at).order_by(_moves.c.line)
+        connection.execute(insert(log).from_select(["hero_id", "from_team_id", "to_team_id", "at"], rows))
+    database.session.expire_all()
+    return Transferred(count, moved)
+
+
+@contextmanager
+def _temporary(connection: Any, backend: Backend) -> Iterator[None]:
+    """Have the two tables, which only this session sees, for the block; an error takes them away with all else.
+
+    MySQL's and MariaDB's outlive a ROLLBACK: those of a run that failed are in the way of the next one.
+    """
+    names = [table.name for table in _metadata.tables.values()]
+    drop = "DROP TABLE" if backend.scratch_nested else "DROP TEMPORARY TABLE"
+    for name in () if backend.scratch_nested else names:
+        connection.exec_driver_sql(f"{drop} IF EXISTS {name}")
+    _metadata.create_all(connection, checkfirst=False)
+    yield
+    for name in names:
+        connection.exec_driver_sql(f"{drop} {name}")
+
+
+def _load(database: Database, connection: Any, file: str) -> int:
+    target = Target(None, _moves.name, ())
+    layout = Layout(_LOADED, list(range(len(_LOADED))), {})
+    with Rejects(None, 0, masked=database.profile.protected) as rejects, sources.opened(file) as source:
+        loader = Loader(connection, database.backend, target, bad=rejects.take, goes_on=False)
+        for part in parts(source, known_format(file, How()), How()):
+            rows, ragged = (part, ()) if isinstance(part, Rows) else part.rows()
+            loader.load(_as_moves(rows, rejects), layout, ragged)
+    return loader.written
+
+
+def _as_moves(rows: Rows, rejects: Rejects) -> Rows:
+    if sorted(rows.names) != sorted(_COLUMNS):
+        raise UsageError(f"{rows.file}: its columns are {', '.join(rows.names)}", f"let them be {','.join(_COLUMNS)}")
+    heroes, sources_, targets = (rows.columns[list(rows.names).index(name)] for name in _COLUMNS)
+    for name, column in zip(_COLUMNS, (heroes, sources_, targets), strict=True):
+        if None in column:
+            index = list(column).index(None)
+            rejects.take(Bad(rows.file, rows.lines[index], name, None, "there is none"))
+    columns = [list(map(str, rows.lines)), heroes, sources_, targets, list(map(_number, heroes))]
+    return replace(rows, names=[one.name for one in _LOADED], columns=columns)
+
+
+def _number(text: str) -> str | None:
+    is_id = text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_ID
+    return str(int(text)) if is_id else None
+
+
+def _resolve(connection: Any, file: str) -> None:
+    """Find which heroes and teams are meant, and whether each move can be made.
+
+    Raises:
+        WorkRefused: One can't be; the message has the first one's line.
+    """
+    hero, team = Hero, Team
+    move = _moves.c
+    by_number = select(col(hero.id)).where(col(hero.id) == move.number).scalar_subquery()
+    by_name = select(func.min(hero.id)).where(col(hero.name) == move.hero).scalar_subquery()
+    teams = {
+        name: select(func.min(team.id)).where(col(team.name) == text).scalar_subquery()
+        for name, text in {"from_id": move.source, "to_id": move.target}.items()
+    }
+    connection.execute(update(_moves).values(hero_id=func.coalesce(by_number, by_name), **teams))
+    others = select(func.count()).where(col(hero.name) == move.hero, col(hero.id) != move.hero_id).scalar_subquery()
+    for what, name, missing in (("hero", move.hero, move.hero_id), ("team", move.source, move.from_id),
+                                ("team", move.target, move.to_id)):  # fmt: skip
+        if found := _first(connection, select(move.line, name).where(missing.is_(None))):
+            raise NotFound(f'{file}, line {found[0]}: there is no {what} "{found[1]}"')
+    if found := _first(connection, select(move.line, move.hero).where(others > 0)):
+        raise Ambiguous(f'{file}, line {found[0]}: "{found[1]}" is the name of several heroes', "give the id")
+    if found := _first(connection, select(move.line, move.source).where(move.from_id == move.to_id)):
+        raise WorkRefused(f'{file}, line {found[0]}: team "{found[1]}" is both the source and the target')
+    before = func.lag(move.to_id).over(partition_by=move.hero_id, order_by=move.line)
+    chain: Any = select(
+        move.line, move.hero, move.source, move.hero_id, move.from_id, before.label("before")
+    ).subquery()
+    there = func.coalesce(chain.c.before, hero.team_id)
+    broken = (
+        select(chain.c.line, chain.c.hero, chain.c.source)
+        .join(hero, col(hero.id) == chain.c.hero_id)
+        .where(or_(there.is_(None), there != chain.c.from_id))
+    )
+    if found := _first(connection, broken):
+        raise WorkRefused(f'{file}, line {found[0]}: hero "{found[1]}" is not in team "{found[2]}" then')
+
+
+def _first(connection: Any, query: Any) -> Sequence[Any] | None:
+    """Return the row of the first line that a query has."""
+    found: Sequence[Any] | None = connection.execute(query.order_by(query.selected_columns[0]).limit(1)).first()
+    return found
+
+
+def _begins_and_ends() -> Any:
+    move = _moves.c
+    numbered = select(
+        move.hero_id,
+        move.from_id,
+        move.to_id,
+        func.row_number().over(partition_by=move.hero_id, order_by=move.line).label("place"),
+        func.count().over(partition_by=move.hero_id).label("places"),
+    ).subquery()
+    first = func.max(case((numbered.c.place == 1, numbered.c.from_id)))
+    last = func.max(case((numbered.c.place == numbered.c.places, numbered.c.to_id)))
+    rows = select(numbered.c.hero_id, first, last).group_by(numbered.c.hero_id)
+    return insert(_ends).from_select(["hero_id", "from_id", "to_id"], rows)
+
+
+def _move(connection: Any) -> int:
+    """Move those heroes that still are where the first line has them; return how many these are."""
+    hero: Any = Hero.__dict__["__table__"]
+    moving = (
+        update(hero)
+        .where(hero.c.id == _ends.c.hero_id, hero.c.team_id == _ends.c.from_id)
+        .values(team_id=_ends.c.to_id)
+    )
+    return int(connection.execute(moving).rowcount)
