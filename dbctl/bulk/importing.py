@@ -155,7 +155,8 @@ def _load(source: sources.Source, format_: str, how: How, loader: Loader, table:
         rows, ragged = (part, ()) if isinstance(part, Rows) or table.review is None else part.rows()
         if table.review is not None:
             assert isinstance(rows, Rows)
-            rows = table.review(rows, table.bad)
+            before, rows = len(rows), table.review(rows, table.bad)
+            loader.seen += before - len(rows)
         key = tuple(rows.names)
         if key not in layouts:
             layouts[key] = layout(source.name, key, wanted, table.name, table.columns)

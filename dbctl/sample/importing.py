@@ -81,7 +81,12 @@ def _invalid(name: str, column: Sequence[Any]) -> Mapping[int, str]:
             adapter.validate_python(column)
         except ValidationError as error:
             for one in error.errors(include_url=False, include_context=False, include_input=False):
-                found.setdefault(int(one["loc"][0]), f"{one['msg'][0].lower()}{one['msg'][1:]}")
+                reason = (
+                    "it is no whole number"
+                    if one["type"] == "string_pattern_mismatch" and name == _NUMBERS
+                    else one["msg"]
+                )
+                found.setdefault(int(one["loc"][0]), f"{reason[0].lower()}{reason[1:]}")
     return found
 
 

@@ -65,7 +65,7 @@ def test_help_shows_every_option_and_no_section_for_programmers(words: Sequence[
     shown = dbctl.tty(*words, "--help", columns=160).plain
     parameters = command(words).params
     own = [one for one in parameters if one.param_type_name == "option" and one.rich_help_panel != GLOBAL_PANEL]
-    assert listed(shown) == {"-h", "--help", *(name for one in own for name in one.opts)}
+    assert listed(shown) == {"-h", "--help", *(name for one in own for name in [*one.opts, *one.secondary_opts])}
     for argument in (one for one in parameters if one.param_type_name == "argument"):
         assert re.search(rf"^  {argument.metavar}\b", shown, re.MULTILINE)
     for section in ("Args:", "Returns:", "Raises:"):

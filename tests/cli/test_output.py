@@ -131,6 +131,9 @@ OF_A_BACKUP = {
     "backup verify x.backup": ["backup", "database", "on", "tables", "rows", "seconds", "findings"],
     "restore x.backup --into other.db": ["database", "backup", "snapshot", "tables", "rows", "seconds", "before"],
 }
+# These need a file.
+IMPORTED = ["table", "rows", "skipped", "rejected"]
+OF_A_FILE = {"import new.csv hero": IMPORTED, "heroes import new.csv": IMPORTED}
 # SQLite, on which the others are asked for, has neither; their own tests say what they return.
 ON_SERVERS = {("create-role",), ("kill",), ("topology",)}
 LISTS = [line for line in FIELDS if "list" in line or line.startswith(SEVERAL)]
@@ -149,7 +152,7 @@ def test_json_has_the_fields_that_scripts_were_promised(line: str, on_sample: Db
 
 
 def test_every_result_has_its_fields_promised() -> None:
-    lines = [tuple(line.split()) for line in [*FIELDS, *MIGRATING, *OF_A_BACKUP]]
+    lines = [tuple(line.split()) for line in [*FIELDS, *MIGRATING, *OF_A_BACKUP, *OF_A_FILE]]
     lacking = {words for words in WITH_RESULT if not any(line[: len(words)] == words for line in lines)}
     assert lacking == A_SERVICES_OWN | ON_SERVERS
 
@@ -166,6 +169,14 @@ def test_what_is_done_with_a_backup_has_the_fields_that_scripts_were_promised(on
     assert len(on_sample.ok("backup", "list", ".", "--json").json) == 1
     for line, fields in OF_A_BACKUP.items():
         assert list(on_sample.ok(*line.split(), "--json").json) == fields, line
+
+
+def test_what_is_read_from_a_file_has_the_fields_that_scripts_were_promised(on_sample: Dbctl) -> None:
+    (on_sample.cwd / "new.csv").write_text("name,secret_name\nNew,N\n")
+    for line, fields in OF_A_FILE.items():
+        assert list(on_sample.ok(*line.split(), "--json").json) == fields, line
+    (on_sample.cwd / "moves.csv").write_text("hero,from,to\nSpider-Boy,Z-Force,Preventers\n")
+    assert on_sample.ok("transfer", "--file", "moves.csv", "--json").json == {"moves": 1, "heroes": 1}
 
 
 @pytest.mark.parametrize("line", ["heroes add X --secret-name Y", "teams add X", "heroes remove Deadpond"])

@@ -52,10 +52,12 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "export": ["hero x.csv"],
     "help": None,
     "heroes add": ["A --secret-name S"],
+    "heroes import": ["x.csv"],
     "heroes list": [""],
     "heroes remove": ["1"],
     "heroes show": ["1"],
     "heroes update": ["1 --age 3"],
+    "import": ["x.csv hero"],
     "init-tables": ["", "--check"],
     "kill": ["1", "--blocking --confirm=p"],
     "migrate alembic": ["revision --autogenerate -m a"],
@@ -88,7 +90,7 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "teams add": ["A"],
     "teams list": [""],
     "teams remove": ["1"],
-    "transfer": ["1 --from 1 --to 2"],
+    "transfer": ["1 --from 1 --to 2", "--file x.csv"],
     "transfers list": [""],
 }
 CONNECTING = [f"{command} {more}" for command, several in BEHIND.items() for more in several or ()]

@@ -70,3 +70,29 @@ def test_a_log_that_can_not_be_written_moves_nobody(sample: Sample) -> None:
         sample.database.execute("ALTER TABLE gone RENAME TO transfer_log")
     assert (result.code, result.out) == (1, "")
     assert sample.rows["hero"] == before
+
+
+def test_all_moves_of_a_file_are_made_in_their_order_or_none(sample: Sample) -> None:
+    dbctl, before = sample.dbctl, sample.rows
+    head = "hero,from,to\n2,Preventers,Z-Force\nRusty-Man,Z-Force,Preventers\n"
+    for row, said in {
+        "Spider-Boy,Preventers,Z-Force": 'line 4: hero "Spider-Boy" is not in team "Preventers" then',
+        "5,Preventers,Z-Force": 'line 4: hero "5" is not in team "Preventers" then',
+        "Nobody,Preventers,Z-Force": 'line 4: there is no hero "Nobody"',
+        "2,Z-Force,Nowhere": 'line 4: there is no team "Nowhere"',
+        "2,Z-Force,Z-Force": 'line 4: team "Z-Force" is both the source and the target',
+        "Twin,Preventers,Z-Force": 'line 4: "Twin" is the name of several heroes',
+        "2,,Z-Force": "line 4, column from: there is none",
+        "2,Z-Force": "line 4: it has 2 values, and there are 3 columns",
+    }.items():
+        (dbctl.cwd / "moves.csv").write_text(head + row + "\n")
+        result = dbctl("transfer", "--file", "moves.csv")
+        assert (result.code, f"moves.csv, {said}" in result.err) == (1, True), str(result)
+        assert sample.rows == before
+    done = dbctl.ok(
+        "transfer", "-f", "-", "--json", stdin=head + "Spider-Boy,Z-Force,Preventers\n2,Preventers,Z-Force\n"
+    )
+    assert done.json == {"moves": 4, "heroes": 2}
+    assert [row[4] for row in sample.rows["hero"][1:3]] == [2, 1]
+    assert [row[1:] for row in sample.rows["transfer_log"]] == [(2, 1, 2), (3, 2, 1), (2, 2, 1), (2, 1, 2)]
+    assert dbctl("transfer", "2", "--file", "moves.csv").code == dbctl("transfer", "2").code == 2
