@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dbctl.backends.copies import Copies
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.errors import UsageError
 
@@ -42,7 +43,7 @@ class Selection:
     columns: Sequence[BulkColumn]
 
 
-class Exports:
+class Exports(Copies):
     """The part of a backend that reads in bulk; each database's own way is an override."""
 
     export_options: ClassVar[Mapping[str, Any]] = {}

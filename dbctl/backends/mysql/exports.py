@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.exports import BATCH, Exports, Selection, Take, hex_of, result_of
 from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.mysql.copies import MySQLCopies
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -34,7 +35,7 @@ _ZERO_DAY = "0000-00-00"
 _Convert = Callable[[Any], Any]
 
 
-class MySQLExports(Exports):
+class MySQLExports(MySQLCopies, Exports):
     """How MySQL and MariaDB are read in bulk."""
 
     export_options = {"isolation_level": "REPEATABLE READ"}

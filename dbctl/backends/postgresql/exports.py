@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.exports import Exports, Selection, Take, Texts
 from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.postgresql.copies import PostgreSQLCopies
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -52,7 +53,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
-class PostgreSQLExports(Exports):
+class PostgreSQLExports(PostgreSQLCopies, Exports):
     """How PostgreSQL is read in bulk."""
 
     export_options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.exports import BATCH, Exports, Selection, Take, Texts, hex_of, result_of
 from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.sqlite.copies import SQLiteCopies
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,7 +25,7 @@ _TRUTH = {0: "false", 1: "true"}
 _NULL = type(None)
 
 
-class SQLiteExports(Exports):
+class SQLiteExports(SQLiteCopies, Exports):
     """How SQLite is read in bulk."""
 
     # In the order of https://www.sqlite.org/datatype3.html#determination_of_column_affinity, behind the words that

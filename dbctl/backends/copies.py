@@ -1,0 +1,41 @@
+"""What a table asks of its database when rows come from another one: its foreign keys, and types for their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.inventory import Relation
+    from dbctl.backends.kinds import BulkColumn
+
+
+class Copies:
+    """The part of a backend that takes tables from another database; each database's own way is an override."""
+
+    @contextmanager
+    def keys_at_end(self, connection: Connection, relations: Sequence[Relation]) -> Iterator[None]:
+        """Have the foreign keys of some tables checked at the block's end, and not with each row.
+
+        Args:
+            connection: The connection, in a transaction.
+            relations: The tables whose keys refer to others or to each other.
+
+        Raises:
+            BrokenReference: A row refers to none.
+        """
+        yield
+
+    def type_for(self, column: BulkColumn) -> str:
+        """Return the type of this database that a column of another one gets."""
+        raise NotImplementedError
+
+    def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
+        """Tell whether a column of this database has room for each value of the same kind that another's has.
+
+        It may be less precise, and round what it is given without a word.
+        """
+        return True

@@ -1,0 +1,94 @@
+"""Tables of other databases in MySQL and MariaDB.
+
+https://dev.mysql.com/doc/refman/8.4/en/data-types.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dbctl.backends.copies import Copies
+from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.errors import BrokenReference
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.inventory import Relation
+
+_MOST_DIGITS, _MOST_BEHIND, _MOST_CHARACTERS = 65, 30, 16_000
+"""Digits of a DECIMAL, those behind the point, and characters of a VARCHAR, which has to share a row of 64 KiB."""
+
+_PLAIN: Mapping[Kind, str] = {
+    Kind.FLOAT: "double",
+    Kind.BOOLEAN: "boolean",
+    Kind.BYTES: "longblob",
+    Kind.DATE: "date",
+    Kind.TIME: "time(6)",
+    Kind.TIMESTAMP: "datetime(6)",
+    Kind.INSTANT: "timestamp(6) NULL DEFAULT NULL",
+    Kind.SPAN: "time(6)",
+    Kind.JSON: "json",
+    Kind.UUID: "char(36)",
+}
+
+
+class MySQLCopies(Copies):
+    """How MySQL and MariaDB take tables."""
+
+    @contextmanager
+    def keys_at_end(self, connection: Connection, relations: Sequence[Relation]) -> Iterator[None]:
+        """Have no key looked at within the block, and look for rows that refer to none behind it."""
+        connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
+        try:
+            yield
+        finally:
+            if not connection.invalidated:
+                connection.exec_driver_sql("SET SESSION foreign_key_checks = 1")
+        own = tuple(f"{one.name}: " for one in relations)
+        broken = [text for text in self.broken_references(connection) if text.startswith(own)]  # type: ignore[attr-defined]
+        if broken:
+            raise BrokenReference("; ".join(broken))
+
+    def type_for(self, column: BulkColumn) -> str:
+        """Take the type that has room for all values of the kind."""
+        if column.kind is Kind.INTEGER:
+            return _integer(column)
+        if column.kind is Kind.DECIMAL:
+            found = re.search(r"\((\d+)(?:,\s*(\d+))?\)", column.type)
+            digits, behind = (int(found[1]), int(found[2] or 0)) if found else (_MOST_DIGITS, _MOST_BEHIND)
+            return f"decimal({min(digits, _MOST_DIGITS)}, {min(behind, _MOST_BEHIND)})"
+        if column.kind is Kind.BITS and (found := re.search(r"\((\d+)\)", column.type)) and int(found[1]) <= 64:
+            return f"bit({found[1]})"
+        sized = re.match(r"(?:var)?char\w*(?: varying)?\((\d+)\)", column.type, re.IGNORECASE)
+        if column.kind is Kind.TEXT and sized and int(sized[1]) <= _MOST_CHARACTERS:
+            return f"varchar({sized[1]})"
+        return _PLAIN.get(column.kind, "longtext")
+
+    def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
+        """Look at the digits behind the point, at those of a float, and at fractions of seconds."""
+        if own.kind is Kind.DECIMAL:
+            ours, theirs = (re.search(r"\(\d+(?:,\s*(\d+))?\)", one.type) for one in (own, column))
+            behind = int(ours[1] or 0) if ours else 0
+            return theirs is not None and not column.wide and int(theirs[1] or 0) <= behind
+        if own.kind is Kind.FLOAT and own.type.startswith("float"):
+            return column.type in {"real", "float"} and not column.wide
+        if own.kind in {Kind.SPAN, Kind.TIMESTAMP, Kind.INSTANT}:
+            return _fraction(own) >= _fraction(column)
+        return True
+
+
+def _integer(column: BulkColumn) -> str:
+    unsigned = " unsigned" if "unsigned" in column.type else ""
+    plain = re.match(r"tinyint|smallint|mediumint|bigint", column.type)
+    return "bigint" if column.wide else f"{plain[0] if plain else 'int'}{unsigned}"
+
+
+def _fraction(column: BulkColumn) -> int:
+    """Return how many digits behind its seconds a column has: PostgreSQL's has six unless it says so."""
+    if found := re.search(r"\((\d)\)", column.type):
+        return int(found[1])
+    return 0 if re.match(r"datetime$|time$|timestamp$", column.type) and not column.wide else 6

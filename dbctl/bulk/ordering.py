@@ -1,0 +1,53 @@
+"""In which order tables are filled: behind those that their foreign keys refer to, as far as that can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbctl.backends.inventory import Relation
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True)
+class Order:
+    """Tables in the order in which they are filled.
+
+    Args:
+        tables: The tables.
+        loose: Those whose rows refer to others behind them, or to rows of their own table.
+    """
+
+    tables: Sequence[Relation]
+    loose: Sequence[Relation]
+
+
+def ordered(connection: Connection, relations: Sequence[Relation]) -> Order:
+    """Return the order of tables by the foreign keys that a database has."""
+    from sqlalchemy import inspect
+
+    inspector = inspect(connection)
+    usual = inspector.default_schema_name
+    by_name = {(one.schema or usual, one.name): one for one in relations}
+    refers = {
+        place: {
+            (key["referred_schema"] or one.schema or usual, key["referred_table"])
+            for key in inspector.get_foreign_keys(one.name, one.schema)
+        }
+        & by_name.keys()
+        for place, one in by_name.items()
+    }
+    loose = [by_name[place] for place, to in refers.items() if place in to]
+    done: list[tuple[str | None, str]] = []
+    left = list(by_name)
+    while left:
+        ready = [place for place in left if refers[place] <= {*done, place}]
+        if not ready:
+            loose += [by_name[place] for place in left if by_name[place] not in loose]
+            ready = left
+        done += ready
+        left = [place for place in left if place not in ready]
+    return Order([by_name[place] for place in done], loose)
