@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 class Copies:
     """The part of a backend that takes tables from another database; each database's own way is an override."""
+
+    has_schemas: ClassVar[bool] = False
+    """Whether a database has schemas, in which tables are."""
+    counts_by_key: ClassVar[bool] = False
+    """Whether each primary key that is one whole number is given by itself where it is left out."""
+    counted_type: ClassVar[str] = "{}"
+    """What a column is declared as whose numbers the database gives by itself; `{}` is its type."""
 
     @contextmanager
     def keys_at_end(self, connection: Connection, relations: Sequence[Relation]) -> Iterator[None]:
@@ -32,6 +39,10 @@ class Copies:
     def type_for(self, column: BulkColumn) -> str:
         """Return the type of this database that a column of another one gets."""
         raise NotImplementedError
+
+    def type_in_key(self, type_: str) -> str:
+        """Return the type that such a column gets where it is in a key or an index."""
+        return type_
 
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Tell whether a column of this database has room for each value of the same kind that another's has.

@@ -65,6 +65,16 @@ class Exports(Copies):
         """
         raise NotImplementedError
 
+    def set_texts(self, connection: Connection) -> None:
+        """Have a connection's transaction write values as files have them, whatever is set for the session."""
+
+    def checksum(self, connection: Connection, selection: Selection) -> tuple[int, int] | None:
+        """Return how many rows there are, and a sum over all that is in them which does not depend on their order.
+
+        Two servers of one kind say the same of the same rows; None where the database has no such function.
+        """
+        return None
+
     def kind_of(self, type_: str) -> Kind:
         """Return the kind of the values of a type in the server's own words."""
         return next((kind for words, kind in self.type_kinds if re.match(words, type_, re.IGNORECASE)), Kind.OTHER)

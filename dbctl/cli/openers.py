@@ -13,6 +13,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from dbctl.cli import opening, several
 from dbctl.cli.opening import BOUNDS, WITHOUT_CONNECTION, Opener, in_unit_of_work, on_connector
 from dbctl.errors import ConfigError
+from dbctl.cli import opening
+from dbctl.cli.calls import Call
+from dbctl.cli.opening import BOUNDS, WITHOUT_CONNECTION, Opener, Work, in_unit_of_work, on_connector
+from dbctl.errors import ConfigError, UsageError
 
 
 def known_opener(needed: Any) -> Opener | None:
@@ -55,6 +59,24 @@ def _async_connection(database: Any) -> Any:
         return loop.run(database.session.connection())
 
 
+def _on_crossing(call: Call) -> Work:
+    """Open the engine of the profile that rows come into, confirmed and locked; the source's is opened by its name."""
+    if call.said.profile or call.said.url is not None:
+        raise UsageError("--profile and --url choose one database, and this takes two", "say --from and --to")
+    target = call.named(call.arguments["target"])
+    call.agree_first(target)
+
+    def work() -> Any:
+        from dbctl.bulk.crossing import Crossing
+        from dbctl.connections.connector import opened
+        from dbctl.connections.watching import watched_by
+
+        with watched_by(call.supervisor), opened(target, call.missing) as connector, call.locked(target):
+            return call.on(Crossing(connector, call.named))
+
+    return work
+
+
 # By name, since to import the types themselves would be to load SQLAlchemy for a command's help.
 OPENERS: Mapping[str, Opener] = {
     "dbctl.work.database.Database": in_unit_of_work(lambda database: database),
@@ -63,6 +85,7 @@ OPENERS: Mapping[str, Opener] = {
     "sqlalchemy.engine.base.Connection": in_unit_of_work(lambda database: database.session.connection()),
     "dbctl.connections.connector.Connector": on_connector(lambda connector: [connector]),
     "sqlalchemy.engine.base.Engine": on_connector(lambda connector: [connector.engine]),
+    "dbctl.bulk.crossing.Crossing": Opener(_on_crossing, BOUNDS, ("confirm",), takes_one=False),
     "dbctl.profiles.model.Profile": Opener(opening.on_profile, to_write=("confirm",)),
     "dbctl.work.database.Turn": Opener(opening.in_turn, WITHOUT_CONNECTION, ("confirm",)),
     "dbctl.profiles.discovery.Profiles": Opener(several.on_profiles, takes_one=False),

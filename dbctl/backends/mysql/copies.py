@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _MOST_DIGITS, _MOST_BEHIND, _MOST_CHARACTERS = 65, 30, 16_000
 """Digits of a DECIMAL, those behind the point, and characters of a VARCHAR, which has to share a row of 64 KiB."""
 
+_IN_KEY = 255
+"""Characters, or bytes, of a column in a key, of which there may be three: 3072 bytes are what there is for all."""
+
 _PLAIN: Mapping[Kind, str] = {
     Kind.FLOAT: "double",
     Kind.BOOLEAN: "boolean",
@@ -38,6 +41,8 @@ _PLAIN: Mapping[Kind, str] = {
 
 class MySQLCopies(Copies):
     """How MySQL and MariaDB take tables."""
+
+    counted_type = "{} NOT NULL AUTO_INCREMENT"
 
     @contextmanager
     def keys_at_end(self, connection: Connection, relations: Sequence[Relation]) -> Iterator[None]:
@@ -67,6 +72,10 @@ class MySQLCopies(Copies):
         if column.kind is Kind.TEXT and sized and int(sized[1]) <= _MOST_CHARACTERS:
             return f"varchar({sized[1]})"
         return _PLAIN.get(column.kind, "longtext")
+
+    def type_in_key(self, type_: str) -> str:
+        """Take one of a length that InnoDB has in a key: https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html."""
+        return {"longtext": f"varchar({_IN_KEY})", "longblob": f"varbinary({_IN_KEY})"}.get(type_, type_)
 
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Look at the digits behind the point, at those of a float, and at fractions of seconds."""

@@ -57,10 +57,23 @@ class MySQLExports(MySQLCopies, Exports):
 
     def begin_reading(self, connection: Connection, snapshot: str | None = None) -> str | None:
         """Take the moment of all InnoDB tables at once; nobody can share it."""
-        connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")
+        self.set_texts(connection)
         self.keep_from_writing(connection)  # type: ignore[attr-defined]
         connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         return None
+
+    def set_texts(self, connection: Connection) -> None:
+        """Be in UTC."""
+        connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")
+
+    def checksum(self, connection: Connection, selection: Selection) -> tuple[int, int] | None:
+        """Add up sixty bits of a digest of each row, in which NULL and the empty text are told apart."""
+        names = [self.sql_name(one.name) for one in selection.columns]
+        parts = ", ".join(f"ISNULL({name}), CAST({name} AS BINARY)" for name in names)
+        digest = f"CAST(CONV(LEFT(MD5(CONCAT_WS(0x1f, {parts})), 15), 16, 10) AS UNSIGNED)"
+        query = f"SELECT count(*), coalesce(sum({digest}), 0) FROM ({selection.query}) AS dbctl_query"
+        rows, total = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).one()
+        return int(rows), int(total)
 
     def sql_name(self, name: str) -> str:
         """Quote it with backticks."""

@@ -81,11 +81,22 @@ class PostgreSQLExports(PostgreSQLCopies, Exports):
         if snapshot is not None:
             connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
         self.let_take_time(connection)  # type: ignore[attr-defined]
-        for statement in _TEXTS:
-            connection.exec_driver_sql(statement)
+        self.set_texts(connection)
         if snapshot is not None or connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
             return snapshot
         return str(connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one())
+
+    def set_texts(self, connection: Connection) -> None:
+        """Set it until the transaction's end."""
+        for statement in _TEXTS:
+            connection.exec_driver_sql(statement)
+
+    def checksum(self, connection: Connection, selection: Selection) -> tuple[int, int] | None:
+        """Add up a hash of each row's text."""
+        hashed = "hashtextextended(CAST(dbctl_query AS text), 0)"
+        query = _within(selection.query, f"count(*), coalesce(sum({hashed}), 0)")
+        rows, total = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).one()
+        return int(rows), int(total)
 
     def table_columns(self, connection: Connection, relation: Relation) -> Sequence[BulkColumn]:
         """Ask the catalogue."""
@@ -155,16 +166,19 @@ class _Sink(io.RawIOBase):
     """Hands on what is written to it."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
-        self._write = write
+        self._write, self._failed = write, False
 
     def writable(self) -> bool:
         """Take whatever comes."""
         return True
 
     def write(self, part: Any) -> int:
-        """Hand it on as bytes of its own: the buffer is filled anew."""
+        """Hand it on as bytes of its own, for the buffer is filled anew; what was refused the buffer writes again."""
         data = bytes(part)
-        self._write(data)
+        if not self._failed:
+            self._failed = True
+            self._write(data)
+            self._failed = False
         return len(data)
 
 

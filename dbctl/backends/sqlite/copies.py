@@ -34,6 +34,9 @@ _PLAIN: Mapping[Kind, str] = {
 class SQLiteCopies(Copies):
     """How SQLite takes tables."""
 
+    counts_by_key = True
+    counted_type = "INTEGER PRIMARY KEY"
+
     @contextmanager
     def keys_at_end(self, connection: Connection, relations: Sequence[Relation]) -> Iterator[None]:
         """Have SQLite look at the COMMIT, and look before that, to say which rows it would refuse."""

@@ -1,0 +1,179 @@
+"""Creating tables as another database has them: columns, keys and indexes, with types of the target's own."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dbctl.bulk.reading_out import Moment, called, usual_schema
+from dbctl.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.base import Backend
+    from dbctl.backends.inventory import Relation
+    from dbctl.backends.kinds import BulkColumn
+
+_log = logging.getLogger("dbctl")
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """Tables that the target lacks.
+
+    Args:
+        statements: The SQL that creates them, with their keys, in order.
+        drops: The SQL that takes them away again.
+        names: What they are called.
+    """
+
+    statements: Sequence[str]
+    drops: Sequence[str]
+    names: Sequence[str]
+
+
+def blueprint(moment: Moment, backend: Backend, connection: Connection, relations: Sequence[Relation]) -> Blueprint:
+    """Return what creates those of some tables that the target lacks.
+
+    Args:
+        moment: The source.
+        backend: That of the target.
+        connection: A connection to the target.
+        relations: The source's tables.
+
+    Raises:
+        UsageError: One is in a schema, and the target has none.
+    """
+    usual = usual_schema(moment.connection)
+    there = backend.inventory(connection, None)
+    own = usual_schema(connection)
+    names = {name for one in there for name in (called(one, own), f"{one.schema}.{one.name}")}
+    missing = [one for one in relations if called(one, usual) not in names]
+    drafts = [_Draft(moment, backend, one, None if one.schema == usual else one.schema) for one in missing]
+    schemas = {draft.schema for draft in drafts if draft.schema}
+    if schemas and not backend.has_schemas:
+        raise UsageError(f"{backend.title} has no schema {', '.join(sorted(schemas))}", "leave those tables out")
+    statements = [f"CREATE SCHEMA IF NOT EXISTS {backend.sql_name(name)}" for name in sorted(schemas)]
+    statements += [draft.table() for draft in drafts]
+    statements += [text for draft in drafts for text in (*draft.indexes(), *draft.keys_after())]
+    drops = [f"DROP TABLE IF EXISTS {draft.place}" for draft in drafts]
+    return Blueprint(statements, drops, [called(one, usual) for one in missing])
+
+
+def create(connection: Connection, plan: Blueprint) -> None:
+    """Create the tables, and say so."""
+    for statement in plan.statements:
+        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+    if plan.names:
+        _log.info("created as the source has them: %s", ", ".join(plan.names))
+
+
+class _Draft:
+    """One table of the source, in the target's words.
+
+    Args:
+        moment: The source.
+        backend: That of the target.
+        relation: The table.
+        schema: Its schema in the target, where that is not the usual one.
+    """
+
+    def __init__(self, moment: Moment, backend: Backend, relation: Relation, schema: str | None) -> None:
+        from sqlalchemy import inspect
+
+        self._moment, self._backend, self._relation, self.schema = moment, backend, relation, schema
+        self._inspector: Any = inspect(moment.connection)
+        self._named = (relation.name, relation.schema)
+        self._own = moment.backend.__class__ is backend.__class__
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
+            self._key: Sequence[str] = self._inspector.get_pk_constraint(*self._named)["constrained_columns"]
+        self._columns = {
+            one.name: one for one in moment.backend.table_columns(moment.connection, relation) if not one.generated
+        }
+        if not self._columns:
+            raise NotFound(f"{relation.name} has no column that can be copied")
+
+    @property
+    def place(self) -> str:
+        """The table's name as SQL."""
+        return self._names(filter(None, (self.schema, self._relation.name)), ".")
+
+    def table(self) -> str:
+        """Return CREATE TABLE, with the foreign keys where they can't be added to it later."""
+        counted = self._counted()
+        parts = [self._column(one, counted=one.name == counted) for one in self._columns.values()]
+        if self._key and not (counted and self._backend.counts_by_key):
+            parts.append(f"PRIMARY KEY ({self._names(self._key)})")
+        parts += [f"UNIQUE ({self._names(names)})" for names in self._unique()]
+        parts += [] if self._backend.adds_constraints else list(self._keys())
+        return f"CREATE TABLE {self.place} (\n  " + ",\n  ".join(parts) + "\n)"
+
+    def indexes(self) -> Iterator[str]:
+        """Yield CREATE INDEX for those of columns alone."""
+        for index in self._inspector.get_indexes(*self._named):
+            names = index["column_names"]
+            if not index["unique"] and all(name in self._columns for name in names):
+                name = self._backend.sql_name(str(index["name"]))
+                yield f"CREATE INDEX {name} ON {self.place} ({self._names(map(str, names))})"
+
+    def keys_after(self) -> Iterator[str]:
+        """Yield what adds the foreign keys, which may refer to tables that are created later."""
+        if self._backend.adds_constraints:
+            for key in self._keys():
+                yield f"ALTER TABLE {self.place} ADD {key}"
+
+    def _keys(self) -> Iterator[str]:
+        for key in self._inspector.get_foreign_keys(*self._named):
+            schema = key["referred_schema"] if key["referred_schema"] != self._relation.schema else self.schema
+            other = self._names(filter(None, (schema, key["referred_table"])), ".")
+            options: Any = key.get("options", {})
+            actions = "".join(
+                f" ON {event.upper()} {options[f'on{event}']}"
+                for event in ("delete", "update")
+                if options.get(f"on{event}")
+            )
+            columns = self._names(key["constrained_columns"])
+            yield f"FOREIGN KEY ({columns}) REFERENCES {other} ({self._names(key['referred_columns'])}){actions}"
+
+    def _unique(self) -> Iterator[Sequence[str]]:
+        for unique in self._inspector.get_unique_constraints(*self._named):
+            if all(name in self._columns for name in unique["column_names"]):
+                yield unique["column_names"]
+
+    def _indexed(self) -> set[str]:
+        indexes = [index["column_names"] for index in self._inspector.get_indexes(*self._named)]
+        keys = [key["constrained_columns"] for key in self._inspector.get_foreign_keys(*self._named)]
+        return {name for names in (self._key, *indexes, *keys, *self._unique()) for name in names if name}
+
+    def _counted(self) -> str | None:
+        """Return the column whose numbers the source gives by itself."""
+        if len(self._key) != 1:
+            return None
+        [name] = self._key
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
+            columns: Any = self._inspector.get_columns(*self._named)
+        found = next(one for one in columns if one["name"] == name)
+        counts = found.get("identity") or found.get("autoincrement") is True or "nextval" in str(found.get("default"))
+        alone = self._columns[name].kind == "integer" and self._moment.backend.counts_by_key
+        return name if counts or alone else None
+
+    def _column(self, column: BulkColumn, *, counted: bool) -> str:
+        backend = self._backend
+        # A type that somebody has made, a domain or an enumeration, need not be there too: its base type is.
+        own = self._own and backend.kind_of(column.type) is column.kind
+        type_ = column.type if own else backend.type_for(column)
+        if not own and column.name in self._indexed():
+            type_ = backend.type_in_key(type_)
+        name = backend.sql_name(column.name)
+        if counted:
+            return f"{name} {backend.counted_type.format(type_)}"
+        return f"{name} {type_}{'' if column.nullable else ' NOT NULL'}"
+
+    def _names(self, names: Any, between: str = ", ") -> str:
+        return between.join(map(self._backend.sql_name, names))

@@ -1,0 +1,57 @@
+"""What a copy is asked for, and what it tells. Light, so that reading a command's help loads no SQLAlchemy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from dbctl.connections.connector import Connector
+    from dbctl.profiles import Profile
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where rows come into, and what finds the profile that they come from.
+
+    Args:
+        target: The target's engine, confirmed where it is protected, with its lock held.
+        named: Returns a profile by its name.
+    """
+
+    target: Connector[Engine]
+    named: Callable[[str], Profile]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is copied, and how.
+
+    Args:
+        tables: The tables, as `table` or `schema.table`.
+        all: Whether all tables are.
+        where: What stands behind WHERE, by table; of all tables under "".
+        create: Whether tables that the target lacks are created as the source has them.
+        lossy: Whether columns may lose something that is known beforehand.
+        verify: Whether both sides are compared before the target commits.
+    """
+
+    tables: Sequence[str] = ()
+    all: bool = False
+    where: Mapping[str, str] = field(default_factory=dict)
+    create: bool = False
+    lossy: bool = False
+    verify: bool = False
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A table that was copied: its rows, how long it took, and whether both sides were compared and are the same."""
+
+    table: str
+    rows: int
+    seconds: float
+    verified: bool

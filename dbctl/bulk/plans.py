@@ -1,0 +1,113 @@
+"""How each table is copied into its like: column by column, and what is lost by that."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbctl.bulk import reading_out
+from dbctl.bulk.mapping import Convert, convert, loss
+from dbctl.errors import NotFound, WorkRefused
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.base import Backend
+    from dbctl.backends.exports import Texts
+    from dbctl.backends.inventory import Relation
+    from dbctl.backends.kinds import BulkColumn
+    from dbctl.bulk.crossing import Wish
+    from dbctl.bulk.reading_out import Moment
+
+_log = logging.getLogger("dbctl")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A table, and the one that its rows come into.
+
+    Args:
+        source: The table.
+        target: The other database's.
+        name: What it is called.
+    """
+
+    source: Relation
+    target: Relation
+    name: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a table is copied.
+
+    Args:
+        pair: The table.
+        columns: The source's columns that are copied.
+        own: The target's, in the same order.
+        converts: What makes the target's texts of the source's, where they differ.
+        losses: What columns lose, each as a sentence part.
+        readable: The rows.
+        where: The condition that they are chosen by.
+        key: The target's primary key.
+        masked: Whether columns are masked.
+    """
+
+    pair: Pair
+    columns: Sequence[BulkColumn]
+    own: Sequence[BulkColumn]
+    converts: Sequence[Convert | None]
+    losses: Sequence[str]
+    readable: reading_out.Readable
+    where: str = ""
+    key: Sequence[str] = ()
+    masked: bool = False
+
+    @classmethod
+    def of(cls, moment: Moment, backend: Backend, connection: Connection, pair: Pair, wish: Wish) -> Plan:
+        """Plan for a table.
+
+        Raises:
+            NotFound: The target has no such column.
+        """
+        from sqlalchemy import inspect
+
+        there = {one.name: one for one in backend.table_columns(connection, pair.target)}
+        columns = reading_out.writable(moment.backend.table_columns(moment.connection, pair.source))
+        if missing := [one.name for one in columns if one.name not in there]:
+            raise NotFound(f"{pair.name}: {backend.profile.called} has no column {', '.join(missing)}")
+        columns = [one for one in columns if not there[one.name].generated]
+        own = [there[one.name] for one in columns]
+        lost = [(one, loss(backend, one, mine)) for one, mine in zip(columns, own, strict=True)]
+        losses = [f"{pair.name}.{one.name} loses {what}" for one, what in lost if what]
+        where = wish.where.get(pair.name, wish.where.get("", ""))
+        selection = moment.backend.selected(pair.source, columns, where=where)
+        readable = reading_out.Readable(None, pair.name, selection)
+        converts = [convert(one, mine) for one, mine in zip(columns, own, strict=True)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
+            key = inspect(connection).get_pk_constraint(pair.target.name, pair.target.schema)["constrained_columns"]
+        return cls(pair, columns, own, converts, losses, readable, where, key)
+
+    def converted(self, values: Sequence[Texts]) -> Sequence[Texts]:
+        """Return columns of the source as the target's."""
+        return [
+            column if change is None else [None if value is None else change(value) for value in column]
+            for change, column in zip(self.converts, values, strict=True)
+        ]
+
+
+def refuse_losses(plans: Sequence[Plan], *, lossy: bool) -> None:
+    """Do nothing where no column loses anything; say what is lost where that is allowed.
+
+    Raises:
+        WorkRefused: Something would be lost.
+    """
+    losses = [text for plan in plans for text in plan.losses]
+    if losses and not lossy:
+        raise WorkRefused("\n".join(losses), "alter the columns, leave the tables out, or say --lossy")
+    for text in losses:
+        _log.warning("%s", text)

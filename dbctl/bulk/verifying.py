@@ -1,0 +1,157 @@
+"""Comparing a table with its copy: by a sum of both servers where they can say the same, else row by row, streamed.
+
+A sum does not depend on the order of rows, and is kept for each of some thousand buckets of keys; so what differs is
+found by reading once more those buckets that do, in constant memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dbctl.backends.exports import Selection, Texts
+from dbctl.backends.kinds import Kind
+from dbctl.connections.watching import raise_if_ended
+from dbctl.errors import WorkRefused
+from dbctl.work.progress import report
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.base import Backend
+    from dbctl.bulk.plans import Plan
+    from dbctl.bulk.reading_out import Moment
+
+_BUCKETS = 4096
+_FEW = 8
+"""Buckets that are read once more, and keys that are told."""
+
+_WORD = 1 << 64
+_NULL, _BETWEEN = "\0NULL", "\x1f"
+"""What stands for NULL in a row's text, and between two values."""
+
+Read = Callable[[Callable[[Sequence[Texts]], None]], None]
+
+
+def verify(moment: Moment, backend: Backend, connection: Connection, plan: Plan) -> None:
+    """Compare a table with its copy.
+
+    Args:
+        moment: The source.
+        backend: That of the target.
+        connection: The target's connection, in the transaction that has the copy.
+        plan: How it was copied.
+
+    Raises:
+        WorkRefused: They differ; the message names keys.
+    """
+    copied = backend.selected(plan.pair.target, plan.own, where=plan.where)
+    backend.set_texts(connection)
+    if moment.backend.__class__ is backend.__class__ and not any(plan.converts) and not plan.masked:
+        sums = moment.backend.checksum(moment.connection, plan.readable.selection)
+        if sums is not None and sums == backend.checksum(connection, copied):
+            return
+    comparison = _Comparison(plan, _reader(moment.backend, moment.connection, plan.readable.selection, plan.converted),
+                             _reader(backend, connection, copied, list))  # fmt: skip
+    if differing := comparison.differences():
+        names = ", ".join(differing)
+        raise WorkRefused(f"{plan.pair.name}: the copy is not what is in the source; they differ in {names}")
+
+
+def _reader(
+    backend: Backend, connection: Connection, selection: Selection, change: Callable[[Sequence[Texts]], Sequence[Texts]]
+) -> Read:
+    return lambda take: backend.read_rows(connection, selection, lambda columns: take(change(columns)))
+
+
+class _Comparison:
+    """Two readings of what is to be the same rows.
+
+    Args:
+        plan: What their columns are, and which of them are the key.
+        one: The first reading.
+        two: The second.
+    """
+
+    def __init__(self, plan: Plan, one: Read, two: Read) -> None:
+        self._plan, self._reads = plan, (one, two)
+        names = [column.name for column in plan.own]
+        self._key = [names.index(name) for name in plan.key if name in names] or list(range(len(names)))
+        self._plain = [_PLAIN.get(column.kind) for column in plan.own]
+
+    def differences(self) -> Sequence[str]:
+        """Return the keys of some rows that are not the same in both."""
+        sums = [[0] * _BUCKETS, [0] * _BUCKETS]
+        for read, found in zip(self._reads, sums, strict=True):
+            self._each(read, partial(_add, found))
+        differing = [bucket for bucket in range(_BUCKETS) if sums[0][bucket] != sums[1][bucket]]
+        return self._told({*differing[:_FEW]}) if differing else ()
+
+    def _told(self, buckets: set[int]) -> Sequence[str]:
+        there: list[Counter[tuple[str, int]]] = [Counter(), Counter()]
+        for read, found in zip(self._reads, there, strict=True):
+            self._each(read, partial(_keep, found, buckets))
+        differing = sorted({text for text, _ in (there[0] - there[1]) + (there[1] - there[0])})
+        return [*differing[:_FEW], *(["more"] if len(differing) > _FEW else [])]
+
+    def _each(self, read: Read, take: Callable[[Sequence[str], Sequence[str]], None]) -> None:
+        """Call something with some rows' keys and with all that is in them, as texts."""
+        seen = 0
+
+        def look(columns: Sequence[Texts]) -> None:
+            nonlocal seen
+            raise_if_ended()
+            plain = list(map(_plain, self._plain, columns))
+            take(list(map(_BETWEEN.join, zip(*(plain[place] for place in self._key), strict=True))),
+                 list(map(_BETWEEN.join, zip(*plain, strict=True))))  # fmt: skip
+            seen += len(columns[0])
+            report(seen, None, "rows", f"comparing {self._plan.pair.name}")
+
+        read(look)
+
+
+def _add(sums: list[int], keys: Sequence[str], rows: Sequence[str]) -> None:
+    for key, row in zip(map(hash, keys), map(hash, rows), strict=True):
+        sums[key % _BUCKETS] = (sums[key % _BUCKETS] + row) % _WORD
+
+
+def _keep(there: Counter[tuple[str, int]], buckets: set[int], keys: Sequence[str], rows: Sequence[str]) -> None:
+    there.update((key, hash(row)) for key, row in zip(keys, rows, strict=True) if hash(key) % _BUCKETS in buckets)
+
+
+def _plain(make: Callable[[str], str] | None, values: Texts) -> Sequence[str]:
+    if make is None:
+        return [_NULL if value is None else value for value in values]
+    return [_NULL if value is None else make(value) for value in values]
+
+
+def _without_zeros(value: str) -> str:
+    """Return a number, or a time, without the zeros behind its point that mean nothing."""
+    number, zone = (value[:-3], value[-3:]) if value.endswith("+00") else (value, "")
+    if "." in number and "e" not in number:
+        number = number.rstrip("0").rstrip(".")
+    return f"{number}{zone}" if number != "-0" else "0"
+
+
+def _document(value: str) -> str:
+    """Return a document as each database would have it: without blanks, and with its names in order."""
+    try:
+        return json.dumps(json.loads(value), sort_keys=True)
+    except (ValueError, RecursionError):
+        return value
+
+
+_PLAIN: Mapping[Kind, Callable[[str], str]] = {
+    Kind.DECIMAL: _without_zeros,
+    Kind.FLOAT: lambda value: repr(float(value)),
+    Kind.TIME: _without_zeros,
+    Kind.SPAN: _without_zeros,
+    Kind.TIMESTAMP: _without_zeros,
+    Kind.INSTANT: _without_zeros,
+    Kind.JSON: _document,
+    Kind.UUID: str.lower,
+}
+"""What makes one text of all that databases write for the same value."""
