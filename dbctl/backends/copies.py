@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
+from dbctl.backends.kinds import BYTES, BulkColumn, Kind
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dbctl.backends.inventory import Relation
-    from dbctl.backends.kinds import BulkColumn
 
 
 class Copies:
@@ -43,6 +44,38 @@ class Copies:
     def type_in_key(self, type_: str) -> str:
         """Return the type that such a column gets where it is in a key or an index."""
         return type_
+
+    def key_literal(self, column: BulkColumn, value: str) -> str:
+        """Return the text of a column's value as SQL."""
+        if column.kind in {Kind.INTEGER, Kind.DECIMAL}:
+            return value
+        if column.kind is Kind.BYTES:
+            return f"x'{value.removeprefix(BYTES)}'"
+        return "'" + value.replace("'", "''") + "'"
+
+    def prepare_masks(self, connection: Connection) -> None:
+        """Have on a connection that is read what masks by its SQL."""
+
+    def mask_digest(self, value: str, key: str) -> str:
+        """Return the SQL of 64 hexadecimal digits of a value and a key; NULL of NULL.
+
+        Args:
+            value: The SQL of the value.
+            key: The key, which has letters and digits alone.
+        """
+        raise NotImplementedError
+
+    def mask_number(self, digest: str, at: int, digits: int) -> str:
+        """Return the SQL of the whole number that some digits of a digest are, from a place counted from 1."""
+        raise NotImplementedError
+
+    def mask_uuid(self, digest: str) -> str:
+        """Return the SQL of a UUID of a digest."""
+        return f"substr({digest}, 1, 32)"
+
+    def joined(self, parts: Sequence[str]) -> str:
+        """Return the SQL of several texts in one."""
+        return " || ".join(f"({part})" for part in parts)
 
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Tell whether a column of this database has room for each value of the same kind that another's has.

@@ -100,15 +100,24 @@ class Exports(Copies):
         """Return the SQL that reads a table's column so that its text is the one that files have."""
         return self.sql_name(column.name)
 
-    def selected(self, relation: Relation, columns: Sequence[BulkColumn], *, where: str = "") -> Selection:
+    def selected(
+        self,
+        relation: Relation,
+        columns: Sequence[BulkColumn],
+        *,
+        where: str = "",
+        instead: Mapping[str, str] | None = None,
+    ) -> Selection:
         """Return some columns of a table as a selection.
 
         Args:
             relation: The table.
             columns: The columns.
             where: What stands behind WHERE; all rows if there is nothing.
+            instead: The SQL that is read in the place of a column, by its name.
         """
-        named = ", ".join(f"{self.text_of(one)} AS {self.sql_name(one.name)}" for one in columns)
+        read = {one.name: self.text_of(one) for one in columns} | dict(instead or {})
+        named = ", ".join(f"{read[one.name]} AS {self.sql_name(one.name)}" for one in columns)
         condition = f" WHERE {where}" if where else ""
         return Selection(f"SELECT {named} FROM {self.place_of(relation)}{condition}", columns)
 

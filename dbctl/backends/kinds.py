@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+BYTES = "\\x"
+"""What the text of bytes begins with, before their hexadecimal digits."""
+
 
 class Kind(StrEnum):
     """What a column's values are, and by that how they are written and read."""

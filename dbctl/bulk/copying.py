@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from dbctl.backends.bulk import Rows, Target
-from dbctl.bulk import reading_out
+from dbctl.bulk import reading_out, resuming
 from dbctl.bulk.columns import Layout
 from dbctl.bulk.creating import Blueprint, blueprint, create
 from dbctl.bulk.crossing import Copied, Crossing, Wish
@@ -18,10 +19,11 @@ from dbctl.bulk.loading import Bad, Loader
 from dbctl.bulk.ordering import ordered
 from dbctl.bulk.plans import Pair, Plan, refuse_losses
 from dbctl.bulk.reading_out import Moment, called, one_moment, usual_schema
+from dbctl.bulk.rejects import told
 from dbctl.bulk.verifying import verify
 from dbctl.connections.connector import opened
-from dbctl.connections.watching import raise_if_ended
-from dbctl.errors import NotFound, UsageError, WorkRefused
+from dbctl.connections.watching import raise_if_ended, watched_by
+from dbctl.errors import Conflict, NotFound, UsageError
 from dbctl.work.progress import report
 from dbctl.work.retries import run_unit
 
@@ -54,13 +56,16 @@ def copy(crossing: Crossing, source: str, wish: Wish) -> Sequence[Copied]:
     """
     target = crossing.target
     with opened(crossing.named(source)) as connector, one_moment(connector) as moment:
+        if wish.resume:
+            return _Resumed(moment, target, source, wish).all()
         if not wish.create or target.backend.transactional_ddl:
             return _in_unit(target, lambda unit: _copy(moment, unit, wish))
         plan = _in_unit(target, lambda unit: _created(moment, unit, wish))
         try:
             return _in_unit(target, lambda unit: _copy(moment, unit, wish))
         except BaseException:
-            _in_unit(target, lambda unit: _dropped(unit, plan))
+            with watched_by(None):  # who has ended the copy does not end this too
+                _in_unit(target, lambda unit: _dropped(unit, plan))
             raise
 
 
@@ -89,19 +94,86 @@ def _copy(moment: Moment, unit: Database, wish: Wish) -> Sequence[Copied]:
     refuse_same(moment, unit.backend, connection)
     if wish.create and unit.backend.transactional_ddl:
         _created(moment, unit, wish)
-    pairs = paired(moment, unit.backend, connection, wish)
-    order = ordered(connection, [one.target for one in pairs])
-    by_target = {one.target: one for one in pairs}
-    plans = [Plan.of(moment, unit.backend, connection, by_target[one], wish) for one in order.tables]
-    refuse_losses(plans, lossy=wish.lossy)
+    plans, loose = _planned(moment, unit, wish)
     done = []
-    loosely = unit.backend.keys_at_end(connection, order.loose) if order.loose else nullcontext()
+    loosely = unit.backend.keys_at_end(connection, loose) if loose else nullcontext()
     with unit.backend.takes_rows(connection, strict=not wish.lossy), loosely:
         for plan in plans:
             began = time.monotonic()
             rows = load(moment, unit, plan)
-            done.append(Copied(plan.pair.name, rows, round(time.monotonic() - began, 3), verified=False))
+            done.append(Copied(plan.pair.name, rows, _since(began), verified=False))
     return done if not wish.verify else _verified(moment, unit, plans, done)
+
+
+def _planned(moment: Moment, unit: Database, wish: Wish) -> tuple[Sequence[Plan], Sequence[Relation]]:
+    """Return how each table is copied, in their order, and the target's tables whose keys can't be checked row by row.
+
+    Raises:
+        NotFound: A table or a column is not there.
+        UsageError: A column can't be masked as it is to be.
+        WorkRefused: A column would lose something.
+    """
+    connection = unit.session.connection()
+    pairs = paired(moment, unit.backend, connection, wish)
+    moment.backend.prepare_masks(moment.connection)
+    order = ordered(connection, [one.target for one in pairs])
+    by_target = {one.target: one for one in pairs}
+    plans = [Plan.of(moment, unit.backend, connection, by_target[one], wish) for one in order.tables]
+    wish.masks.refuse_unfitting(moment, [(one.name, one.source) for one in pairs])
+    refuse_losses(plans, lossy=wish.lossy)
+    return plans, order.loose
+
+
+class _Resumed:
+    """A copy by ranges, that goes on where one before it was cut.
+
+    Args:
+        moment: The source.
+        target: The target.
+        source: The name of the source's profile.
+        wish: What is copied.
+    """
+
+    def __init__(self, moment: Moment, target: Connector[Engine], source: str, wish: Wish) -> None:
+        self._moment, self._target, self._source, self._wish = moment, target, source, wish
+
+    def all(self) -> Sequence[Copied]:
+        """Copy all, and return what was copied in all runs.
+
+        Raises:
+            UsageError: Tables refer to each other, or have no key to go along.
+        """
+        if self._wish.create:
+            _in_unit(self._target, lambda unit: _created(self._moment, unit, self._wish))
+        plans, loose = _in_unit(self._target, self._begun)
+        if loose:
+            names = ", ".join(one.name for one in loose)
+            raise UsageError(f"rows of {names} refer to others of these tables", "copy them without --resume")
+        ranges = [resuming.Ranges(self._moment, plan, self._source) for plan in plans]
+        done = [self._table(plan, one) for plan, one in zip(plans, ranges, strict=True)]
+        if self._wish.verify:
+            done = list(_in_unit(self._target, lambda unit: _verified(self._moment, unit, plans, done)))
+        _in_unit(self._target, lambda unit: resuming.conclude(unit, self._source))
+        return done
+
+    def _begun(self, unit: Database) -> tuple[Sequence[Plan], Sequence[Relation]]:
+        refuse_same(self._moment, unit.backend, unit.session.connection())
+        resuming.begin(unit)
+        return _planned(self._moment, unit, self._wish)
+
+    def _table(self, plan: Plan, ranges: resuming.Ranges) -> Copied:
+        began, finished, rows = time.monotonic(), False, 0
+        while not finished:
+            rows, finished = _in_unit(self._target, partial(self._range, ranges))
+        return Copied(plan.pair.name, rows, _since(began), verified=False)
+
+    def _range(self, ranges: resuming.Ranges, unit: Database) -> tuple[int, bool]:
+        with unit.backend.takes_rows(unit.session.connection(), strict=not self._wish.lossy):
+            return ranges.next(unit, lambda plan, note: load(self._moment, unit, plan, note))
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
 
 
 def _verified(moment: Moment, unit: Database, plans: Sequence[Plan], done: Sequence[Copied]) -> Sequence[Copied]:
@@ -155,15 +227,24 @@ def paired(moment: Moment, backend: Backend, connection: Connection, wish: Wish)
     return found
 
 
-def load(moment: Moment, unit: Database, plan: Plan) -> int:
-    """Copy the rows of a table, and return how many there are."""
+def load(moment: Moment, unit: Database, plan: Plan, note: Callable[[Sequence[Texts]], None] = lambda _: None) -> int:
+    """Copy the rows of a table.
+
+    Args:
+        moment: The source.
+        unit: The target.
+        plan: How.
+        note: Called with what was read.
+
+    Returns:
+        How many rows there are.
+    """
     names = [one.name for one in plan.own]
     layout = Layout(plan.own, list(range(len(names))), {})
     target = Target(plan.pair.target.schema, plan.pair.target.name, ())
 
     def refuse(bad: Bad) -> None:
-        column = f", column {bad.column}" if bad.column else ""
-        raise WorkRefused(f"{plan.pair.name}{column}: {bad.reason}")
+        raise Conflict(told(bad, masked=unit.profile.protected or bool(plan.masked)))
 
     loader = Loader(unit.session.connection(), unit.backend, target, bad=refuse, goes_on=False)
 
@@ -171,6 +252,7 @@ def load(moment: Moment, unit: Database, plan: Plan) -> int:
         raise_if_ended()
         count = len(columns[0])
         lines = range(loader.seen + 1, loader.seen + count + 1)
+        note(columns)
         loader.load(Rows(plan.pair.name, names, lines, plan.converted(columns)), layout)
         report(loader.seen, None, "rows", plan.pair.name)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dbctl.bulk.masking import Masks
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
@@ -37,6 +39,8 @@ class Wish:
         create: Whether tables that the target lacks are created as the source has them.
         lossy: Whether columns may lose something that is known beforehand.
         verify: Whether both sides are compared before the target commits.
+        resume: Whether ranges are committed one by one, and a copy that was cut goes on.
+        masks: How columns are masked.
     """
 
     tables: Sequence[str] = ()
@@ -45,6 +49,8 @@ class Wish:
     create: bool = False
     lossy: bool = False
     verify: bool = False
+    resume: bool = False
+    masks: Masks = field(default_factory=Masks)
 
 
 @dataclass(frozen=True)

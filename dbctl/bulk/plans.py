@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dbctl.bulk import reading_out
@@ -53,7 +53,7 @@ class Plan:
         readable: The rows.
         where: The condition that they are chosen by.
         key: The target's primary key.
-        masked: Whether columns are masked.
+        masked: The SQL that masks columns, by their names.
     """
 
     pair: Pair
@@ -64,7 +64,7 @@ class Plan:
     readable: reading_out.Readable
     where: str = ""
     key: Sequence[str] = ()
-    masked: bool = False
+    masked: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, moment: Moment, backend: Backend, connection: Connection, pair: Pair, wish: Wish) -> Plan:
@@ -84,13 +84,14 @@ class Plan:
         lost = [(one, loss(backend, one, mine)) for one, mine in zip(columns, own, strict=True)]
         losses = [f"{pair.name}.{one.name} loses {what}" for one, what in lost if what]
         where = wish.where.get(pair.name, wish.where.get("", ""))
-        selection = moment.backend.selected(pair.source, columns, where=where)
+        masked = wish.masks.expressions(moment.backend, pair.name, columns)
+        selection = moment.backend.selected(pair.source, columns, where=where, instead=masked)
         readable = reading_out.Readable(None, pair.name, selection)
         converts = [convert(one, mine) for one, mine in zip(columns, own, strict=True)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
             key = inspect(connection).get_pk_constraint(pair.target.name, pair.target.schema)["constrained_columns"]
-        return cls(pair, columns, own, converts, losses, readable, where, key)
+        return cls(pair, columns, own, converts, losses, readable, where, key, masked)
 
     def converted(self, values: Sequence[Texts]) -> Sequence[Texts]:
         """Return columns of the source as the target's."""

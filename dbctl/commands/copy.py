@@ -41,6 +41,21 @@ def copy(
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare both sides before the target commits; refuse what differs.")
     ] = False,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mask",
+            metavar="TABLE.COLUMN=WAY",
+            help="Mask a column by hash, null, fake or keep, over the rules of the profile; may be repeated.",
+        ),
+    ] = None,
+    refuse_unmasked: Annotated[
+        bool, typer.Option("--refuse-unmasked", help="Refuse columns that no rule names, not even by keep.")
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Commit ranges of the primary key one by one, and go on where a run was cut."),
+    ] = False,
     create: Annotated[
         bool, typer.Option("--create", help="Create the tables that are not there, as the source has them.")
     ] = False,
@@ -58,8 +73,10 @@ def copy(
     """
     from dbctl.bulk import copying
     from dbctl.bulk.crossing import Wish
+    from dbctl.bulk.masking import masks_of
 
-    wish = Wish(tables or (), all_, _conditions(where or []), create, lossy, verify)
+    masks = masks_of(crossing.named(source).mask, mask or (), complete=refuse_unmasked)
+    wish = Wish(tables or (), all_, _conditions(where or []), create, lossy, verify, resume, masks)
     return list(copying.copy(crossing, source, wish))
 
 

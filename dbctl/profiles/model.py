@@ -144,6 +144,9 @@ class Profile(_Table):
         pattern=r"^[^\W\d][\w.]*:[^\W\d][\w.]*$",
         description='a module and a function in it, such as "app.seed:main"',
     )
+    mask: Mapping[str, Literal["hash", "null", "fake", "keep"]] = Field(
+        {}, description='columns, as "hero.name", and how copy masks each: hash, null, fake or keep'
+    )
     pool: Pool = Field(default_factory=Pool, description="a table")
     ssl: Ssl = Field(default_factory=Ssl, description="a table")
     tunnel: Tunnel = Field(default_factory=Tunnel, description="a table")

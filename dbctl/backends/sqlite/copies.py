@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.copies import Copies
 from dbctl.backends.kinds import BulkColumn, Kind
@@ -56,9 +57,27 @@ class SQLiteCopies(Copies):
             return "TEXT"
         return _PLAIN.get(column.kind, "TEXT")
 
+    def prepare_masks(self, connection: Connection) -> None:
+        """Give it functions of Python's, for SQLite has none of these."""
+        driver_connection: Any = connection.connection.driver_connection
+        driver_connection.create_function("dbctl_digest", 2, _digest, deterministic=True)
+        driver_connection.create_function("dbctl_number", 1, lambda digits: int(digits or "0", 16), deterministic=True)
+
+    def mask_digest(self, value: str, key: str) -> str:
+        """Call Python's SHA-256."""
+        return f"dbctl_digest({value}, '{key}')"
+
+    def mask_number(self, digest: str, at: int, digits: int) -> str:
+        """Call Python's int; of NULL there is none."""
+        return f"CASE WHEN {digest} IS NOT NULL THEN dbctl_number(substr({digest}, {at}, {digits})) END"
+
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Look at the digits of a number that becomes a REAL."""
         if own.kind is not Kind.DECIMAL:
             return True
         found = re.search(r"\((\d+)", column.type)
         return column.wide or (found is not None and int(found[1]) <= _EXACT)
+
+
+def _digest(value: Any, key: str) -> str | None:
+    return None if value is None else hashlib.sha256(f"{key}{value}".encode()).hexdigest()

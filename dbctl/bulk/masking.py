@@ -1,0 +1,161 @@
+"""Masking columns while they are read, by the source's own SQL, so that what they hold never leaves it.
+
+The same value masks to the same under one key: so keys that refer to each other still fit. Without the key, which is
+made for each run unless DBCTL_MASK_KEY says one, nobody can try values out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.errors import UsageError, WorkRefused
+
+if TYPE_CHECKING:
+    from dbctl.backends.base import Backend
+    from dbctl.backends.inventory import Relation
+    from dbctl.bulk.reading_out import Moment
+
+VARIABLE = "DBCTL_MASK_KEY"
+WAYS = ("hash", "null", "fake", "keep")
+"""How a column can be masked; `keep` says that there is nothing to be masked in it."""
+
+_FIRST = (
+    "Ada Alba Bela Bruno Cleo Cosmo Dora Dario Edna Elio Faye Fritz Gala Gino Hedda Hugo"
+    " Ines Ivo Jana Jonas Kira Klaus Lena Leo Mara Milo Nora Nils Olga Otto Pia Piet"
+)
+_LAST = (
+    "Acker Arndt Bach Berg Brook Busch Dorn Eich Esch Feld Forst Grund Hain Heide Hof Horn"
+    " Kamp Kern Kranz Lang Linde Moor Ort Pfau Quell Rain Roth Sand Stein Tal Wald Wiese"
+)
+_LONGEST = 32
+"""Characters of a text that a hash makes."""
+
+
+def _key() -> str:
+    said = os.environ.get(VARIABLE)
+    return hashlib.sha256(said.encode()).hexdigest()[:32] if said else secrets.token_hex(16)
+
+
+@dataclass(frozen=True)
+class Masks:
+    """How columns are masked.
+
+    Args:
+        rules: By columns, as `table.column` or a pattern of such, how each is; the last one that fits counts.
+        complete: Whether each column that is copied has to be named.
+        key: What values are hashed with, in hexadecimal digits.
+    """
+
+    rules: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = False
+    key: str = field(default_factory=_key, repr=False)
+
+    def way(self, table: str, column: str) -> str | None:
+        """Return how a column is masked; None where no rule names it."""
+        fitting = [way for name, way in self.rules.items() if fnmatchcase(f"{table}.{column}", name)]
+        return fitting[-1] if fitting else None
+
+    def expressions(self, backend: Backend, table: str, columns: Sequence[BulkColumn]) -> Mapping[str, str]:
+        """Return the SQL that masks a table's columns, by their names; those that are kept are left out.
+
+        Raises:
+            UsageError: A column can't be masked so.
+            WorkRefused: No rule names one, and all have to be named.
+        """
+        ways = {one.name: self.way(table, one.name) for one in columns}
+        if self.complete and (bare := [f"{table}.{name}" for name, way in ways.items() if way is None]):
+            raise WorkRefused(f"no rule names {', '.join(bare)}", "say how each is masked, or keep")
+        masked = [one for one in columns if ways[one.name] not in {None, "keep"}]
+        return {one.name: self._expression(backend, table, one, str(ways[one.name])) for one in masked}
+
+    def _expression(self, backend: Backend, table: str, column: BulkColumn, way: str) -> str:
+        if way == "null":
+            if not column.nullable:
+                raise UsageError(f"{table}.{column.name} is NOT NULL, and can't be masked by null", "take hash or fake")
+            return "NULL"
+        digest = backend.mask_digest(backend.sql_name(column.name), self.key)
+        if column.kind is Kind.TEXT and way == "fake":
+            return self._fake(backend, column, digest)
+        if way == "hash" and column.kind is Kind.TEXT:
+            return f"substr({digest}, 1, {min(_length(column), _LONGEST)})"
+        if way == "hash" and column.kind is Kind.INTEGER:
+            digits = 15 if column.wide or "bigint" in column.type or column.type.startswith("int8") else 7
+            return backend.mask_number(digest, 1, digits)
+        if way == "hash" and column.kind is Kind.UUID:
+            return backend.mask_uuid(digest)
+        raise UsageError(f"{table}.{column.name}: a {column.type} can't be masked by {way}", "take null or keep")
+
+    @staticmethod
+    def _fake(backend: Backend, column: BulkColumn, digest: str) -> str:
+        """Return a text that looks like what a column of such a name has; of a value always the same."""
+        name = column.name.lower()
+        tail = f"substr({digest}, 9, 8)"
+        if "mail" in name:
+            parts = [f"substr({digest}, 1, 12)", "'@example.com'"]
+        elif "phone" in name or "mobile" in name or name.startswith("tel"):
+            parts = ["'+1555'", backend.mask_number(digest, 1, 6)]
+        elif "name" in name:
+            first, last = (_picked(backend, words, digest, at) for at, words in ((1, _FIRST), (3, _LAST)))
+            parts = [first, "' '", last, "' '", tail]
+        else:
+            parts = ["'fake '", tail]
+        return f"substr({backend.joined(parts)}, 1, {_length(column)})"
+
+    def refuse_unfitting(self, moment: Moment, relations: Iterable[tuple[str, Relation]]) -> None:
+        """Do nothing where columns that refer to each other are masked in the same way.
+
+        Raises:
+            UsageError: A foreign key would not fit any more.
+        """
+        from sqlalchemy import inspect
+
+        names = {(one.schema, one.name): called for called, one in relations}
+        inspector = inspect(moment.connection)
+        for (schema, table), called in names.items():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
+                keys = inspector.get_foreign_keys(table, schema)
+            for key in keys:
+                other = names.get((key["referred_schema"] or schema, key["referred_table"]))
+                for column, referred in zip(key["constrained_columns"], key["referred_columns"], strict=True):
+                    own = self.way(called, column) or "keep"
+                    theirs = (other and self.way(other, referred)) or "keep"
+                    if own not in {theirs, "null"}:
+                        message = f"{called}.{column} refers to {other or key['referred_table']}.{referred}"
+                        raise UsageError(f"{message}, and would not fit any more", f"mask both by {own}, or none")
+
+
+def masks_of(rules: Mapping[str, str], said: Sequence[str], *, complete: bool) -> Masks:
+    """Return the masks that a profile has, and those that were said besides, as `table.column=way`.
+
+    Raises:
+        UsageError: There is no such way.
+    """
+    found = dict(rules)
+    for one in said:
+        name, _, way = one.partition("=")
+        found.pop(name, None)  # the last one counts, also in the order
+        found[name] = way
+    for name, way in found.items():
+        if way not in WAYS or "." not in name:
+            raise UsageError(f"mask {name}={way}: there is to be TABLE.COLUMN and one of {', '.join(WAYS)}")
+    return Masks(found, complete)
+
+
+def _length(column: BulkColumn) -> int:
+    found = re.search(r"char\w*(?: varying)?\((\d+)\)", column.type, re.IGNORECASE)
+    return int(found[1]) if found else 1_000
+
+
+def _picked(backend: Backend, words: str, digest: str, at: int) -> str:
+    number = f"({backend.mask_number(digest, at, 2)}) % {len(words.split())}"
+    return f"CASE {number} " + " ".join(f"WHEN {n} THEN '{word}'" for n, word in enumerate(words.split())) + " END"
