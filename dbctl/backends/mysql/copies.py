@@ -96,10 +96,10 @@ class MySQLCopies(Copies):
 
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Look at the digits behind the point, at those of a float, and at fractions of seconds."""
-        if own.kind is Kind.DECIMAL:
+        if own.kind is Kind.DECIMAL and not column.wide:  # of SQLite's each value is looked at
             ours, theirs = (re.search(r"\(\d+(?:,\s*(\d+))?\)", one.type) for one in (own, column))
             behind = int(ours[1] or 0) if ours else 0
-            return theirs is not None and not column.wide and int(theirs[1] or 0) <= behind
+            return theirs is not None and int(theirs[1] or 0) <= behind
         if own.kind is Kind.FLOAT and own.type.startswith("float"):
             return column.type in {"real", "float"} and not column.wide
         if own.kind in {Kind.SPAN, Kind.TIMESTAMP, Kind.INSTANT}:

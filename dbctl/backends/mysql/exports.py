@@ -70,7 +70,7 @@ class MySQLExports(MySQLCopies, Exports):
         """Add up sixty bits of a digest of each row, in which NULL and the empty text are told apart."""
         names = [self.sql_name(one.name) for one in selection.columns]
         parts = ", ".join(f"ISNULL({name}), CAST({name} AS BINARY)" for name in names)
-        digest = f"CAST(CONV(LEFT(MD5(CONCAT_WS(0x1f, {parts})), 15), 16, 10) AS UNSIGNED)"
+        digest = f"CAST(CONV(LEFT(SHA2(CONCAT_WS(0x1f, {parts}), 224), 15), 16, 10) AS UNSIGNED)"
         query = f"SELECT count(*), coalesce(sum({digest}), 0) FROM ({selection.query}) AS dbctl_query"
         rows, total = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).one()
         return int(rows), int(total)

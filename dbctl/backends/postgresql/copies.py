@@ -93,9 +93,10 @@ class PostgreSQLCopies(Copies):
 
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Look at the digits behind the point, and at those of a float and of a time."""
-        if own.kind is Kind.DECIMAL and (scale := re.search(r"\(\d+,(\d+)\)", own.type)):
+        scale = re.search(r"\(\d+,\s*(\d+)\)", own.type)
+        if own.kind is Kind.DECIMAL and scale and not column.wide:  # of SQLite's each value is looked at
             theirs = re.search(r"\(\d+(?:,\s*(\d+))?\)", column.type)
-            return theirs is not None and not column.wide and int(theirs[1] or 0) <= int(scale[1])
+            return theirs is not None and int(theirs[1] or 0) <= int(scale[1])
         if own.kind is Kind.FLOAT and own.type == "real":
             return column.type in {"real", "float"} and not column.wide
         if own.kind in {Kind.TIME, Kind.TIMESTAMP, Kind.INSTANT} and (digits := re.search(r"\((\d)\)", own.type)):

@@ -1,0 +1,223 @@
+"""`dbctl copy`: what comes over is what was there, whole or not at all, masked where that was said."""
+
+import csv
+import io
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bulk.types import made
+from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
+
+SHOP = """
+CREATE TABLE team (id integer PRIMARY KEY, name varchar(40) NOT NULL, captain integer);
+CREATE TABLE hero (
+  id integer PRIMARY KEY, name varchar(40) NOT NULL, email varchar(60), team_id integer, above integer,
+  price decimal(12, 3), at timestamp NULL, about text, ok boolean,
+  FOREIGN KEY (team_id) REFERENCES team (id), FOREIGN KEY (above) REFERENCES hero (id)
+);
+INSERT INTO team VALUES (1, 'Preventers', NULL), (2, 'Z-Force', NULL);
+INSERT INTO hero VALUES
+  (3, 'Rusty-Man', 'r@example.org', 2, 3, -0.5, '2026-01-31 12:00:00', '', true),
+  (4, 'Deadpond', NULL, 1, 3, 12345.678, NULL, 'l1
+l2	"q",\\N', false),
+  (9, '😀', 'r@example.org', NULL, NULL, NULL, NULL, NULL, NULL);
+UPDATE hero SET above = 9 WHERE id = 3;
+UPDATE team SET captain = 4 WHERE id = 1;
+"""
+
+
+def filled(database: TestDatabase) -> None:
+    """Make teams and heroes, which refer to each other and to themselves."""
+    text = SHOP.replace("timestamp NULL", "datetime NULL") if database.dialect == "mysql" else SHOP
+    text = text if database.dialect == "mysql" else text.replace("\\\\", "\\")
+    for statement in text.split(";\n"):
+        if statement.strip():
+            database.execute(statement)
+    if database.kind != "sqlite":
+        database.execute("ALTER TABLE team ADD CONSTRAINT leads FOREIGN KEY (captain) REFERENCES hero (id)")
+
+
+def with_profiles(dbctl: Forked, **databases: TestDatabase) -> Forked:
+    """Return dbctl with a profile of each name."""
+    tables, passwords = [], {}
+    for name, database in databases.items():
+        table = database.toml.replace(f"[profiles.{database.profile}", f"[profiles.{name}")
+        for variable, password in database.env.items():
+            table = table.replace(variable, f"{name.upper()}_PASSWORD")
+            passwords[f"{name.upper()}_PASSWORD"] = password
+        tables.append(table)
+    (dbctl.cwd / "profiles.toml").write_text("\n".join(tables), encoding="utf-8")
+    return Forked(cwd=dbctl.cwd, home=dbctl.home, env=passwords)
+
+
+def another(database: TestDatabase, path: Path) -> Iterator[TestDatabase]:
+    """Have another database of the same kind."""
+    if database.server is None:
+        yield TestDatabase.on_file(path / "other.db")
+        return
+    name = f"{database.name}_b"
+    database.server.create_database(name)
+    yield TestDatabase.on_server(database.server, name)
+    database.server.revive()
+    database.server.drop_database(name)
+
+
+@pytest.fixture
+def other(database: TestDatabase, tmp_path: Path) -> Iterator[TestDatabase]:
+    yield from another(database, tmp_path)
+    sqlite3.connect(":memory:").close()
+
+
+@pytest.fixture
+def lite(tmp_path: Path) -> TestDatabase:
+    database = TestDatabase.on_file(tmp_path / "lite.db")
+    database.execute("CREATE TABLE there (id integer)")
+    return database
+
+
+def contents(dbctl: Dbctl, profile: str, table: str, order: str = "id") -> list[list[str]]:
+    """Return a table's rows as they would be exported."""
+    rows = dbctl.ok("-p", profile, "export", "--sql", f"SELECT * FROM {table} ORDER BY {order}", "--null", "NULL").out
+    return list(csv.reader(io.StringIO(rows, newline="")))
+
+
+def test_each_type_comes_over_as_it_is(dbctl: Forked, database: TestDatabase, other: TestDatabase) -> None:
+    made(database)
+    if database.server is None:
+        other.execute("CREATE TABLE there (id integer)")
+    on = with_profiles(dbctl, one=database, two=other)
+    lax = ["--lossy"] if database.dialect == "mysql" else []  # days that are none are refused otherwise
+    [row] = on.ok("copy", "thing", "--from", "one", "--to", "two", "--create", "--verify", "--json", *lax).json
+    assert (row["table"], row["rows"], row["verified"]) == ("thing", 3, True)
+    assert contents(on, "two", "thing") == contents(on, "one", "thing")
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_tables_come_to_another_kind_of_database_and_back(
+    way: str, dbctl: Forked, server_database: TestDatabase, lite: TestDatabase
+) -> None:
+    """They refer to each other, and to themselves; numbers go on behind those that came."""
+    one, two = (server_database, lite) if way == "there" else (lite, server_database)
+    filled(one)
+    on = with_profiles(dbctl, one=one, two=two)
+    tables = ["hero", "team"]
+    first = on("copy", *tables, "--from", "one", "--to", "two", "--create", "--verify")
+    assert (first.code, "hero" in first.out) == (0, True), first
+    values = [[cell.rstrip("0").rstrip(".") if "." in cell else cell for cell in row] for row in _plain(on, "one")]
+    assert [
+        [cell.rstrip("0").rstrip(".") if "." in cell else cell for cell in row] for row in _plain(on, "two")
+    ] == values
+    assert two.execute("SELECT captain FROM team WHERE id = 1")[0][0] == 4
+    again = on("copy", *tables, "--from", "one", "--to", "two")
+    assert (again.code, again.out) == (1, "")
+    assert two.execute("SELECT count(*) FROM hero")[0][0] == 3
+
+
+def _plain(dbctl: Dbctl, profile: str) -> list[list[str]]:
+    query = "hero"
+    words = {"true": "1", "false": "0"}
+    return [[words.get(cell, cell) for cell in row] for row in contents(dbctl, profile, query)]
+
+
+def test_it_is_whole_or_not_at_all(
+    dbctl: Forked, database: TestDatabase, other: TestDatabase, lite: TestDatabase
+) -> None:
+    filled(database)
+    on = with_profiles(dbctl, one=database, two=other, lite=lite)
+    other.execute("CREATE TABLE team (id integer PRIMARY KEY, name varchar(40) NOT NULL, captain integer)")
+    other.execute(
+        "CREATE TABLE hero (id integer PRIMARY KEY, name varchar(40), email varchar(60) NOT NULL, team_id integer,"
+        " above integer, price decimal(12, 3), at datetime, about text, ok boolean)".replace(
+            "datetime", "datetime" if other.dialect == "mysql" else "timestamp"
+        )
+    )
+    refused = on("copy", "team", "hero", "--from", "one", "--to", "two")
+    assert (refused.code, refused.out) == (1, "")
+    assert "email" in refused.err
+    assert other.execute("SELECT count(*) FROM team")[0][0] == 0
+    other.execute("DROP TABLE hero")
+    lossy = "CREATE TABLE hero (id integer PRIMARY KEY, name varchar(40), email varchar(60), team_id integer, above integer,"
+    other.execute(f"{lossy} price integer, at date, about text, ok boolean)")
+    refused = on("copy", "hero", "--from", "one", "--to", "two")
+    assert (refused.code, refused.out) == (1, "")
+    assert "hero.price loses" in refused.err
+    same = on("copy", "hero", "--from", "one", "--to", "one")
+    assert (same.code, "same database" in same.err) == (2, True)
+    table = (on.cwd / "profiles.toml").read_text()
+    (on.cwd / "profiles.toml").write_text(table.replace("[profiles.two]", "[profiles.two]\nprotected = true"))
+    assert on("copy", "team", "--from", "one", "--to", "two").code == 8
+    on.ok("copy", "team", "--from", "one", "--to", "two", "--confirm", "two", "--where", "team: id = 2")
+    assert other.execute("SELECT id FROM team")[0][0] == 2
+
+
+def test_what_is_masked_never_comes_over_and_keys_still_fit(
+    dbctl: Forked, database: TestDatabase, lite: TestDatabase
+) -> None:
+    filled(database)
+    target = replace(
+        lite, name=str(Path(lite.name).with_name("masked.db")), toml=lite.toml.replace("lite.db", "masked.db")
+    )
+    target.execute("CREATE TABLE there (id integer)")
+    on = with_profiles(dbctl, one=database, two=target).with_env(DBCTL_MASK_KEY="k")
+    rules = (
+        '\n[profiles.one.mask]\n"hero.*" = "keep"\n"hero.name" = "fake"\n"hero.email" = "hash"\n"hero.about" = "null"\n'
+    )
+    with (on.cwd / "profiles.toml").open("a") as file:
+        file.write(rules)
+    copy = ["copy", "hero", "team", "--from", "one", "--to", "two", "--create", "--refuse-unmasked"]
+    assert (on(*copy).code, "team.name" in on(*copy).err) == (1, True)
+    keys = ["--mask", "team.*=keep", "--mask", "hero.id=hash"]
+    assert "would not fit" in on(*copy, *keys).err
+    more = [word for name in ("hero.above", "team.captain") for word in ("--mask", f"{name}=hash")]
+    on.ok(*copy, *keys, *more, "--verify")
+    rows = target.execute(
+        "SELECT h.email, h.about, h.name, a.name FROM hero h LEFT JOIN hero a ON a.id = h.above ORDER BY 3"
+    )
+    assert all("Rusty" not in str(row) and "example.org" not in str(row) for row in rows)
+    assert len({row[0] for row in rows}) == 2  # the same value is the same, and NULL is NULL
+    assert sum(row[3] is not None for row in rows) == 2
+    assert {row[1] for row in rows} == {None}
+
+
+def test_a_copy_that_was_killed_goes_on(dbctl: Forked, lite: TestDatabase, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(lite.name)) as connection:
+        connection.execute("CREATE TABLE t (id INTEGER, part TEXT, v TEXT, PRIMARY KEY (id, part)) WITHOUT ROWID")
+        connection.execute(
+            "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 120000)"
+            " INSERT INTO t SELECT n / 3, 'p''' || (n % 3), n FROM s"
+        )
+        connection.commit()
+    target = TestDatabase.on_file(tmp_path / "resumed.db")
+    target.execute("CREATE TABLE there (id integer)")
+    on = with_profiles(dbctl, one=lite, two=target)
+    copy = ["copy", "t", "--from", "one", "--to", "two", "--create", "--resume"]
+    run = on.start(*copy)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not run.has_ended() and not _copied(target):
+        time.sleep(0.01)
+    run.send_signal(signal.SIGKILL)
+    run()
+    cut = _copied(target)
+    assert 0 < cut < 120000
+    assert target.execute("SELECT count(*) FROM t")[0][0] == cut
+    [row] = on.ok(*copy, "--verify", "--json").json
+    assert (row["rows"], row["verified"]) == (120000, True)
+    assert target.execute("SELECT count(*), sum(v) FROM t")[0] == lite.execute("SELECT count(*), sum(v) FROM t")[0]
+    assert target.execute("SELECT count(*) FROM sqlite_master WHERE name = 'dbctl_copy'")[0][0] == 0
+
+
+def _copied(target: TestDatabase) -> Any:
+    try:
+        return target.execute("SELECT coalesce(max(copied), 0) FROM dbctl_copy")[0][0]
+    except sqlite3.OperationalError:
+        return 0
