@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Column = Sequence[Any]
 """The values of one column: texts, and None for NULL."""
 
+Taken = Callable[[Column], Column]
+"""Makes of a column's texts what a database takes for them."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -162,8 +165,8 @@ class Bulk(Exports, Diagnosis):
     untyped: ClassVar[bool] = False
     """Whether it keeps anything in any column."""
 
-    def taken(self, column: BulkColumn) -> Callable[[str], Any] | None:
-        """Return what makes of a text of the files' what this database takes for it; None where that is the same."""
+    def taken(self, column: BulkColumn) -> Taken | None:
+        """Return what makes of the files' texts what this database takes for them; None where that is the same."""
         return None
 
     def form(self, column: BulkColumn) -> str:
@@ -250,6 +253,22 @@ def _escape(value: str) -> str:
 
 
 _ZONED = re.compile(r":\d\d.*(?:Z|[+-]\d\d(?::?\d\d)?)\Z", re.ASCII)
+
+
+def each(convert: Callable[[str], Any]) -> Taken:
+    """Return what converts each value of a column that is not NULL."""
+    return lambda column: [None if value is None else convert(value) for value in column]
+
+
+def moments(convert: Callable[[str], Any]) -> Taken:
+    """Return what converts a column of moments, unless all are without a zone and with a blank, as most are."""
+
+    def whole(column: Column) -> Column:
+        text = "".join(filter(None, column))
+        plain = not any(one in text for one in "TZ+") and text.count("-") == 2 * (len(column) - column.count(None))
+        return column if plain else each(convert)(column)
+
+    return whole
 
 
 def in_utc(value: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.bulk import Delimited, Fault, Ragged, Refused, Rows, Target
+from dbctl.backends.bulk import Delimited, Fault, Ragged, Refused, Rows, Taken, Target
 from dbctl.bulk.checking import Check, check_of
 from dbctl.bulk.columns import Layout
 from dbctl.connections.watching import raise_if_ended
@@ -127,7 +127,7 @@ class Loader:
         made = []
         for column, convert in columns:
             sound = column if kept is None else [column[index] for index in kept]
-            made.append(sound if convert is None else [None if value is None else convert(value) for value in sound])
+            made.append(sound if convert is None else convert(sound))
         lines = rows.lines if kept is None else [rows.lines[index] for index in kept]
         if lines:
             origin = rows if kept is None else rows.without(faults)
@@ -219,7 +219,7 @@ class _Plan:
 
     target: Target
     checks: Sequence[Check | None]
-    converts: Sequence[Callable[[str], Any] | None]
+    converts: Sequence[Taken | None]
 
     @property
     def kinds(self) -> Sequence[Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from dbctl.backends.bulk import Delimited, Ragged, Rows
 from dbctl.errors import UsageError, WorkRefused
 
-_PART = 1 << 21
+_PART = 1 << 19
 """Bytes of whole lines that are handed on at a time."""
 
 _LONGEST = 1 << 28

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Target, in_utc, tab_separated
+from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Taken, Target, each, in_utc, moments, tab_separated
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.mysql.exports import MySQLExports
 
@@ -49,15 +49,15 @@ class MySQLBulk(MySQLExports, Bulk):
     bends = (Kind.INTEGER, Kind.BYTES, Kind.BITS, Kind.TIMESTAMP)
     searches = True
 
-    def taken(self, column: BulkColumn) -> Callable[[str], Any] | None:
+    def taken(self, column: BulkColumn) -> Taken | None:
         """Make 1 and 0 of truth, and UTC without its zone of an instant: the session is in UTC."""
         if column.kind is Kind.BYTES:
-            return _digits
+            return each(_digits)
         if column.kind is Kind.INSTANT:
-            return in_utc
+            return moments(in_utc)
         if column.type.startswith("year"):
-            return lambda value: value.zfill(4)  # of 0 and 00 it makes 2000
-        return (lambda value: _TRUTH.get(value, value)) if column.type.startswith("tinyint(1)") else None
+            return each(lambda value: value.zfill(4))  # of 0 and 00 it makes 2000
+        return each(lambda value: _TRUTH.get(value, value)) if column.type.startswith("tinyint(1)") else None
 
     def form(self, column: BulkColumn) -> str:
         """Read bytes and bits from their digits."""

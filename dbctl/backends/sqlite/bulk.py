@@ -5,10 +5,10 @@ https://www.sqlite.org/datatype3.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Target, in_utc
+from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Taken, Target, each, in_utc, moments
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.sqlite.exports import SQLiteExports
 
@@ -25,14 +25,9 @@ class SQLiteBulk(SQLiteExports, Bulk):
     untyped = True
     bends = tuple(Kind)
 
-    def taken(self, column: BulkColumn) -> Callable[[str], Any] | None:
+    def taken(self, column: BulkColumn) -> Taken | None:
         """Make of texts what SQLite's functions and SQLAlchemy's types know: 1 and 0, bytes, a blank before a time."""
-        return {
-            Kind.BOOLEAN: lambda value: int(value.lower() in _TRUE) if value.lower() in _TRUTH else value,
-            Kind.BYTES: _bytes,
-            Kind.TIMESTAMP: lambda value: in_utc(value).replace("T", " ", 1),
-            Kind.FLOAT: lambda value: _INFINITE.get(value.lower(), value),
-        }.get(column.kind)
+        return _TAKEN.get(column.kind)
 
     def load_rows(self, connection: Connection, target: Target, rows: Rows) -> int:
         """Insert them one by one, so that the one which is refused is known."""
@@ -84,3 +79,11 @@ def _bytes(value: str) -> Any:
         return bytes.fromhex(value[2:])
     except ValueError:
         return value
+
+
+_TAKEN: Mapping[Kind, Taken] = {
+    Kind.BOOLEAN: each(lambda value: int(value.lower() in _TRUE) if value.lower() in _TRUTH else value),
+    Kind.BYTES: each(_bytes),
+    Kind.TIMESTAMP: moments(lambda value: in_utc(value).replace("T", " ", 1)),
+    Kind.FLOAT: each(lambda value: _INFINITE.get(value.lower(), value)),
+}
