@@ -7,7 +7,9 @@ looked at value by value.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -26,10 +28,12 @@ class Check:
     Args:
         plain: A regular expression for values that fit for sure, as they mostly are.
         reason: Looks at any other.
+        read: Raises ValueError for a value that is none, and takes all others.
     """
 
     plain: re.Pattern[str] | None
     reason: Reason
+    read: Callable[[str], object] | None = None
 
     def faults(self, column: str, values: Sequence[Any]) -> Iterator[Fault]:
         """Yield what is wrong with a column's values, which are texts or None."""
@@ -37,6 +41,11 @@ class Check:
             whole = "\n".join(filter(None, values) if None in values else values)
             if not whole or self.plain.fullmatch(whole):
                 return
+        if self.read is not None:
+            with suppress(ValueError):
+                deque(map(self.read, filter(None, values)), maxlen=0)
+                if "" not in values:
+                    return
         for index, value in enumerate(values):
             if value is not None and (reason := self.reason(value)):
                 yield Fault(reason, index, column)
@@ -168,7 +177,7 @@ def _read_by(read: Callable[[str], object], what: str) -> Check:
             return f"it is no {what}"
         return None
 
-    return Check(None, reason)
+    return Check(None, reason, read)
 
 
 _ZONE = re.compile(r"\d(?:Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)\s*\Z", re.ASCII | re.IGNORECASE)

@@ -14,6 +14,7 @@ from dbctl.bulk import sources
 from dbctl.bulk.columns import Layout, Wanted, layout
 from dbctl.bulk.forms import form_of
 from dbctl.bulk.loading import Bad, Loader
+from dbctl.bulk.making import make_table
 from dbctl.bulk.reading_delimited import Shape, delimited
 from dbctl.bulk.reading_json import json_rows
 from dbctl.bulk.reading_out import chosen
@@ -58,6 +59,8 @@ def import_files(
     how = how or How()
     formats = [known_format(name, how) for name in files]
     connection, backend = database.session.connection(), database.backend
+    if how.create:
+        make_table(database, table, list(zip(files, formats, strict=True)))
     relation = _writable(chosen(backend, connection, table))
     columns = backend.table_columns(connection, relation)
     target = Target(relation.schema, relation.name, (), how.conflict, _key(connection, relation, how), how.strict)

@@ -61,6 +61,9 @@ def import_(
     truncate: Annotated[
         bool, typer.Option("--truncate", help="Empty the table before, in the same transaction.")
     ] = False,
+    create: Annotated[
+        bool, typer.Option("--create", help="Create a missing table from its model, or as Parquet has it.")
+    ] = False,
 ) -> Imported:
     """Load files into a table, at the database's own speed, whole or not at all.
 
@@ -91,6 +94,7 @@ def import_(
         conflict=on_conflict,
         key=key.split(",") if key else (),
         truncate=truncate,
+        create=create,
         max_errors=max_errors,
         rejects=rejects,
     )

@@ -199,3 +199,16 @@ def test_nothing_is_there_of_what_was_interrupted(sample: Sample, tmp_path: Path
     process.stdin.close()
     assert process.wait(20) == 143
     assert len(sample.rows["hero"]) == 5
+
+
+def test_a_missing_table_is_created_from_its_model_or_as_parquet(on_database: Dbctl, database: TestDatabase) -> None:
+    database.execute("CREATE TABLE something (id integer)")
+    write(on_database, {"teams.csv": "name\nA\nB\n", "other.csv": "name\nA\n"})
+    assert on_database("import", "teams.csv", "team").code == 1
+    assert on_database("import", "other.csv", "other", "--create").code == 2
+    on_database.ok("import", "teams.csv", "team", "--create")
+    assert database.execute("SELECT id, name FROM team ORDER BY id") == [(1, "A"), (2, "B")]
+    pytest.importorskip("pyarrow")
+    on_database.ok("export", "team", "teams.parquet")
+    on_database.ok("import", "teams.parquet", "copied", "--create")
+    assert database.execute("SELECT id, name FROM copied ORDER BY id") == [(1, "A"), (2, "B")]
