@@ -11,8 +11,6 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl.backends.audit import Facts, ServerUsage
-from dbctl.backends.backups import Backups
 from dbctl.backends.bulk import Bulk
 from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis

@@ -138,7 +138,7 @@ def usual_schema(connection: Connection) -> str | None:
 
 def all_tables(moment: Moment) -> Sequence[Relation]:
     """Return all tables that have rows of their own; a partitioned one as a whole."""
-    stored = moment.backend.stored(moment.connection)
+    stored = moment.backend.backups.stored(moment.connection)
     left = {(one.schema, one.name) for one in stored if one.part_of or one.elsewhere or one.refreshed}
     own = {(one.schema, one.name) for one in stored} | {(None, one.name) for one in stored if one.schema is None}
     roots = {one.part_of for one in stored if one.part_of}

@@ -146,8 +146,8 @@ def test_it_is_whole_or_not_at_all(
     assert "email" in refused.err
     assert other.execute("SELECT count(*) FROM team")[0][0] == 0
     other.execute("DROP TABLE hero")
-    lossy = "CREATE TABLE hero (id integer PRIMARY KEY, name varchar(40), email varchar(60), team_id integer, above integer,"
-    other.execute(f"{lossy} price integer, at date, about text, ok boolean)")
+    lossy = "CREATE TABLE hero (id integer PRIMARY KEY, name varchar(40), email varchar(60), team_id integer,"
+    other.execute(f"{lossy} above integer, price integer, at date, about text, ok boolean)")
     refused = on("copy", "hero", "--from", "one", "--to", "two")
     assert (refused.code, refused.out) == (1, "")
     assert "hero.price loses" in refused.err

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Taken, Target, each, in_utc, moments, tab_separated
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.mysql.exports import MySQLExports
+from dbctl.backends.mysql.options import FOUND_ROWS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -48,6 +49,11 @@ class MySQLBulk(MySQLExports, Bulk):
 
     bends = (Kind.INTEGER, Kind.BYTES, Kind.BITS, Kind.TIMESTAMP)
     searches = True
+
+    def told(self, *, asynchronous: bool = False) -> dict[str, Any]:
+        """Let PyMySQL's server know that a file may be sent."""
+        told: dict[str, Any] = super().told(asynchronous=asynchronous)  # type: ignore[misc]
+        return told if asynchronous else told | {"client_flag": told.get("client_flag", FOUND_ROWS) | LOCAL_FILES}
 
     def taken(self, column: BulkColumn) -> Taken | None:
         """Make 1 and 0 of truth, and UTC without its zone of an instant: the session is in UTC."""

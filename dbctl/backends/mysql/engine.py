@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.base import Backend, Missing
 from dbctl.backends.cursors import marking
-from dbctl.backends.mysql import audit
-from dbctl.backends.mysql.backups import MySQLBackups
-from dbctl.backends.mysql.bulk import LOCAL_FILES, MySQLBulk
+from dbctl.backends.mysql.bulk import MySQLBulk
 from dbctl.backends.mysql.clients import CLIENTS
 from dbctl.backends.mysql.databases import MySQLDatabases
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
@@ -20,7 +18,7 @@ from dbctl.backends.mysql.greeting import offers_tls
 from dbctl.backends.mysql.hosts import MySQLHosts
 from dbctl.backends.mysql.inventory import MySQLInventory
 from dbctl.backends.mysql.locks import MySQLLocks
-from dbctl.backends.mysql.options import FOUND_ROWS, OPTIONS
+from dbctl.backends.mysql.options import OPTIONS
 from dbctl.backends.mysql.programs import MySQLPrograms
 from dbctl.backends.mysql.queries import MySQLQueries
 from dbctl.backends.mysql.relations import MySQLRelations
@@ -101,18 +99,15 @@ class MySQL(
         profile = self.profile
         if not profile.user and not DEFAULT_USER:
             raise ConfigError(f"{profile.called}: user: none is named, and the system has no name for who runs this")
-        told = self._options(asynchronous=False)
         return {
-            **told,
+            **self._options(asynchronous=False),
             "cursorclass": marking(Cursor, _ASKING, profile),
             # PyMySQL takes whole seconds.
             "connect_timeout": math.ceil(profile.connect_timeout),
-            # For the greeting and the login, until `prepare` lifts it.
-            "read_timeout": math.ceil(profile.connect_timeout),
+            "read_timeout": math.ceil(profile.connect_timeout),  # of greeting and login, until `prepare` lifts it
             "program_name": profile.application_name,
             "charset": "utf8mb4",
             "autocommit": False,
-            "client_flag": told.get("client_flag", FOUND_ROWS) | LOCAL_FILES,
             **self._login(),
             **self._tls(),
         }
@@ -161,7 +156,7 @@ class MySQL(
         from asyncmy.cursors import Cursor
 
         args = self.connect_args()
-        for option in ("client_flag", *self.told()):
+        for option in self.told():
             args.pop(option, None)
         args |= self._options(asynchronous=True) | {"ssl": ssl_context(self.profile), "async_creator_fn": self._connect}
         args["cursor_cls"] = marking(Cursor, _ASKING, self.profile, asynchronous=True)

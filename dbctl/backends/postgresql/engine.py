@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.base import Backend
 from dbctl.backends.cursors import marking
-from dbctl.backends.postgresql import asyncpg, audit
-from dbctl.backends.postgresql.backups import PostgreSQLBackups
+from dbctl.backends.postgresql import asyncpg
 from dbctl.backends.postgresql.bulk import PostgreSQLBulk
 from dbctl.backends.postgresql.clients import CLIENTS
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases

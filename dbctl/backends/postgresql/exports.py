@@ -80,7 +80,7 @@ class PostgreSQLExports(PostgreSQLCopies, Exports):
         """Take the snapshot of another session, or export one that others may take."""
         if snapshot is not None:
             connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
-        self.let_take_time(connection)  # type: ignore[attr-defined]
+        self.backups.let_take_time(connection)  # type: ignore[attr-defined]
         self.set_texts(connection)
         if snapshot is not None or connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
             return snapshot
