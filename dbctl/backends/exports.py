@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 Texts = Sequence[str | None]
 """The values of one column in some rows, one after the other; None is NULL."""
 
+
+class Number(str):
+    """The text of a number in a column whose type does not say that it has such: JSON has it as one."""
+
+    __slots__ = ()
+
+
 Take = Callable[[Sequence[Texts]], None]
 """What takes some rows, column by column: whatever is done to them is done to a column of one kind at a time."""
 

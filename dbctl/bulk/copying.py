@@ -55,11 +55,15 @@ def copy(crossing: Crossing, source: str, wish: Wish) -> Sequence[Copied]:
         WorkRefused: A column would lose something, or a row is refused; nothing is changed.
     """
     target = crossing.target
+    commits_before = wish.create and not target.backend.transactional_ddl
+    if crossing.dry_run and (wish.resume or commits_before):
+        what = "--resume commits" if wish.resume else f"{target.backend.title} commits what --create makes"
+        raise UsageError(f"{what}, and a dry run commits nothing", "leave one of them out")
     with opened(crossing.named(source)) as connector, one_moment(connector) as moment:
         if wish.resume:
             return _Resumed(moment, target, source, wish).all()
-        if not wish.create or target.backend.transactional_ddl:
-            return _in_unit(target, lambda unit: _copy(moment, unit, wish))
+        if not commits_before:
+            return _in_unit(target, lambda unit: _copy(moment, unit, wish), dry_run=crossing.dry_run)
         plan = _in_unit(target, lambda unit: _created(moment, unit, wish))
         try:
             return _in_unit(target, lambda unit: _copy(moment, unit, wish))
@@ -69,8 +73,8 @@ def copy(crossing: Crossing, source: str, wish: Wish) -> Sequence[Copied]:
             raise
 
 
-def _in_unit(target: Connector[Engine], work: Callable[[Database], T]) -> T:
-    return run_unit(target, work, retries=0, writes=True)
+def _in_unit(target: Connector[Engine], work: Callable[[Database], T], *, dry_run: bool = False) -> T:
+    return run_unit(target, work, retries=0, writes=True, dry_run=dry_run)
 
 
 def _created(moment: Moment, unit: Database, wish: Wish) -> Blueprint:
@@ -153,12 +157,12 @@ class _Resumed:
         done = [self._table(plan, one) for plan, one in zip(plans, ranges, strict=True)]
         if self._wish.verify:
             done = list(_in_unit(self._target, lambda unit: _verified(self._moment, unit, plans, done)))
-        _in_unit(self._target, lambda unit: resuming.conclude(unit, self._source))
+        _in_unit(self._target, lambda unit: resuming.forget_places(unit, self._source))
         return done
 
     def _begun(self, unit: Database) -> tuple[Sequence[Plan], Sequence[Relation]]:
         refuse_same(self._moment, unit.backend, unit.session.connection())
-        resuming.begin(unit)
+        resuming.make_places(unit)
         return _planned(self._moment, unit, self._wish)
 
     def _table(self, plan: Plan, ranges: resuming.Ranges) -> Copied:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,8 @@ def blueprint(moment: Moment, backend: Backend, connection: Connection, relation
     own = usual_schema(connection)
     names = {name for one in there for name in (called(one, own), f"{one.schema}.{one.name}")}
     missing = [one for one in relations if called(one, usual) not in names]
-    drafts = [_Draft(moment, backend, one, None if one.schema == usual else one.schema) for one in missing]
+    own_names = names | {called(one, usual) for one in missing}
+    drafts = [_Draft(moment, backend, one, None if one.schema == usual else one.schema, own_names) for one in missing]
     schemas = {draft.schema for draft in drafts if draft.schema}
     if schemas and not backend.has_schemas:
         raise UsageError(f"{backend.title} has no schema {', '.join(sorted(schemas))}", "leave those tables out")
@@ -80,12 +81,16 @@ class _Draft:
         backend: That of the target.
         relation: The table.
         schema: Its schema in the target, where that is not the usual one.
+        known: What tables the target has, or will have.
     """
 
-    def __init__(self, moment: Moment, backend: Backend, relation: Relation, schema: str | None) -> None:
+    def __init__(
+        self, moment: Moment, backend: Backend, relation: Relation, schema: str | None, known: Collection[str]
+    ) -> None:
         from sqlalchemy import inspect
 
         self._moment, self._backend, self._relation, self.schema = moment, backend, relation, schema
+        self._known = known
         self._inspector: Any = inspect(moment.connection)
         self._named = (relation.name, relation.schema)
         self._own = moment.backend.__class__ is backend.__class__
@@ -130,7 +135,15 @@ class _Draft:
     def _keys(self) -> Iterator[str]:
         for key in self._inspector.get_foreign_keys(*self._named):
             schema = key["referred_schema"] if key["referred_schema"] != self._relation.schema else self.schema
-            other = self._names(filter(None, (schema, key["referred_table"])), ".")
+            parts = list(filter(None, (schema, key["referred_table"])))
+            if ".".join(parts) not in self._known:
+                _log.warning(
+                    "%s is created without its foreign key to %s, which the target lacks",
+                    self._relation.name,
+                    parts[-1],
+                )
+                continue
+            other = self._names(parts, ".")
             options: Any = key.get("options", {})
             actions = "".join(
                 f" ON {event.upper()} {options[f'on{event}']}"

@@ -22,10 +22,12 @@ class Crossing:
     Args:
         target: The target's engine, confirmed where it is protected, with its lock held.
         named: Returns a profile by its name.
+        dry_run: Whether all is rolled back at the end.
     """
 
     target: Connector[Engine]
     named: Callable[[str], Profile]
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)

@@ -128,12 +128,12 @@ class Ranges:
         return table.c.source == self._source, table.c.name == self._plan.pair.name
 
 
-def begin(unit: Database) -> None:
+def make_places(unit: Database) -> None:
     """Create the table of places, where it is not there yet."""
     places().create(unit.session.connection(), checkfirst=True)
 
 
-def conclude(unit: Database, source: str) -> None:
+def forget_places(unit: Database, source: str) -> None:
     """Forget the places of a source, and take the table away where it has no others."""
     from sqlalchemy import delete, func, select
 

@@ -11,6 +11,7 @@ from json import JSONDecodeError, loads
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Protocol
 
+from dbctl.backends.exports import Number
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.bulk.forms import Form
 
@@ -118,7 +119,7 @@ class JSONWriter:
 
     def __init__(self, columns: Sequence[BulkColumn], write: Write, *, array: bool) -> None:
         self._write, self._array, self._began = write, array, False
-        self._makers = [_BY_KIND.get(one.kind, _string) for one in columns]
+        self._makers = [_BY_KIND.get(one.kind, _own) for one in columns]
         keys = ", ".join(f"{encode_basestring(one.name).replace('%', '%%')}: %s" for one in columns)
         self._template = f"{{{keys}}}"
 
@@ -148,6 +149,10 @@ _string: Callable[[str], str] = encode_basestring
 def _number(value: str) -> str:
     """Return a number as it is, and what JSON has no number for as a string."""
     return value if _NUMBER.fullmatch(value) else _string(value)
+
+
+def _own(value: str) -> str:
+    return value if type(value) is Number else _string(value)
 
 
 def _truth(value: str) -> str:

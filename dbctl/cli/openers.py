@@ -6,6 +6,7 @@ comes of it is supervised.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -17,6 +18,8 @@ from dbctl.cli import opening
 from dbctl.cli.calls import Call
 from dbctl.cli.opening import BOUNDS, WITHOUT_CONNECTION, Opener, Work, in_unit_of_work, on_connector
 from dbctl.errors import ConfigError, UsageError
+
+_log = logging.getLogger(__name__)
 
 
 def known_opener(needed: Any) -> Opener | None:
@@ -72,7 +75,10 @@ def _on_crossing(call: Call) -> Work:
         from dbctl.connections.watching import watched_by
 
         with watched_by(call.supervisor), opened(target, call.missing) as connector, call.locked(target):
-            return call.on(Crossing(connector, call.named))
+            result = call.on(Crossing(connector, call.named, call.terms.dry_run))
+        if call.terms.dry_run:
+            _log.info("dry run: all of it is rolled back, nothing is committed")
+        return result
 
     return work
 
@@ -85,8 +91,8 @@ OPENERS: Mapping[str, Opener] = {
     "sqlalchemy.engine.base.Connection": in_unit_of_work(lambda database: database.session.connection()),
     "dbctl.connections.connector.Connector": on_connector(lambda connector: [connector]),
     "sqlalchemy.engine.base.Engine": on_connector(lambda connector: [connector.engine]),
-    "dbctl.bulk.crossing.Crossing": Opener(_on_crossing, BOUNDS, ("confirm",), takes_one=False),
     "dbctl.profiles.model.Profile": Opener(opening.on_profile, to_write=("confirm",)),
+    "dbctl.bulk.crossing.Crossing": Opener(_on_crossing, BOUNDS, ("dry_run", "confirm"), takes_one=False),
     "dbctl.work.database.Turn": Opener(opening.in_turn, WITHOUT_CONNECTION, ("confirm",)),
     "dbctl.profiles.discovery.Profiles": Opener(several.on_profiles, takes_one=False),
     "dbctl.fleet.Several": Opener(several.on_several, ("deadline",), takes_one=False, together=True),

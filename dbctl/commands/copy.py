@@ -31,7 +31,7 @@ def copy(
         typer.Option("--to", metavar="PROFILE", help="The profile that they come into.", autocompletion=_complete),
     ],
     tables: Annotated[
-        list[str] | None, typer.Argument(metavar="TABLE...", help="The tables, as table or schema.table.")
+        list[str] | None, typer.Argument(metavar="TABLE", help="The tables, as table or schema.table.")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Copy all tables.")] = False,
     where: Annotated[

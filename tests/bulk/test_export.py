@@ -90,6 +90,8 @@ def test_a_query_is_read_and_can_not_write(on_database: Dbctl, database: TestDat
     assert on_database.ok(*query).out == 'a b\n\n""\n"x,y"\n'
     assert on_database.ok(*query, "--null", "NONE").out == 'a b\nNONE\n""\n"x,y"\n'.replace('""', "")
     assert on_database.ok(*query, "--format", "json").out == '[\n{"a b": null},\n{"a b": ""},\n{"a b": "x,y"}\n]\n'
+    numbers = on_database.ok("export", "--sql", "SELECT id, 'x' AS v FROM t WHERE id = 2", "--format", "jsonl").out
+    assert numbers == '{"id": 2, "v": "x"}\n'
     for writes in ("DELETE FROM t", "INSERT INTO t VALUES (9, 'z')", "SELECT 1; DROP TABLE t"):
         assert on_database("export", "--sql", writes).code == 1
     assert database.execute("SELECT count(*) FROM t")[0][0] == 3

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -134,6 +135,8 @@ OF_A_BACKUP = {
 # These need a file.
 IMPORTED = ["table", "rows", "skipped", "rejected"]
 OF_A_FILE = {"import new.csv hero": IMPORTED, "heroes import new.csv": IMPORTED}
+# This needs another database.
+COPIED = {"copy hero team --from development --to other --create": ["table", "rows", "seconds", "verified"]}
 # SQLite, on which the others are asked for, has neither; their own tests say what they return.
 ON_SERVERS = {("create-role",), ("kill",), ("topology",)}
 LISTS = [line for line in FIELDS if "list" in line or line.startswith(SEVERAL)]
@@ -152,7 +155,7 @@ def test_json_has_the_fields_that_scripts_were_promised(line: str, on_sample: Db
 
 
 def test_every_result_has_its_fields_promised() -> None:
-    lines = [tuple(line.split()) for line in [*FIELDS, *MIGRATING, *OF_A_BACKUP, *OF_A_FILE]]
+    lines = [tuple(line.split()) for line in [*FIELDS, *MIGRATING, *OF_A_BACKUP, *OF_A_FILE, *COPIED]]
     lacking = {words for words in WITH_RESULT if not any(line[: len(words)] == words for line in lines)}
     assert lacking == A_SERVICES_OWN | ON_SERVERS
 
@@ -177,6 +180,15 @@ def test_what_is_read_from_a_file_has_the_fields_that_scripts_were_promised(on_s
         assert list(on_sample.ok(*line.split(), "--json").json) == fields, line
     (on_sample.cwd / "moves.csv").write_text("hero,from,to\nSpider-Boy,Z-Force,Preventers\n")
     assert on_sample.ok("transfer", "--file", "moves.csv", "--json").json == {"moves": 1, "heroes": 1}
+
+
+def test_a_copy_has_the_fields_that_scripts_were_promised(on_sample: Dbctl) -> None:
+    with closing(sqlite3.connect(on_sample.cwd / "other.db")) as other:
+        other.execute("CREATE TABLE there (id INTEGER)")
+    with (on_sample.cwd / "profiles.toml").open("a") as file:
+        file.write('[profiles.other]\nurl = "sqlite:///other.db"\n')
+    for line, fields in COPIED.items():
+        assert [list(row) for row in on_sample.ok(*line.split(), "--json").json] == [fields] * 2
 
 
 @pytest.mark.parametrize("line", ["heroes add X --secret-name Y", "teams add X", "heroes remove Deadpond"])

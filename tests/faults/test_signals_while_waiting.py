@@ -39,6 +39,7 @@ BEHIND: Mapping[str, Sequence[str] | None] = {
     "backup create": ["x.backup"],
     "backup list": None,
     "backup verify": None,  # not before it has a backup, and then as restore
+    "copy": ["hero --from p --to p"],
     "describe": ["hero"],
     "console": None,  # it owns the terminal, and has tests of its own
     "create-database": [""],

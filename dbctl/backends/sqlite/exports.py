@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.exports import BATCH, Exports, Selection, Take, Texts, hex_of, result_of
+from dbctl.backends.exports import BATCH, Exports, Number, Selection, Take, Texts, hex_of, result_of
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.sqlite.copies import SQLiteCopies
 
@@ -23,6 +23,9 @@ _COMPUTED = (2, 3)
 
 _TRUTH = {0: "false", 1: "true"}
 _NULL = type(None)
+
+_UNTYPED = (Kind.OTHER, Kind.BYTES)
+"""Kinds of columns that have no affinity, so that a number and its text are two things in them."""
 
 
 class SQLiteExports(SQLiteCopies, Exports):
@@ -83,9 +86,9 @@ def _texts(kind: Kind, values: Sequence[Any]) -> Texts:
     types = set(map(type, values))
     if types <= {str, _NULL}:
         return values
-    if types == {int}:
+    if types == {int} and kind not in _UNTYPED:
         return list(map(_truth if kind is Kind.BOOLEAN else str, values))
-    if types == {float} and all(map(math.isfinite, values)):
+    if types == {float} and kind not in _UNTYPED and all(map(math.isfinite, values)):
         return list(map(repr, values))
     return [_text(kind, value) for value in values]
 
@@ -99,6 +102,7 @@ def _text(kind: Kind, value: Any) -> str | None:
         return value
     if isinstance(value, bytes):
         return hex_of(value)
-    if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
-    return _truth(value) if kind is Kind.BOOLEAN else str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    text = _truth(value) if kind is Kind.BOOLEAN else repr(value)
+    return Number(text) if kind in _UNTYPED else text
