@@ -54,7 +54,7 @@ class MySQLCopies(Copies):
             if not connection.invalidated:
                 connection.exec_driver_sql("SET SESSION foreign_key_checks = 1")
         own = tuple(f"{one.name}: " for one in relations)
-        broken = [text for text in self.broken_references(connection) if text.startswith(own)]  # type: ignore[attr-defined]
+        broken = [text for text in self.backups.broken_references(connection) if text.startswith(own)]  # type: ignore[attr-defined]
         if broken:
             raise BrokenReference("; ".join(broken))
 
