@@ -12,9 +12,6 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from dbctl.cli import opening, several
-from dbctl.cli.opening import BOUNDS, WITHOUT_CONNECTION, Opener, in_unit_of_work, on_connector
-from dbctl.errors import ConfigError
-from dbctl.cli import opening
 from dbctl.cli.calls import Call
 from dbctl.cli.opening import BOUNDS, WITHOUT_CONNECTION, Opener, Work, in_unit_of_work, on_connector
 from dbctl.errors import ConfigError, UsageError
