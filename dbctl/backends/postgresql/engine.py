@@ -225,11 +225,6 @@ class PostgreSQL(
 
         return bool(info.transaction_status != TRANSACTION_STATUS_IDLE)
 
-    def limit_lock_waits(self, connection: Connection, seconds: float | None) -> None:
-        """Set it LOCAL."""
-        value = "DEFAULT" if seconds is None else math.ceil(seconds * 1000)
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {value}")
-
     def begin_strictly(self, connection: Connection, *, writes: bool) -> None:
         """Make it READ ONLY, and have the server look twice a second whether this end of the connection is still there.
 

@@ -6,6 +6,7 @@ https://www.postgresql.org/docs/current/explicit-locking.html
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,11 @@ class PostgreSQLLocks(PostgreSQLRelatives):
         give_back="SELECT pg_advisory_unlock(:key)",
         holder=f"SELECT 'session ' || pid {_LOCKS}",
     )
+
+    def limit_lock_waits(self, connection: Connection, seconds: float | None) -> None:
+        """Set it LOCAL."""
+        value = "DEFAULT" if seconds is None else math.ceil(seconds * 1000)
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {value}")
 
     def lock_key(self, name: str) -> int:
         """Return a number of 63 bits; it is the database's own."""
