@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dbctl.backends.bulk import Bulk
 from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis
+from dbctl.backends.hosts import Hosted
 from dbctl.backends.inventory import Inventory
 from dbctl.backends.locks import Locks
 from dbctl.backends.migrating import Migrating
@@ -69,6 +70,7 @@ class Backend(
     Programs,
     Databases,
     Bulk,
+    Relatives,
     Diagnosis,
     Locks,
     Clusters,

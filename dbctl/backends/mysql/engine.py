@@ -19,6 +19,7 @@ from dbctl.backends.mysql.hosts import MySQLHosts
 from dbctl.backends.mysql.inventory import MySQLInventory
 from dbctl.backends.mysql.locks import MySQLLocks
 from dbctl.backends.mysql.options import OPTIONS
+from dbctl.backends.mysql.peers import MySQLNodes
 from dbctl.backends.mysql.programs import MySQLPrograms
 from dbctl.backends.mysql.queries import MySQLQueries
 from dbctl.backends.mysql.relations import MySQLRelations

@@ -14,6 +14,7 @@ from dbctl.backends.postgresql.bulk import PostgreSQLBulk
 from dbctl.backends.postgresql.clients import CLIENTS
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
+from dbctl.backends.postgresql.hosts import PostgreSQLHosts
 from dbctl.backends.postgresql.inventory import PostgreSQLInventory
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, option_problems, places
