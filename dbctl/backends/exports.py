@@ -94,7 +94,7 @@ class Exports(Copies):
         """Return the columns of a query, of which no row is read."""
         raise NotImplementedError
 
-    def place_of(self, relation: Relation) -> str:
+    def behind_from(self, relation: Relation) -> str:
         """Return a table as it stands behind FROM: for its own rows, and not those of tables that inherit from it."""
         names = filter(None, (relation.schema, relation.name))
         return ".".join(map(self.sql_name, names))
@@ -126,7 +126,7 @@ class Exports(Copies):
         read = {one.name: self.text_of(one) for one in columns} | dict(instead or {})
         named = ", ".join(f"{read[one.name]} AS {self.sql_name(one.name)}" for one in columns)
         condition = f" WHERE {where}" if where else ""
-        return Selection(f"SELECT {named} FROM {self.place_of(relation)}{condition}", columns)
+        return Selection(f"SELECT {named} FROM {self.behind_from(relation)}{condition}", columns)
 
     def of_query(self, connection: Connection, query: str) -> Selection:
         """Return a query that somebody has written as a selection.

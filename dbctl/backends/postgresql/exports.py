@@ -113,9 +113,9 @@ class PostgreSQLExports(PostgreSQLCopies, Exports):
         types = {oid: rest for oid, *rest in connection.exec_driver_sql(_TYPES, {"oids": oids}).all()}
         return [BulkColumn(name, self.kind_of(types[oid][1]), types[oid][0]) for name, oid in columns]
 
-    def place_of(self, relation: Relation) -> str:
+    def behind_from(self, relation: Relation) -> str:
         """Leave out the tables that inherit from it, whose rows are their own; those of partitions are its."""
-        place = super().place_of(relation)
+        place = super().behind_from(relation)
         return f"ONLY {place}" if relation.kind == "table" else place
 
     def text_of(self, column: BulkColumn) -> str:
