@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl.backends.bulk import Bulk
+from dbctl.backends.abilities import Abilities
 from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis
 from dbctl.backends.hosts import Hosted
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from dbctl.backends.audit import Facts, ServerUsage
-    from dbctl.backends.backups import Backups
 from dbctl.backends.clusters import Clusters
 
 _COMMENTS = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
@@ -69,7 +67,7 @@ class Backend(
     Queries,
     Programs,
     Databases,
-    Bulk,
+    Abilities,
     Relatives,
     Diagnosis,
     Locks,
@@ -102,19 +100,6 @@ class Backend(
             raise ConfigError(f"{where}: host: there is none", f"{self.title} needs a host to connect to")
         if found := "\n".join([*self.problems(), *(self.tunnel_problems() if self.needs_host else ())]):
             raise ConfigError(found)
-
-    @cached_property
-    def backups(self) -> Backups:
-        """This very backend as one that backs up and restores, of which a module is imported where that is done."""
-        self.refuse_tools()
-        able: Backups = self._able_to("backups")
-        return able
-
-    def _able_to(self, part: str) -> Any:
-        """Return this backend as one of the class that a module beside its own adds; both are one in all they know."""
-        able = object.__new__(import_module(f"{type(self).__module__.rpartition('.')[0]}.{part}").backend)
-        able.__dict__ = self.__dict__
-        return able
 
     # --- engine ---
 

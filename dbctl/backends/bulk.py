@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl.backends.errors import Diagnosis
+from dbctl.backends.base import Backend
 from dbctl.backends.exports import Exports
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.errors import Conflict
@@ -151,7 +151,7 @@ class Target:
         return [name for name in self.columns if name not in self.key]
 
 
-class Bulk(Exports, Diagnosis):
+class Bulk(Exports, Backend):
     """The part of a backend that loads rows; each database's own way is an override."""
 
     bends: ClassVar[Collection[Kind]] = ()

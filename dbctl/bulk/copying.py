@@ -30,7 +30,7 @@ from dbctl.work.retries import run_unit
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from dbctl.backends.base import Backend
+    from dbctl.backends.bulk import Bulk
     from dbctl.backends.exports import Texts
     from dbctl.backends.inventory import Relation
     from dbctl.connections.connector import Connector
@@ -80,28 +80,28 @@ def _in_unit(target: Connector[Engine], work: Callable[[Database], T], *, dry_ru
 def _created(moment: Moment, unit: Database, wish: Wish) -> Blueprint:
     """Create the tables that the target lacks, in its transaction where it can."""
     connection = unit.session.connection()
-    refuse_same(moment, unit.backend, connection)
-    plan = blueprint(moment, unit.backend, connection, chosen_sources(moment, wish))
+    refuse_same(moment, unit.backend.bulk, connection)
+    plan = blueprint(moment, unit.backend.bulk, connection, chosen_sources(moment, wish))
     create(connection, plan)
     return plan
 
 
 def _dropped(unit: Database, plan: Blueprint) -> None:
     connection = unit.session.connection()
-    with unit.backend.keys_at_end(connection, ()):
+    with unit.backend.bulk.keys_at_end(connection, ()):
         for statement in plan.drops:
             connection.exec_driver_sql(statement)
 
 
 def _copy(moment: Moment, unit: Database, wish: Wish) -> Sequence[Copied]:
     connection = unit.session.connection()
-    refuse_same(moment, unit.backend, connection)
+    refuse_same(moment, unit.backend.bulk, connection)
     if wish.create and unit.backend.transactional_ddl:
         _created(moment, unit, wish)
     plans, loose = _planned(moment, unit, wish)
     done = []
-    loosely = unit.backend.keys_at_end(connection, loose) if loose else nullcontext()
-    with unit.backend.takes_rows(connection, strict=not wish.lossy), loosely:
+    loosely = unit.backend.bulk.keys_at_end(connection, loose) if loose else nullcontext()
+    with unit.backend.bulk.takes_rows(connection, strict=not wish.lossy), loosely:
         for plan in plans:
             began = time.monotonic()
             rows = load(moment, unit, plan)
@@ -118,11 +118,11 @@ def _planned(moment: Moment, unit: Database, wish: Wish) -> tuple[Sequence[Plan]
         WorkRefused: A column would lose something.
     """
     connection = unit.session.connection()
-    pairs = paired(moment, unit.backend, connection, wish)
+    pairs = paired(moment, unit.backend.bulk, connection, wish)
     moment.backend.prepare_masks(moment.connection)
     order = ordered(connection, [one.target for one in pairs])
     by_target = {one.target: one for one in pairs}
-    plans = [Plan.of(moment, unit.backend, connection, by_target[one], wish) for one in order.tables]
+    plans = [Plan.of(moment, unit.backend.bulk, connection, by_target[one], wish) for one in order.tables]
     wish.masks.refuse_unfitting(moment, [(one.name, one.source) for one in pairs])
     refuse_losses(plans, lossy=wish.lossy)
     return plans, order.loose
@@ -161,7 +161,7 @@ class _Resumed:
         return done
 
     def _begun(self, unit: Database) -> tuple[Sequence[Plan], Sequence[Relation]]:
-        refuse_same(self._moment, unit.backend, unit.session.connection())
+        refuse_same(self._moment, unit.backend.bulk, unit.session.connection())
         resuming.make_places(unit)
         return _planned(self._moment, unit, self._wish)
 
@@ -172,7 +172,7 @@ class _Resumed:
         return Copied(plan.pair.name, rows, _since(began), verified=False)
 
     def _range(self, ranges: resuming.Ranges, unit: Database) -> tuple[int, bool]:
-        with unit.backend.takes_rows(unit.session.connection(), strict=not self._wish.lossy):
+        with unit.backend.bulk.takes_rows(unit.session.connection(), strict=not self._wish.lossy):
             return ranges.next(unit, lambda plan, note: load(self._moment, unit, plan, note))
 
 
@@ -184,11 +184,11 @@ def _verified(moment: Moment, unit: Database, plans: Sequence[Plan], done: Seque
     """Compare all tables with their copies, behind all that triggers and foreign keys may have done."""
     connection = unit.session.connection()
     for plan in plans:
-        verify(moment, unit.backend, connection, plan)
+        verify(moment, unit.backend.bulk, connection, plan)
     return [replace(one, verified=True) for one in done]
 
 
-def refuse_same(moment: Moment, backend: Backend, connection: Connection) -> None:
+def refuse_same(moment: Moment, backend: Bulk, connection: Connection) -> None:
     """Do nothing where two connections lead to different databases; they are asked, whatever their URLs say.
 
     Raises:
@@ -209,7 +209,7 @@ def chosen_sources(moment: Moment, wish: Wish) -> Sequence[Relation]:
     return reading_out.all_tables(moment) if wish.all else [reading_out.table(moment, name) for name in wish.tables]
 
 
-def paired(moment: Moment, backend: Backend, connection: Connection, wish: Wish) -> Sequence[Pair]:
+def paired(moment: Moment, backend: Bulk, connection: Connection, wish: Wish) -> Sequence[Pair]:
     """Return the tables that are copied, each with the one that it comes into.
 
     Raises:
@@ -250,7 +250,7 @@ def load(moment: Moment, unit: Database, plan: Plan, note: Callable[[Sequence[Te
     def refuse(bad: Bad) -> None:
         raise Conflict(told(bad, masked=unit.profile.protected or bool(plan.masked)))
 
-    loader = Loader(unit.session.connection(), unit.backend, target, bad=refuse, goes_on=False)
+    loader = Loader(unit.session.connection(), unit.backend.bulk, target, bad=refuse, goes_on=False)
 
     def take(columns: Sequence[Texts]) -> None:
         raise_if_ended()

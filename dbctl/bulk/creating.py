@@ -14,7 +14,7 @@ from dbctl.errors import NotFound, UsageError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from dbctl.backends.base import Backend
+    from dbctl.backends.bulk import Bulk
     from dbctl.backends.inventory import Relation
     from dbctl.backends.kinds import BulkColumn
 
@@ -36,7 +36,7 @@ class Blueprint:
     names: Sequence[str]
 
 
-def blueprint(moment: Moment, backend: Backend, connection: Connection, relations: Sequence[Relation]) -> Blueprint:
+def blueprint(moment: Moment, backend: Bulk, connection: Connection, relations: Sequence[Relation]) -> Blueprint:
     """Return what creates those of some tables that the target lacks.
 
     Args:
@@ -85,7 +85,7 @@ class _Draft:
     """
 
     def __init__(
-        self, moment: Moment, backend: Backend, relation: Relation, schema: str | None, known: Collection[str]
+        self, moment: Moment, backend: Bulk, relation: Relation, schema: str | None, known: Collection[str]
     ) -> None:
         from sqlalchemy import inspect
 

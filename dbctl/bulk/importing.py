@@ -58,7 +58,7 @@ def import_files(
     """
     how = how or How()
     formats = [known_format(name, how) for name in files]
-    connection, backend = database.session.connection(), database.backend
+    connection, backend = database.session.connection(), database.backend.bulk
     if how.create:
         make_table(database, table, list(zip(files, formats, strict=True)))
     relation = _writable(chosen(backend, connection, table))
@@ -133,7 +133,7 @@ def _key(connection: Connection, relation: Relation, how: How) -> Sequence[str]:
 
 
 def _empty(database: Database, connection: Connection, relation: Relation, target: Target) -> None:
-    backend = database.backend
+    backend = database.backend.bulk
     referenced = bool(backend.references_there(connection, relation))
     quick = backend.empties_at_once and not referenced
     place = backend.place(target)

@@ -15,7 +15,7 @@ from dbctl.connections.watching import raise_if_ended
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from dbctl.backends.base import Backend
+    from dbctl.backends.bulk import Bulk
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Loader:
     def __init__(
         self,
         connection: Connection,
-        backend: Backend,
+        backend: Bulk,
         target: Target,
         *,
         bad: Callable[[Bad], None],
@@ -232,7 +232,7 @@ class _Plan:
         return not any(self.checks) and not any(self.converts)
 
     @classmethod
-    def of(cls, backend: Backend, target: Target) -> _Plan:
+    def of(cls, backend: Bulk, target: Target) -> _Plan:
         """Plan for columns."""
         checks = [
             check_of(one, untyped=backend.untyped) if target.strict and one.kind in backend.bends else None

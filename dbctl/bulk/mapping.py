@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dbctl.backends.kinds import BulkColumn, Kind
 
 if TYPE_CHECKING:
-    from dbctl.backends.base import Backend
+    from dbctl.backends.bulk import Bulk
 
 Convert = Callable[[str], str]
 
@@ -43,7 +43,7 @@ _LOST: Mapping[tuple[Kind, Kind], str] = {
 """What is lost without a word."""
 
 
-def loss(backend: Backend, source: BulkColumn, target: BulkColumn) -> str | None:
+def loss(backend: Bulk, source: BulkColumn, target: BulkColumn) -> str | None:
     """Return what a column loses in another one, in a few words; None where it keeps all or refuses what it can't.
 
     Args:

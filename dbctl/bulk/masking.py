@@ -20,7 +20,7 @@ from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.errors import UsageError, WorkRefused
 
 if TYPE_CHECKING:
-    from dbctl.backends.base import Backend
+    from dbctl.backends.bulk import Bulk
     from dbctl.backends.inventory import Relation
     from dbctl.bulk.reading_out import Moment
 
@@ -64,7 +64,7 @@ class Masks:
         fitting = [way for name, way in self.rules.items() if fnmatchcase(f"{table}.{column}", name)]
         return fitting[-1] if fitting else None
 
-    def expressions(self, backend: Backend, table: str, columns: Sequence[BulkColumn]) -> Mapping[str, str]:
+    def expressions(self, backend: Bulk, table: str, columns: Sequence[BulkColumn]) -> Mapping[str, str]:
         """Return the SQL that masks a table's columns, by their names; those that are kept are left out.
 
         Raises:
@@ -77,7 +77,7 @@ class Masks:
         masked = [one for one in columns if ways[one.name] not in {None, "keep"}]
         return {one.name: self._expression(backend, table, one, str(ways[one.name])) for one in masked}
 
-    def _expression(self, backend: Backend, table: str, column: BulkColumn, way: str) -> str:
+    def _expression(self, backend: Bulk, table: str, column: BulkColumn, way: str) -> str:
         if way == "null":
             if not column.nullable:
                 raise UsageError(f"{table}.{column.name} is NOT NULL, and can't be masked by null", "take hash or fake")
@@ -95,7 +95,7 @@ class Masks:
         raise UsageError(f"{table}.{column.name}: a {column.type} can't be masked by {way}", "take null or keep")
 
     @staticmethod
-    def _fake(backend: Backend, column: BulkColumn, digest: str) -> str:
+    def _fake(backend: Bulk, column: BulkColumn, digest: str) -> str:
         """Return a text that looks like what a column of such a name has; of a value always the same."""
         name = column.name.lower()
         tail = f"substr({digest}, 9, 8)"
@@ -156,6 +156,6 @@ def _length(column: BulkColumn) -> int:
     return int(found[1]) if found else 1_000
 
 
-def _picked(backend: Backend, words: str, digest: str, at: int) -> str:
+def _picked(backend: Bulk, words: str, digest: str, at: int) -> str:
     number = f"({backend.mask_number(digest, at, 2)}) % {len(words.split())}"
     return f"CASE {number} " + " ".join(f"WHEN {n} THEN '{word}'" for n, word in enumerate(words.split())) + " END"

@@ -15,7 +15,7 @@ from dbctl.errors import NotFound, WorkRefused
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from dbctl.backends.base import Backend
+    from dbctl.backends.bulk import Bulk
     from dbctl.backends.exports import Texts
     from dbctl.backends.inventory import Relation
     from dbctl.backends.kinds import BulkColumn
@@ -67,7 +67,7 @@ class Plan:
     masked: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, moment: Moment, backend: Backend, connection: Connection, pair: Pair, wish: Wish) -> Plan:
+    def of(cls, moment: Moment, backend: Bulk, connection: Connection, pair: Pair, wish: Wish) -> Plan:
         """Plan for a table.
 
         Raises:

@@ -18,7 +18,7 @@ from dbctl.profiles.words import nearest
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from dbctl.backends.base import Backend
+    from dbctl.backends.bulk import Bulk
     from dbctl.backends.kinds import BulkColumn
     from dbctl.connections.connector import Connector
 
@@ -40,9 +40,9 @@ class Moment:
     at: datetime
 
     @property
-    def backend(self) -> Backend:
+    def backend(self) -> Bulk:
         """What differs between databases."""
-        return self.connector.backend
+        return self.connector.backend.bulk
 
     @contextmanager
     def another(self) -> Iterator[Moment]:
@@ -68,7 +68,7 @@ def one_moment(connector: Connector[Engine]) -> Iterator[Moment]:
 
 @contextmanager
 def _reading(connector: Connector[Engine], snapshot: str | None = None) -> Iterator[Moment]:
-    backend = connector.backend
+    backend = connector.backend.bulk
     with connector.engine.connect().execution_options(**backend.export_options) as connection:
         try:
             yield Moment(connector, connection, backend.begin_reading(connection, snapshot), datetime.now(UTC))
@@ -112,7 +112,7 @@ def table(moment: Moment, name: str) -> Relation:
     return chosen(moment.backend, moment.connection, name)
 
 
-def chosen(backend: Backend, connection: Connection, name: str) -> Relation:
+def chosen(backend: Bulk, connection: Connection, name: str) -> Relation:
     """Return the table or view of a name on a connection, as `table` does."""
     there = backend.inventory(connection, None)
     usual = usual_schema(connection)

@@ -21,7 +21,7 @@ from dbctl.work.progress import report
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from dbctl.backends.base import Backend
+    from dbctl.backends.bulk import Bulk
     from dbctl.bulk.plans import Plan
     from dbctl.bulk.reading_out import Moment
 
@@ -36,7 +36,7 @@ _NULL, _BETWEEN = "\0NULL", "\x1f"
 Read = Callable[[Callable[[Sequence[Texts]], None]], None]
 
 
-def verify(moment: Moment, backend: Backend, connection: Connection, plan: Plan) -> None:
+def verify(moment: Moment, backend: Bulk, connection: Connection, plan: Plan) -> None:
     """Compare a table with its copy.
 
     Args:
@@ -62,7 +62,7 @@ def verify(moment: Moment, backend: Backend, connection: Connection, plan: Plan)
 
 
 def _reader(
-    backend: Backend, connection: Connection, selection: Selection, change: Callable[[Sequence[Texts]], Sequence[Texts]]
+    backend: Bulk, connection: Connection, selection: Selection, change: Callable[[Sequence[Texts]], Sequence[Texts]]
 ) -> Read:
     return lambda take: backend.read_rows(connection, selection, lambda columns: take(change(columns)))
 

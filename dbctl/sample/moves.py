@@ -114,7 +114,7 @@ def _load(database: Database, connection: Any, file: str) -> int:
     target = Target(None, _moves.name, ())
     layout = Layout(_LOADED, list(range(len(_LOADED))), {})
     with Rejects(None, 0, masked=database.profile.protected) as rejects, sources.opened(file) as source:
-        loader = Loader(connection, database.backend, target, bad=rejects.take, goes_on=False)
+        loader = Loader(connection, database.backend.bulk, target, bad=rejects.take, goes_on=False)
         for part in parts(source, known_format(file, How()), How()):
             rows, ragged = (part, ()) if isinstance(part, Rows) else part.rows()
             loader.load(_as_moves(rows, rejects), layout, ragged)

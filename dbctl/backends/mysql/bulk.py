@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Taken, Target, each, in_utc, moments, tab_separated
 from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.mysql.engine import MySQL
 from dbctl.backends.mysql.exports import MySQLExports
-from dbctl.backends.mysql.options import FOUND_ROWS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-LOCAL_FILES = 128
-"""The flag by which a client says that it can send a file; one that is asked for otherwise PyMySQL refuses."""
 
 _NAME = b"dbctl"
 """What LOAD DATA calls the file, which there is none of; a server that asks for another gets nothing."""
@@ -44,16 +41,11 @@ _MODES = ("STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "NO_AUTO_VALUE_ON_ZERO")
 _log = logging.getLogger(__name__)
 
 
-class MySQLBulk(MySQLExports, Bulk):
+class MySQLBulk(MySQLExports, Bulk, MySQL):
     """Of MySQL and MariaDB, which round a number for a column of whole ones, and make NULL of what is no UNHEX."""
 
     bends = (Kind.INTEGER, Kind.BYTES, Kind.BITS, Kind.TIMESTAMP)
     searches = True
-
-    def told(self, *, asynchronous: bool = False) -> dict[str, Any]:
-        """Let PyMySQL's server know that a file may be sent."""
-        told: dict[str, Any] = super().told(asynchronous=asynchronous)  # type: ignore[misc]
-        return told if asynchronous else told | {"client_flag": told.get("client_flag", FOUND_ROWS) | LOCAL_FILES}
 
     def taken(self, column: BulkColumn) -> Taken | None:
         """Make 1 and 0 of truth, and UTC without its zone of an instant: the session is in UTC."""
@@ -217,3 +209,6 @@ def _send(driver_connection: Any, statement: str, data: bytes) -> int:
 
 def _digits(value: str) -> str:
     return value[2:] if value.startswith("\\x") else value.encode().hex()
+
+
+backend = MySQLBulk

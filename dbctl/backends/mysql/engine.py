@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.base import Backend, Missing
 from dbctl.backends.cursors import marking
-from dbctl.backends.mysql.bulk import MySQLBulk
 from dbctl.backends.mysql.clients import CLIENTS
 from dbctl.backends.mysql.databases import MySQLDatabases
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
@@ -18,7 +17,7 @@ from dbctl.backends.mysql.greeting import offers_tls
 from dbctl.backends.mysql.hosts import MySQLHosts
 from dbctl.backends.mysql.inventory import MySQLInventory
 from dbctl.backends.mysql.locks import MySQLLocks
-from dbctl.backends.mysql.options import OPTIONS
+from dbctl.backends.mysql.options import FOUND_ROWS, LOCAL_FILES, OPTIONS
 from dbctl.backends.mysql.peers import MySQLNodes
 from dbctl.backends.mysql.programs import MySQLPrograms
 from dbctl.backends.mysql.queries import MySQLQueries
@@ -64,7 +63,6 @@ class MySQL(
     MySQLInventory,
     MySQLQueries,
     MySQLPrograms,
-    MySQLBulk,
     MySQLDatabases,
     MySQLSessions,
     MySQLRelatives,
@@ -91,6 +89,11 @@ class MySQL(
         r"|LOCK\s+TABLES|UNLOCK\s+TABLES|BEGIN|START\s+TRANSACTION"
     )
     lock_timeouts = (1205,)
+
+    def told(self, *, asynchronous: bool = False) -> dict[str, Any]:
+        """Let PyMySQL's server know that a file may be sent."""
+        told = super().told(asynchronous=asynchronous)
+        return told if asynchronous else told | {"client_flag": told.get("client_flag", FOUND_ROWS) | LOCAL_FILES}
 
     def connect_args(self) -> dict[str, Any]:
         """Return PyMySQL's keywords (https://pymysql.readthedocs.io/en/latest/modules/connections.html)."""

@@ -13,10 +13,13 @@ from dbctl.backends.options import FLAG, TEXT, WHOLE, Option
 FOUND_ROWS = 2
 """The flag by which the server counts rows that an UPDATE found, also where it changed nothing; SQLAlchemy needs it."""
 
+LOCAL_FILES = 128
+"""The flag by which a client says that it can send a file; one that nobody here has offered PyMySQL refuses."""
+
 # FOUND_ROWS, LOCAL_FILES, IGNORE_SPACE, INTERACTIVE, MULTI_STATEMENTS, MULTI_RESULTS, PS_MULTI_RESULTS
 # (https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html); the others say how the
 # protocol is spoken, which is the driver's to say.
-_HARMLESS_FLAGS = FOUND_ROWS | 128 | 256 | 1024 | 65536 | 131072 | 262144
+_HARMLESS_FLAGS = FOUND_ROWS | LOCAL_FILES | 256 | 1024 | 65536 | 131072 | 262144
 
 _UTF8 = ("utf8", "utf8mb3", "utf8mb4")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Bulk, Delimited, Fault, Rows, Target, tab_separated
 from dbctl.backends.kinds import Kind
+from dbctl.backends.postgresql.engine import PostgreSQL
 from dbctl.backends.postgresql.exports import PostgreSQLExports
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ WHERE loaded.last > (SELECT CASE WHEN s.is_called THEN s.last_value ELSE s.last_
 """
 
 
-class PostgreSQLBulk(PostgreSQLExports, Bulk):
+class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
     """Of PostgreSQL. It bends a number with more digits behind the point, and drops the time zone of a timestamp."""
 
     bends = (Kind.DECIMAL, Kind.TIMESTAMP)
@@ -156,3 +157,6 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk):
 def _literal(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace("'", "''").replace("\t", "\\t")
     return f"E'{escaped}'"
+
+
+backend = PostgreSQLBulk

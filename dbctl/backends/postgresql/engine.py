@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dbctl.backends.base import Backend
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg
-from dbctl.backends.postgresql.bulk import PostgreSQLBulk
 from dbctl.backends.postgresql.clients import CLIENTS
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
@@ -68,7 +67,6 @@ class PostgreSQL(
     PostgreSQLLocks,
     PostgreSQLRelatives,
     PostgreSQLPrograms,
-    PostgreSQLBulk,
     PostgreSQLDatabases,
     PostgreSQLSessions,
     PostgreSQLReplicated,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Taken, Target, each, in_utc, moments
 from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.sqlite.engine import SQLite
 from dbctl.backends.sqlite.exports import SQLiteExports
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _INFINITE = {word: float(word) for word in ("infinity", "-infinity", "inf", "-in
 _TRUE = {"true", "t", "1", "yes", "y", "on"}
 
 
-class SQLiteBulk(SQLiteExports, Bulk):
+class SQLiteBulk(SQLiteExports, Bulk, SQLite):
     """Of SQLite."""
 
     untyped = True
@@ -87,3 +88,6 @@ _TAKEN: Mapping[Kind, Taken] = {
     Kind.TIMESTAMP: moments(lambda value: in_utc(value).replace("T", " ", 1)),
     Kind.FLOAT: each(lambda value: _INFINITE.get(value.lower(), value)),
 }
+
+
+backend = SQLiteBulk

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dbctl.backends.base import Backend, Identity, Missing
-from dbctl.backends.sqlite.bulk import SQLiteBulk
 from dbctl.backends.sqlite.clients import CLIENTS
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
 from dbctl.backends.sqlite.databases import SQLiteDatabases
@@ -69,7 +68,7 @@ def _opens_missing(args: Any, kwargs: Any) -> bool:
     return not kwargs.get("uri") and is_missing(str(args[0]))
 
 
-class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteBulk, SQLiteDatabases, SQLiteSessions, Backend):
+class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteDatabases, SQLiteSessions, Backend):
     """SQLite, in a file or in memory."""
 
     title = "SQLite"

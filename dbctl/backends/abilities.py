@@ -1,0 +1,41 @@
+"""What few commands need of a backend, and is imported where that is done."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dbctl.backends.backups import Backups
+    from dbctl.backends.bulk import Bulk
+
+
+class Abilities:
+    """The part of a backend that makes it one with more to it, of which each is a module in its database's package."""
+
+    @property
+    def backups(self) -> Backups:
+        """This very backend as one that backs up and restores."""
+        able: Backups = self._able_to("backups")
+        return able
+
+    @property
+    def bulk(self) -> Bulk:
+        """This very backend as one that reads and writes in bulk."""
+        able: Bulk = self._able_to("bulk")
+        return able
+
+    def _able_to(self, module: str) -> Any:
+        """Return this backend with what a module adds to it; both are one in all that they know."""
+        kind: Any = type(self)
+        able: Any = object.__new__(_with(kind, module))
+        able.__dict__ = self.__dict__
+        return able
+
+
+@cache
+def _with(kind: Any, module: str) -> Any:
+    """Return the class of a backend with what a module beside it adds; what a relative does otherwise goes first."""
+    more = import_module(f"{kind.__module__.rpartition('.')[0]}.{module}").backend
+    return more if issubclass(more, kind) else type(kind.__name__, (kind, more), {"__module__": kind.__module__})
