@@ -6,17 +6,24 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.relatives import Relatives
+
 if TYPE_CHECKING:
     from dbctl.backends.backups import Backups
     from dbctl.backends.bulk import Bulk
 
 
-class Abilities:
+class Abilities(Relatives):
     """The part of a backend that makes it one with more to it, of which each is a module in its database's package."""
 
     @property
     def backups(self) -> Backups:
-        """This very backend as one that backs up and restores."""
+        """This very backend as one that backs up and restores.
+
+        Raises:
+            Unsupported: The tools of the protocol's own server don't do that for what answers.
+        """
+        self.refuse_tools()
         able: Backups = self._able_to("backups")
         return able
 

@@ -141,14 +141,17 @@ class Questions:
     Args:
         backend: The database.
         connection: The one connection on which all is asked.
+        introduces: Whether a note is made of which server answers, where that is not the protocol's own alone.
     """
 
-    def __init__(self, backend: Backend, connection: Connection) -> None:
+    def __init__(self, backend: Backend, connection: Connection, *, introduces: bool = True) -> None:
         self.backend = backend
         self.connection = connection
         self.driver: Any = connection.connection.driver_connection
-        self.findings: list[Finding] = [told_of(backend.title, backend.differs)] if backend.differs else []
-        if note := self.ask("server", backend.more_to_it):
+        self.findings: list[Finding] = []
+        if introduces and backend.differs:
+            self.findings.append(told_of(backend.title, backend.differs))
+        if introduces and (note := self.ask("server", backend.more_to_it)):
             self.findings.append(note)
 
     def ask(self, check: str, question: Callable[[Connection], Answer]) -> Answer | None:

@@ -22,7 +22,6 @@ from dbctl.backends.options import DriverOptions
 from dbctl.backends.programs import Programs
 from dbctl.backends.queries import Queries
 from dbctl.backends.relations import Relations
-from dbctl.backends.relatives import Relatives
 from dbctl.backends.replicated import Replicated
 from dbctl.backends.sessions import Sessions
 from dbctl.backends.tunnels import Tunnelled
@@ -68,7 +67,6 @@ class Backend(
     Programs,
     Databases,
     Abilities,
-    Relatives,
     Diagnosis,
     Locks,
     Clusters,
@@ -170,6 +168,10 @@ class Backend(
         """
 
     # --- what the driver's socket leads to ---
+
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """Return the hosts and ports that the driver tries, in its order; none where it is no matter of TCP."""
+        return [(place.host, place.port) for place in self.places() if not place.is_socket]
 
     def descriptor(self, driver_connection: Any) -> int:
         """Return the file descriptor of the sync driver's socket; below 0 where that is closed."""

@@ -132,10 +132,6 @@ class Hosted:
         """Return the profile's hosts, in its order."""
         return places(self.profile, self.default_port)
 
-    def addresses(self) -> Sequence[tuple[str, int]]:
-        """Return the hosts and ports that the driver tries, in its order; none where it is no matter of TCP."""
-        return [(place.host, place.port) for place in self.places() if not place.is_socket]
-
     @property
     def chooses(self) -> bool:
         """Whether a host is to be chosen here, by what it answers."""

@@ -67,6 +67,6 @@ def examine(profile: Profile, *, deep: bool = False) -> Sequence[Finding]:
 def _cluster(backend: Backend, connection: Connection) -> list[Finding]:
     if not backend.needs_host:
         return []
-    questions = Questions(backend, connection)
-    view = questions.ask("cluster", backend.view)
+    questions = Questions(backend, connection, introduces=False)
+    view = questions.ask("topology", backend.view)
     return [*questions.findings, *(findings_of(backend.profile, view) if view else ())]

@@ -34,7 +34,7 @@ class ManyNodes(MySQL):
     A session can't be kept from writing there: what is run to read is looked at before it is sent.
     """
 
-    unasked: ClassVar[Sequence[str]] = ("server", "cluster", "connections", "idle_transactions")
+    unasked: ClassVar[Sequence[str]] = ("server", "cluster", "connections", "idle_transactions", "topology")
     asks_innodb = False
 
     def refuse_lock(self, connection: Connection) -> None:

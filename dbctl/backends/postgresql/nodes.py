@@ -39,7 +39,7 @@ class ManyNodes(PostgreSQL):
 
     # Schema changes go on in all nodes at once, and are transactions of their own.
     transactional_ddl = False
-    unasked: ClassVar[Sequence[str]] = ("server", "connections", "pooler", "idle_transactions")
+    unasked: ClassVar[Sequence[str]] = ("server", "connections", "pooler", "idle_transactions", "topology")
 
     def refuse_lock(self, connection: Connection) -> None:
         """Refuse none: a row excludes from wherever it is written; where it can't be, the server says so."""
