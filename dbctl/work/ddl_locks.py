@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import LockHeld, OutOfTime
-from dbctl.work.locks import advisory_lock
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -39,6 +38,8 @@ def ddl_lock(unit: Database, connection: Connection) -> Iterator[None]:
         with backend.ddl_lock(connection):
             yield
         return
+    from dbctl.work.locks import advisory_lock
+
     with ExitStack() as stack:
         try:
             stack.enter_context(advisory_lock(_LOCK, backend.profile, wait=_WAIT, sleep=_pause))
