@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dbctl.backends.findings import Finding, Level
 from dbctl.errors import Unsupported
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dbctl.backends.base import Backend
+    from dbctl.backends.findings import Finding
 
 
 class Relatives:
@@ -69,5 +69,7 @@ class Relatives:
 
 def told_of(server: str, differs: str) -> Finding:
     """Return the note of `doctor` that says which server answers, and what it does otherwise."""
+    from dbctl.backends.findings import Finding, Level
+
     why = f"{differs} Of that dbctl knows what its documentation says, and it was not tried."
     return Finding(Level.NOTE, "server", f"{server} answers", why, "dbctl help distributed")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.base import Backend, Identity
-from dbctl.backends.findings import Finding
 from dbctl.backends.relatives import told_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from dbctl.backends.findings import Finding
 
 # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraMySQL.Updates.Versions.html. MariaDB, which has no
 # such table, is never one.

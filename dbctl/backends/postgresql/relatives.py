@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend, Identity
-from dbctl.backends.findings import Finding
 from dbctl.backends.relatives import told_of
 from dbctl.errors import ConnectError, Unsupported, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from dbctl.backends.findings import Finding
+
 COCKROACHDB = "cockroachdb"
 """What the driver of a profile begins with for which SQLAlchemy takes CockroachDB's own dialect."""
 
