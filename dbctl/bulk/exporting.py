@@ -83,8 +83,8 @@ def export(connector: Connector[Engine], target: Path, wish: Wish) -> Sequence[E
     directory = target if target.is_dir() else None
     if wish.all and directory is None:
         raise UsageError(f"there is no directory {target}", "make it: --all has a file for each table")
-    if directory is None and not wish.replace:
-        _refuse_existing(target)
+    if directory is None:
+        _refuse_existing(target, replace=wish.replace)
     with (
         _telling_of_space(target),
         files.unfinished(directory or target.parent) as work,
@@ -93,8 +93,8 @@ def export(connector: Connector[Engine], target: Path, wish: Wish) -> Sequence[E
         chosen = wish.chosen(moment)
         targets = [directory / _file_name(one, wish.form) if directory else target for one in chosen]
         manifest = _manifest_beside(target, wish)
-        for path in [] if wish.replace else [*targets, *manifest]:
-            _refuse_existing(path)
+        for path in (*targets, *manifest):
+            _refuse_existing(path, replace=wish.replace)
         done = _Exporting(moment, wish, work).all(list(zip(chosen, targets, strict=True)))
         pairs = [(work / str(number), path) for number, path in enumerate(targets)]
         for path in manifest:
@@ -254,8 +254,10 @@ def _manifest_beside(target: Path, wish: Wish) -> Sequence[Path]:
     return [target / ENDING.lstrip(".") if target.is_dir() else target.with_name(target.name + ENDING)]
 
 
-def _refuse_existing(path: Path) -> None:
-    if os.path.lexists(path):
+def _refuse_existing(path: Path, *, replace: bool) -> None:
+    if replace and os.path.lexists(path) and not path.is_file():
+        raise UsageError(f"{path} is no file, and is not replaced", "leave FILE out, and lead stdout there")
+    if not replace and os.path.lexists(path):
         raise UsageError(f"{path} is there already, and is not replaced", "say --replace, or name another")
 
 

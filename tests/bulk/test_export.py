@@ -133,3 +133,13 @@ def test_a_file_is_whole_or_not_there(dbctl: Dbctl, sqlite_database: TestDatabas
         assert os.listdir(disk) == []
     result = dbctl("--url", sqlite_database.url, "export", "--sql", good, str(Path("/dev/null/x.csv")))
     assert (result.code, "Traceback" in result.err) == (2, False)
+
+
+def test_what_is_no_file_is_not_replaced_by_one(on_database: Dbctl, database: TestDatabase) -> None:
+    """As a device would be, by root."""
+    made(database)
+    os.mkfifo(on_database.cwd / "pipe.csv")
+    result = on_database("export", "thing", "pipe.csv", "--replace")
+    assert (result.code, result.out) == (2, "")
+    assert "pipe.csv is no file, and is not replaced" in result.err
+    assert stat.S_ISFIFO((on_database.cwd / "pipe.csv").stat().st_mode)

@@ -37,7 +37,7 @@ def configured(dbctl: Dbctl) -> Dbctl:
     [
         ("dbctl her", ["heroes"]),
         ("dbctl transfer", ["transfer", "transfers"]),
-        ("dbctl heroes ", ["add", "list", "remove", "show", "update"]),
+        ("dbctl heroes ", ["add", "import", "list", "remove", "show", "update"]),
         ("dbctl heroes s", ["show"]),
         ("dbctl --json heroes s", ["show"]),
         ("dbctl -p beta heroes s", ["show"]),
