@@ -34,6 +34,7 @@ SLOW = [
     "faults/test_frozen.py",
     "faults/test_failover.py",
     "faults/test_galera*.py",
+    "faults/test_haproxy.py",
     "faults/test_kill*.py",
     "faults/test_signals*.py",
     "faults/test_standby.py",

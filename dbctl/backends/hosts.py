@@ -103,6 +103,10 @@ class Hosted:
         """Ask a standby, as `role` does, where its primary is: a host and a port; "" where it does not tell."""
         return ""
 
+    def own_name(self, connection: Any) -> str:
+        """Ask a server, as `role` does, what it calls itself: a host and a port; "" where it does not tell."""
+        return ""
+
     def standby_hint(self, connection: Any) -> str:
         """Return where to write in place of a server, asked as `role` does; "" where it is no standby."""
         if self.role(connection) is not Role.STANDBY:
@@ -150,14 +154,19 @@ class Hosted:
             return ""
         role = self.role(connection)
         if role is Role.APART:
-            return "it takes no part in its cluster now"
+            return f"{self._called_by_itself(connection)}it takes no part in its cluster now"
         if target not in {"any", role}:
-            return f"it is a {role}"
+            return f"{self._called_by_itself(connection)}it is a {role}"
         behind = self.lag(connection) if most is not None and role is Role.STANDBY else None
         if most is None or behind is None or behind <= most:
             return ""
         far = "an unknown time, for it follows nobody" if math.isinf(behind) else f"{behind:.3g} s"
-        return f"it is a standby that is behind by {far}; max_lag is {most:g} s"
+        return f"{self._called_by_itself(connection)}it is a standby that is behind by {far}; max_lag is {most:g} s"
+
+    def _called_by_itself(self, connection: Any) -> str:
+        """Return the beginning of what is said of a server: its name, where the only host may be a balancer."""
+        name = "" if self.profile.hosts else self.own_name(connection)
+        return f"{name} answers: " if name else ""
 
 
 class Search:

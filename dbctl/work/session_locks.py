@@ -30,6 +30,8 @@ _log = logging.getLogger("dbctl")
 _BEAT = 10.0
 """Seconds after which a lock's session is used, so that no proxy or server takes it for abandoned."""
 
+_CUT = f"whatever ends sessions that stand idle, such as a balancer, has to leave a lock's for longer than {_BEAT:g} s"
+
 _TO_RELEASE = 0.3
 """Seconds for a server to confirm that a lock is free again; if it does not, the session is cut, which frees it too."""
 
@@ -133,7 +135,7 @@ class SessionLock:
             mine = self._renew()
         except DbctlError as error:
             reason = error.message.removeprefix(f"{self._backend.profile.called}: ")
-            raise ConnectError(f"{self._lost}: {reason}", "lock") from error
+            raise ConnectError(f"{self._lost}: {reason}", "lock", "" if self._by.lease else _CUT) from error
         if not mine:
             raise ConnectError(f"{self._lost}: the session does not hold it any more", "lock")
 

@@ -12,7 +12,7 @@ from dbctl.backends import backend_of
 from dbctl.connections.connector import async_opened
 from dbctl.connections.engines import build_async_engine
 from dbctl.errors import ConnectError, DbctlError, OutOfTime
-from dbctl.probe import async_ping
+from dbctl.probe import async_ping, ping
 from dbctl.profiles import Profile
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
@@ -158,6 +158,19 @@ def test_a_transaction_pooler_is_refused_by_name_or_worked_with(
         assert "prepared_statement_cache_size=0" in caught.value.hint
         uncached = profile_of(postgres_database, {**place, "query": {"prepared_statement_cache_size": "0"}})
         asyncio.run(_many_at_once(uncached))
+
+
+def test_options_that_a_pooler_refuses_are_told_with_what_to_do(
+    postgres: Server, postgres_database: TestDatabase
+) -> None:
+    with PgBouncer(postgres) as pooler:
+        place = {"host": pooler.host, "port": pooler.port, "ssl.mode": "disable", "ssl.ca": None}
+        profile = profile_of(postgres_database, {**place, "query": {"options": "-c statement_timeout=1000"}})
+        for connect in (ping, lambda profile: asyncio.run(async_ping(profile))):
+            with pytest.raises(ConnectError, match="unsupported startup parameter") as caught:
+                connect(profile)
+            assert "a pooler such as PgBouncer" in caught.value.hint
+            assert "ALTER ROLE" in caught.value.hint
 
 
 async def _many_at_once(profile: Profile) -> None:

@@ -199,6 +199,7 @@ class MySQL(
                 cursor = driver_connection.cursor()
                 cursor.execute(statement)
                 cursor.close()
+            self.note_server(driver_connection)
             driver._read_timeout = None
 
     def bounds(self, *, mariadb: bool) -> dict[str, str]:

@@ -53,6 +53,11 @@ class MySQLHosts(Programs, Diagnosis, Hosted):
         """Return the seconds that the server tells itself; infinity where this user may not ask."""
         return max(map(lag_of, self._followed(connection)), default=math.inf)
 
+    def own_name(self, connection: Any) -> str:
+        """Ask as for its part; a node that takes none would refuse another query."""
+        said = _pairs(connection, "SHOW GLOBAL VARIABLES WHERE variable_name IN ('hostname', 'port')")
+        return f"{said['hostname']}:{said['port']}"
+
     def primary_of(self, connection: Any) -> str:
         """Ask whom it replicates from, where this user may."""
         return next((str(source_of(each).place) for each in self._followed(connection)), "")

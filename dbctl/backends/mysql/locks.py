@@ -9,7 +9,7 @@ import hashlib
 import math
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 _DDL_LOCK = "dbctl:ddl"
 _DDL_LOCK_WAIT = 60
 """Seconds."""
+
+_WHO = "SELECT @@hostname, @@port, @@server_id, @@datadir"
+"""Asks a server for what tells it from others that one address may lead to; it begins no transaction."""
+
+_TRIES = 4
+"""How often is connected for the same server, where a balancer leads to one after the other."""
 
 _BOUNDS = {"connect_timeout": 1, "read_timeout": 1, "write_timeout": 1}
 """Seconds that a second connection has for each step."""
@@ -97,6 +103,17 @@ class MySQLLocks(MySQLClusters):
                 "take it on the primary",
             )
 
+    def note_server(self, connection: Any) -> None:
+        """Note on a new connection which server it leads to, for a second one that is to lead there too.
+
+        A session's number is another session's on another server.
+
+        Args:
+            connection: PyMySQL's, or SQLAlchemy's adapter of asyncmy's.
+        """
+        if self.addresses():
+            getattr(connection, "driver_connection", connection).dbctl_server = _who(connection)
+
     @property
     def lock_timeout(self) -> float | None:
         """The profile's, in whole seconds."""
@@ -109,16 +126,13 @@ class MySQLLocks(MySQLClusters):
         Args:
             beside: That connection, to whose server it is to lead.
         """
-        import pymysql
-
         there = self.at_place(place) if self.chooses and beside and (place := self.place_of(beside)) else {}
         url = self.url()
         _, args = url.get_dialect()().create_connect_args(url)
-        with (
-            self.through_tunnel() as rerouted,
-            pymysql.connect(**dict(args) | self.connect_args() | _BOUNDS | there | rerouted) as connection,
-        ):
-            yield connection
+        with self.through_tunnel() as rerouted:
+            keywords = dict(args) | self.connect_args() | _BOUNDS | there | rerouted
+            with _connected(keywords, getattr(beside, "dbctl_server", None)) as connection:
+                yield connection
 
     @contextmanager
     def lock_holders(self, driver_connection: Any) -> Iterator[Callable[[], Sequence[Holder]]]:
@@ -199,3 +213,29 @@ class MySQLLocks(MySQLClusters):
         finally:
             if not connection.invalidated:  # with which the lock is gone
                 connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
+
+
+def _connected(keywords: Mapping[str, Any], server: Sequence[Any] | None) -> Any:
+    """Connect by PyMySQL, to the server that `_who` has told of where it is known."""
+    import pymysql
+
+    for _ in range(_TRIES):
+        connection = pymysql.connect(**keywords)
+        there = False
+        try:
+            there = server is None or _who(connection) == server
+        finally:
+            if not there:
+                connection.close()
+        if there:
+            return connection
+    raise pymysql.OperationalError(f"another server has answered {_TRIES} times, as behind a balancer")
+
+
+def _who(connection: Any) -> Sequence[Any]:
+    cursor = connection.cursor()
+    try:
+        cursor.execute(_WHO)
+        return tuple(cursor.fetchone())
+    finally:
+        cursor.close()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.audit import ServerUsage
 from dbctl.backends.inventory import Relation
@@ -39,6 +39,9 @@ class ManyNodes(MySQL):
 
     def refuse_lock(self, connection: Connection) -> None:
         """Refuse none: a row excludes from wherever it is written; where it can't be, the server says so."""
+
+    def note_server(self, connection: Any) -> None:
+        """Note none: what ends a session by its number finds it, whichever node hears of it."""
 
     def row_lock(self, connection: Connection) -> LockStatements | None:
         """Return how a row is taken: nobody tells which session has a lock by name."""

@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 # Before SQLAlchemy 2.0.40 its adapter of asyncpg has the class of the driver's error before what that says.
 _CLASS = re.compile(r"\A<class '[^']+'>: ")
 
+# https://www.pgbouncer.org/config.html#ignore_startup_parameters
+_POOLER_REFUSES = "unsupported startup parameter"
+_WITHOUT_OPTIONS = (
+    "a pooler such as PgBouncer answers here: take the parameter out of the profile, and set what it sets on the role, "
+    "by ALTER ROLE ... SET; or connect to the server itself"
+)
+
 _LOST = Meaning(ConnectError, "login", transient=True)
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; two characters are a class, for those not named here
@@ -132,6 +139,13 @@ class PostgreSQLErrors(Diagnosis):
     def is_transient(self, error: BaseException, stage: str) -> bool:
         """Tell it also by libpq's words."""
         return super().is_transient(error, stage) or libpq.may_heal(str(error))
+
+    def connect_error(self, error: BaseException) -> ConnectError:
+        """Return the error that says at which step connecting failed; of what only a pooler says, what to do."""
+        failed = super().connect_error(error)
+        if _POOLER_REFUSES in failed.message:
+            failed.hint = _WITHOUT_OPTIONS
+        return failed
 
     def refused_value(self, error: BaseException) -> DbctlError | None:
         """Translate what psycopg2 does not send."""

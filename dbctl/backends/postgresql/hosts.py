@@ -57,6 +57,11 @@ class PostgreSQLHosts(Hosted):
         [(standby,)] = rows(connection, "SELECT pg_is_in_recovery()")
         return Role.STANDBY if standby else Role.PRIMARY
 
+    def own_name(self, connection: Any) -> str:
+        """Ask for its end of the connection, which it does not have where that is a socket file."""
+        [(host, port)] = rows(connection, "SELECT host(inet_server_addr()), inet_server_port()")
+        return f"{host}:{port}" if host else ""
+
     def primary_of(self, connection: Any) -> str:
         """Ask whom it receives from, which a user is told that is a member of pg_monitor."""
         found = rows(
