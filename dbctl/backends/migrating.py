@@ -39,6 +39,10 @@ class Migrating(Diagnosis):
         """
         raise Unsupported(f"{self.title}: a connection can't be asked where it leads")
 
+    def shares_tables(self, connection: Connection, other: Connection) -> bool:
+        """Tell the same, and also of another machine of a cluster whether it has the very tables; asked likewise."""
+        return self.leads_here(connection, other)
+
     def in_transaction(self, driver_connection: Any) -> bool:
         """Tell, without asking a server, whether a transaction is open on the sync driver's or the async one's own."""
         raise Unsupported(f"{self.title}: a connection can't be asked for its transaction")

@@ -194,7 +194,7 @@ def refuse_same(moment: Moment, backend: Bulk, connection: Connection) -> None:
     Raises:
         UsageError: They lead to the same.
     """
-    if backend.leads_here(connection, moment.connection):
+    if backend.shares_tables(connection, moment.connection):
         raise UsageError("--from and --to lead to the same database", "name two")
 
 

@@ -105,6 +105,20 @@ def test_a_node_that_takes_no_part_is_in_rotation_and_refused_by_its_name(
             apart.drop_database("balanced")
 
 
+def test_rows_are_not_copied_into_the_table_that_they_come_from(galera: Sequence[GaleraNode], dbctl: Dbctl) -> None:
+    galera[0].create_database("balanced")
+    try:
+        database = TestDatabase.on_server(galera[0], "balanced")
+        database.execute("CREATE TABLE t (x INTEGER)")
+        database.execute("INSERT INTO t VALUES (1)")
+        with HAProxy(*galera) as balancer:
+            result = forked(dbctl, through(balancer, database))("copy", "t", "--from", "my", "--to", "my")
+        assert (result.code, "lead to the same database" in result.err) == (2, True), str(result)
+        assert database.execute("SELECT x FROM t") == [(1,)]
+    finally:
+        galera[0].drop_database("balanced")
+
+
 # --- a second connection ----------------------------------------------------------------------------------------------
 
 

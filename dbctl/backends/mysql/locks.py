@@ -29,6 +29,10 @@ _DDL_LOCK_WAIT = 60
 _WHO = "SELECT @@hostname, @@port, @@server_id, @@datadir"
 """Asks a server for what tells it from others that one address may lead to; it begins no transaction."""
 
+_CLUSTER = """
+SHOW GLOBAL STATUS WHERE variable_name IN ('wsrep_cluster_state_uuid', 'wsrep_incoming_addresses')
+"""
+
 _TRIES = 4
 """How often is connected for the same server, where a balancer leads to one after the other."""
 
@@ -196,6 +200,16 @@ class MySQLLocks(MySQLClusters):
             return bool(other_database == database and holder == session)
         finally:
             connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", key).scalar()
+
+    def shares_tables(self, connection: Connection, other: Connection) -> bool:
+        """Compare also Galera's cluster, and who is in it: each node keeps its locks to itself."""
+        if {connection.dialect.name, other.dialect.name} - {"mysql", "mariadb"}:
+            return False
+        if self.leads_here(connection, other):
+            return True
+        here, there = ([*map(tuple, one.exec_driver_sql(_CLUSTER))] for one in (connection, other))
+        databases = {one.exec_driver_sql("SELECT database()").scalar() for one in (connection, other)}
+        return here == there and all(value for _, value in here) and bool(here) and len(databases) == 1
 
     @contextmanager
     def ddl_lock(self, connection: Connection) -> Iterator[None]:
