@@ -1,6 +1,9 @@
 """The table of what each of several profiles is at: on a terminal alone, and gone before anything else is written."""
 
 import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +21,7 @@ def slow(session: Session) -> None:
         report_progress(step, 5, "steps", "thinking")
 """
 COUNT = 24
+ROOT = str(Path(__file__).parents[2])
 
 
 @pytest.fixture
@@ -87,3 +91,10 @@ def test_ctrl_c_leaves_the_screen_clean(fleet: Dbctl) -> None:
 @pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"DBCTL_LOG": "json"}, {"DBCTL_QUIET": "1"}])
 def test_it_is_drawn_only_where_it_can_be(fleet: Dbctl, env: dict[str, str]) -> None:
     assert "last message" not in fleet.tty("-p", "p1*", "--jobs", "12", "run", "--read-only", "own:slow", env=env).out
+
+
+@pytest.mark.parametrize(("end", "drawn"), [("| cat", False), ("> found", True)])
+def test_it_is_not_drawn_over_what_another_program_writes(fleet: Dbctl, end: str, drawn: bool) -> None:
+    words = shlex.join([*fleet.program, "-p", "p1*", "run", "--read-only", "own:slow", "-o", "jsonl"])
+    result = replace(fleet, program=("/bin/sh", "-c", f"{words} {end}")).tty(env={"PYTHONPATH": ROOT})
+    assert (result.code, "last message" in result.out) == (0, drawn), result.out

@@ -7,6 +7,7 @@ terminal changed: whatever ends the process in between, nothing has to be put ri
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import threading
 import time
@@ -54,7 +55,8 @@ class Board:
 
     Args:
         total: How many profiles there are.
-        wanted: Whether it is to be drawn, where stderr is a terminal that can.
+        wanted: Whether it is to be drawn, where stderr is a terminal that can, and stdout no pipe: at its other end may
+            be a program that writes to the same terminal.
     """
 
     def __init__(self, total: int, *, wanted: bool) -> None:
@@ -62,7 +64,7 @@ class Board:
         self._lock = threading.RLock()
         self._drawn = 0
         self._over = threading.Event()
-        self.fits = wanted and sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self.fits = wanted and _can_be_drawn()
         self._screen = sys.stderr.fileno() if self.fits else -1
         self._dim, self._plain = ("\x1b[2m", "\x1b[0m") if self.fits and colours(sys.stderr) else ("", "")
 
@@ -150,6 +152,17 @@ class Board:
             os.write(self._screen, text.encode(errors="replace"))
         except OSError:
             self._over.set()  # nobody sees it any more
+
+
+def _can_be_drawn() -> bool:
+    """Tell whether stderr is a terminal that can, and nobody else writes there what stdout is given."""
+    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return False
+    try:
+        kind = os.fstat(sys.stdout.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):
+        return False  # it is closed
+    return stat.S_ISCHR(kind) or stat.S_ISREG(kind)
 
 
 def _erased(lines: int) -> str:
