@@ -244,7 +244,9 @@ class Profiles:
         below, table = list(self._shared()), self.document.profiles.get(fleet.template)
         if table is not None:
             below.append(self._table(table, f"[profiles.{fleet.template}]"))
-        name, own, is_table = fleet.template, layer_of(fleet, name, rows[name]), table is not None or not fleet.template
+        driver = next((layer.values["driver"] for layer in reversed(below) if "driver" in layer.values), "")
+        own = layer_of(fleet, name, rows[name], driver)
+        name, is_table = fleet.template, table is not None or not fleet.template
         protects = [layer.values.get("protected") for layer in self._on_preset([*below], name, is_table=is_table)]
         if next((said for said in reversed(protects) if said is not None), False):
             own = replace(own, values={**own.values, "protected": True})  # whatever the row says

@@ -75,6 +75,14 @@ def split_url(url: str, expand: Callable[[str], str] = str, *, implied: bool = F
     return values
 
 
+def options_of(url: str) -> list[str]:
+    """Return the names of the options in a database URL's query; none where it is no such URL."""
+    try:
+        return [name for name, _ in parse_qsl(_parts(url.strip())["query"], keep_blank_values=True)]
+    except ConfigError:
+        return []
+
+
 def _parts(url: str) -> dict[str, str]:
     """Take a URL apart, the query first: an @ in it is not the one behind a password, and a ? may be in a password."""
     with_query = _QUERY.fullmatch(url)

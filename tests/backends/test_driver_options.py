@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import re
 import socket
 from collections.abc import Collection
 from typing import Any
@@ -23,7 +24,7 @@ from dbctl.connections.drivers import Driver
 from dbctl.connections.engines import build_async_engine, build_engine
 from dbctl.errors import ConfigError, ConnectError
 from dbctl.profiles import Profile
-from dbctl.profiles.families import keys_of
+from dbctl.profiles.families import family_of, keys_of, may_rows_say
 from dbctl.profiles.places import Place
 from tests.harness.database import TestDatabase
 from tests.harness.profile import profile_at
@@ -305,3 +306,12 @@ def test_what_asyncpg_can_not_make_sure_of_is_refused_there(query: str) -> None:
 )
 def test_places(url: str, expected: list[tuple[str, int]]) -> None:
     assert places(profile_at(url)) == [Place(*place) for place in expected]
+
+
+@pytest.mark.parametrize("backend", [PostgreSQL, MySQL, SQLite])
+def test_a_row_of_a_fleet_says_nothing_of_tls_of_proof_or_of_files(backend: Any) -> None:
+    family = family_of(backend.sync_driver)
+    said = {option for option in backend.options if may_rows_say(family, option)}
+    assert said
+    assert not [option for option in said if re.search("ssl|tls|file|gss|krb|auth|peer|key|cert|channel|flag", option)]
+    assert not any(may_rows_say(family, option) for option in ("sslmode", "ssl_ca", "service", "read_default_group"))

@@ -134,6 +134,23 @@ def test_a_variable_may_name_a_row_or_a_pattern(rows: Dbctl) -> None:
         ({"name": "x", "urll": "sqlite://geheim"}, 'column "urll": no key of a profile; did you mean "url"?'),
         ({"name": "x", "url": "sqlite://", "password_command": ["sh", "geheim"]}, "a row names nothing to run"),
         ({"name": "x", "url": "sqlite://", "tunnel": {"ssh": "-oProxyCommand=geheim"}}, "a row names nothing to run"),
+        (
+            {"name": "x", "url": "sqlite://", "password_env": "geheim"},
+            '(x): column "password_env": a row reads no secret',
+        ),
+        ({"name": "x", "url": "sqlite://", "password_file": "geheim"}, '(x): column "password_file": a row'),
+        ({"name": "x", "url": "sqlite://", "password_keyring": "geheim"}, "a row reads no secret"),
+        ({"name": "x", "url": "sqlite://", "ssl": {"mode": "disable"}}, 'column "ssl.mode": a row says nothing of TLS'),
+        ({"name": "x", "url": "sqlite://", "environment": "testing"}, 'column "environment": a row takes away nothing'),
+        ({"name": "x", "url": "postgresql://h/d?sslmode=disable"}, 'x: column "url": a row may not say sslmode'),
+        ({"name": "x", "url": "postgresql://h/d?options=x&service=geheim"}, "a row may not say service"),
+        ({"name": "x", "url": "mysql://h/d?read_default_file=geheim"}, "a row may not say read_default_file"),
+        ({"name": "x", "url": "mysql://h/d?ssl_verify_cert=false"}, "a row may not say ssl_verify_cert"),
+        ({"name": "x", "url": "cockroachdb://h/d?gssdelegation=1"}, "a row may not say gssdelegation"),
+        (
+            {"name": "x", "driver": "mysql", "host": "h", "query.local_infile": 1},
+            'column "query.local_infile": a row may',
+        ),
         ({"name": "x", "url": "postgresql://u:geheim@h:p/d"}, "url: not a database URL"),
         ({"name": "x", "driver": "sqlite", "port": "much"}, 'x: port = "much": allowed is'),
     ],
@@ -200,7 +217,7 @@ def test_what_the_template_protects_no_row_makes_free(dbctl: Dbctl) -> None:
     dbctl.ok(*line, "--confirm", "tenants/b")
     tenants(dbctl, *own, columns=columns, template="protected = true")  # type: ignore[arg-type]
     assert "tenants/a, tenants/b are protected" in dbctl(*line).err
-    tenants(dbctl, ("a", "sqlite:///a.db", "testing"), columns="name, url, environment", template="protected = true")
+    tenants(dbctl, ("a", "sqlite:///a.db"), template='environment = "testing"\nprotected = true')
     assert dbctl(*line).code == 8
     dbctl.ok(*line, "--confirm", "tenants/*")
 
@@ -208,10 +225,12 @@ def test_what_the_template_protects_no_row_makes_free(dbctl: Dbctl) -> None:
 def test_keys_of_all_kinds_are_columns(dbctl: Dbctl) -> None:
     row = {
         "name": 7, "driver": "postgresql", "host": "${HOME}", "port": "5433", "database": 8, "password": "geheim",
-        "tags": "gold, web", "pool": {"size": "3"}, "ssl.mode": "require", "query": {"options": "-csearch_path=t7"},
-        "environment": "production", "user": None,
+        "tags": "gold, web", "pool": {"size": "3"}, "ssl.mode": None, "query": {"options": "-csearch_path=t7"},
+        "user": None,
     }  # fmt: skip
     written(dbctl, json.dumps(row))
+    with (dbctl.cwd / "profiles.toml").open("a", encoding="utf-8") as file:
+        file.write('template = "base"\n[profiles.base]\nenvironment = "production"\nssl = { mode = "require" }\n')
     result = dbctl.ok("profiles", "show", "made/7", "--json")
     found = {each["key"]: each["value"] for each in result.json}
     assert found["url"] == "postgresql://:********@%24%7BHOME%7D:5433/8?options=-csearch_path%3Dt7"
