@@ -184,6 +184,15 @@ def test_what_a_program_writes_is_checked(text: str, said: str, dbctl: Dbctl) ->
     assert "geheim" not in result.err
 
 
+def test_what_only_a_backend_refuses_is_looked_at_before_any_is_connected_to(dbctl: Dbctl) -> None:
+    ok = ("a", "sqlite:///a.db")
+    for url in ("oracle://h/x", "mysql://h/d?charset=zzz", "sqlite://h/x", "sqlite:///b.db?mode=ro"):
+        tenants(dbctl, ok, ("b", url))
+        result = dbctl("-p", "tenants/*", "init-tables")
+        assert (result.code, result.out, len(result.err.splitlines())) == (3, "", 1), str(result)
+        assert not (dbctl.cwd / "a.db").exists()
+
+
 def test_a_source_that_fails_is_one_clear_line(rows: Dbctl) -> None:
     def said(fleet: str, *more: str) -> tuple[int, str]:
         file = f'[profiles.main]\nurl = "sqlite:///main.db"\n[profiles.gone]\nurl = "sqlite:///gone.db"\n{fleet}\n'

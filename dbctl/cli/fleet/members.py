@@ -44,6 +44,8 @@ def members_of(call: Call, opener: Opener) -> Sequence[Member]:
         raise UsageError(f"several profiles are named: {why}", "name one of them")
     if call.said.url is not None:
         raise UsageError("--url and several profiles are given", "give one of them")
+    from dbctl.backends import backend_of
+
     wanted = call.said.wanted
     profiles = replace(replace(call, said=replace(call.said, profile=None)).profiles(), heard=lambda _: None)
     found = []
@@ -52,7 +54,9 @@ def members_of(call: Call, opener: Opener) -> Sequence[Member]:
         if confirmed is not None and _confirms(confirmed, name, wanted.names):
             confirmed = name
         own = replace(call, said=replace(call.said, profile=[name]), terms=replace(call.terms, confirm=confirmed))
-        found.append((profiles.select(name), own))
+        profile = profiles.select(name)
+        backend_of(profile)  # which refuses what only it knows
+        found.append((profile, own))
     _refuse_unconfirmed(found)
     members = []
     for profile, own in found:
