@@ -222,6 +222,7 @@ def _asked_once(fleet: Fleet, profiles: Profiles) -> Sequence[Row]:
     """Ask for the rows of a fleet, so that a signal is heard meanwhile; once in a run, which is to be of one state."""
     from dbctl.connections.asking import ask_rows
     from dbctl.connections.watching import current_watcher
+    from dbctl.runtime.children import end_programs
     from dbctl.work.supervision import Supervisor
 
     answers = current().rows_asked
@@ -230,5 +231,9 @@ def _asked_once(fleet: Fleet, profiles: Profiles) -> Sequence[Row]:
         def ask() -> Sequence[Row]:
             return ask_rows(fleet, replace(profiles, heard=lambda _: None, options=(), ask=None))
 
-        answers[fleet.origin] = ask() if current_watcher() else Supervisor().run(ask)
+        try:
+            answers[fleet.origin] = ask() if current_watcher() else Supervisor().run(ask)
+        except BaseException:
+            end_programs()  # a signal ends the waiting, and not what was waited for
+            raise
     return answers[fleet.origin]

@@ -188,6 +188,9 @@ def _telling_own(called: Callable[..., Any]) -> Iterator[None]:
 
 def _leave(code: int) -> NoReturn:
     """End the process at once: in it a thread still waits for a server, or is a service's, and would be waited for."""
+    from dbctl.runtime.children import end_programs
+
+    end_programs()
     restore_terminal()
     report.conclude(code)
     for stream in (sys.stdout, sys.stderr):

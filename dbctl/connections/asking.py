@@ -1,13 +1,12 @@
-"""Asking for the rows that are a fleet's profiles: by a query, read-only, or by a program that writes them as JSON."""
+"""Asking for the rows that are a fleet's profiles: by a query, read-only, or of a program that writes them."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dbctl.connections.connector import opened
+from dbctl.connections.written_rows import rows_written
 from dbctl.errors import ConfigError, ConnectError, DbctlError, OutOfTime
 from dbctl.profiles import select
 from dbctl.profiles.rows import Row
@@ -16,15 +15,6 @@ if TYPE_CHECKING:
     from dbctl.profiles import Profiles
     from dbctl.profiles.fleets import Fleet
     from dbctl.profiles.model import Profile
-
-_TO_WRITE = 60.0
-"""Seconds that a program may take to write its rows: it may have to ask a cloud."""
-
-_MOST = 64 * 2**20
-"""Bytes: what is longer is no list of profiles, and may have no end."""
-
-_SAID = 300
-"""Characters of what a failing program has said that are told."""
 
 
 def profile_named(name: str | None = None, *, config: str | None = None) -> Profile:
@@ -54,7 +44,7 @@ def ask_rows(fleet: Fleet, profiles: Profiles) -> Sequence[Row]:
         OutOfTime: The query or the program takes too long.
     """
     if fleet.command:
-        return _written(fleet)
+        return rows_written(fleet)
     return _queried(fleet, profiles.select(fleet.source))
 
 
@@ -79,51 +69,3 @@ def _queried(fleet: Fleet, profile: Profile) -> Sequence[Row]:
         raise
     except DbctlError as error:
         raise ConfigError(f"{fleet.origin}: the query fails: {error.message}", error.hint) from error
-
-
-def _written(fleet: Fleet) -> Sequence[Row]:
-    program = fleet.command[0]
-    try:
-        done = subprocess.run(
-            fleet.command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TO_WRITE, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise OutOfTime(f"{fleet.origin}: {program} took longer than {_TO_WRITE:g} s") from None
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{fleet.origin}: can't run {program}: {why}") from error
-    if done.returncode:
-        said = " ".join(done.stderr.decode(errors="replace").split())[-_SAID:]
-        raise ConfigError(f"{fleet.origin}: {program} failed with exit code {done.returncode}: {said}".rstrip(": "))
-    return [*_rows_in(f"{fleet.origin}: what {program} writes", done.stdout)]
-
-
-def _rows_in(what: str, content: bytes) -> Iterator[Row]:
-    """Yield the objects of an array, or of lines; what is wrong with them is told by its place, for it may be secret.
-
-    Raises:
-        ConfigError: They are none.
-    """
-    if len(content) > _MOST:
-        raise ConfigError(f"{what} is longer than any list of profiles")
-    try:
-        text = content.decode("utf-8-sig")
-        said = json.loads(text) if text.lstrip().startswith("[") else [*map(json.loads, text.splitlines())]
-    except UnicodeDecodeError:
-        raise ConfigError(f"{what} is not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}" if text.lstrip().startswith("[") else _line(text)
-        raise ConfigError(f"{what} is not JSON: {place}", "write an array of objects, or an object a line") from None
-    for number, row in enumerate(said, 1):
-        if not isinstance(row, Mapping):
-            raise ConfigError(f"{what} is no list of objects: the one at {number} is none")
-        yield row
-
-
-def _line(text: str) -> str:
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            json.loads(line)
-        except json.JSONDecodeError as error:
-            return f"line {number}, column {error.colno}"
-    return "its lines"

@@ -1,15 +1,19 @@
 """Profiles that are rows: of a query on another profile, or of what a program writes."""
 
 import json
+import os
+import signal
 import socket
 import sqlite3
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import dbctl as library
+from tests.faults.killing import until
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked
@@ -47,6 +51,13 @@ def written(dbctl: Dbctl, text: str) -> None:
     (dbctl.cwd / "rows.json").write_text(text, encoding="utf-8")
     command = json.dumps([sys.executable, "-c", "print(open('rows.json').read(), end='')"])
     (dbctl.cwd / "profiles.toml").write_text(f"[fleet.made]\ncommand = {command}\n", encoding="utf-8")
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 @pytest.fixture
@@ -174,6 +185,11 @@ def test_a_row_that_is_no_profile_is_one_clear_line(row: dict[str, Any], said: s
         ('{"name": "x"}\n{"name" "geheim"}\n', "is not JSON: line 2, column 9"),
         ("[3]", "the one at 1 is none"),
         ('[{"name": "x"}, {"name": "x"}]', "two rows have the name made/x"),
+        ("[" * 20_000, "it is nested too deeply"),
+        ('[{"name": "x", "tags": [[[["geheim"]]]]}]', "the one at 1 is nested deeper"),
+        ('\n{"name": "x", "port": ' + "7" * 5_000 + "}", "line 2 has a number with too many digits"),
+        ('{"name": "x", "user": "\\ud800"}', "the object at 1 has one half"),
+        ('{"name": "x", "user": "geheim", "user": "y"}', 'line 1 has an object with the key "user" twice'),
     ],
 )
 def test_what_a_program_writes_is_checked(text: str, said: str, dbctl: Dbctl) -> None:
@@ -184,6 +200,11 @@ def test_what_a_program_writes_is_checked(text: str, said: str, dbctl: Dbctl) ->
     assert "geheim" not in result.err
 
 
+def test_empty_lines_are_none(dbctl: Dbctl) -> None:
+    written(dbctl, '\n{"name": "x", "url": "sqlite://"}\r\n\n{"name": "y", "url": "sqlite://"}\n\n')
+    assert [row["profile"] for row in dbctl.ok("-p", "made/*", "ping", "--json").json] == ["made/x", "made/y"]
+
+
 def test_what_only_a_backend_refuses_is_looked_at_before_any_is_connected_to(dbctl: Dbctl) -> None:
     ok = ("a", "sqlite:///a.db")
     for url in ("oracle://h/x", "mysql://h/d?charset=zzz", "sqlite://h/x", "sqlite:///b.db?mode=ro"):
@@ -191,6 +212,27 @@ def test_what_only_a_backend_refuses_is_looked_at_before_any_is_connected_to(dbc
         result = dbctl("-p", "tenants/*", "init-tables")
         assert (result.code, result.out, len(result.err.splitlines())) == (3, "", 1), str(result)
         assert not (dbctl.cwd / "a.db").exists()
+
+
+def test_a_program_is_ended_with_all_that_it_has_started(dbctl: Dbctl) -> None:
+    command = json.dumps(["sh", "-c", "sleep 61 & echo $! > child; wait"])
+    (dbctl.cwd / "profiles.toml").write_text(f"[fleet.s]\ncommand = {command}\n", encoding="utf-8")
+    child = dbctl.cwd / "child"
+    for names, sent in (("s/*", signal.SIGTERM), ("s/a", signal.SIGTERM), ("s/*", signal.SIGINT)):
+        child.unlink(missing_ok=True)
+        process = dbctl.spawn("-p", names, "heroes", "list")
+        until(lambda: child.exists() and child.read_text().endswith("\n"), "the program has started another")
+        process.send_signal(sent)
+        process.communicate(timeout=30)
+        assert process.returncode == 128 + sent
+        until(lambda: has_ended(int(child.read_text())), "it has ended")
+
+
+def test_what_a_program_leaves_running_is_not_waited_for(dbctl: Dbctl) -> None:
+    command = json.dumps(["sh", "-c", """sleep 61 & echo $! > child; echo '{"name": "a", "url": "sqlite://"}'"""])
+    (dbctl.cwd / "profiles.toml").write_text(f"[fleet.s]\ncommand = {command}\n", encoding="utf-8")
+    dbctl.ok("-p", "s/*", "ping", timeout=50)
+    os.kill(int((dbctl.cwd / "child").read_text()), signal.SIGKILL)
 
 
 def test_a_source_that_fails_is_one_clear_line(rows: Dbctl) -> None:
