@@ -15,6 +15,15 @@ from dbctl.work.progress import report
 
 T = TypeVar("T")
 
+_NAMED = 10
+"""How many of those that have failed are named; each has its row."""
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return names on one line, at most so many of them and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
 
 @dataclass(frozen=True)
 class Outcome(Generic[T]):
@@ -112,7 +121,7 @@ def ping_each(
     rows = [_row(outcome) for outcome in outcomes]
     failed = {outcome.name: outcome.error for outcome in outcomes if outcome.error}
     if failed:
-        message = f"{len(failed)} of {len(names)} profiles failed: {', '.join(failed)}"
+        message = f"{len(failed)} of {len(names)} profiles failed: {listed([*failed], _NAMED)}"
         raise worst_of(failed.values(), message, rows)
     return rows
 

@@ -14,8 +14,8 @@ from dbctl.backends import backend_of
 from dbctl.catalog.schemas import parts_of
 from dbctl.catalog.variants import Change, Group, Variants, whole
 from dbctl.connections.connector import opened
-from dbctl.errors import CheckFailed, ConfigError, DbctlError, UsageError, worst_of
-from dbctl.fleet import Several, on_each
+from dbctl.errors import CheckFailed, ConfigError, DbctlError, Remedy, UsageError, worst_of
+from dbctl.fleet import Several, listed, on_each
 from dbctl.profiles.model import called
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def fleet_drift(
         outcomes = on_each(names, look, several.at_a_time)
     failed = {outcome.name: outcome.error for outcome in outcomes if outcome.error}
     if reference in failed:
-        raise failed[reference]
+        raise _without_remedy(failed[reference])
     groups = variants.groups(names, reference) if models is None else against_models.groups(names)
     return _told(groups, failed, several.code_of, against_models=models is not None)
 
@@ -177,9 +177,18 @@ def _told(
     differing = sum(len(group.names) for group in groups[1:])
     total, verb = len(same) + differing + len(failed), "differs" if differing == 1 else "differ"
     parts = [f"{_profiles(differing)} of {total} {verb} from {title}"] if differing else []
+    by_code: dict[int, list[str]] = defaultdict(list)
     for name, error in failed.items():
-        parts.append(f"{name} can't be looked at (exit code {code_of(error)})")
+        by_code[code_of(error)].append(name)
+    parts += [f"{_listed(names)} can't be looked at (exit code {code})" for code, names in by_code.items()]
     raise worst_of([*failed.values(), *[CheckFailed("")] * bool(differing)], "; ".join(parts), rows)
+
+
+def _without_remedy(error: DbctlError) -> DbctlError:
+    """Return the error of one without what would be done on all that are named, and only helps that one."""
+    if isinstance(error.hint, Remedy):
+        error.hint = ""
+    return error
 
 
 def _rows(group: Group) -> Iterator[FleetDrift]:
@@ -204,5 +213,4 @@ def _profiles(count: int) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return listed(names, _NAMED)

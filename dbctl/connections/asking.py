@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dbctl.connections.connector import opened
 from dbctl.connections.written_rows import rows_written
-from dbctl.errors import ConfigError, ConnectError, DbctlError, OutOfTime
+from dbctl.errors import ConfigError, ConnectError, DbctlError, OutOfTime, Remedy
 from dbctl.profiles import select
 from dbctl.profiles.rows import Row
 
@@ -66,6 +66,12 @@ def _queried(fleet: Fleet, profile: Profile) -> Sequence[Row]:
     except (ConfigError, ConnectError, OutOfTime) as error:
         if not error.message.startswith(fleet.origin):
             error.message = f"{fleet.origin}: {error.message}"
+        error.hint = _hint_of(error)
         raise
     except DbctlError as error:
-        raise ConfigError(f"{fleet.origin}: the query fails: {error.message}", error.hint) from error
+        raise ConfigError(f"{fleet.origin}: the query fails: {error.message}", _hint_of(error)) from error
+
+
+def _hint_of(error: DbctlError) -> str:
+    """Return a hint, unless it would be done on the profiles that were named, which are not the one that was asked."""
+    return "" if isinstance(error.hint, Remedy) else error.hint

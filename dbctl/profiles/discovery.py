@@ -229,6 +229,7 @@ class Profiles:
         if name in self.document.fleet and table is None:
             pattern = self.document.fleet[name].pattern
             raise ConfigError(f'{said}no profile "{name}": it is a fleet', f"name its profiles: --profile '{pattern}'")
+        self.document.refuse_half(name, said)
         if table is None and name not in PRESETS:
             source = f" in {self.path}" if self.path else ": there is no profile file"
             raise ConfigError(f'{said}no profile "{name}"{source}', nearest(name, self.names()))
@@ -244,8 +245,8 @@ class Profiles:
         below, table = list(self._shared()), self.document.profiles.get(fleet.template)
         if table is not None:
             below.append(self._table(table, f"[profiles.{fleet.template}]"))
-        driver = next((layer.values["driver"] for layer in reversed(below) if "driver" in layer.values), "")
-        own = layer_of(fleet, name, rows[name], driver)
+        drivers = [layer.values["driver"] for layer in below if "driver" in layer.values]
+        own = layer_of(fleet, name, rows[name], drivers[-1] if drivers else "")
         name, is_table = fleet.template, table is not None or not fleet.template
         protects = [layer.values.get("protected") for layer in self._on_preset([*below], name, is_table=is_table)]
         if next((said for said in reversed(protects) if said is not None), False):

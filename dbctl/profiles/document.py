@@ -82,6 +82,23 @@ class Document:
         is_template = any(fleet.template == name for fleet in self.fleet.values())
         return is_template and not {"url", "driver"} & set(self.profiles.get(name, {}))
 
+    def refuse_half(self, name: str, said: str) -> None:
+        """Refuse a template that says nothing of the place, where nothing else of the file does.
+
+        Args:
+            name: The profile's name.
+            said: What has named it, for the message.
+
+        Raises:
+            ConfigError: It is one.
+        """
+        if self.is_half(name) and not {"url", "driver"} & set(self.defaults):
+            fleet = next(fleet for fleet in self.fleet.values() if fleet.template == name)
+            raise ConfigError(
+                f'{said}profile "{name}" is the template of {fleet.origin}, and no database itself',
+                f"name its profiles: --profile '{fleet.pattern}'",
+            )
+
     def fleet_of(self, name: str) -> Fleet | None:
         """Return the fleet of which a profile of this name would be a row; None where it would be none."""
         fleet, between, _ = name.partition(BETWEEN)

@@ -80,6 +80,11 @@ def layer_of(fleet: Fleet, name: str, table: Mapping[str, Any], driver: str) -> 
     origin = f"{fleet.origin} {name.partition(BETWEEN)[2]}"
     said = values.get("url", "").partition("://")
     family = family_of(said[0] if said[1] else values.get("driver", driver))
+    if not family:
+        columns = ", ".join(["name", *table])
+        raise ConfigError(
+            f"{origin}: no url, and no driver: the row has {columns}", "select one, or " + _in_template(fleet)
+        )
     for column, option in _options_in(values):
         if not may_rows_say(family, option):
             raise ConfigError(

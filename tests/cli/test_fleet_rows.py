@@ -142,6 +142,7 @@ def test_a_variable_may_name_a_row_or_a_pattern(rows: Dbctl) -> None:
         ({"name": "a*", "url": "sqlite://"}, "allowed is"),
         ({"name": "-x", "url": "sqlite://"}, "allowed is"),
         ({"url": "sqlite://geheim"}, 'there is no column "name"; it has url'),
+        ({"name": "x", "user": "geheim"}, "x: no url, and no driver: the row has name, user; select one, or say it in"),
         ({"name": "x", "urll": "sqlite://geheim"}, 'column "urll": no key of a profile; did you mean "url"?'),
         ({"name": "x", "url": "sqlite://", "password_command": ["sh", "geheim"]}, "a row names nothing to run"),
         ({"name": "x", "url": "sqlite://", "tunnel": {"ssh": "-oProxyCommand=geheim"}}, "a row names nothing to run"),
@@ -347,6 +348,24 @@ def test_the_library_knows_them(rows: Dbctl, monkeypatch: pytest.MonkeyPatch) ->
     library.dispose()
     with pytest.raises(library.DbctlError, match="has no such row"):
         library.profile("tenants/nobody")
+
+
+def test_what_is_advised_helps(rows: Dbctl) -> None:
+    """A hint is not about the profiles that were named where those are not what has failed."""
+    assert 'profile "base" is the template of profiles.toml [fleet.tenants]' in rows("-p", "base", "ping").err
+    (rows.cwd / "acme.db").write_text("This is a text, and no database at all. " * 20, encoding="utf-8")
+    result = rows("-p", "tenants/acme", "tables")
+    assert (result.code, "not a database" in result.err, "create" in result.err) == (4, True, False), str(result)
+    (rows.cwd / "acme.db").unlink()
+    line = ("-p", "tenants/*", "fleet", "drift", "--reference", "tenants/acme")
+    assert "init-tables" not in rows(*line).err
+    (rows.cwd / "main.db").unlink()
+    result = rows("-p", "tenants/*", "ping")
+    assert ("there is no database file" in result.err, "init-tables" in result.err) == (True, False), result.err
+    with sqlite3.connect(rows.cwd / "main.db"):
+        pass
+    result = rows("-p", "tenants/*", "ping")
+    assert ("tenants" in result.err, "init-tables" in result.err) == (True, False), result.err
 
 
 @pytest.mark.parametrize("server_database", ["postgresql", "mysql"], indirect=True)

@@ -82,6 +82,13 @@ class SQLiteErrors(Diagnosis):
         """Say that it could not be opened, which SQLite finds out with the first statement."""
         return self.connect_error(error) if self.error_code(error) in _OF_THE_FILE else super().lost_error(error)
 
+    def connect_error(self, error: BaseException) -> ConnectError:
+        """Do not advise to create what is there, and is another kind of file."""
+        said = super().connect_error(error)
+        if self.error_code(error) == sqlite3.SQLITE_NOTADB:
+            said.hint = "name a file of SQLite's"
+        return said
+
     def failed_stage(self, error: BaseException) -> str:
         """Name the only step there is."""
         return "database"
