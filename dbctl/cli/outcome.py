@@ -9,6 +9,9 @@ from typing import Any
 
 INTERRUPTED = (130, 143)
 
+_NAMED = 10
+"""How many profiles are named, where many were said one by one."""
+
 
 @dataclass
 class Outcome:
@@ -19,6 +22,7 @@ class Outcome:
         said: The profiles that were named, or `--url`; one of them may not be there to be chosen.
         metrics: The file that is to be told how it ended.
         started: Whether it was run, and not refused before.
+        several: Whether several profiles are wanted, by a pattern or the like.
         dry: Whether it is a dry run.
         skipped: Whether it has left the work to another run.
         rows: How many rows it has returned or changed; None where it has none to count.
@@ -31,6 +35,7 @@ class Outcome:
     said: frozenset[str] = frozenset()
     metrics: str | None = None
     started: bool = False
+    several: bool = False
     dry: bool = False
     skipped: bool = False
     rows: int | None = None
@@ -42,8 +47,13 @@ class Outcome:
 
     @property
     def profile(self) -> str:
-        """The profile that was named or chosen, or with commas between those that were; else ""."""
-        return ",".join(sorted(self._chosen | self.said))
+        """The profile that was named or chosen, or with commas between those that were; else "".
+
+        Of several it is what was said of them: a pattern stays one, whatever it names today.
+        """
+        names = sorted(self.said if self.several else self._chosen | self.said)
+        more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+        return ",".join([*names[:_NAMED], *more])
 
     @property
     def seconds(self) -> float:

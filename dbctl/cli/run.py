@@ -168,7 +168,8 @@ def _take_note(said: Globals, terms: Terms) -> None:
     outcome = current()
     outcome.started, outcome.dry, outcome.metrics = True, terms.dry_run, None
     tags = [f"--tag {tag}" for tag in said.tagged or ()] + (["--all"] if said.all_profiles else [])
-    outcome.said = frozenset(["--url"] if said.url is not None else [*(said.profile or ()), *tags])
+    outcome.said = frozenset(["--url"] if said.url is not None else [*said.wanted.names, *tags])
+    outcome.several = said.wanted.are_several
     report.say_start()
 
 

@@ -368,6 +368,15 @@ def test_what_is_advised_helps(rows: Dbctl) -> None:
     assert ("tenants" in result.err, "init-tables" in result.err) == (True, False), result.err
 
 
+def test_many_are_named_as_they_were_and_as_a_few(dbctl: Dbctl) -> None:
+    tenants(dbctl, *((f"r{number}", "postgresql://x@127.0.0.1:1/x") for number in range(20)))
+    result = dbctl("-p", "tenants/r*", "-p", "tenants/r1", "ping", "--metrics", "job.prom")
+    assert (result.code, "tenants/r9 and 10 more" in result.err) == (4, True), str(result)
+    assert 'profile="tenants/r*,tenants/r1"' in (dbctl.cwd / "job.prom").read_text(encoding="utf-8")
+    result = dbctl("-p", "tenants/r*", "fleet", "drift")
+    assert "tenants/r0, tenants/r1, tenants/r2 and 17 more can't be looked at (exit code 4)" in result.err
+
+
 @pytest.mark.parametrize("server_database", ["postgresql", "mysql"], indirect=True)
 def test_tenants_are_rows_of_a_server(server_database: TestDatabase, dbctl: Dbctl) -> None:
     """The place, TLS and the password are the template's, and the database is the row's; nothing can be written."""
