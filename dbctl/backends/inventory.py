@@ -133,6 +133,15 @@ class Inventory(Definitions):
         """Return its triggers, without those that the database has made for itself."""
         raise NotImplementedError
 
+    def further_parts(self, connection: Connection, schema: str | None) -> Iterable[tuple[str, str, str]]:
+        """Yield what of a schema SQLAlchemy does not tell, or not all of: a name, which part of it, and what is said.
+
+        Args:
+            connection: The connection.
+            schema: The schema, or None for the default one.
+        """
+        return ()
+
     def partitions_there(self, connection: Connection, relation: Relation) -> Sequence[PartThere]:
         """Return its partitions, with what is in each."""
         return ()

@@ -70,6 +70,11 @@ class _Reading:
         yield from self._indexes()
         yield from self._statements()
         yield from self._types()
+        # Last, for what the server says of a part goes before what SQLAlchemy has made of it.
+        ours = {*self._tables, *(name for name, kind in self._kinds.items() if kind != TABLE)}
+        for name, part, text in self._backend.further_parts(self._connection, self._schema):
+            if part == "domain" or name in ours:
+                yield (self._named(name), part), self._without_place(text)
 
     def _named(self, name: str) -> str:
         return f"{self._schema}.{name}" if self._schema else name

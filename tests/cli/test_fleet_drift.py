@@ -1,6 +1,7 @@
 """The schemas of several profiles held against each other, or against their models."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -116,6 +117,9 @@ _ALL_KINDS = {
         CREATE TABLE port.berth (id INTEGER PRIMARY KEY, ship_id INTEGER REFERENCES ship (id) ON DELETE CASCADE);
         CREATE UNIQUE INDEX ix_name ON ship (lower(name)) WHERE id > 3; COMMENT ON COLUMN ship.name IS 'as painted';
         CREATE VIEW names AS SELECT name FROM ship; CREATE MATERIALIZED VIEW kept AS SELECT id FROM ship;
+        CREATE DOMAIN knots AS INTEGER CHECK (VALUE >= 0); CREATE TABLE crew (id INTEGER) PARTITION BY LIST (id);
+        CREATE TABLE crew_a PARTITION OF crew FOR VALUES IN (1); CREATE POLICY own ON ship USING (id > 0);
+        CREATE TABLE mast (id INTEGER PRIMARY KEY, ship_id INTEGER CONSTRAINT m REFERENCES ship (id), high INTEGER);
         CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
         CREATE TRIGGER tr BEFORE INSERT ON ship FOR EACH ROW EXECUTE FUNCTION nothing()
     """,
@@ -139,6 +143,13 @@ _CHANGED = {
         ("DROP MATERIALIZED VIEW kept", "kept", "table"),
         ("DROP INDEX ix_name; CREATE UNIQUE INDEX ix_name ON ship (lower(name))", "ship", "index ix_name"),
         ("ALTER TABLE ship ALTER COLUMN id SET GENERATED ALWAYS", "ship", "column id"),
+        ("ALTER TABLE mast ALTER CONSTRAINT m DEFERRABLE INITIALLY DEFERRED", "mast", "foreign key (ship_id)"),
+        ("ALTER TABLE mast ADD CONSTRAINT h CHECK (high > 0) NOT VALID", "mast", "check h"),
+        ("ALTER DOMAIN knots SET NOT NULL", "knots", "domain"),
+        ("ALTER VIEW names SET (security_barrier = true)", "names", "options"),
+        ("DROP TABLE crew_a; CREATE TABLE crew_a PARTITION OF crew FOR VALUES IN (2)", "crew", "partition crew_a"),
+        ("ALTER TABLE ship ENABLE ROW LEVEL SECURITY", "ship", "row-level security"),
+        ("ALTER POLICY own ON ship USING (id > 1)", "ship", "policy own"),
     ],
     "mysql": [
         ("ALTER TABLE berth DROP FOREIGN KEY fk", "berth", "foreign key (ship_id)"),
@@ -166,6 +177,31 @@ def test_every_part_of_a_schema_is_held_against_the_other_s(server_database: Tes
         found = {(row["table"], row["part"]) for row in result.json}
         assert found >= {(table, part) for _, table, part in changed}, found
         assert len(found) <= len(changed) + 2, found  # a view tells its columns too
+
+
+def test_what_sqlite_keeps_only_as_it_was_typed_is_held_too(dbctl: Dbctl) -> None:
+    (dbctl.cwd / "profiles.toml").write_text(
+        "".join(f'[profiles.{name}]\nurl = "sqlite:///{name}.db"\n' for name in "ab"), encoding="utf-8"
+    )
+    said = {
+        "a": """CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE q (id INTEGER PRIMARY KEY);
+            CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id), d INTEGER REFERENCES p, name TEXT,
+                n INTEGER UNIQUE, UNIQUE (p, d)); CREATE TABLE w (id TEXT PRIMARY KEY NOT NULL)""",
+        "b": """CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE "q" (id INTEGER PRIMARY KEY AUTOINCREMENT) STRICT;
+            CREATE TABLE c (id INTEGER PRIMARY KEY, -- ON CONFLICT IGNORE
+                p INTEGER REFERENCES p (id) ON DELETE CASCADE, d INTEGER REFERENCES p(id) DEFERRABLE INITIALLY DEFERRED,
+                name TEXT COLLATE NOCASE, n INTEGER UNIQUE ON CONFLICT REPLACE, UNIQUE (p, d) ON CONFLICT FAIL);
+            CREATE TABLE w (id TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID""",
+    }  # fmt: skip
+    for name, script in said.items():
+        with sqlite3.connect(dbctl.cwd / f"{name}.db") as connection:
+            connection.executescript(script)
+    found = {row[2:4] for row in changes(dbctl("--all", "fleet", "drift", "--reference", "a", "--json").json)}
+    assert found == {
+        ("q", "column id, clauses"), ("q", "options"), ("w", "options"), ("c", "foreign key (p)"),
+        ("c", "foreign key (d)"), ("c", "column name, clauses"), ("c", "column n, clauses"),
+        ("c", "UNIQUE (p, d), clauses"),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("server_database", ["postgresql"], indirect=True)

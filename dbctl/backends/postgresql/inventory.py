@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.inventory import ColumnThere, IndexThere, Inventory, PartThere, Relation
 from dbctl.backends.postgresql.definitions import PostgreSQLDefinitions
+from dbctl.backends.postgresql.further_parts import further_parts
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -127,6 +128,10 @@ class PostgreSQLInventory(PostgreSQLDefinitions, Inventory):
     def triggers_there(self, connection: Connection, relation: Relation) -> Sequence[PartThere]:
         """Ask the catalogue."""
         return _parts(connection, _TRIGGERS, relation)
+
+    def further_parts(self, connection: Connection, schema: str | None) -> Iterable[tuple[str, str, str]]:
+        """Ask the catalogue."""
+        return further_parts(connection, schema)
 
     def partitions_there(self, connection: Connection, relation: Relation) -> Sequence[PartThere]:
         """Ask the catalogue."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.inventory import ColumnThere, IndexThere, Inventory, PartThere, Relation, foreign_key_text
 from dbctl.backends.sqlite.definitions import SQLiteDefinitions
+from dbctl.backends.sqlite.further_parts import further_parts
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -87,6 +88,10 @@ class SQLiteInventory(SQLiteDefinitions, Inventory):
             for key in inspector.get_foreign_keys(table, relation.schema)
             if key["referred_table"].lower() == relation.name.lower()
         ]
+
+    def further_parts(self, connection: Connection, schema: str | None) -> Iterable[tuple[str, str, str]]:
+        """Read the statements that made the tables."""
+        return further_parts(connection, schema)
 
     def triggers_there(self, connection: Connection, relation: Relation) -> Sequence[PartThere]:
         """Return the statements that made them."""
