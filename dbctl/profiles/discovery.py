@@ -14,7 +14,7 @@ from dbctl.profiles.layers import Layer, build, layer_from_table, layer_from_url
 from dbctl.profiles.model import Profile
 from dbctl.profiles.presets import BUILT_IN, BUILT_IN_MODELS, EMBEDDED, PRESETS
 from dbctl.profiles.rows import Row, layer_of, tables_of
-from dbctl.profiles.words import nearest, nearly
+from dbctl.profiles.words import misspelt, nearest, nearly
 
 Ask = Callable[[Fleet, "Profiles"], Iterable[Row]]
 """Asks for the rows of a fleet, by the profile that its query is run on."""
@@ -241,7 +241,7 @@ class Profiles:
     def _layers_of_row(self, fleet: Fleet, name: str, said: str) -> list[Layer]:
         rows = self.rows(fleet)
         if name not in rows:
-            raise ConfigError(f'{said}no profile "{name}": {fleet.origin} has no such row', nearest(name, rows))
+            raise ConfigError(f'{said}no profile "{name}": {fleet.origin} has no such row', misspelt(name, rows))
         below, table = list(self._shared()), self.document.profiles.get(fleet.template)
         if table is not None:
             below.append(self._table(table, f"[profiles.{fleet.template}]"))

@@ -106,7 +106,8 @@ class Document:
 
     def knows(self, name: str) -> bool:
         """Tell whether there is such a profile, or may be one among the rows of a fleet."""
-        return name in self.names() or self.fleet_of(name) is not None
+        is_one = not any(sign in name for sign in "*?[")
+        return name in self.names() or (is_one and self.fleet_of(name) is not None)
 
 
 _ALLOWED: Mapping[str, tuple[type, str]] = {

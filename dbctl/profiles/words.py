@@ -13,6 +13,19 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"known are {', '.join(names)}" if names else "there are none"
 
 
+def misspelt(word: str, known: Iterable[str]) -> str:
+    """Say which of the known words this one is but for a letter, or but for its case; "" where none is."""
+    found = next((each for each in known if _differ_by_a_letter(word.casefold(), each.casefold())), None)
+    return f'did you mean "{found}"?' if found else ""
+
+
+def _differ_by_a_letter(one: str, other: str) -> bool:
+    """Tell whether two words are the same once a letter is put in, taken away or replaced, or at once."""
+    short, long = sorted((one, other), key=len)
+    same = next((place for place, letter in enumerate(short) if long[place] != letter), len(short))
+    return long[same + 1 :] in {short[same:], short[same + 1 :]} if len(long) - len(short) <= 1 else False
+
+
 def nearly(word: str, known: Iterable[str]) -> str | None:
     """Return the known word of which this one is a misspelling, or None where it is a word of its own."""
     from difflib import get_close_matches

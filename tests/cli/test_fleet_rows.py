@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,28 @@ def test_a_default_that_is_a_row_is_listed_without_connecting(rows: Dbctl) -> No
     assert (result.code, "[fleet.tenants]: profile main: there is no database file" in result.err) == (4, True), str(
         result
     )
+
+
+def test_a_default_is_one_row_and_no_other_row_is_offered_for_it(rows: Dbctl) -> None:
+    rows.ok("profiles", "default", "tenants/bolt", "--quiet")
+    assert rows.ok("query", "SELECT 7 AS n", "--single").out == "7\n"
+    assert "did you mean" not in rows("-p", "tenants/belt-2", "ping").err
+    assert 'did you mean "tenants/bolt"?' in rows("-p", "tenants/Bold", "ping").err
+    file = rows.cwd / "profiles.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace('"tenants/bolt"', '"tenants/*"'), encoding="utf-8")
+    assert 'default = "tenants/*": there is no such profile' in rows("ping").err
+
+
+def test_a_program_is_beside_the_file_and_one_that_fails_hides_no_other(rows: Dbctl) -> None:
+    (rows.cwd / "far").mkdir()
+    (rows.cwd / "list").write_text("""#!/bin/sh\necho '{"name": "a", "url": "sqlite://"}'\n""", encoding="utf-8")
+    (rows.cwd / "list").chmod(0o755)
+    with (rows.cwd / "profiles.toml").open("a", encoding="utf-8") as file:
+        file.write('[fleet.bad]\ncommand = ["false"]\n[fleet.made]\ncommand = ["./list"]\n')
+    result = replace(rows, cwd=rows.cwd / "far")("-c", "../profiles.toml", "profiles", "list", "--rows", "-o", "jsonl")
+    listed = {row["name"]: row["error"] for row in map(json.loads, result.out.splitlines())}
+    assert (result.code, listed["made/a"], listed["tenants/acme"]) == (3, None, None), str(result)
+    assert "failed with exit code 1" in listed["bad/*"]
 
 
 def test_a_variable_may_name_a_row_or_a_pattern(rows: Dbctl) -> None:

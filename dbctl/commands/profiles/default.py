@@ -11,6 +11,7 @@ from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profiles
 from dbctl.profiles.completion import complete_profile
 from dbctl.profiles.editing import Edit, Remove, Set
+from dbctl.profiles.fleets import BETWEEN
 from dbctl.profiles.words import nearest
 from dbctl.profiles.writing import ProfileFile
 from dbctl.work.effects import writes
@@ -56,9 +57,10 @@ def default(
     def edits(profiles: Profiles) -> Sequence[Edit]:
         if name is None:
             return [Remove(("default",))] if profiles.document.default is not None else []
-        if name not in profiles.names():
+        if not profiles.document.knows(name):
             raise ConfigError(f'no profile "{name}" in {file.path}', nearest(name, profiles.names()))
         return [Set(("default",), name)]
 
-    file.change(edits, [] if name is None else [name], backend_of)
+    is_row = name is not None and BETWEEN in name and file.profiles().document.fleet_of(name) is not None
+    file.change(edits, [] if name is None or is_row else [name], backend_of)  # of a row nobody is asked
     return Default(name, str(file.path))

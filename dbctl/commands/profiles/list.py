@@ -1,13 +1,13 @@
 """`dbctl profiles list`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
 
 from dbctl.backends import backend_of
-from dbctl.errors import ConfigError
+from dbctl.errors import ConfigError, DbctlError
 from dbctl.profiles import Profiles
 from dbctl.profiles.presets import BUILT_IN
 
@@ -42,13 +42,36 @@ def list_(
     """
     fleets, default = profiles.document.fleet.values(), _default(profiles)
     named = dict.fromkeys([*profiles.names(), *([default] if default else [])])
-    for name in [*named, *(each for fleet in fleets if rows for each in profiles.rows(fleet) if each not in named)]:
-        if (fleet := profiles.document.fleet_of(name)) and not rows:
+    failed: dict[str, DbctlError] = {}
+    for fleet in fleets if rows else ():
+        try:
+            named |= dict.fromkeys(profiles.rows(fleet))
+        except DbctlError as error:
+            failed[fleet.name] = error
+    shown = _shown(profiles, named, default, failed, rows=rows)
+    if not failed:
+        return shown
+    first = next(iter(failed.values()))
+    first.result = [*shown]
+    raise first
+
+
+def _shown(
+    profiles: Profiles, names: Iterable[str], default: str | None, failed: Mapping[str, DbctlError], *, rows: bool
+) -> Iterator[ProfileRow]:
+    """Yield what there is to say of each profile, and of each fleet that was not asked for its rows, or has none."""
+    for name in names:
+        fleet = profiles.document.fleet_of(name)
+        if fleet and not rows:
             yield ProfileRow(name, name == default, None, fleet.origin, None)
+        elif fleet and fleet.name in failed:
+            continue  # it is told once, by what names all of its rows
         elif row := _row(profiles, name, is_default=name == default):
             yield row
-    for fleet in () if rows else fleets:
-        yield ProfileRow(fleet.pattern, False, None, f"{fleet.origin}: {fleet.asked}", None)
+    for fleet in profiles.document.fleet.values():
+        if not rows or fleet.name in failed:
+            why = str(failed[fleet.name]) if fleet.name in failed else None
+            yield ProfileRow(fleet.pattern, False, None, f"{fleet.origin}: {fleet.asked}", why)
 
 
 def _row(profiles: Profiles, name: str, *, is_default: bool) -> ProfileRow | None:
