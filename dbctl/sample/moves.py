@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 _COLUMNS = ("hero", "from", "to")
 _OPTIONS: Any = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "prefixes": ["TEMPORARY"]}
 _metadata = MetaData()
+_MOVES, _ENDS = "transfer_moves", "transfer_ends"
 
 # What the file says, and what is meant by it.
 _moves = Table(
-    "transfer_moves",
+    _MOVES,
     _metadata,
     Column("line", Integer, primary_key=True, autoincrement=False),
     Column("hero", String(200)),
@@ -48,7 +49,7 @@ _moves = Table(
 )
 # Where each hero begins and ends.
 _ends = Table(
-    "transfer_ends",
+    _ENDS,
     _metadata,
     Column("hero_id", Integer, primary_key=True, autoincrement=False),
     Column("from_id", Integer),
