@@ -9,14 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
+from dbctl.backends import backend_of
 from dbctl.charts.model import Charted, Live
 from dbctl.connections.drivers import Driver, run_by
-from dbctl.errors import CheckFailed, UsageError
+from dbctl.errors import CheckFailed, Remedy, UsageError
 from dbctl.pool import advising, comparing, sweeping
 from dbctl.pool.figures import Measured, Plan, PoolStats
 from dbctl.pool.measuring import Seen, async_measure_pool, measure_pool
 from dbctl.pool.watching import Look, watched
 from dbctl.profiles import Profile
+from dbctl.scripts.preparing import Script, refuse_transactions
 from dbctl.work.effects import goes_without_profile, one_profile, shows_what_it_has, strains
 
 PANEL = "Service"
@@ -109,6 +111,8 @@ def pool_stats(
     assert profile is not None, "only --compare goes without"
     if advise is not None:
         return advising.advise(profile, advise, _TO_SCRAPE if duration is None else duration)
+    if sql is not None:
+        refuse_transactions(backend_of(profile), Script("--sql", sql), Remedy.RUN_AS_SCRIPT)
     seconds = (math.inf if watch else 1.0) if duration is None else duration
     plan = Plan(concurrency, seconds, rate, None if hold is None else hold / 1000, sql, force)
     measure = partial(_measured, driver)

@@ -14,8 +14,10 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Any
 
+from dbctl.backends.scripts import sql_text
 from dbctl.connections.connector import Connector
 from dbctl.connections.watching import is_ended
+from dbctl.errors import UsageError, WorkRefused
 from dbctl.pool.arrivals import Arrivals
 from dbctl.pool.figures import Plan
 
@@ -40,6 +42,10 @@ class Load:
         timeouts: An entry for each that got none in the pool's time.
         unserved: How many had none yet when the time was over; their waits until then are among `waits`.
         duration: Seconds that it took.
+
+    Raises:
+        UsageError: The plan's `sql` is not one statement.
+        WorkRefused: It might write.
     """
 
     def __init__(self, connector: Connector[Any], plan: Plan, tick: Callable[[], Any]) -> None:
@@ -194,6 +200,10 @@ class Load:
 
     def _chosen_use(self) -> Callable[[Any], None]:
         if self._plan.sql is not None:
+            # Some drivers send several at once, and the second may write when the first has ended the transaction.
+            if (number := len(self._backend.statements(self._plan.sql))) != 1:
+                raise UsageError(f"--sql takes one statement, and these are {number}", "give the one to be measured")
+            self._backend.refuse_writing(self._plan.sql)
             return self._run_sql
         return self._ping if self._plan.hold is None else self._hold
 
@@ -227,3 +237,5 @@ class Load:
             result = connection.execution_options(no_parameters=True).exec_driver_sql(self._plan.sql)
             if result.returns_rows:
                 result.fetchall()
+            if not self._backend.is_read_only(connection):
+                raise WorkRefused(f"the transaction reads only, and this ends that: {sql_text(self._plan.work)}")

@@ -57,9 +57,25 @@ def test_a_statement_may_only_read(driver: str, shared_database: TestDatabase, d
     common = ("pool-stats", "--duration", "0.2", "--concurrency", "2", "--driver", driver)
     found = run.ok(*common, "--sql", "SELECT count(*), '100%' FROM load_target", "--json").json
     assert found["run"]["checkouts"] > 0
-    refused = run(*common, "--sql", "INSERT INTO load_target VALUES (1)")
-    assert (refused.code, refused.out) == (1, ""), str(refused)
+    for sql, code in (
+        ("INSERT INTO load_target VALUES (1)", 1),
+        ("COMMIT; INSERT INTO load_target VALUES (1)", 2),
+        ("COMMIT", 2),
+        ("", 2),
+    ):
+        refused = run(*common, "--sql", sql)
+        assert (refused.code, refused.out) == (code, ""), str(refused)
     assert shared_database.execute("SELECT count(*) FROM load_target") == [(0,)]
+
+
+def test_a_statement_on_sqlite_makes_no_file_and_frees_itself_of_nothing(lite: Forked, workdir: Path) -> None:
+    for command in (["query"], ["pool-stats", "--duration", "0.2", "--sql"]):
+        for sql in ("ATTACH 'new.db' AS n", "/* */ attach database 'new' || '.db' AS n", "PRAGMA query_only=0"):
+            refused = lite(*command, sql)
+            assert (refused.code, refused.out) == (1, ""), str(refused)
+    assert not (workdir / "new.db").exists()
+    (workdir / "empty.db").touch()
+    assert lite.ok("query", "ATTACH 'empty.db' AS n; SELECT 1", "--json")
 
 
 def test_a_protected_profile_asks_before_it_is_loaded(lite: Forked, workdir: Path) -> None:
