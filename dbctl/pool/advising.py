@@ -9,7 +9,8 @@ from dbctl.backends import backend_of
 from dbctl.charts.model import amount
 from dbctl.errors import CheckFailed, Unsupported
 from dbctl.pool.queueing import Demand
-from dbctl.pool.reading import Reading, read
+from dbctl.pool.reading import Reading, is_url, read
+from dbctl.pool.scraping import Address
 from dbctl.pool.serverside import server_side
 from dbctl.pool.verdict import patience
 from dbctl.profiles import Profile
@@ -64,7 +65,8 @@ def advise(profile: Profile, source: str, seconds: float) -> Advice:
         raise Unsupported(f"{profile.called}: its pool is one connection that all share, and has no size to be chosen")
     reading = read(source, profile.name, seconds)
     if not reading.usages:
-        raise CheckFailed(f"{source}: nobody gave a connection back in {amount(reading.at)} s", hint="look for longer")
+        shown = Address(source).shown if is_url(source) else source
+        raise CheckFailed(f"{shown}: nobody gave a connection back in {amount(reading.at)} s", hint="look for longer")
     with server_side(profile) as server:
         before = server.before
     # What the service has open is among those of its user; so is the one by which this was asked.

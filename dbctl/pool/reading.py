@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections import defaultdict
@@ -11,13 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dbctl.errors import ConfigError, ConnectError
+from dbctl.errors import ConfigError
 from dbctl.pool.exposition import BOUNDS
+from dbctl.pool.scraping import Address
 from dbctl.pool.snapshots import COUNTERS, GAUGES, HISTOGRAMS, Snapshot
 from dbctl.work.progress import report
-
-_TO_ANSWER = 10.0
-"""Seconds that a service has to answer."""
 
 _SAMPLE = re.compile(r"dbctl_pool_(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)")
 _LABEL = re.compile(r'(\w+)="((?:\\.|[^"\\])*)"')
@@ -63,6 +62,11 @@ class Reading:
         )
 
 
+def is_url(source: str) -> bool:
+    """Tell whether a source is a URL, of whatever kind, and no file."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source) is not None
+
+
 def read(source: str, pool: str, seconds: float) -> Reading:
     """Return what a service has counted in a while; its `at` is how long that was, in seconds.
 
@@ -74,12 +78,15 @@ def read(source: str, pool: str, seconds: float) -> Reading:
 
     Raises:
         ConfigError: The file can't be read, or holds nothing of the kind; or the URL leads to nothing of the kind.
-        ConnectError: Nobody answers at the URL.
+        ConnectError: Nobody answers at the URL, or with too much.
+        OutOfTime: The answer takes too long.
+        UsageError: The URL is none of HTTP's.
     """
-    if re.match(r"https?://", source):
-        first = _scraped(source, pool)
+    if is_url(source):
+        address = Address(source)
+        first = _scraped(address, pool)
         _wait(seconds)
-        return _between(source, first, _scraped(source, pool))
+        return _between(address.shown, first, _scraped(address, pool))
     lines = list(_snapshots(Path(source)))
     first, last = _reading_of(lines[0]), _reading_of(lines[-1])
     if len(lines) > 1:
@@ -143,20 +150,26 @@ def _reading_of(snapshot: Snapshot) -> Reading:
     return Reading(snapshot.at, checkouts, timeouts, queued, usages.count, usages.total, below, gauges)
 
 
-def _scraped(url: str, pool: str) -> Reading:
-    text, at = _fetched(url), time.time()
+def _scraped(address: Address, pool: str) -> Reading:
+    text, at = address.fetch(), time.time()
     by_pool: defaultdict[tuple[tuple[str, str], ...], dict[str, float]] = defaultdict(dict)
     for found in _SAMPLE.finditer(text):
         labels = dict(_LABEL.findall(found["labels"]))
         if "label" in labels:
             continue
         bound = labels.pop("le", "")
-        by_pool[tuple(sorted(labels.items()))][found["name"] + (f" {bound}" if bound else "")] = float(found["value"])
+        try:
+            value = float(found["value"])
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) and found["name"] != GAUGES["pool_max"][0]:
+            raise ConfigError(f"{address.shown}: dbctl_pool_{found['name']} is no number")
+        by_pool[tuple(sorted(labels.items()))][found["name"] + (f" {bound}" if bound else "")] = value
     wanted = by_pool if len(by_pool) == 1 else {key: by_pool[key] for key in by_pool if pool in dict(key).values()}
     if len(wanted) != 1:
         names = ", ".join(value for key in by_pool for value in dict(key).values())
         there = f"it has the pools {names}, and none or several called {pool}" if by_pool else "it has no dbctl_pool_…"
-        raise ConfigError(f"{url}: {there}", "it takes /metrics of a service that observes its pool")
+        raise ConfigError(f"{address.shown}: {there}", "it takes /metrics of a service that observes its pool")
     return _reading_in(next(iter(wanted.values())), at)
 
 
@@ -175,15 +188,3 @@ def _reading_in(values: Mapping[str, float], at: float) -> Reading:
         [*waits, int(values.get(f"{wait}_count", 0))],
         gauges,
     )
-
-
-def _fetched(url: str) -> str:
-    import http.client
-    import urllib.request
-
-    try:
-        with urllib.request.urlopen(url, timeout=_TO_ANSWER) as answer:
-            return str(answer.read().decode("utf-8", "replace"))
-    except (OSError, http.client.HTTPException, ValueError) as error:  # urllib's own are OSErrors
-        reason = getattr(error, "reason", None) or error
-        raise ConnectError(f"{url}: can't be read: {reason}", "HTTP", "name where the service's /metrics is") from error
