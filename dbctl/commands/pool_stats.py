@@ -14,7 +14,7 @@ from dbctl.charts.model import Charted, Live
 from dbctl.connections.drivers import Driver, run_by
 from dbctl.errors import CheckFailed, Remedy, UsageError
 from dbctl.pool import advising, comparing, sweeping
-from dbctl.pool.figures import Measured, Plan, PoolStats
+from dbctl.pool.figures import MOST_A_SECOND, MOST_AT_ONCE, MOST_HOLD, MOST_SECONDS, Measured, Plan, PoolStats
 from dbctl.pool.measuring import Seen, async_measure_pool, measure_pool
 from dbctl.pool.watching import Look, watched
 from dbctl.profiles import Profile
@@ -51,17 +51,26 @@ def _drawn(*, watch: bool, plot: bool, svg: Path | None, html: Path | None, **_o
 def pool_stats(
     profile: Profile | None,
     concurrency: Annotated[
-        int | None, typer.Option(min=1, help="How many threads check out at once; the pool's size unless given.")
+        int | None,
+        typer.Option(min=1, max=MOST_AT_ONCE, help="How many threads check out at once; the pool's size unless given."),
     ] = None,
     duration: Annotated[
-        float | None, typer.Option(min=0.01, metavar="SECONDS", help="How long to measure; 1, with --watch no end.")
+        float | None,
+        typer.Option(
+            min=0.01, max=MOST_SECONDS, metavar="SECONDS", help="How long to measure; 1, with --watch no end."
+        ),
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=0.01, metavar="NUMBER", help="Requests a second, by chance, whether served or not."),
+        typer.Option(
+            min=0.01, max=MOST_A_SECOND, metavar="NUMBER", help="Requests a second, by chance, whether served or not."
+        ),
     ] = None,
     hold: Annotated[
-        float | None, typer.Option(min=0, metavar="MS", help="Hold each connection for so long, in place of SELECT 1.")
+        float | None,
+        typer.Option(
+            min=0, max=1000 * MOST_HOLD, metavar="MS", help="Hold each connection for so long, in place of SELECT 1."
+        ),
     ] = None,
     sql: Annotated[
         str | None, typer.Option(metavar="SQL", help="Run this, which may only read, in place of SELECT 1.")
@@ -81,12 +90,18 @@ def pool_stats(
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look at it while it runs, until q or Ctrl-C.")] = False,
     interval: Annotated[
-        float | None, typer.Option(min=0.1, metavar="SECONDS", help="How often to look, with --watch; 1.")
+        float | None,
+        typer.Option(min=0.1, max=MOST_HOLD, metavar="SECONDS", help="How often to look, with --watch; 1."),
     ] = None,
     plot: Annotated[bool, typer.Option("--plot", help="Draw the figures below them.")] = False,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the charts to an SVG file.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write charts and figures to a page.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Open more connections than the server has room for.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Open more connections than the server has room for; with fewer than 5 left it ends still."
+        ),
+    ] = False,
 ) -> Found:
     """Measure the profile's pool at work, beside its limits and the server's, and say whether it is large enough.
 
@@ -104,6 +119,9 @@ def pool_stats(
         $ dbctl -p prod pool-stats --sweep 1,2,5,10,20 --confirm=prod
     """
     _refuse_together({"--sweep": sweep, "--advise": advise, "--compare": compare, "--watch": watch or None})
+    for name, number in {"--duration": duration, "--rate": rate, "--hold": hold, "--interval": interval}.items():
+        if number is not None and math.isnan(number):  # which no limit excludes
+            raise UsageError(f"{name} {number}: it is no number", "such as 10")
     if interval is not None and not watch:
         raise UsageError("--interval is about --watch", "say both")
     if compare is not None:

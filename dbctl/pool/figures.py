@@ -12,6 +12,10 @@ from dbctl.connections.connector import Connector
 from dbctl.errors import UsageError
 from dbctl.pool.times import Tally, Times
 
+MOST_AT_ONCE, MOST_SECONDS, MOST_HOLD, MOST_A_SECOND = 10_000, 7 * 86400, 3600, 100_000
+"""How many ask at a time, seconds that a load lasts and that one holds its connection, and requests a second, at most:
+no machine has so many threads, and no Python serves so many."""
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -9,7 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from dbctl.backends.scripts import sql_text
 from dbctl.connections.connector import Connector
 from dbctl.connections.watching import is_ended
-from dbctl.errors import UsageError, WorkRefused
+from dbctl.errors import CheckFailed, UsageError, WorkRefused
 from dbctl.pool.arrivals import Arrivals
 from dbctl.pool.figures import Plan
 
@@ -26,6 +26,13 @@ TICK = 0.1
 
 _READS = "dbctl_reads"
 """What a pooled connection's `info` has when it was told to read only."""
+
+
+_MOST_LEFT = 100_000
+"""So many requests that nobody took are counted one by one."""
+
+_PARTS = 1000
+"""Into so many parts of the same length the time is cut in which the others came."""
 
 
 class Load:
@@ -41,6 +48,7 @@ class Load:
         usages: Seconds for which each was held.
         timeouts: An entry for each that got none in the pool's time.
         unserved: How many had none yet when the time was over; their waits until then are among `waits`.
+        late: Waits of such as are among those too, and not among `waits`: seconds, and how many of them.
         duration: Seconds that it took.
 
     Raises:
@@ -55,6 +63,7 @@ class Load:
         self.usages: deque[float] = deque()
         self.timeouts: deque[float] = deque()
         self.unserved = 0
+        self.late: list[tuple[float, int]] = []
         self.duration = 0.0
         self.started = self.until = self._end = 0.0
         self._backend = connector.backend
@@ -74,7 +83,7 @@ class Load:
         with self._timed(), ThreadPoolExecutor(self.workers) as executor:
             try:
                 # Each sees the context of this thread: whoever ends this work ends what its connections wait for.
-                workers = [executor.submit(copy_context().run, self._work) for _ in range(self.workers)]
+                workers = self._started(executor)
                 while wait(workers, TICK, FIRST_EXCEPTION).not_done and time.perf_counter() < self.until:
                     self._tick()
                     self._stop_if_ended()
@@ -109,6 +118,18 @@ class Load:
                 over.set()
                 await ticking  # it may be asking the server, by a connection that nobody else may use meanwhile
 
+    def _started(self, executor: ThreadPoolExecutor) -> list[Future[None]]:
+        workers: list[Future[None]] = []
+        try:
+            for _ in range(self.workers):
+                workers.append(executor.submit(copy_context().run, self._work))
+        except RuntimeError as error:
+            raise CheckFailed(
+                f"the system lets this process start {len(workers)} of {self.workers} threads: {error}",
+                hint="lower --concurrency, or say --driver async",
+            ) from error
+        return workers
+
     def stop(self) -> None:
         """Let no more requests come."""
         self._end = min(self._end, time.perf_counter())
@@ -142,8 +163,19 @@ class Load:
             self._arrivals = Arrivals(self._plan.rate, self.started)
         yield
         self.duration = time.perf_counter() - self.started
-        while self._arrivals and self._leave(self._arrivals.take()):
-            pass
+        if self._arrivals:
+            self._leave_the_rest(self._arrivals)
+
+    def _leave_the_rest(self, arrivals: Arrivals) -> None:
+        """Count those that came and that nobody took: each of some, and of what is beyond those as many as come."""
+        most = self.unserved + _MOST_LEFT
+        while self._leave(due := arrivals.take()):
+            if self.unserved >= most:
+                late = self._end - due
+                times = round(late * (self._plan.rate or 0) / _PARTS)
+                self.late = [(late * (part + 0.5) / _PARTS, times) for part in range(_PARTS)]
+                self.unserved += times * _PARTS
+                return
 
     def _leave(self, due: float) -> bool:
         """Count a request that came, and that no worker was free for until the end; tell whether it came before that.
@@ -174,8 +206,8 @@ class Load:
             now = time.perf_counter()
             return now if now < self.until else None
         due = since = self._arrivals.take()
-        while (now := time.perf_counter()) < due < self.until:
-            self._sleep(min(due - now, TICK))
+        while (now := time.perf_counter()) < min(due, self.until):
+            self._sleep(max(0.0, min(due - now, self.until - now, TICK)))
             since = time.perf_counter()
         if due < self.until and (now < self.until or since != due):
             return since

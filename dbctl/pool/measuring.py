@@ -161,6 +161,8 @@ class Measurement:
         self._drain()
         if self._waited:
             self._note_moment()
+        for waited, times in self.load.late:
+            self.waits.add(waited, times)
         if not is_ended():
             self.server.look()
 

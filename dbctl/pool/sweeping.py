@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from dbctl.backends import backend_of
 from dbctl.charts.model import amount
 from dbctl.errors import Unsupported, UsageError
-from dbctl.pool.figures import Measured, Plan
+from dbctl.pool.figures import MOST_AT_ONCE, Measured, Plan
 from dbctl.pool.verdict import Ground, patience
 from dbctl.profiles import Profile
 
@@ -58,8 +58,8 @@ def sizes_of(text: str) -> Sequence[int]:
         sizes = sorted({int(part) for part in text.split(",")})
     except ValueError:
         sizes = [0]
-    if min(sizes) < 1:
-        raise UsageError(f"--sweep {text}: it takes numbers of 1 or more", "such as --sweep 1,2,5,10,20")
+    if not 1 <= sizes[0] <= sizes[-1] <= MOST_AT_ONCE:
+        raise UsageError(f"--sweep {text}: it takes numbers from 1 to {MOST_AT_ONCE}", "such as --sweep 1,2,5,10,20")
     return sizes
 
 
@@ -88,7 +88,7 @@ def sweep(profile: Profile, sizes: Sequence[int], plan: Plan, measure: Callable[
         if last.stopped:
             break
     knee = knee_of(found, plan.rate)
-    rows = [replace(each, knee=each is knee) for each in found]
+    rows = [replace(each, knee=each is knee and not _is_at_its_limit(found, knee)) for each in found]
     before = last.stats.server if last else None
     room = Ground(max(sizes), float(max(sizes)), profile.workers, before.headroom if before else None)
     return Sweep(rows, _verdict(found, knee, plan, room), last.stopped if last else "")
@@ -120,13 +120,18 @@ def knee_of(found: Sequence[SizeStats], rate: float | None) -> SizeStats:
     return next(in_time, as_good[-1])
 
 
+def _is_at_its_limit(found: Sequence[SizeStats], best: SizeStats) -> bool:
+    """Tell whether still more connections would give more than the best of several sizes does, the greatest."""
+    return best is found[-1] and len(found) > 1 and best.in_use >= _BUSY * best.size
+
+
 def _verdict(found: Sequence[SizeStats], knee: SizeStats, plan: Plan, ground: Ground) -> str:
     at = f"size {knee.size}: {amount(knee.per_second)}/s, p99 waits {amount(knee.wait_p99_ms)} ms"
     law = (
         f"by Little's law {amount(knee.per_second)}/s x {amount(knee.usage_ms)} ms keeps {amount(knee.in_use)} of"
         f" {knee.size} in use"
     )
-    if knee is found[-1] and len(found) > 1 and knee.in_use >= _BUSY * knee.size:
+    if _is_at_its_limit(found, knee):
         bound = "no knee yet: the pool is still what limits it, try greater sizes"
     elif plan.rate is not None:
         bound = "more connections shorten no wait that matters"

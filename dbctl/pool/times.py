@@ -48,8 +48,12 @@ class Tally:
     def extend(self, seconds: Iterable[float]) -> None:
         """Add times, in seconds."""
         for each in seconds:
-            self.histogram.record(each)
-            self._squares += each * each
+            self.add(each)
+
+    def add(self, seconds: float, times: int = 1) -> None:
+        """Add a time, in seconds, or so many of it."""
+        self.histogram.record(seconds, times)
+        self._squares += times * seconds * seconds
 
     @property
     def count(self) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from dbctl.pool import load, serverside
 from dbctl.pool.arrivals import Arrivals
 from dbctl.pool.figures import Measured, Plan
 from dbctl.pool.measuring import Measurement, async_measure_pool, measure_pool
+from dbctl.pool.sweeping import sweep
 from dbctl.profiles import Profile
 from tests.harness.database import TestDatabase
 from tests.harness.profile import profile_of
@@ -124,3 +126,37 @@ def test_an_endless_load_ends_when_it_is_left(lite: Profile) -> None:
     measured = measure_pool(of_size(lite, 2), Plan(rate=50, hold=0, duration=math.inf, every=0.1), leave)
     assert len(measured.moments) >= 3
     assert 0 < measured.stats.run.duration_s < 30
+
+
+def test_more_than_can_be_counted_one_by_one_are_counted_all_the_same(
+    lite: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "_MOST_LEFT", 500)
+    measured = measure_pool(of_size(lite, 1), Plan(rate=50_000, hold=0.05, duration=0.4))
+    run = measured.stats.run
+    assert measured.waits.count == run.checkouts + run.unserved == pytest.approx(20_000, rel=0.1)
+    assert measured.waits.histogram.quantile(0.5) == pytest.approx(0.2, rel=0.2)
+
+
+def test_a_rate_lasts_as_long_as_it_is_to(lite: Profile) -> None:
+    run = measure_pool(of_size(lite, 1), Plan(rate=2, hold=0, duration=1)).stats.run
+    assert run.duration_s >= 1
+    assert run.per_second == pytest.approx(run.checkouts / run.duration_s, abs=0.06)
+
+
+def test_threads_that_the_system_does_not_start_are_told(lite: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Few(ThreadPoolExecutor):
+        def submit(self, *args: Any, **kwargs: Any) -> Any:
+            if len(self._threads) >= 2:
+                raise RuntimeError("can't start new thread")
+            return super().submit(*args, **kwargs)
+
+    monkeypatch.setattr(load, "ThreadPoolExecutor", Few)
+    with pytest.raises(CheckFailed, match="start 2 of 5 threads"):
+        measure_pool(of_size(lite, 1), Plan(concurrency=5, duration=60, hold=0.5))
+
+
+def test_the_knee_is_not_where_the_pool_is_used_up(lite: Profile) -> None:
+    found = sweep(lite, [1, 2], Plan(concurrency=8, hold=0.02, duration=0.3), measure_pool)
+    assert "no knee yet" in found.verdict
+    assert [each.knee for each in found.sizes] == [False, False]
