@@ -98,7 +98,7 @@ class PoolCounts:
             if hold[1] is not None:
                 use = self._label(self._labels, hold[1])
                 use.checkouts += 1
-                use.usage_ms += (now - hold[0]) * 1e3
+                use.usage_ns += int((now - hold[0]) * 1e9)
             if self._told:
                 self._told.discard(hold)
 

@@ -52,7 +52,7 @@ def _buckets(metric: str, labels: Mapping[str, str], histogram: Histogram) -> It
     for bound, count in zip(BOUNDS, histogram.below(BOUNDS), strict=True):
         yield _series(f"{metric}_bucket", {**labels, "le": f"{bound:g}"}, count)
     yield _series(f"{metric}_bucket", {**labels, "le": "+Inf"}, histogram.count)
-    yield _series(f"{metric}_sum", labels, round(histogram.total, 9))
+    yield _series(f"{metric}_sum", labels, histogram.total)
     yield _series(f"{metric}_count", labels, histogram.count)
 
 
@@ -65,7 +65,7 @@ def _by_label(snapshot: Snapshot, labels: Mapping[str, str]) -> Iterator[str]:
         yield _series("label_checkouts_total", {**labels, "label": label}, use.checkouts)
     yield _about("label_usage_seconds_total", "counter", "How long connections were in use, by what for.")
     for label, use in snapshot.labels.items():
-        yield _series("label_usage_seconds_total", {**labels, "label": label}, round(use.usage_ms / 1e3, 9))
+        yield _series("label_usage_seconds_total", {**labels, "label": label}, use.usage_ns / 1e9)
 
 
 def _about(metric: str, kind: str, meaning: str) -> str:

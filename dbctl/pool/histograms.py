@@ -32,16 +32,21 @@ class Histogram:
 
     Attributes:
         count: How many there are.
-        total: What they amount to, in seconds.
+        nanoseconds: What they amount to: whole, so that sums are the same in whichever order they are added up.
         least, most: The shortest and the longest, in seconds; 0 where there is none.
     """
 
-    __slots__ = ("_buckets", "count", "least", "most", "total")
+    __slots__ = ("_buckets", "count", "least", "most", "nanoseconds")
 
     def __init__(self) -> None:
         self._buckets: dict[int, int] = {}
-        self.count = 0
-        self.total = self.least = self.most = 0.0
+        self.count = self.nanoseconds = 0
+        self.least = self.most = 0.0
+
+    @property
+    def total(self) -> float:
+        """What they amount to, in seconds."""
+        return self.nanoseconds / 1e9
 
     @classmethod
     def of(cls, seconds: Iterable[float]) -> Histogram:
@@ -60,8 +65,8 @@ class Histogram:
         if seconds < self.least or not self.count:
             self.least = seconds
         self.count += times
-        self.total += seconds * times
         nanoseconds = int(seconds * 1e9)
+        self.nanoseconds += nanoseconds * times
         if nanoseconds > _MOST:  # noqa: PLR1730 - a call of min would cost as much as all else
             nanoseconds = _MOST
         shift = nanoseconds.bit_length() - _PARTS - 1
@@ -75,7 +80,7 @@ class Histogram:
         self.least = min(self.least, other.least) if self.count else other.least
         self.most = max(self.most, other.most)
         self.count += other.count
-        self.total += other.total
+        self.nanoseconds += other.nanoseconds
         for bucket, times in other._buckets.items():
             self._buckets[bucket] = self._buckets.get(bucket, 0) + times
 
@@ -128,6 +133,7 @@ class Histogram:
         return {
             **self.spread().as_dict(),
             "total_ms": _milliseconds(self.total),
+            "total_ns": self.nanoseconds,
             "buckets": [list(each) for each in sorted(self._buckets.items())],
         }
 
@@ -141,10 +147,13 @@ class Histogram:
         made = cls()
         try:
             made.count = int(values["count"])
-            made.total, made.least, made.most = (float(values[f"{name}_ms"]) / 1e3 for name in ("total", "min", "max"))
+            made.nanoseconds = int(values.get("total_ns", round(float(values["total_ms"]) * 1e6)))
+            made.least, made.most = (float(values[f"{name}_ms"]) / 1e3 for name in ("min", "max"))
             made._buckets = {int(bucket): int(times) for bucket, times in values["buckets"]}
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"no histogram: {error!r}") from error
+        except KeyError as error:
+            raise ValueError(f"no histogram: it has no {error.args[0]!r}") from error
+        except (TypeError, AttributeError, OverflowError) as error:
+            raise ValueError("no histogram: a value is of another kind") from error
         if sum(made._buckets.values()) != made.count or not all(0 <= each < MOST_BUCKETS for each in made._buckets):
             raise ValueError("no histogram: its buckets do not add up")
         return made

@@ -73,7 +73,16 @@ class LabelUse:
 
     checkouts: int = 0
     in_use: int = 0
-    usage_ms: float = 0.0
+    usage_ns: int = 0
+
+    def as_dict(self) -> dict[str, float]:
+        """Return it as what JSON can hold, the time in milliseconds."""
+        return {"checkouts": self.checkouts, "in_use": self.in_use, "usage_ms": self.usage_ns / 1e6}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, float]) -> LabelUse:
+        """Return that whose `as_dict` this was."""
+        return cls(int(values["checkouts"]), int(values["in_use"]), round(values["usage_ms"] * 1e6))
 
 
 @dataclass
@@ -114,7 +123,7 @@ class Snapshot:
             **self.counters,
             **{total: round(self.histograms[name].total * 1e3, 3) for name, (_, total, _) in HISTOGRAMS.items()},
             "histograms": {name: histogram.as_dict() for name, histogram in self.histograms.items()},
-            "labels": {label: {**vars(use), "usage_ms": round(use.usage_ms, 3)} for label, use in self.labels.items()},
+            "labels": {label: use.as_dict() for label, use in self.labels.items()},
             "holders": [{**vars(each), "place": list(each.place)} for each in self.holders],
         }
 
@@ -132,13 +141,15 @@ class Snapshot:
                 {name: int(values[name]) for name in COUNTERS},
                 {name: None if values[name] is None else int(values[name]) for name in GAUGES},
                 {name: Histogram.from_dict(values["histograms"][name]) for name in HISTOGRAMS},
-                {label: LabelUse(**use) for label, use in values["labels"].items()},
+                {label: LabelUse.from_dict(use) for label, use in values["labels"].items()},
                 [Holder(each["label"], each["seconds"], tuple(each["place"])) for each in values["holders"]],
                 float(values["at"]),
                 float(values["since"]),
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not what a pool's recorder has written: {error!r}") from error
+        except KeyError as error:
+            raise ValueError(f"not what a pool's recorder has written: it has no {error.args[0]!r}") from error
+        except (TypeError, AttributeError, OverflowError) as error:
+            raise ValueError("not what a pool's recorder has written: a value is of another kind") from error
 
 
 def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
@@ -167,6 +178,6 @@ def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
             total = sums.labels.setdefault(label, LabelUse())
             total.checkouts += use.checkouts
             total.in_use += use.in_use
-            total.usage_ms += use.usage_ms
+            total.usage_ns += use.usage_ns
     sums.holders = sorted((one for each in found for one in each.holders), key=lambda one: -one.seconds)
     return sums

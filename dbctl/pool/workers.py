@@ -82,12 +82,14 @@ class Workers:
             os.close(self._file)
 
     def snapshot(self) -> Snapshot:
-        """Return the sum over all workers.
+        """Return the sum over all workers, which the next one to be asked goes on from: so no counter goes back.
 
         Raises:
             OSError: The directory can't be read or written.
         """
         with self._alone():
+            own = self._recorder.snapshot()
+            self._put(own)  # or another worker that is asked next would know less
             others = [each for path in self._directory.glob("*.json") if (each := self._counts(path))]
             ended = [snapshot for path, snapshot, lives in others if not lives]
             if before := self._read(self._directory / _GONE):
@@ -98,7 +100,7 @@ class Workers:
                     if not lives:
                         path.unlink()
         living = [snapshot for _, snapshot, lives in others if lives]
-        return merged([self._recorder.snapshot(), *living, *([_of_ended(ended)] if ended else [])])
+        return merged([own, *living, *([_of_ended(ended)] if ended else [])])
 
     def _counts(self, path: Path) -> tuple[Path, Snapshot, bool] | None:
         """Return what another worker has counted, and whether it lives; None where it has not said it yet."""
@@ -143,18 +145,21 @@ class Workers:
     def _write(self) -> None:
         snapshot = self._recorder.snapshot()
         if (counted := (snapshot.counters, snapshot.gauges)) != self._written:
-            content = json.dumps(snapshot.as_dict()).encode()
             with self._alone():
-                os.pwrite(self._file, content, 0)
-                os.truncate(self._file, len(content))
+                self._put(self._recorder.snapshot())
             self._written = counted
+
+    def _put(self, snapshot: Snapshot) -> None:
+        content = json.dumps(snapshot.as_dict()).encode()
+        os.pwrite(self._file, content, 0)
+        os.truncate(self._file, len(content))
 
 
 def _of_ended(snapshots: list[Snapshot]) -> Snapshot:
     """Return the sum of what workers that have ended had counted: they have no connections any more."""
     total = merged(snapshots)
     total.gauges = dict.fromkeys(total.gauges, 0)
-    total.labels = {label: LabelUse(use.checkouts, 0, use.usage_ms) for label, use in total.labels.items()}
+    total.labels = {label: LabelUse(use.checkouts, 0, use.usage_ns) for label, use in total.labels.items()}
     total.holders = []
     return total
 

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, create_engine, pool
 
 from dbctl.errors import ConfigError
 from dbctl.pool import Recorder, labelled, observe
+from dbctl.pool.exposition import exposition
 from tests.pool.engines import counted
 
 FORK = multiprocessing.get_context("fork")
@@ -111,6 +112,27 @@ def test_all_workers_are_in_the_sum(engine: Engine, tmp_path: Path, shared_befor
             total = recorder.shared()
             assert (total.gauges["in_use"], total.gauges["workers"], total.gauges["pool_max"]) == (1, 2, 30)
             assert total.counters["checkouts"] == 20
+
+
+def test_no_sum_goes_back_whoever_answers(tmp_path: Path) -> None:
+    """Each of three workers is asked in turn, and knows at least what the one before has said."""
+    engines = [create_engine("sqlite://", poolclass=pool.QueuePool) for _ in range(3)]
+    recorders = [observe(engine) for engine in engines]
+    for recorder in recorders:
+        recorder.share(tmp_path)
+    before: dict[str, float] = {}
+    for turn in range(60):
+        taken(engines[turn % 3], 3)
+        for recorder in recorders[turn % 3 :] + recorders[: turn % 3]:
+            text = exposition(recorder.shared(), {"pool": "x"})
+            values = {line.split()[0]: float(line.split()[1]) for line in text.splitlines() if line[0] != "#"}
+            counters = {name: value for name, value in values.items() if "_total" in name or "_sum" in name}
+            assert {name for name in before if counters[name] < before[name]} == set()
+            before = counters
+    assert before['dbctl_pool_checkouts_total{pool="x"}'] == 180
+    for recorder, engine in zip(recorders, engines, strict=True):
+        recorder.close()
+        engine.dispose()
 
 
 def test_what_was_counted_outlasts_the_service(engine: Engine, tmp_path: Path) -> None:
