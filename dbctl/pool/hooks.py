@@ -143,6 +143,13 @@ def opened_at(record: Any) -> float:
     return float(record.last_connect_time)
 
 
+def _idle(pool: QueuePool) -> int:
+    """Return how many connections wait to be used: a record in the queue has none after it was given up or detached."""
+    queue: Any = getattr(pool, _QUEUE)
+    records = queue.queue if hasattr(queue, "queue") else queue._queue._queue  # an async pool has asyncio's queue
+    return sum(record.dbapi_connection is not None for record in list(records))
+
+
 def gauges_of(pool: Pool, in_use: int, opened: int) -> dict[str, int | None]:
     """Return what a pool has at the moment, by the names of `snapshots.GAUGES`; None where it has no such number.
 
@@ -155,11 +162,11 @@ def gauges_of(pool: Pool, in_use: int, opened: int) -> dict[str, int | None]:
         return {"pool_min": 1, "pool_max": 1, "pool_size": max(0, opened)}
     if isinstance(pool, QueuePool):
         size, most = pool.size(), getattr(pool, _MAX_OVERFLOW)
-        idle = pool.checkedin()
+        idle = _idle(pool)
         return {
             "pool_min": size,
             "pool_max": size + most if size and most >= 0 else None,
-            "pool_size": idle + pool.checkedout(),
+            "pool_size": idle + in_use,
             "pool_available": idle,
             "in_use": in_use,
             "overflow": overflow_of(pool),

@@ -1,11 +1,15 @@
 """What of SQLAlchemy's pools is private and used all the same is where it was, or this says what has moved."""
 
+import asyncio
 import inspect
 
 import pytest
 from sqlalchemy import Engine, create_engine, pool
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.util import queue
+from sqlalchemy.util import greenlet_spawn, queue
+
+from dbctl.pool import observe
+from tests.pool.engines import counted
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -44,3 +48,28 @@ def test_a_record_tells_when_its_connection_was_opened() -> None:
         assert record.last_connect_time == record.starttime > 0
         assert {record.record_info is record.record_info, record.info is record.info} == {True}
     engine.dispose()
+
+
+def test_a_record_without_a_connection_is_none_that_is_open() -> None:
+    engine = create_engine("sqlite://", poolclass=pool.QueuePool)
+    without_connections(engine)
+    engine.dispose()
+
+    async def run() -> None:
+        made = create_async_engine("sqlite+aiosqlite://", poolclass=pool.AsyncAdaptedQueuePool)
+        await greenlet_spawn(without_connections, made.sync_engine)
+        await made.dispose()
+
+    asyncio.run(run())
+
+
+def without_connections(engine: Engine) -> None:
+    recorder = observe(engine)
+    one, two, three = (engine.raw_connection() for _ in range(3))
+    one.invalidate()
+    counted(recorder, pool_size=2, pool_available=0, in_use=2)
+    two.detach()
+    counted(recorder, pool_size=1, pool_available=0, in_use=1)
+    three.close()
+    counted(recorder, pool_size=1, pool_available=1, in_use=0)
+    two.close()
