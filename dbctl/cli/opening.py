@@ -207,7 +207,11 @@ def _tell_of_memory(profile: Profile) -> None:
 def on_profile(call: Call) -> Work:
     """Hand over the profile, or none where the arguments have to do with none; the function connects by itself."""
     without = call.effects.goes_without
-    profile = None if without and without(**call.arguments) else call.profile()
+    if without and without(**call.arguments):
+        if call.said.profile or call.said.url is not None:
+            raise UsageError("a profile is named, and this has to do with none", "leave --profile or --url out")
+        return lambda: call.on(None)
+    profile = call.profile()
     return lambda: call.on(profile)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from dbctl.errors import CheckFailed, Remedy, UsageError
 from dbctl.pool import advising, comparing, sweeping
 from dbctl.pool.figures import MOST_A_SECOND, MOST_AT_ONCE, MOST_HOLD, MOST_SECONDS, Measured, Plan, PoolStats
 from dbctl.pool.measuring import Seen, async_measure_pool, measure_pool
+from dbctl.pool.reading import is_url
 from dbctl.pool.watching import Look, watched
 from dbctl.profiles import Profile
 from dbctl.scripts.preparing import Script, refuse_transactions
@@ -124,6 +125,20 @@ def pool_stats(
             raise UsageError(f"{name} {number}: it is no number", "such as 10")
     if interval is not None and not watch:
         raise UsageError("--interval is about --watch", "say both")
+    measures: dict[str, object] = {
+        "concurrency": concurrency,
+        "rate": rate,
+        "hold": hold,
+        "sql": sql,
+        "plot": plot,
+        "force": force,
+    }
+    measures |= {"duration": duration, "driver": driver is not Driver.SYNC, "svg": svg, "html": html}
+    if advise is not None or compare is not None:
+        at_url = advise is not None and is_url(advise)
+        _refuse_ignored("--compare" if advise is None else "--advise", measures, {"duration"} if at_url else set())
+    if "-" in (str(svg), str(html)) or (svg is not None and svg == html):
+        raise UsageError("--svg and --html each write a file of their own", "name two files")
     if compare is not None:
         return comparing.compare(*compare)
     assert profile is not None, "only --compare goes without"
@@ -149,6 +164,12 @@ def _refuse_together(said: Mapping[str, object]) -> None:
     together = [name for name, value in said.items() if value is not None]
     if len(together) > 1:
         raise UsageError(f"{' and '.join(together)} are given together", "give one of them")
+
+
+def _refuse_ignored(by: str, said: Mapping[str, object], useful: Set[str]) -> None:
+    ignored = [f"--{name}" for name, value in said.items() if value not in (None, False) and name not in useful]
+    if ignored:
+        raise UsageError(f"{by} measures nothing, and {' and '.join(ignored)} would change nothing", "leave it out")
 
 
 def _shown(measured: Measured, *, plot: bool, svg: Path | None, html: Path | None) -> Found:

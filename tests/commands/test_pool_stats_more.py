@@ -107,6 +107,12 @@ def test_a_protected_profile_asks_before_it_is_loaded(lite: Forked, workdir: Pat
         ("--concurrency 100000", 2),
         ("--sweep 1,100000", 2),
         ("--compare nowhere.json nowhere.json", 3),
+        ("--compare nowhere.json nowhere.json --html x.html", 2),
+        ("--advise nowhere.json --rate 10", 2),
+        ("--advise nowhere.json --duration 10", 2),
+        ("--advise ftp://127.0.0.1/metrics", 2),
+        ("--svg - --duration 0.1", 2),
+        ("--html x.html --svg x.html --duration 0.1", 2),
         ("--advise nowhere.json", 3),
         ("--advise http://127.0.0.1:1/metrics", 4),
         ("--url sqlite:// --sweep 1,2", 1),
@@ -128,6 +134,7 @@ def test_two_runs_stand_side_by_side(lite: Forked, workdir: Path) -> None:
     found = rows["run.concurrency"]
     assert (found["a"], found["b"], found["change"]) == (1, 2, "+100 %")
     assert {"limits.size", "run.checkout.p999_ms", "run.work"} <= rows.keys()
+    assert lite("-p", "nosuch", "pool-stats", "--compare", "a.json", "b.json").code == 2
     (workdir / "b.json").write_text("[]")
     assert lite("pool-stats", "--compare", "a.json", "b.json").code == 3
 
@@ -173,7 +180,8 @@ def test_a_services_pool_is_sized_by_what_it_has_counted(lite: Forked, recorder:
     none = lite("pool-stats", "--advise", "two.json")
     assert (none.code, "nobody gave a connection back in 10 s" in none.err) == (6, True)
     (workdir / "wrong.json").write_text('{"name": "x"}\n')
-    assert lite("pool-stats", "--advise", "wrong.json").code == 3
+    wrong = lite("pool-stats", "--advise", "wrong.json")
+    assert (wrong.code, "it has no 'pool'" in wrong.err) == (3, True), str(wrong)
 
 
 def test_a_running_services_metrics_are_read_twice(lite: Forked, recorder: Recorder) -> None:
