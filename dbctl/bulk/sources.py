@@ -7,7 +7,7 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ STDIN = "-"
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _PART = 1 << 20
 """Bytes that are decoded at a time."""
+_PACKED = 1 << 14
+"""Bytes of zstd that are unpacked at a time; each may become some ten thousand."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,43 @@ def _unpacked(name: str, file: BinaryIO) -> Iterator[Any]:
             raise ConfigError(
                 f"{name}: zstd needs the package zstandard", f"install it with {how_to_install('zstd')}"
             ) from error
-        yield _Packed(
-            name, zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True), zstandard.ZstdError
-        )
+        yield _Packed(name, _Frames(file, zstandard.ZstdDecompressor().decompressobj), zstandard.ZstdError)
     else:
         yield file
+
+
+class _Frames:
+    """What is unpacked of frames of zstd; the package's own reader takes a file that ends within one for a whole one.
+
+    Args:
+        file: The file.
+        begin: Returns what unpacks one frame.
+    """
+
+    def __init__(self, file: BinaryIO, begin: Callable[[], Any]) -> None:
+        self._file, self._begin = file, begin
+        self._frame: Any = None
+        self._rest = b""
+        self._ready = io.BytesIO()
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes, fewer at the end.
+
+        Raises:
+            EOFError: The file ends within a frame.
+        """
+        while not (part := self._ready.read(size)):
+            packed = self._rest or self._file.read(_PACKED)
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError("it ends before its last frame does")
+                return b""
+            self._frame = self._frame or self._begin()
+            self._ready = io.BytesIO(self._frame.decompress(packed))
+            self._rest = b""
+            if self._frame.eof:
+                self._rest, self._frame = self._frame.unused_data, None
+        return part
 
 
 class _Packed:

@@ -147,6 +147,20 @@ def test_files_are_read_as_they_come(sample: Sample) -> None:
     assert (result.code, "latin.csv, line 2: it is no UTF-8" in result.err) == (1, True), str(result)
 
 
+@pytest.mark.parametrize("sample_database", ["sqlite"], indirect=True)
+def test_what_ends_within_a_frame_of_zstd_is_not_loaded(sample: Sample) -> None:
+    pack = pytest.importorskip("zstandard").ZstdCompressor().compress
+    rows = b"".join(b"%d,b%d\n" % (number, number * 7919) for number in range(20_000))
+    whole = pack(b"name,secret_name\n" + rows) + pack(b"last,z\n")
+    for end in (-1, len(whole) // 2, 30):
+        write(sample.dbctl, {"cut.csv.zst": whole[:end]})
+        result = sample.dbctl("import", "cut.csv.zst", "hero")
+        assert (result.code, "cut.csv.zst can't be unpacked: it ends" in result.err) == (1, True), str(result)
+    assert len(sample.rows["hero"]) == 5
+    write(sample.dbctl, {"whole.csv.zst": whole})
+    assert sample.dbctl.ok("import", "whole.csv.zst", "hero", "--json").json["rows"] == 20_001
+
+
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_names_parts_and_what_the_database_computes(on_database: Dbctl, database: TestDatabase) -> None:
     database.execute('CREATE SCHEMA "Odd Place"')
