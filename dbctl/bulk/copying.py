@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -50,7 +50,7 @@ def copy(crossing: Crossing, source: str, wish: Wish) -> Sequence[Copied]:
         wish: What is copied.
 
     Raises:
-        UsageError: Both are the same database, or nothing is named.
+        UsageError: Both are the same database, nothing is named, or a mask names no column.
         NotFound: A table or a column is not there.
         WorkRefused: A column would lose something, or a row is refused; nothing is changed.
     """
@@ -60,6 +60,7 @@ def copy(crossing: Crossing, source: str, wish: Wish) -> Sequence[Copied]:
         what = "--resume commits" if wish.resume else f"{target.backend.title} commits what --create makes"
         raise UsageError(f"{what}, and a dry run commits nothing", "leave one of them out")
     with opened(crossing.named(source)) as connector, one_moment(connector) as moment:
+        _refuse_idle_masks(moment, wish)
         if wish.resume:
             return _Resumed(moment, target, source, wish).all()
         if not commits_before:
@@ -71,6 +72,20 @@ def copy(crossing: Crossing, source: str, wish: Wish) -> Sequence[Copied]:
             with watched_by(None):  # who has ended the copy does not end this too
                 _in_unit(target, lambda unit: _dropped(unit, plan))
             raise
+
+
+def _refuse_idle_masks(moment: Moment, wish: Wish) -> None:
+    usual = usual_schema(moment.connection)
+
+    def columns(tables: Iterable[Relation]) -> Iterator[str]:
+        for one in tables:
+            for column in moment.backend.table_columns(moment.connection, one):
+                yield f"{called(one, usual)}.{column.name}"
+
+    if wish.masks.rules:
+        chosen = chosen_sources(moment, wish)
+        others = (one for one in moment.backend.inventory(moment.connection, None) if one not in chosen)
+        wish.masks.refuse_idle(list(columns(chosen)), columns(others))
 
 
 def _in_unit(target: Connector[Engine], work: Callable[[Database], T], *, dry_run: bool = False) -> T:

@@ -11,13 +11,14 @@ import os
 import re
 import secrets
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.errors import UsageError, WorkRefused
+from dbctl.profiles.words import nearly
 
 if TYPE_CHECKING:
     from dbctl.backends.bulk import Bulk
@@ -53,11 +54,13 @@ class Masks:
         rules: By columns, as `table.column` or a pattern of such, how each is; the last one that fits counts.
         complete: Whether each column that is copied has to be named.
         key: What values are hashed with, in hexadecimal digits.
+        said: The rules that were said for this copy, and are not the profile's.
     """
 
     rules: Mapping[str, str] = field(default_factory=dict)
     complete: bool = False
     key: str = field(default_factory=_key, repr=False)
+    said: Collection[str] = ()
 
     def way(self, table: str, column: str) -> str | None:
         """Return how a column is masked; None where no rule names it."""
@@ -110,6 +113,26 @@ class Masks:
             parts = ["'fake '", tail]
         return f"substr({backend.joined(parts)}, 1, {_length(column)})"
 
+    def refuse_idle(self, copied: Collection[str], others: Iterable[str]) -> None:
+        """Do nothing where each rule masks a column: one that is misspelt would let all of its column through.
+
+        Args:
+            copied: The columns that are copied, as `table.column`.
+            others: The source's other columns, which a profile's rules may be about; drawn only where one may be.
+
+        Raises:
+            UsageError: A rule names no column.
+        """
+        idle = {name for name in self.rules if not _fits_one(name, copied)}
+        if unsaid := idle.intersection(self.said):
+            raise _idle(unsaid, "no column that is copied", copied)
+        seen = list(copied)
+        for column in others if idle else ():
+            seen.append(column)
+            idle = {name for name in idle if not fnmatchcase(column, name)}
+        if idle:
+            raise _idle(idle, "no column of the source", seen)
+
     def refuse_unfitting(self, moment: Moment, relations: Iterable[tuple[str, Relation]]) -> None:
         """Do nothing where columns that refer to each other are masked in the same way.
 
@@ -148,7 +171,19 @@ def masks_of(rules: Mapping[str, str], said: Sequence[str], *, complete: bool) -
     for name, way in found.items():
         if way not in WAYS or "." not in name:
             raise UsageError(f"mask {name}={way}: there is to be TABLE.COLUMN and one of {', '.join(WAYS)}")
-    return Masks(found, complete)
+    return Masks(found, complete, said=[one.partition("=")[0] for one in said])
+
+
+def _fits_one(rule: str, columns: Iterable[str]) -> bool:
+    return any(fnmatchcase(column, rule) for column in columns)
+
+
+def _idle(rules: Iterable[str], where: str, columns: Iterable[str]) -> UsageError:
+    name = min(rules)
+    meant = nearly(name, columns)
+    return UsageError(
+        f"mask {name}: {where} is called so", f'did you mean "{meant}"?' if meant else "look at `dbctl describe TABLE`"
+    )
 
 
 def _length(column: BulkColumn) -> int:

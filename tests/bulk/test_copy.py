@@ -176,6 +176,25 @@ def test_what_is_masked_never_comes_over_and_keys_still_fit(
     assert {row[1] for row in rows} == {None}
 
 
+def test_a_mask_that_fits_no_column_is_refused_before_anything(dbctl: Forked, lite: TestDatabase) -> None:
+    lite.execute("CREATE TABLE hero (id integer PRIMARY KEY, name text)")
+    target = TestDatabase.on_file(dbctl.cwd / "masked.db")
+    target.execute("CREATE TABLE other (id integer)")
+    on = with_profiles(dbctl, one=lite, two=target)
+    copy = ["copy", "hero", "--from", "one", "--to", "two", "--create"]
+    for rule in ("hero.nmae", "hero.Name", "hera.*", "there.id"):
+        result = on(*copy, "--mask", f"{rule}=null")
+        assert (result.code, f"mask {rule}: no column" in result.err) == (2, True), str(result)
+    with (on.cwd / "profiles.toml").open("a") as file:
+        file.write('\n[profiles.one.mask]\n"there.id" = "keep"\n"*.nmae" = "hash"\n')
+    result = on(*copy)
+    assert (result.code, "mask *.nmae: no column of the source" in result.err) == (2, True), str(result)
+    assert target.execute("SELECT count(*) FROM sqlite_master")[0][0] == 1
+    profiles = (on.cwd / "profiles.toml").read_text()
+    (on.cwd / "profiles.toml").write_text(profiles.replace("*.nmae", "*.nam?"))
+    on.ok(*copy)
+
+
 def test_a_copy_that_was_killed_goes_on(dbctl: Forked, lite: TestDatabase, tmp_path: Path) -> None:
     with closing(sqlite3.connect(lite.name)) as connection:
         connection.execute("CREATE TABLE t (id INTEGER, part TEXT, v TEXT, PRIMARY KEY (id, part)) WITHOUT ROWID")
