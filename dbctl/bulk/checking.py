@@ -88,9 +88,15 @@ def _integer(column: BulkColumn, untyped: bool) -> Check:
     def reason(value: str) -> str | None:
         if not _WHOLE.fullmatch(value):
             return "it is no whole number"
-        return None if low <= int(value) <= high else f"it is out of range, {low} to {high}"
+        return None if low <= _size(value) <= high else f"it is out of range, {low} to {high}"
 
     return Check(_lines_of(rf"{sign}\d{{1,{digits}}}+"), reason)
+
+
+def _size(value: str) -> int:
+    """Return a whole number; one that no column holds as its first digits, for `int` takes no more than 4,300."""
+    size = int(value.lstrip("+-").lstrip("0")[:40] or "0")
+    return -size if value.startswith("-") else size
 
 
 _DECIMAL = re.compile(r"[+-]?(?P<whole>\d*)(?:\.(?P<part>\d*))?(?:[eE](?P<power>[+-]?\d+))?", re.ASCII)
@@ -109,7 +115,7 @@ def _decimal(column: BulkColumn, untyped: bool) -> Check | None:
         found = _DECIMAL.fullmatch(value)
         if found is None or not (found["whole"] or found["part"]):
             return None if not untyped and value.lower() in _NO_NUMBERS else "it is no number"
-        power = int(found["power"] or 0)
+        power = _size(found["power"] or "0")
         behind = len((found["part"] or "").rstrip("0")) - power
         if found["whole"].strip("0") and not (found["part"] or "").strip("0"):
             behind = -power

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -21,21 +21,32 @@ _AT_ONCE = 5000
 """Objects of an array that are handed on at a time."""
 
 _BETWEEN = re.compile(r"[\s,]*")
+_COLON = re.compile(r"[\s:]*")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
-class _Number(float):
-    """A number with its digits, of which a float has 17 at most."""
+class _Number(str):
+    """A number as it stands: -0, and all of its digits, of which a float has 17 at most."""
 
-    text: str
-
-
-def _number(text: str) -> _Number:
-    number = _Number(text)
-    number.text = text
-    return number
+    __slots__ = ()
 
 
-_DECODER = json.JSONDecoder(parse_float=_number)
+class _Twice(dict[str, Any]):
+    """An object that has a name twice."""
+
+
+_NESTED = frozenset({dict, list, _Twice})
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else _Twice(found)
+
+
+_DECODER = json.JSONDecoder(parse_float=_Number, parse_int=_Number, parse_constant=_Number, object_pairs_hook=_object)
+
+_Found = Sequence[tuple[int, Any, bytes]]
+"""Values, each behind its line and before its bytes."""
 
 
 def json_rows(stream: Any, file: str, *, lines: bool) -> Iterator[Rows]:
@@ -50,27 +61,70 @@ def json_rows(stream: Any, file: str, *, lines: bool) -> Iterator[Rows]:
         WorkRefused: It is no JSON, or has something else than objects.
     """
     for found in _of_lines(stream, file) if lines else _of_array(stream, file):
-        alike: dict[tuple[str, ...], list[tuple[int, Any]]] = {}
-        for line, one in found:
+        alike: dict[tuple[str, ...], list[tuple[int, Mapping[str, Any]]]] = {}
+        for line, one, raw in found:
             if not isinstance(one, dict):
                 raise WorkRefused(f"{file}, line {line}: it is no object", 'each row is to be one, as {"id": 1}')
-            alike.setdefault(tuple(one), []).append((line, one))
+            if isinstance(one, _Twice):
+                raise WorkRefused(f"{file}, line {line}: {_again(raw)} is in it twice", "leave one of them out")
+            alike.setdefault(tuple(one), []).append((line, _flat(file, line, one, raw)))
         for names, rows in alike.items():
+            numbers = [line for line, _ in rows]
             columns = [texts([one[name] for _, one in rows]) for name in names]
-            yield Rows(file, names, [line for line, _ in rows], columns)
+            for name, column in zip(names, columns, strict=True):
+                _refuse_halves(file, numbers, name, column)
+            yield Rows(file, names, numbers, columns)
 
 
-def _of_lines(stream: Any, file: str) -> Iterator[Sequence[tuple[int, Any]]]:
+def _flat(file: str, line: int, one: dict[str, Any], raw: bytes) -> Mapping[str, Any]:
+    """Return an object with its objects and arrays as they stand, and not as they would be written again."""
+    if _NESTED.isdisjoint(map(type, one.values())):
+        return one
+    try:
+        standing = dict(_cut(raw))
+        return {name: standing[name] if type(value) in _NESTED else value for name, value in one.items()}
+    except (ValueError, KeyError) as error:  # lines that are no values but in a row
+        raise WorkRefused(f"{file}, line {line}: it is no JSON") from error
+
+
+def _cut(raw: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the names in an object, and the texts of their values."""
+    text = raw.decode()
+    at = _BETWEEN.match(text, text.index("{") + 1).end()  # type: ignore[union-attr]
+    while text[at : at + 1] != "}":
+        name, end = _DECODER.raw_decode(text, at)
+        begin = _COLON.match(text, end).end()  # type: ignore[union-attr]
+        _, end = _DECODER.raw_decode(text, begin)
+        yield name, text[begin:end]
+        at = _BETWEEN.match(text, end).end()  # type: ignore[union-attr]
+
+
+def _again(raw: bytes) -> str:
+    names = [name for name, _ in _cut(raw)]
+    return next(f'"{name}"' for name in names if names.count(name) > 1)
+
+
+def _refuse_halves(file: str, lines: Sequence[int], name: str, column: Sequence[str | None]) -> None:
+    r"""Do nothing where a column is text: JSON may have half a character by itself, as \ud800, which is none."""
+    whole = "".join(filter(None, column))
+    if not name.isascii() and _HALF.search(name):
+        raise WorkRefused(f"{file}, line {lines[0]}: a name has half a surrogate pair")
+    if not whole.isascii() and _HALF.search(whole):
+        line = next(line for line, value in zip(lines, column, strict=True) if value and _HALF.search(value))
+        raise WorkRefused(f"{file}, line {line}, column {name}: half a surrogate pair is no character")
+
+
+def _of_lines(stream: Any, file: str) -> Iterator[_Found]:
     for first, part in whole_lines(stream, Shape(file, "jsonl")):
         numbered = [(number, line) for number, line in enumerate(part.split(b"\n"), first) if line.strip()]
         try:
             whole = b",".join(line for _, line in numbered).decode()
             objects = _DECODER.decode(f"[{whole}]")
-        except ValueError:
+        except (ValueError, RecursionError):
             objects = None
         if objects is None or len(objects) != len(numbered):
             objects = [_decoded(line, file, number) for number, line in numbered]
-        yield list(zip((number for number, _ in numbered), objects, strict=True))
+        yield [(number, one, line) for (number, line), one in zip(numbered, objects, strict=True)]
 
 
 def _decoded(line: bytes, file: str, number: int) -> Any:
@@ -80,13 +134,18 @@ def _decoded(line: bytes, file: str, number: int) -> Any:
         raise WorkRefused(f"{file}, line {number}: it is no UTF-8", "say --encoding") from error
     except json.JSONDecodeError as error:
         raise WorkRefused(f"{file}, line {number}, character {error.pos + 1}: {_told(error)}") from error
+    except RecursionError as error:
+        raise WorkRefused(f"{file}, line {number}: {_TOO_DEEP}") from error
+
+
+_TOO_DEEP = "it has more objects and arrays in each other than can be read"
 
 
 def _told(error: json.JSONDecodeError) -> str:
     return f"it is no JSON: {error.msg[0].lower()}{error.msg[1:]}"
 
 
-def _of_array(stream: Any, file: str) -> Iterator[Sequence[tuple[int, Any]]]:
+def _of_array(stream: Any, file: str) -> Iterator[_Found]:
     """Yield the elements of one array, some at a time."""
     text, line, at = _Text(stream, file), 1, 0
     text.more()
@@ -107,12 +166,20 @@ def _of_array(stream: Any, file: str) -> Iterator[Sequence[tuple[int, Any]]]:
             if not text.more():
                 raise WorkRefused(f"{file}, line {line + error.lineno - 1}: {_told(error)}") from error
             continue
-        found.append((line, one))
+        except RecursionError as error:
+            raise WorkRefused(f"{file}, line {line}: {_TOO_DEEP}") from error
+        found.append((line, one, text.text[at:end].encode()))
         at = end
         if len(found) == _AT_ONCE:
             yield found
             found = []
     yield found
+    at += 1
+    while not (rest := text.text[at:].lstrip()) and text.more():
+        pass
+    if rest:
+        line += text.text.count("\n", counted, len(text.text) - len(rest))
+        raise WorkRefused(f"{file}, line {line}: there is more behind the array", "one file has one array")
 
 
 class _Text:
@@ -148,7 +215,7 @@ class _Text:
 
 def texts(values: Sequence[Any]) -> Sequence[str | None]:
     """Return values as the texts that stand for them in all formats."""
-    if {*map(type, values)} <= {str, type(None)}:
+    if {*map(type, values)} <= {str, _Number, type(None)}:
         return values
     return [_text(value) for value in values]
 
@@ -165,7 +232,6 @@ def _float(value: float) -> str:
 _TEXTS: Sequence[tuple[Any, Callable[[Any], str | None]]] = (
     ((str, type(None)), lambda value: value),
     (bool, lambda value: "true" if value else "false"),
-    (_Number, lambda value: value.text),
     (float, _float),
     (Decimal, lambda value: f"{value:f}"),
     (bytes, lambda value: f"\\x{value.hex()}"),

@@ -1,0 +1,56 @@
+"""`dbctl import` of files that are wrong in ways that few are, and of values that are right and odd."""
+
+import pytest
+
+from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+def write(dbctl: Dbctl, name: str, text: str | bytes) -> str:
+    (dbctl.cwd / name).write_bytes(text.encode() if isinstance(text, str) else text)
+    return name
+
+
+@pytest.fixture
+def on(on_database: Dbctl, database: TestDatabase) -> Dbctl:
+    database.execute("CREATE TABLE thing (id integer, name text, doc json)")
+    return on_database
+
+
+def refused(on: Dbctl, database: TestDatabase, name: str, text: str | bytes, words: str, code: int = 1) -> None:
+    result = on("import", write(on, name, text), "thing")
+    assert (result.code, f"{name}{words}" in result.err) == (code, True), str(result)
+    assert database.execute("SELECT count(*) FROM thing")[0][0] == 0
+
+
+def test_what_comes_behind_an_array_is_not_cut_off(on: Dbctl, database: TestDatabase) -> None:
+    for more in ('\n[{"id": 2}]', "\n x", "\n]", " " * 3_000_000 + "\n{}"):
+        refused(on, database, "two.json", f'[{{"id": 1}}]{more}', ", line 2: there is more behind the array")
+    on.ok("import", write(on, "one.json", '[{"id": 1}\n]\n \r\n'), "thing")
+
+
+def test_json_that_is_none_is_refused_by_its_line(on: Dbctl, database: TestDatabase) -> None:
+    deep = "[" * 100_000
+    for row, words in {
+        '{"name": "a\\ud800"}': "line 2, column name: half a surrogate pair",
+        '{"\\udc00": 1}': "line 2: a name has half a surrogate pair",
+        deep: "line 2: it has more objects and arrays in each other",
+        f'{{"doc": {deep}': "line 2: it has more objects and arrays in each other",
+        f'{{"id": {"1" * 5_000}}}': "line 2, column id: ",
+        '{"id": 1, "id": 2}': 'line 2: "id" is in it twice',
+    }.items():
+        refused(on, database, "bad.jsonl", f'{{"id": 1}}\n{row}\n', f", {words}")
+        refused(on, database, "bad.json", f'[{{"id": 1}},\n{row}]', f", {words}")
+    refused(on, database, "long.csv", f"id\n{'1' * 5_000}\n", ", line 2, column id: ")
+
+
+def test_a_document_is_kept_as_it_stands(on: Dbctl, database: TestDatabase) -> None:
+    document = '{"a": 1e400, "b":[0.10000000000000000001, -0,  1.0], "é\\u00e9": {"x": 1, "x": 2}}'
+    for name, text in {
+        "a.jsonl": f'{{"id": 1, "doc": {document}}}\n',
+        "a.json": f'[{{"doc": {document} , "id": 1}}]',
+    }.items():
+        on.ok("import", write(on, name, text), "thing")
+    assert database.execute("SELECT doc FROM thing") == [(document,)] * 2
