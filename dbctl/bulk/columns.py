@@ -55,13 +55,15 @@ def layout(file: str, names: Sequence[str], wanted: Wanted, table: str, columns:
         columns: The table's columns.
 
     Raises:
-        UsageError: The table has no such column, has it twice, or computes it.
+        UsageError: A column has no name, or the table has no such one, has it twice, or computes it.
     """
     by_name = {one.name: one for one in columns}
     kinds: list[BulkColumn] = []
     places: list[int | None] = []
     for place, name in enumerate(names):
         target = wanted.renamed.get(name, name)
+        if name == "" and name not in wanted.renamed:
+            raise UsageError(f"{file}: column {place + 1} has no name", 'say --map "=" to leave it out, or "=NAME"')
         if target == "" or (name in OF_REJECTS and name not in by_name and name not in wanted.renamed):
             continue
         kinds.append(_found(file, name, target, table, by_name))
@@ -102,7 +104,7 @@ def pairs(option: str, said: Sequence[str], *, empty: bool = False) -> dict[str,
     found: dict[str, str] = {}
     for one in said:
         name, equals, value = one.partition("=")
-        if not equals or not name or not (value or empty):
+        if not equals or not (name or empty) or not (value or empty):
             raise UsageError(f"{option} {one}: it is to be NAME=VALUE")
         if name in found:
             raise UsageError(f"{option}: {name} is given twice")

@@ -155,12 +155,7 @@ class Utf8:
                 break
         self._decoder = None
         if encoding is not None and not _same(encoding, "utf-8"):
-            try:
-                self._decoder = codecs.getincrementaldecoder(encoding)()
-            except LookupError as error:
-                raise UsageError(
-                    f"--encoding {encoding}: there is no such encoding", "utf-8, latin-1, cp1252 …"
-                ) from error
+            self._decoder = _decoder(encoding)
         self._encoding = encoding
         self._lines = 1
         self._head: bytes | None = self._recoded(head)
@@ -188,6 +183,14 @@ class Utf8:
             ) from error
         self._lines += text.count("\n")
         return text.encode()
+
+
+def _decoder(encoding: str) -> codecs.IncrementalDecoder:
+    try:
+        "".encode(encoding)  # which refuses what is a codec and no encoding of text, as base64
+        return codecs.getincrementaldecoder(encoding)()
+    except (LookupError, TypeError, ValueError) as error:
+        raise UsageError(f"--encoding {encoding}: there is no such encoding", "utf-8, latin-1, cp1252 …") from error
 
 
 def _same(one: str, other: str) -> bool:

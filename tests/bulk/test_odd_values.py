@@ -54,3 +54,12 @@ def test_a_document_is_kept_as_it_stands(on: Dbctl, database: TestDatabase) -> N
     }.items():
         on.ok("import", write(on, name, text), "thing")
     assert database.execute("SELECT doc FROM thing") == [(document,)] * 2
+
+
+def test_what_has_no_name_and_what_is_no_encoding_is_refused(on: Dbctl, database: TestDatabase) -> None:
+    refused(on, database, "bare.csv", "id,,name\n1,2,3\n", ": column 2 has no name", 2)
+    for encoding in ("base64", "rot13", "undefined"):
+        result = on("import", "bare.csv", "thing", "--encoding", encoding)
+        assert (result.code, "there is no such encoding" in result.err) == (2, True), str(result)
+    on.ok("import", "bare.csv", "thing", "--map", "=")
+    assert database.execute("SELECT id, name FROM thing") == [(1, "3")]
