@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from dbctl.backends.bulk import tab_separated
 from dbctl.bulk.columns import OF_REJECTS
 from dbctl.bulk.loading import Bad
-from dbctl.errors import Conflict, UsageError
+from dbctl.errors import Conflict, NoSpace, UsageError
 
 _TOLD = 10
 """How many of them are told by themselves."""
@@ -32,11 +35,15 @@ class Rejects:
         masked: Whether their values are not told.
 
     Raises:
-        UsageError: There is such a file already, or it can't be written.
+        UsageError: There is such a file already, it can't be written, or its name says a format that is not written.
+        NoSpace: There is no room for it any more.
     """
 
     def __init__(self, path: str | None, most: int, *, masked: bool) -> None:
         self._path = Path(path).expanduser() if path else None
+        self._ending = self._path.suffix.lower() if self._path else ""
+        if self._ending in {".gz", ".zst", ".json", ".parquet"}:
+            raise UsageError(f"--rejects {path}: it is no {self._ending}", "name it .csv, .tsv or .jsonl")
         self._most, self._masked = most, masked
         self.count = 0
         self._file: IO[str] | None = None
@@ -59,11 +66,16 @@ class Rejects:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Give the file its name; where there was nothing to write there is none."""
         if self._file is not None and self._path is not None:
-            self._file.close()
-            if self.count and (kind is None or issubclass(kind, Conflict)):
-                self._unfinished.rename(self._path)
-            else:
-                self._unfinished.unlink()
+            whole = False
+            try:
+                with self._room():
+                    self._file.close()
+                    whole = self.count > 0 and (kind is None or issubclass(kind, Conflict))
+            finally:
+                if whole:
+                    self._unfinished.rename(self._path)
+                else:
+                    self._unfinished.unlink()
 
     @property
     def _unfinished(self) -> Path:
@@ -81,9 +93,11 @@ class Rejects:
         if self._most == 0:
             raise Conflict(text)
         if self._file is not None:
-            self._write(self._file, bad)
+            with self._room():
+                self._write(self._file, bad)
         if self.count > self._most:
-            raise Conflict(f"more than {self._most} rows can't be loaded; the last is {text}")
+            rows = "1 row" if self._most == 1 else f"{self._most} rows"
+            raise Conflict(f"more than {rows} can't be loaded; the last is {text}")
         if self.count <= _TOLD:
             _log.warning("%s", text)
 
@@ -91,16 +105,37 @@ class Rejects:
         """Tell how many there were."""
         if self.count:
             where = f", and are in {self._path}" if self._path else ""
-            _log.warning("%d rows can't be loaded%s", self.count, where)
+            rows = "1 row" if self.count == 1 else f"{self.count} rows"
+            _log.warning("%s can't be loaded%s", rows, where)
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise NoSpace(
+                f"{self._path}: it can't be written: {error.strerror or error}; nothing is left of it"
+            ) from error
 
     def _write(self, file: IO[str], bad: Bad) -> None:
+        row = dict(zip(bad.names, [*bad.values, *[None] * len(bad.names)], strict=False))
+        why = [bad.file, str(bad.line) if bad.line is not None else None, bad.column, bad.reason]
+        if self._ending == ".jsonl":
+            file.write(json.dumps(row | dict(zip(OF_REJECTS, why, strict=True)), ensure_ascii=False) + "\n")
+            return
+        line = _tab_separated if self._ending == ".tsv" else _line
         if self._names is None:
             self._names = bad.names
-            file.write(_line([*bad.names, *OF_REJECTS]))
-        if list(self._names) != list(bad.names):
-            raise UsageError(f"{bad.file} has other columns than the one before", "import it by itself for --rejects")
-        row = [*bad.values, *[None] * len(bad.names)][: len(bad.names)]
-        file.write(_line([*row, bad.file, bad.line, bad.column, bad.reason]))
+            file.write(line([*bad.names, *OF_REJECTS]))
+        if set(self._names) != set(bad.names):
+            raise UsageError(
+                f"{bad.file} has rows of other columns", "name a file .jsonl for --rejects, that may have both"
+            )
+        file.write(line([*(row[name] for name in self._names), *why]))
+
+
+def _tab_separated(values: Sequence[Any]) -> str:
+    return tab_separated([[value] for value in values]).decode()
 
 
 def _line(values: Sequence[Any]) -> str:

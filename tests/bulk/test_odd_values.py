@@ -1,5 +1,7 @@
 """`dbctl import` of files that are wrong in ways that few are, and of values that are right and odd."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.harness.cli import Dbctl
@@ -63,3 +65,32 @@ def test_what_has_no_name_and_what_is_no_encoding_is_refused(on: Dbctl, database
         assert (result.code, "there is no such encoding" in result.err) == (2, True), str(result)
     on.ok("import", "bare.csv", "thing", "--map", "=")
     assert database.execute("SELECT id, name FROM thing") == [(1, "3")]
+
+
+def test_rejects_are_of_the_format_that_their_name_says(on: Dbctl, database: TestDatabase) -> None:
+    rows = '{"id": "x", "name": "a\\tb"}\n{"name": null, "id": "y"}\n'
+    more = ["--max-errors", "9", "--rejects"]
+    on.ok("import", write(on, "same.jsonl", rows), "thing", *more, "bad.tsv")
+    assert [line.split("\t")[:2] for line in (on.cwd / "bad.tsv").read_text().splitlines()[1:]] == [
+        ["x", r"a\tb"],
+        ["y", r"\N"],
+    ]
+    write(on, "other.jsonl", rows + '{"id": "z"}\n')
+    result = on("import", "other.jsonl", "thing", *more, "bad.csv")
+    assert (result.code, "name a file .jsonl" in result.err) == (2, True), str(result)
+    on.ok("import", "other.jsonl", "thing", *more, "bad.jsonl")
+    mended = (on.cwd / "bad.jsonl").read_text().replace('"id": "', '"id": "1').translate({ord(c): "2" for c in "xyz"})
+    assert on.ok("import", write(on, "mended.jsonl", mended), "thing", "--json").json["rows"] == 3
+    assert database.execute("SELECT id, name FROM thing") == [(12, "a\tb"), (12, None), (12, None)]
+    assert on("import", "other.jsonl", "thing", *more, "bad.csv.gz").code == 2
+
+
+def test_where_there_is_no_room_for_rejects_nothing_is_loaded(on: Dbctl, database: TestDatabase) -> None:
+    write(on, "many.csv", "id,name\n" + f"x,{'y' * 100}\n" * 2_000 + "1,a\n")
+    full = Path("/dev/full")
+    (on.cwd / ".bad.csv.unfinished").symlink_to(full)
+    result = on("import", "many.csv", "thing", "--max-errors", "5000", "--rejects", "bad.csv")
+    assert ("bad.csv: it can't be written: No space left" in result.err, result.code not in {0, 70}) == (True, True), (
+        result
+    )
+    assert database.execute("SELECT count(*) FROM thing")[0][0] == 0
