@@ -32,6 +32,7 @@ class Bad:
         values: The row's values.
         through: The last line that it may begin in, where it is not known which row it is.
         counted: What is counted in the file: lines, or rows.
+        given: Values that are the same for all rows, and stand in no file.
     """
 
     file: str
@@ -43,6 +44,7 @@ class Bad:
     values: Sequence[Any] = ()
     through: int | None = None
     counted: str = "line"
+    given: Sequence[Any] = ()
 
 
 class Loader:
@@ -196,21 +198,31 @@ class Loader:
         line = max(one for one in begins if one <= at)
         if line in rows.lines:
             return _bad_row(rows, fault, list(rows.lines).index(line), layout)
-        return Bad(rows.file, line, None, None, fault.reason)
+        return Bad(rows.file, line, None, None, fault.reason, given=tuple(layout.given.values()))
 
 
 def _bad_row(rows: Rows, fault: Fault, index: int | None, layout: Layout) -> Bad:
     """Return the row of a file in which there is a fault; where it is not known which one, where it may be."""
+    given = tuple(layout.given.values())
     if index is None:
-        return Bad(
-            rows.file, rows.lines[0], fault.column, None, fault.reason, through=rows.lines[-1], counted=rows.counted
-        )
+        first, last = rows.lines[0], rows.lines[-1]
+        return Bad(rows.file, first, fault.column, None, fault.reason, through=last, counted=rows.counted, given=given)
     row = rows.row(index)
     value = layout.given.get(fault.column or "")
     places = dict(zip((one.name for one in layout.kinds), layout.places, strict=True))
     if (place := places.get(fault.column or "")) is not None:
         value = row[place]
-    return Bad(rows.file, rows.lines[index], fault.column, value, fault.reason, rows.names, row, counted=rows.counted)
+    return Bad(
+        rows.file,
+        rows.lines[index],
+        fault.column,
+        value,
+        fault.reason,
+        rows.names,
+        row,
+        counted=rows.counted,
+        given=given,
+    )
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,8 @@ def told(bad: Bad, *, masked: bool) -> str:
 def _without_values(bad: Bad) -> str:
     """Return the reason without what the row holds."""
     text = re.sub(r": (?:Key|DETAIL|Failing row) .*\Z", "", bad.reason, flags=re.DOTALL)
-    for value in sorted({str(value) for value in bad.values if value}, key=len, reverse=True):
+    if bad.through not in {None, bad.line}:  # of whichever row it speaks
+        text = re.sub(r"(['\"]).*\1", "…", text, flags=re.DOTALL)
+    for value in sorted({str(value) for value in (*bad.values, *bad.given) if value}, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", text)
     return text

@@ -113,6 +113,15 @@ def test_a_key_that_is_there_is_an_error_or_skipped_or_updated(sample: Sample) -
     assert dbctl("import", "teams.csv", "team", "--on-conflict", "skip", "--key", "headquarters").code == 2
 
 
+def test_another_key_than_the_one_that_is_skipped_is_told_plainly(sample: Sample) -> None:
+    write(sample.dbctl, {"other.csv": "id,name\n80,Preventers\n"})
+    for more in ([], ["--max-errors", "1", "--rejects", "bad.csv"]):
+        result = sample.dbctl("import", "other.csv", "team", "--on-conflict", "skip", *more)
+        told = result.err + ((sample.dbctl.cwd / "bad.csv").read_text() if more else "")
+        assert (result.code, "other.csv, line 2" in result.err) == (0 if more else 1, True), str(result)
+        assert not [word for word in ("SQL", "Background", "pymysql", "Traceback") if word in told], told
+
+
 def test_files_are_read_as_they_come(sample: Sample) -> None:
     dbctl, text = sample.dbctl, "\ufeffname,secret_name\r\nÉ,x\r\n\r\n"
     write(
@@ -197,6 +206,9 @@ def test_a_protected_profiles_values_are_not_told(dbctl: Dbctl, sample: Sample) 
         other,
         {"bad.csv": "name,secret_name,age\nMouse,Secret7,abc\n", "key.csv": "id,name,secret_name\n1,Mouse,Secret7\n"},
     )
+    write(other, {"set.csv": "name,secret_name\nMouse,Secret7\n"})
+    result = other("-p", name, "import", "set.csv", "hero", "--set", "age=Hidden", "--confirm", name)
+    assert (result.code, "set.csv, line 2" in result.err, "Hidden" in result.err) == (1, True, False), str(result)
     for file in ("bad.csv", "key.csv"):
         result = other("-p", name, "import", file, "hero", "--confirm", name)
         assert (result.code, f"{file}, line 2" in result.err) == (1, True), str(result)

@@ -168,7 +168,7 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
         """Return what the server says; which row it is it counts within one of several statements."""
         if not self.is_of_a_row(error):
             return None
-        found = _fault(self.error_text(error))
+        found = _fault(self.error_text(getattr(error, "orig", None) or error))
         return Fault(found.reason, None, found.column)
 
 
