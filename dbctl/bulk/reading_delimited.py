@@ -260,4 +260,4 @@ def _with_nulls(rows: list[Any], null: str, marks: bool) -> list[Any]:
 def _value(value: str, null: str) -> str | None:
     if value == null:
         return None
-    return value[len(_EMPTY) :] if value.startswith(_EMPTY) else value
+    return value.replace(_EMPTY, "")  # also from within a value, where quotes stand for themselves

@@ -113,6 +113,16 @@ def test_a_key_that_is_there_is_an_error_or_skipped_or_updated(sample: Sample) -
     assert dbctl("import", "teams.csv", "team", "--on-conflict", "skip", "--key", "headquarters").code == 2
 
 
+@pytest.mark.each
+def test_quotes_within_a_value_are_refused_or_kept(sample: Sample) -> None:
+    head = "name,secret_name\n"
+    write(sample.dbctl, {"torn.csv": f'{head}a,b\nc,"x"y\n', "inches.csv": f'{head}"q","1, ""2""\n"\na "b" c,5""\n'})
+    result = sample.dbctl("import", "torn.csv", "hero")
+    assert (result.code, "torn.csv, line 3" in result.err) == (1, True), str(result)
+    sample.dbctl.ok("import", "inches.csv", "hero")
+    assert [row[1:3] for row in sample.rows["hero"][5:]] == [("q", '1, "2"\n'), ('a "b" c', '5""')]
+
+
 def test_another_key_than_the_one_that_is_skipped_is_told_plainly(sample: Sample) -> None:
     write(sample.dbctl, {"other.csv": "id,name\n80,Preventers\n"})
     for more in ([], ["--max-errors", "1", "--rejects", "bad.csv"]):

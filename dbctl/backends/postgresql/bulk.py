@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Bulk, Delimited, Fault, Rows, Target, tab_separated
@@ -48,7 +49,10 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
     empties_at_once = True
 
     def reads(self, delimited: Delimited) -> bool:
-        r"""Let it read what it reads as all others do: not `\.`, which ends the data, or lines that end in two ways."""
+        r"""Let it read what it reads as all others do.
+
+        Not `\.`, which ends the data, lines that end in two ways, or quotes within a value, which COPY leaves out.
+        """
         data = delimited.data
         returns = data.count(b"\r")
         return (
@@ -58,6 +62,11 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
             and not data.startswith((b"\n", b"\r"))
             and b"\n\n" not in data
             and b"\n\r" not in data
+            and (
+                delimited.format != "csv"
+                or b'"' not in data
+                or _quoted(delimited.delimiter).fullmatch(data) is not None
+            )
         )
 
     def load_lines(self, connection: Connection, target: Target, delimited: Delimited) -> tuple[int, int]:
@@ -152,6 +161,13 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
         if column is None and len(key) == 1:
             column = key[0][0]
         return Fault(reason, None, column, int(place["line"]) if place else None, key)
+
+
+@cache
+def _quoted(delimiter: str) -> re.Pattern[bytes]:
+    """Return the pattern of lines in which quotes stand around whole values alone; nothing in it is tried twice."""
+    end = re.escape(delimiter.encode())
+    return re.compile(rb'(?:[^"]*+(?<![^%b\n])"(?:[^"]++|"")*+"(?![^%b\r\n]))*+[^"]*+' % (end, end))
 
 
 def _literal(text: str) -> str:
