@@ -21,6 +21,10 @@ class Copies:
     """Whether a database has schemas, in which tables are."""
     counts_by_key: ClassVar[bool] = False
     """Whether each primary key that is one whole number is given by itself where it is left out."""
+    index_names_of_tables: ClassVar[bool] = False
+    """Whether each table has names of its indexes for itself."""
+    keys_of_one_type: ClassVar[bool] = False
+    """Whether a column refers only to one of its very type."""
     counted_type: ClassVar[str] = "{}"
     """What a column is declared as whose numbers the database gives by itself; `{}` is its type."""
 

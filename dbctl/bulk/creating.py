@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.kinds import Kind
 from dbctl.bulk.reading_out import Moment, called, usual_schema
 from dbctl.errors import NotFound, UsageError
 
@@ -46,7 +47,7 @@ def blueprint(moment: Moment, backend: Bulk, connection: Connection, relations: 
         relations: The source's tables.
 
     Raises:
-        UsageError: One is in a schema, and the target has none.
+        UsageError: One is in a schema, and the target has none; or refers to a column of another type than its own.
     """
     usual = usual_schema(moment.connection)
     there = backend.inventory(connection, None)
@@ -55,12 +56,17 @@ def blueprint(moment: Moment, backend: Bulk, connection: Connection, relations: 
     missing = [one for one in relations if called(one, usual) not in names]
     own_names = names | {called(one, usual) for one in missing}
     drafts = [_Draft(moment, backend, one, None if one.schema == usual else one.schema, own_names) for one in missing]
+    if backend.keys_of_one_type:
+        by_name = dict(zip(((one.schema, one.name) for one in missing), drafts, strict=True))
+        for draft in drafts:
+            draft.refuse_uneven(by_name)
+    taken = {name.lower() for name in own_names}
     schemas = {draft.schema for draft in drafts if draft.schema}
     if schemas and not backend.has_schemas:
         raise UsageError(f"{backend.title} has no schema {', '.join(sorted(schemas))}", "leave those tables out")
     statements = [f"CREATE SCHEMA IF NOT EXISTS {backend.sql_name(name)}" for name in sorted(schemas)]
     statements += [draft.table() for draft in drafts]
-    statements += [text for draft in drafts for text in (*draft.indexes(), *draft.keys_after())]
+    statements += [text for draft in drafts for text in (*draft.indexes(taken), *draft.keys_after())]
     drops = [f"DROP TABLE IF EXISTS {draft.place}" for draft in drafts]
     return Blueprint(statements, drops, [called(one, usual) for one in missing])
 
@@ -118,13 +124,36 @@ class _Draft:
         parts += [] if self._backend.adds_constraints else list(self._keys())
         return f"CREATE TABLE {self.place} (\n  " + ",\n  ".join(parts) + "\n)"
 
-    def indexes(self) -> Iterator[str]:
-        """Yield CREATE INDEX for those of columns alone."""
+    def indexes(self, taken: set[str]) -> Iterator[str]:
+        """Yield CREATE INDEX for those of columns alone, with names of their own: MySQL's are those of one table."""
         for index in self._inspector.get_indexes(*self._named):
             names = index["column_names"]
             if not index["unique"] and all(name in self._columns for name in names):
-                name = self._backend.sql_name(str(index["name"]))
-                yield f"CREATE INDEX {name} ON {self.place} ({self._names(map(str, names))})"
+                name = str(index["name"])
+                if name.lower() in taken and not self._backend.index_names_of_tables:
+                    name = "_".join([self._relation.name, *map(str, names), "idx"])
+                taken.add(name.lower())
+                yield (f"CREATE INDEX {self._backend.sql_name(name)} ON {self.place} ({self._names(map(str, names))})")
+
+    def refuse_uneven(self, drafts: Mapping[tuple[str | None, str], _Draft]) -> None:
+        """Do nothing where whole numbers refer to such of the same size.
+
+        Raises:
+            UsageError: One does not, and the target takes no such key.
+        """
+        for key in self._inspector.get_foreign_keys(*self._named):
+            other = drafts.get((key["referred_schema"] or self._relation.schema, key["referred_table"]))
+            for name, referred in zip(key["constrained_columns"], key["referred_columns"], strict=True):
+                mine, theirs = self._columns.get(name), other._columns.get(referred) if other else None
+                if mine is None or theirs is None or {mine.kind, theirs.kind} != {Kind.INTEGER}:
+                    continue
+                own, its = self._backend.type_for(mine), self._backend.type_for(theirs)
+                if own != its:
+                    text = f"{self._relation.name}.{name} ({own}) refers to {key['referred_table']}.{referred} ({its})"
+                    raise UsageError(
+                        f"{text}: {self._backend.title} has no foreign key between these",
+                        "give both one type at the source, or create the tables before",
+                    )
 
     def keys_after(self) -> Iterator[str]:
         """Yield what adds the foreign keys, which may refer to tables that are created later."""

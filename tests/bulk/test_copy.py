@@ -16,6 +16,7 @@ from tests.bulk.types import made
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked
+from tests.harness.shared import make_shared
 
 SHOP = """
 CREATE TABLE team (id integer PRIMARY KEY, name varchar(40) NOT NULL, captain integer);
@@ -174,6 +175,33 @@ def test_what_is_masked_never_comes_over_and_keys_still_fit(
     assert len({row[0] for row in rows}) == 2  # the same value is the same, and NULL is NULL
     assert sum(row[3] is not None for row in rows) == 2
     assert {row[1] for row in rows} == {None}
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_indexes_that_are_called_as_tables_get_names_of_their_own(
+    dbctl: Forked, database: TestDatabase, lite: TestDatabase
+) -> None:
+    database.execute("CREATE TABLE team (id integer PRIMARY KEY)")
+    columns = "id integer PRIMARY KEY, team integer, KEY team (team), FOREIGN KEY (team) REFERENCES team (id)"
+    for name in ("hero", "rival"):
+        database.execute(f"CREATE TABLE {name} ({columns})")
+    on = with_profiles(dbctl, one=database, two=lite)
+    on.ok("copy", "--all", "--from", "one", "--to", "two", "--create")
+    names = lite.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql <> '' ORDER BY name")
+    assert names == [("hero_team_idx",), ("rival_team_idx",)]
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_a_key_between_numbers_of_two_sizes_is_refused_before_anything(
+    dbctl: Forked, database: TestDatabase, request: pytest.FixtureRequest
+) -> None:
+    for source in make_shared("postgresql", request):
+        source.execute("CREATE TABLE team (id bigint PRIMARY KEY)")
+        source.execute("CREATE TABLE hero (id integer PRIMARY KEY, team_id integer REFERENCES team (id))")
+        on = with_profiles(dbctl, one=source, two=database)
+        result = on("copy", "--all", "--from", "one", "--to", "two", "--create")
+        assert (result.code, "hero.team_id (int) refers to team.id (bigint)" in result.err) == (2, True), str(result)
+    assert database.execute("SHOW TABLES") == []
 
 
 def test_a_mask_that_fits_no_column_is_refused_before_anything(dbctl: Forked, lite: TestDatabase) -> None:

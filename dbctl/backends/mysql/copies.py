@@ -43,6 +43,8 @@ class MySQLCopies(Copies):
     """How MySQL and MariaDB take tables."""
 
     counted_type = "{} NOT NULL AUTO_INCREMENT"
+    index_names_of_tables = True
+    keys_of_one_type = True
 
     @contextmanager
     def keys_at_end(self, connection: Connection, relations: Sequence[Relation]) -> Iterator[None]:
