@@ -89,9 +89,11 @@ class Masks:
         if column.kind is Kind.TEXT and way == "fake":
             return self._fake(backend, column, digest)
         if way == "hash" and column.kind is Kind.TEXT:
-            return f"substr({digest}, 1, {min(_length(column), _LONGEST)})"
+            return f"substr({digest}, 1, {_room(column)})"
         if way == "hash" and column.kind is Kind.INTEGER:
-            digits = 15 if column.wide or "bigint" in column.type or column.type.startswith("int8") else 7
+            if (digits := _room(column)) == 0:
+                text = f"{table}.{column.name}: a {column.type} has no room for a hash"
+                raise UsageError(text, "take null or keep")
             return backend.mask_number(digest, 1, digits)
         if way == "hash" and column.kind is Kind.UUID:
             return backend.mask_uuid(digest)
@@ -133,7 +135,7 @@ class Masks:
         if idle:
             raise _idle(idle, "no column of the source", seen)
 
-    def refuse_unfitting(self, moment: Moment, relations: Iterable[tuple[str, Relation]]) -> None:
+    def refuse_unfitting(self, moment: Moment, relations: Sequence[tuple[str, Relation]]) -> None:
         """Do nothing where columns that refer to each other are masked in the same way.
 
         Raises:
@@ -143,6 +145,11 @@ class Masks:
 
         names = {(one.schema, one.name): called for called, one in relations}
         inspector = inspect(moment.connection)
+        room = {
+            f"{called}.{column.name}": _room(column)
+            for called, one in relations
+            for column in moment.backend.table_columns(moment.connection, one)
+        }
         for (schema, table), called in names.items():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
@@ -155,6 +162,9 @@ class Masks:
                     if own not in {theirs, "null"}:
                         message = f"{called}.{column} refers to {other or key['referred_table']}.{referred}"
                         raise UsageError(f"{message}, and would not fit any more", f"mask both by {own}, or none")
+                    if own == "hash" and room[f"{called}.{column}"] != room[f"{other}.{referred}"]:
+                        message = f"{called}.{column} refers to {other}.{referred}, which has a hash of another length"
+                        raise UsageError(message, "keep both, or give both one type at the source")
 
 
 def masks_of(rules: Mapping[str, str], said: Sequence[str], *, complete: bool) -> Masks:
@@ -184,6 +194,15 @@ def _idle(rules: Iterable[str], where: str, columns: Iterable[str]) -> UsageErro
     return UsageError(
         f"mask {name}: {where} is called so", f'did you mean "{meant}"?' if meant else "look at `dbctl describe TABLE`"
     )
+
+
+def _room(column: BulkColumn) -> int:
+    """Return how many hexadecimal digits of a hash a column takes; 0 where it holds only small numbers."""
+    if column.kind is not Kind.INTEGER:
+        return min(_length(column), _LONGEST)
+    if column.wide or "bigint" in column.type or column.type.startswith("int8"):
+        return 15
+    return 0 if re.match("tiny|small|medium|year|int2", column.type, re.IGNORECASE) else 7
 
 
 def _length(column: BulkColumn) -> int:

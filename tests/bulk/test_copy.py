@@ -201,7 +201,16 @@ def test_a_key_between_numbers_of_two_sizes_is_refused_before_anything(
         on = with_profiles(dbctl, one=source, two=database)
         result = on("copy", "--all", "--from", "one", "--to", "two", "--create")
         assert (result.code, "hero.team_id (int) refers to team.id (bigint)" in result.err) == (2, True), str(result)
-    assert database.execute("SHOW TABLES") == []
+        assert database.execute("SHOW TABLES") == []
+        keys = ["--mask", "team.id=hash", "--mask", "hero.team_id=hash"]
+        database.execute("CREATE TABLE team (id bigint PRIMARY KEY)")
+        database.execute("CREATE TABLE hero (id integer PRIMARY KEY, team_id integer)")
+        result = on("copy", "--all", "--from", "one", "--to", "two", *keys)
+        assert (result.code, "a hash of another length" in result.err) == (2, True), str(result)
+        source.execute("ALTER TABLE hero ADD small smallint")
+        database.execute("ALTER TABLE hero ADD small smallint")
+        result = on("copy", "hero", "--from", "one", "--to", "two", "--mask", "hero.small=hash")
+        assert (result.code, "hero.small: a smallint" in result.err) == (2, True), str(result)
 
 
 def test_a_mask_that_fits_no_column_is_refused_before_anything(dbctl: Forked, lite: TestDatabase) -> None:
