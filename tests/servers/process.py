@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -124,6 +125,8 @@ class ServerProcess:
             # The first process goes first, for it alone starts others: then there are no more than those found.
             self.process.send_signal(signal.SIGSTOP)
             watchdog.signal_all(self.directory, signal.SIGSTOP)
+            while not _is_halted(self.process.pid):  # a thread at work is halted when it is next looked at
+                time.sleep(0.001)
 
     def thaw(self) -> None:
         """Let the process and its children go on; do nothing to those that run."""
@@ -153,3 +156,15 @@ class ServerProcess:
                 # Its own session: Ctrl-C is for pytest, which still needs the server to wind up its fixtures.
                 start_new_session=True,
             )
+
+
+def _is_halted(process: int) -> bool:
+    """Tell whether no thread of a process runs any more, or it is gone."""
+    try:
+        states = [
+            (task / "stat").read_text().rpartition(")")[2].split()[0]
+            for task in Path(f"/proc/{process}/task").iterdir()
+        ]
+    except (FileNotFoundError, ProcessLookupError):
+        return not Path(f"/proc/{process}").exists()  # else a thread has just ended
+    return all(state in "TtZX" for state in states)
