@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -11,8 +12,13 @@ if TYPE_CHECKING:
 class Replicated:
     """The part of a backend that knows of synchronous standbys."""
 
-    commit_can_be_ended: ClassVar[bool] = False
-    """Whether a COMMIT that waits can be ended, and what it says is true then: done, or rolled back."""
+    def standby_canceller(self, driver_connection: Any) -> Callable[[], Any] | None:
+        """Return what ends the wait of a COMMIT for a synchronous standby, and nothing else; None where none waits.
+
+        Args:
+            driver_connection: The driver's own connection, of the sync driver.
+        """
+        return None
 
     def awaits_standby(self, connection: Connection, transaction_id: str) -> bool:
         """Tell whether a transaction is committed on its server, and its COMMIT waits for a synchronous standby.

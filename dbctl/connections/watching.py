@@ -34,12 +34,12 @@ class Use:
     Attributes:
         cancel: Has the server end what runs on it; it may be called again.
         cut: Cuts it, where that leads to a server, so that who waits for an answer waits no more.
-        ends_commit: Whether to cancel a COMMIT too leaves no doubt of it.
+        end_wait: Ends the wait of a COMMIT that is done on its server, and waits for others to have it too; or None.
     """
 
     cancel: Callable[[], Any]
     cut: Callable[[], Any]
-    ends_commit: bool = False
+    end_wait: Callable[[], Any] | None = None
 
 
 class Watcher(Protocol):
@@ -143,7 +143,9 @@ def tell_watchers(engine: Engine, backend: Backend) -> None:
         if watcher := _watcher.get():
             if _USE not in record.info:
                 record.info[_USE] = Use(
-                    backend.canceller(connection), partial(_cut, backend, connection), backend.commit_can_be_ended
+                    backend.canceller(connection),
+                    partial(_cut, backend, connection),
+                    backend.standby_canceller(connection),
                 )
             watcher.note(connection, record.info[_USE])
 

@@ -65,8 +65,8 @@ class Supervisor:
     def run(self, work: Callable[[], T], deadline: float | None = None, stop: Future[BaseException] | None = None) -> T:
         """Run the work in a thread to its end, or until a signal comes or its time is over.
 
-        A COMMIT under way of what writes is waited for, and its outcome is the work's; one that does not end soon is
-        ended at the server, where that leaves no doubt of it. A further signal does not wait for that either.
+        A COMMIT under way of what writes is waited for, and its outcome is the work's; its wait for a standby that is
+        gone is ended at the server. A further signal does not wait for that either.
 
         Args:
             work: What to run; it ends its own COMMIT by `deadline`.
@@ -108,7 +108,7 @@ class Supervisor:
         try:
             if not isinstance(reason, DbctlError) and not is_done(future, _TO_COMMIT):
                 _log.info("a COMMIT is under way, and its outcome is waited for; a second signal does not wait")
-                self._end_commit(future)
+                self._end_waits(future)
             is_done(future)
         except (KeyboardInterrupt, Terminated):
             self.abandoned = True
@@ -116,15 +116,15 @@ class Supervisor:
             raise OutcomeUnknown(message, "look before you run it again") from reason
         return future.result()
 
-    def _end_commit(self, future: Future[Any]) -> None:
-        """Have the servers end a COMMIT that waits, as for a standby that is gone, where it says then what it has done.
+    def _end_waits(self, future: Future[Any]) -> None:
+        """Have the servers end a COMMIT's wait for a standby that is gone: it is done by then, and says so.
 
         It is asked for again where it came too early for a server to hear.
         """
-        uses = [use for use in list(self._in_use.values()) if use.ends_commit]
-        while uses and not is_done(future, _TO_COMMIT):
-            for use in uses:
-                is_done(started(use.cancel), _TO_CANCEL)
+        waits = [use.end_wait for use in list(self._in_use.values()) if use.end_wait]
+        while waits and not is_done(future, _TO_COMMIT):
+            for end in waits:
+                is_done(started(end), _TO_CANCEL)
 
     @contextmanager
     def within(self, deadline: float | None, heard: Collection[int] = (signal.SIGINT,)) -> Iterator[None]:
