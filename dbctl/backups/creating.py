@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from dbctl.backups import files, keeping, packing
 from dbctl.backups.manifest import ENDING, Manifest, beside
 from dbctl.backups.writing import Wish, tell_bytes, writing
 from dbctl.connections.watching import raise_if_ended
-from dbctl.errors import NoSpace, OutputLost, UsageError
+from dbctl.errors import OutputLost, UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -62,7 +61,7 @@ def create(connector: Connector[Engine], target: Path, wish: Wish | None = None)
     if wish.rules.say_something and directory is None:
         raise UsageError(f"{target} is no directory, and backups are kept by rules in one alone", "name a directory")
     with (
-        _telling_of_space(target),
+        files.telling_of_space(target),
         files.unfinished(directory or target.parent) as work,
         writing(connector, wish) as writer,
     ):
@@ -134,7 +133,7 @@ def pour(connector: Connector[Engine], descriptor: int, manifest: Path | None, w
             raise OutputLost(f"the backup can't be written: {error.strerror}: it is not whole") from error
         found = writer.manifest(*writer.summed or (0, ""))
     if manifest:
-        with _telling_of_space(manifest), files.unfinished(manifest.parent) as work:
+        with files.telling_of_space(manifest), files.unfinished(manifest.parent) as work:
             noted = work / "manifest"
             noted.touch(mode=0o600)
             noted.write_text(found.text(), encoding="utf-8")
@@ -146,13 +145,3 @@ def pour(connector: Connector[Engine], descriptor: int, manifest: Path | None, w
 def _made(name: str, manifest: Manifest) -> Made:
     kept = {key: getattr(manifest, key) for key in ("database", "server", "snapshot", "bytes", "rows", "sha256")}
     return Made(backup=name, tables=len(manifest.tables), seconds=manifest.seconds, **kept)
-
-
-@contextmanager
-def _telling_of_space(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None and not isinstance(error, BrokenPipeError):
-            raise
-        raise NoSpace(f"{target}: it can't be written: {error.strerror or error}; nothing is left of it") from error

@@ -15,7 +15,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbctl.errors import ConfigError, UsageError
+from dbctl.errors import ConfigError, NoSpace, UsageError
 
 if TYPE_CHECKING:
     from dbctl.backups.manifest import Manifest
@@ -180,3 +180,18 @@ def name_for(manifest: Manifest, directory: Path, ending: str) -> Path:
     named = f"{base.removesuffix('.db')}-{manifest.at:%Y%m%dT%H%M%SZ}"
     names = (f"{named}{more}{ending}" for more in chain([""], (f"-{number}" for number in count(2))))
     return next(path for name in names if not os.path.lexists(path := directory / name))
+
+
+@contextmanager
+def telling_of_space(target: Path) -> Iterator[None]:
+    """Raise NoSpace where what the block writes for a file has no room.
+
+    Args:
+        target: The file, of which nothing is left.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and not isinstance(error, BrokenPipeError):
+            raise
+        raise NoSpace(f"{target}: it can't be written: {error.strerror or error}; nothing is left of it") from error

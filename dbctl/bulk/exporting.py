@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from dbctl.bulk.forms import Form
 from dbctl.bulk.reading_out import Moment, Readable, one_moment
 from dbctl.bulk.writing import Columns, writer_for
 from dbctl.connections.watching import raise_if_ended
-from dbctl.errors import NoSpace, OutputLost, UsageError
+from dbctl.errors import OutputLost, UsageError
 from dbctl.runtime.waits import result_of, started
 from dbctl.work.progress import report
 
@@ -86,7 +86,7 @@ def export(connector: Connector[Engine], target: Path, wish: Wish) -> Sequence[E
     if directory is None:
         _refuse_existing(target, replace=wish.replace)
     with (
-        _telling_of_space(target),
+        files.telling_of_space(target),
         files.unfinished(directory or target.parent) as work,
         one_moment(connector) as moment,
     ):
@@ -269,13 +269,3 @@ def _publish(directory: Path, pairs: list[tuple[Path, Path]], *, replace: bool) 
         for made, path in pairs:
             made.replace(path)
         files.sync_directory(directory)
-
-
-@contextmanager
-def _telling_of_space(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None and not isinstance(error, BrokenPipeError):
-            raise
-        raise NoSpace(f"{target}: it can't be written: {error.strerror or error}; nothing is left of it") from error
