@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from sqlalchemy import Pool
+    from sqlalchemy import Dialect, Engine, Pool
     from sqlalchemy.exc import TimeoutError as PoolTimeout
 
     from dbctl.profiles import Profile
@@ -151,21 +151,24 @@ def are_one_database(one: Profile, other: Profile) -> bool:
     return place(one) == place(other)
 
 
-_pools: WeakKeyDictionary[Pool, Profile] = WeakKeyDictionary()
+_engines: WeakKeyDictionary[Engine, Profile] = WeakKeyDictionary()
 
 
-def note_pool(pool: Pool, profile: Profile) -> None:
-    """Note whose a pool is: SQLAlchemy has no event for one in which no connection came free in time."""
-    _pools[pool] = profile
+def note_engine(engine: Engine, profile: Profile) -> None:
+    """Note whose an engine is: SQLAlchemy has no event for a pool in which no connection came free in time."""
+    _engines[engine] = profile
 
 
 def profile_of_pool(error: PoolTimeout) -> Profile | None:
     """Return the profile whose pool raised an error, or None where it is no engine's of dbctl's."""
-    from sqlalchemy import Pool
+    from sqlalchemy import Engine, Pool
 
-    pool, step = None, error.__traceback__
+    waited: list[Dialect | Pool] = []
+    step = error.__traceback__
     while step:
         found = step.tb_frame.f_locals.get("self")
-        pool = found if isinstance(found, Pool) else pool
+        # What an engine has in common with one made from it by execution options, also when its pool is another by now.
+        waited += [found.dialect] if isinstance(found, Engine) else [found] if isinstance(found, Pool) else []
         step = step.tb_next
-    return None if pool is None else _pools.get(pool)
+    noted = list(_engines.items())
+    return next((its for each in waited for engine, its in noted if each in (engine.dialect, engine.pool)), None)

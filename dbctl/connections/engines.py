@@ -61,6 +61,7 @@ def engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Engine:
         backend.url(),
         connect_args=backend.connect_args(),
         hide_parameters=backend.profile.protected,
+        pool_reset_on_return=_reset_by_pool(backend),
         **backend.isolation_options(),
         **backend.pool_options(),
     )
@@ -82,6 +83,7 @@ def async_engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Asyn
             backend.url(backend.async_driver),
             connect_args=backend.async_connect_args(),
             hide_parameters=backend.profile.protected,
+            pool_reset_on_return=_reset_by_pool(backend),
             **backend.isolation_options(),
             **backend.async_pool_options(),
         )
@@ -101,6 +103,11 @@ def build_engine(profile: Profile, missing: Missing = Missing.CREATE) -> Engine:
 def build_async_engine(profile: Profile, missing: Missing = Missing.CREATE) -> AsyncEngine:
     """Build a new async engine for a profile, as `async_engine_on` does."""
     return async_engine_on(backend_of(profile), missing)
+
+
+def _reset_by_pool(backend: Backend) -> str | None:
+    """Return how a pool resets what it takes back by itself: not at all where `bound_resets` does it, in time."""
+    return None if backend.needs_host else "rollback"
 
 
 def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
-from dbctl.backends.origins import note_origin, note_pool
+from dbctl.backends.origins import note_engine, note_origin
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 def mark_errors(engine: Engine, profile: Profile) -> None:
     """Mark what a new engine's connections raise; what comes past SQLAlchemy its cursors mark (`backends.cursors`)."""
-    note_pool(engine.pool, profile)
-
-    @event.listens_for(engine, "engine_disposed")
-    def note_next_pool(engine: Engine) -> None:
-        note_pool(engine.pool, profile)
+    note_engine(engine, profile)
 
     @event.listens_for(engine, "handle_error")
     def note(context: ExceptionContext) -> None:

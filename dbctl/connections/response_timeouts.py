@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from contextvars import ContextVar
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from dbctl.runtime.waits import is_done, started
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from sqlalchemy import Connection, Dialect, Engine
+    from sqlalchemy import Dialect, Engine, PoolResetState
 
     from dbctl.backends.base import Backend
 
@@ -33,9 +32,6 @@ _GRACE = 0.3
 
 _TO_STOP = 1.0
 """Seconds that it may take beyond that to have a server end a statement, by a connection of its own."""
-
-_is_users: ContextVar[bool] = ContextVar("dbctl_is_users", default=False)
-"""Whether the ROLLBACK that comes next, in this thread or task, is the connection's user's, and not its pool's."""
 
 _TO_TAKE_LEAVE = 0.5
 """Seconds that a server has to close a connection from its side too."""
@@ -132,29 +128,20 @@ def bound_pings(engine: Engine, backend: Backend) -> None:
 
 
 def bound_resets(engine: Engine, backend: Backend) -> None:
-    """Cut a connection of a new engine that its pool takes back, where the pool's ROLLBACK is not answered in time.
+    """Roll back in `connect_timeout` what a new engine's pool takes back, which does not do so by itself.
 
-    SQLAlchemy's event `reset` costs each return more than a ROLLBACK that asks nobody: of those there are many.
+    https://docs.sqlalchemy.org/en/20/core/pooling.html#custom-reset-on-return-schemes
     """
-    dialect, seconds = engine.dialect, backend.profile.connect_timeout
-    roll_back = dialect.do_rollback
+    seconds = backend.profile.connect_timeout
 
-    @event.listens_for(engine, "rollback")
-    def note(connection: Connection) -> None:
-        _is_users.set(not connection.closed and not connection.invalidated)  # else there is nothing to roll back
-
-    def roll_back_in_time(proxy: Any) -> None:
-        connection = getattr(proxy, "dbapi_connection", proxy)
-        if _is_users.get():
-            _is_users.set(False)
-            roll_back(proxy)
-        elif backend.asks_to_roll_back(connection):
+    @event.listens_for(engine, "reset")
+    def roll_back(connection: Any, _record: Any, state: PoolResetState) -> None:
+        if state.transaction_was_reset or not state.asyncio_safe:
+            return
+        driver_connection = getattr(connection, "driver_connection", connection)
+        if backend.asks_to_roll_back(driver_connection):
             with time_limit(backend, connection, seconds):
-                roll_back(proxy)
-        else:
-            roll_back(proxy)
-
-    vars(dialect)["do_rollback"] = roll_back_in_time
+                engine.dialect.do_rollback(connection)
 
 
 def bound_closing(engine: Engine, backend: Backend) -> None:

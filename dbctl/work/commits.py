@@ -23,7 +23,7 @@ from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown, WorkRefused
 from dbctl.runtime.deadlines import connect_until
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
     from sqlmodel import Session
 
     from dbctl.backends.base import Backend
@@ -95,9 +95,9 @@ class Ending:
             OutOfTime: The COMMIT was not answered by the deadline, and all is rolled back.
             OutcomeUnknown: The connection was lost during COMMIT, and the server can't be asked.
         """
-        self._refuse_doomed()
+        begun = self._refuse_doomed()
         _complete(self.session)
-        self._commit()
+        self._commit(begun or (self.session.connection() if self.session.in_transaction() else None))
 
     def abandon(self, error: BaseException) -> DbctlError | None:
         """Roll back, and return dbctl's error for this one, or None where it is none of the database's."""
@@ -124,15 +124,17 @@ class Ending:
         except InvalidRequestError:
             return None  # the session has let the transaction go already
 
-    def _refuse_doomed(self) -> None:
+    def _refuse_doomed(self) -> Connection | None:
         """Commit nothing after an error that ended the transaction, which the unit may have caught and passed over.
+
+        Returns the connection that is in a transaction, if one has begun.
 
         PostgreSQL answers the COMMIT of such a transaction with a ROLLBACK and no error, and so does Galera after a
         deadlock; after a lock timeout MySQL would commit all but the one statement. SQLAlchemy may not have seen the
         error, as where it was a raw cursor's, and SQLite have no transaction any more.
         """
         if not self.session.in_transaction():
-            return
+            return None
         connection = self.session.connection()
         if error := doom_of(connection, self.backend):
             raise error
@@ -140,21 +142,20 @@ class Ending:
             self.commits.look(connection, self.backend)
         if self.backend.has_ended(connection):
             raise PendingRollbackError("the transaction has ended")
+        return connection
 
-    def _commit(self) -> None:
+    def _commit(self, connection: Connection | None) -> None:
         transaction_id = None
         if self.strict and not self.writes:
             transaction_id = ""
-        elif self.strict and self.session.in_transaction():
-            asked = self.session.connection()  # by which the backend knows who answers
-            transaction_id = self.backend.transaction_id(asked)
+        elif self.strict and connection is not None:
+            transaction_id = self.backend.transaction_id(connection)
         if self.before_commit:
             self.before_commit()
         began = time.monotonic()
-        connection = self.session.connection() if self.session.in_transaction() else None
         driver_connection = connection and connection.connection.driver_connection
         try:
-            with self._in_time():
+            with self._in_time(connection):
                 (self.by or self.session.commit)()
             if driver_connection is not None and self.backend.gave_up_standby(driver_connection):
                 raise self._not_replicated("the wait for it was ended")
@@ -167,12 +168,11 @@ class Ending:
             failure.__cause__ = error
             self._settle(failure, transaction_id, time.monotonic() - began)
 
-    def _in_time(self) -> AbstractContextManager[None]:
+    def _in_time(self, connection: Connection | None) -> AbstractContextManager[None]:
         """Return what cuts the connection where a COMMIT in the block is not answered by the deadline."""
-        if self.deadline is None or not self.session.in_transaction():
+        if self.deadline is None or connection is None:
             return nullcontext()
-        connection = self.session.connection().connection.dbapi_connection
-        return cut_after(self.backend, connection, self.deadline.left + _GRACE)
+        return cut_after(self.backend, connection.connection.dbapi_connection, self.deadline.left + _GRACE)
 
     def _settle(self, failure: ConnectError, transaction_id: str | None, seconds: float) -> None:
         """Return where a COMMIT without an answer, which took so many seconds to fail, is found to be done.
