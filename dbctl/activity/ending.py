@@ -109,7 +109,7 @@ def end_sessions(database: Database, numbers: Sequence[str], *, terminate: bool,
         WorkRefused: It is this one, or a superuser's, or runs nothing; or it is not gone soon.
         ConfirmationNeeded: It was not agreed to.
     """
-    database.backend.refuse_ending()
+    database.backend.activity.refuse_ending()
     there = _look(database)
     by_number = {str(each.id): each for each in there.sessions}
     for number in numbers:
@@ -137,7 +137,7 @@ def end_by_rule(database: Database, rule: Rule, *, terminate: bool) -> list[Ende
         WorkRefused: One is not gone soon.
         ConfirmationNeeded: It was not agreed to.
     """
-    database.backend.refuse_ending()
+    database.backend.activity.refuse_ending()
     chosen = list(_allowed(rule.chooses(_look(database)), rule))
     if not chosen:
         _log.info("no session %s", rule)
@@ -157,7 +157,7 @@ def end_by_rule(database: Database, rule: Rule, *, terminate: bool) -> list[Ende
 
 def _look(database: Database) -> SessionsThere:
     connection = database.session.connection()  # first: the backend hears there who answers
-    return database.backend.sessions_there(connection)
+    return database.backend.activity.sessions_there(connection)
 
 
 def _hint_at_unseen(there: SessionsThere) -> str:
@@ -237,11 +237,11 @@ def _signal(connection: Connection, backend: Backend, session: SessionThere, *, 
 
     try:
         with connection.begin_nested():
-            backend.end_session(connection, session, terminate=terminate)
+            backend.activity.end_session(connection, session, terminate=terminate)
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
-        if not backend.is_gone(error.orig or error):
+        if not backend.activity.is_gone(error.orig or error):
             reason = backend.error_text(error.orig or error)
             raise WorkRefused(f"session {session.id} can't be ended: {reason}") from error
 

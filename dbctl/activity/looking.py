@@ -79,7 +79,7 @@ def activity(profile: Profile, wanted: Wanted) -> Frame[Session]:
         ConnectError: The database can't be reached.
     """
     with _asking(profile) as (connection, backend):
-        return _frame(backend.sessions_there(connection), wanted)
+        return _frame(backend.activity.sessions_there(connection), wanted)
 
 
 def watched_activity(profile: Profile, wanted: Wanted, every: float) -> Frames[Session]:
@@ -95,7 +95,7 @@ def watched_activity(profile: Profile, wanted: Wanted, every: float) -> Frames[S
         with _asking(profile) as (connection, backend):
             while True:
                 began = time.monotonic()
-                yield _frame(backend.sessions_there(connection), wanted)
+                yield _frame(backend.activity.sessions_there(connection), wanted)
                 while (left := began + every - time.monotonic()) > 0:
                     raise_if_ended()
                     time.sleep(min(_STEP, left))

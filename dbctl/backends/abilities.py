@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ from dbctl.backends.relatives import Relatives
 if TYPE_CHECKING:
     from dbctl.backends.backups import Backups
     from dbctl.backends.bulk import Bulk
+    from dbctl.backends.clients import Client
+    from dbctl.backends.inventory import Inventory
+    from dbctl.backends.sessions import Sessions
 
 
 class Abilities(Relatives):
@@ -33,6 +37,24 @@ class Abilities(Relatives):
         able: Bulk = self._able_to("bulk")
         return able
 
+    @property
+    def catalog(self) -> Inventory:
+        """This very backend as one that tells what there is, and how it is defined."""
+        able: Inventory = self._able_to("inventory")
+        return able
+
+    @property
+    def activity(self) -> Sessions:
+        """This very backend as one that tells who else is there, and can end them."""
+        able: Sessions = self._able_to("sessions")
+        return able
+
+    @property
+    def clients(self) -> Sequence[Client]:
+        """The database's terminal clients, in the order in which one is looked for at a terminal."""
+        found: Sequence[Client] = _beside(type(self), "clients").CLIENTS
+        return found
+
     def _able_to(self, module: str) -> Any:
         """Return this backend with what a module adds to it; both are one in all that they know."""
         kind: Any = type(self)
@@ -44,5 +66,10 @@ class Abilities(Relatives):
 @cache
 def _with(kind: Any, module: str) -> Any:
     """Return the class of a backend with what a module beside it adds; what a relative does otherwise goes first."""
-    more = import_module(f"{kind.__module__.rpartition('.')[0]}.{module}").backend
+    more = _beside(kind, module).backend
     return more if issubclass(more, kind) else type(kind.__name__, (kind, more), {"__module__": kind.__module__})
+
+
+def _beside(kind: Any, module: str) -> Any:
+    """Return a module of the package of a backend's class."""
+    return import_module(f"{kind.__module__.rpartition('.')[0]}.{module}")

@@ -14,7 +14,6 @@ from dbctl.backends.abilities import Abilities
 from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis
 from dbctl.backends.hosts import Hosted
-from dbctl.backends.inventory import Inventory
 from dbctl.backends.locks import Locks
 from dbctl.backends.migrating import Migrating
 from dbctl.backends.nodes import Nodes
@@ -23,7 +22,6 @@ from dbctl.backends.programs import Programs
 from dbctl.backends.queries import Queries
 from dbctl.backends.relations import Relations
 from dbctl.backends.replicated import Replicated
-from dbctl.backends.sessions import Sessions
 from dbctl.backends.tunnels import Tunnelled
 from dbctl.errors import ConfigError, Unsupported
 from dbctl.profiles import Profile, password_of
@@ -61,7 +59,6 @@ class Backend(
     Tunnelled,
     DriverOptions,
     Relations,
-    Inventory,
     Migrating,
     Queries,
     Programs,
@@ -70,7 +67,6 @@ class Backend(
     Diagnosis,
     Locks,
     Clusters,
-    Sessions,
     Hosted,
     Nodes,
     Replicated,

@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dbctl.backends.base import Backend
+
 if TYPE_CHECKING:
     from sqlalchemy import Column, Connection, ForeignKeyConstraint, Table
     from sqlalchemy import Sequence as SQLSequence
@@ -40,7 +42,7 @@ class EnumType:
     members: Sequence[str]
 
 
-class Definitions:
+class Definitions(Backend):
     """The part of a backend that reads definitions; each database's own answers are overrides."""
 
     scratch_create: ClassVar[str] = "CREATE TEMPORARY TABLE"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-from dbctl.backends.clients import Client
 from dbctl.errors import UsageError
 from dbctl.profiles import Profile
 
@@ -25,9 +24,6 @@ class Programs:
     """What a URL may begin with, before a driver's name; the first is taken unless another is asked for."""
     client_variables: ClassVar[Collection[str]] = ()
     """The variables that the database's own programs read, which are not handed on from this process's own."""
-
-    clients: ClassVar[Sequence[Client]] = ()
-    """The database's terminal clients, in the order in which one is looked for at a terminal."""
 
     def url(self, driver: str | None = None) -> URL:
         """Return the URL that SQLAlchemy connects to."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
+from dbctl.backends.base import Backend
 from dbctl.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -96,10 +97,8 @@ class SessionsThere:
     lists_idle: bool = False
 
 
-class Sessions:
+class Sessions(Backend):
     """The part of a backend that knows sessions; what a database tells of them is in its package."""
-
-    title: ClassVar[str]
 
     def sessions_there(self, connection: Connection) -> SessionsThere:
         """Ask for all sessions; what the user may not see is said in words."""

@@ -84,7 +84,7 @@ def _refuse_idle_masks(moment: Moment, wish: Wish) -> None:
 
     if wish.masks.rules:
         chosen = chosen_sources(moment, wish)
-        others = (one for one in moment.backend.inventory(moment.connection, None) if one not in chosen)
+        others = (one for one in moment.backend.catalog.inventory(moment.connection, None) if one not in chosen)
         wish.masks.refuse_idle(list(columns(chosen)), columns(others))
 
 

@@ -50,7 +50,7 @@ def blueprint(moment: Moment, backend: Bulk, connection: Connection, relations: 
         UsageError: One is in a schema, and the target has none; or refers to a column of another type than its own.
     """
     usual = usual_schema(moment.connection)
-    there = backend.inventory(connection, None)
+    there = backend.catalog.inventory(connection, None)
     own = usual_schema(connection)
     names = {name for one in there for name in (called(one, own), f"{one.schema}.{one.name}")}
     missing = [one for one in relations if called(one, usual) not in names]

@@ -134,7 +134,7 @@ def _key(connection: Connection, relation: Relation, how: How) -> Sequence[str]:
 
 def _empty(database: Database, connection: Connection, relation: Relation, target: Target) -> None:
     backend = database.backend.bulk
-    referenced = bool(backend.references_there(connection, relation))
+    referenced = bool(backend.catalog.references_there(connection, relation))
     quick = backend.empties_at_once and not referenced
     place = backend.place(target)
     connection.exec_driver_sql(f"TRUNCATE {place}" if quick else f"DELETE FROM {place}")

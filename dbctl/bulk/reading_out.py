@@ -114,7 +114,7 @@ def table(moment: Moment, name: str) -> Relation:
 
 def chosen(backend: Bulk, connection: Connection, name: str) -> Relation:
     """Return the table or view of a name on a connection, as `table` does."""
-    there = backend.inventory(connection, None)
+    there = backend.catalog.inventory(connection, None)
     usual = usual_schema(connection)
     found = [one for one in there if name in {one.name, f"{one.schema}.{one.name}"}]
     found = [one for one in found if called(one, usual) == name] or found
@@ -144,7 +144,7 @@ def all_tables(moment: Moment) -> Sequence[Relation]:
     roots = {one.part_of for one in stored if one.part_of}
     return [
         one
-        for one in moment.backend.inventory(moment.connection, None)
+        for one in moment.backend.catalog.inventory(moment.connection, None)
         if f"{one.schema}.{one.name}" in roots
         or any(key in own and key not in left for key in ((one.schema, one.name), (None, one.name)))
     ]

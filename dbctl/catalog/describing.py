@@ -51,12 +51,12 @@ def describe_table(
     backend = connector.backend
     with connector.engine.connect() as connection:
         relation = find(connection, backend, name)
-        for sentence in backend.unknown(connection, [relation]):
+        for sentence in backend.catalog.unknown(connection, [relation]):
             _log.info("%s", sentence)
         model = _model_of(connection, backend, relation, models)
         found = _drift(connection, backend, relation, model, models)
         rows, estimated = counted(backend, connection, relation, exact=exact)
-        indexes = backend.indexes_there(connection, relation)
+        indexes = backend.catalog.indexes_there(connection, relation)
         if indexes and all(index.scans is None for index in indexes):
             _log.info("this server does not tell this user how often an index is read")
         return Description(
@@ -74,13 +74,13 @@ def describe_table(
             indexes=[
                 IndexSaid(each.name, each.definition, size_text(each.bytes), each.scans, each.bytes) for each in indexes
             ],
-            constraints=_parts(backend.constraints_there(connection, relation)),
+            constraints=_parts(backend.catalog.constraints_there(connection, relation)),
             referenced_by=[
                 ReferenceSaid(each.table or "", each.name, each.definition)
-                for each in backend.references_there(connection, relation)
+                for each in backend.catalog.references_there(connection, relation)
             ],
-            triggers=_parts(backend.triggers_there(connection, relation)),
-            partitions=_parts(backend.partitions_there(connection, relation)),
+            triggers=_parts(backend.catalog.triggers_there(connection, relation)),
+            partitions=_parts(backend.catalog.partitions_there(connection, relation)),
             drift=None if found is None else [DriftSaid(each.part, each.models, each.database) for each in found],
         )
 
@@ -96,10 +96,10 @@ def find(connection: Connection, backend: Backend, name: str) -> Relation:
 
     fold = backend.name_folder(connection)
     schema, dot, rest = name.partition(".")
-    every = backend.inventory(connection, None)
+    every = backend.catalog.inventory(connection, None)
     found = [each for each in every if fold(each.name) == fold(name)]
     if not found and dot:
-        every = backend.inventory(connection, schema)
+        every = backend.catalog.inventory(connection, schema)
         found = [each for each in every if fold(each.name) == fold(rest)]
     if not found:
         near = next((each.name for each in every if each.name.lower() == name.lower()), None)
@@ -150,7 +150,7 @@ def _columns(
 ) -> list[ColumnSaid]:
     differing = _differing(drift or ())
     said = []
-    for each in backend.columns_there(connection, relation):
+    for each in backend.catalog.columns_there(connection, relation):
         declared: str | None = None
         if model is not None and drift is not None:
             declared = differing.get(each.name, "same") if each.name in model.columns else "missing"

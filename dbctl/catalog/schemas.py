@@ -56,7 +56,7 @@ class _Reading:
     def __init__(self, connection: Connection, backend: Backend, inspector: Inspector, schema: str | None) -> None:
         self._connection, self._backend, self._inspector, self._schema = connection, backend, inspector, schema
         self._place = schema or connection.dialect.default_schema_name
-        others = backend.others_tables(connection, schema)
+        others = backend.catalog.others_tables(connection, schema)
         kinds = backend.relations(connection, schema)
         self._kinds = {name: kind for name, kind in sorted(kinds.items()) if name not in others}
         self._tables = [name for name, kind in self._kinds.items() if kind == TABLE]
@@ -72,7 +72,7 @@ class _Reading:
         yield from self._types()
         # Last, for what the server says of a part goes before what SQLAlchemy has made of it.
         ours = {*self._tables, *(name for name, kind in self._kinds.items() if kind != TABLE)}
-        for name, part, text in self._backend.further_parts(self._connection, self._schema):
+        for name, part, text in self._backend.catalog.further_parts(self._connection, self._schema):
             if part == "domain" or name in ours:
                 yield (self._named(name), part), self._without_place(text)
 
@@ -110,7 +110,7 @@ class _Reading:
                 yield (table, f"check {name}"), text
 
     def _indexes(self) -> Iterator[tuple[Part, str]]:
-        definitions = self._backend.index_definitions(self._inspector, self._schema)
+        definitions = self._backend.catalog.index_definitions(self._inspector, self._schema)
         uniques = dict(self._of_tables(self._inspector.get_multi_unique_constraints(schema=self._schema)))
         for name in self._tables:
             table, indexes = self._named(name), definitions.get(name, {})
@@ -125,14 +125,16 @@ class _Reading:
                 text = self._inspector.get_view_definition(name, self._schema)
                 yield (self._named(name), "definition"), self._without_place(" ".join((text or "").split()))
             elif kind == TABLE:
-                for trigger in self._backend.triggers_there(self._connection, Relation(self._place, name, kind)):
+                for trigger in self._backend.catalog.triggers_there(
+                    self._connection, Relation(self._place, name, kind)
+                ):
                     yield (self._named(name), f"trigger {trigger.name}"), self._without_place(trigger.definition)
 
     def _types(self) -> Iterator[tuple[Part, str]]:
-        for (schema, name), type_ in (self._backend.enum_types(self._inspector) or {}).items():
+        for (schema, name), type_ in (self._backend.catalog.enum_types(self._inspector) or {}).items():
             if (None if schema == self._connection.dialect.default_schema_name else schema) == self._schema:
                 yield (self._named(name), "type"), ", ".join(type_.members)
-        for name, text in (self._backend.sequences(self._connection, self._schema) or {}).items():
+        for name, text in (self._backend.catalog.sequences(self._connection, self._schema) or {}).items():
             yield (self._named(name), "sequence"), text
 
     def _of_tables(self, found: Any) -> Iterator[tuple[str, Any]]:

@@ -51,12 +51,14 @@ def tables_of(
         NotFound: Nothing is called so.
     """
     connection, backend = database.session.connection(), database.backend
-    found = [each for each in backend.inventory(connection, schema) if pattern is None or _matches(each, pattern)]
+    found = [
+        each for each in backend.catalog.inventory(connection, schema) if pattern is None or _matches(each, pattern)
+    ]
     if not found and (pattern is not None or schema is not None):
         what = f"no table is called {pattern}" if pattern is not None else "there is no table"
         raise NotFound(f"{what}{f' in schema {schema}' if schema is not None else ''}")
     listed = [_listed(backend, connection, each, exact=exact) for each in found]
-    for sentence in backend.unknown(connection, found):
+    for sentence in backend.catalog.unknown(connection, found):
         _log.info("%s", sentence)
     if estimated := sum(one.estimated is True for one in listed):
         _log.info("the rows of %s are estimates", "1 table" if estimated == 1 else f"{estimated} tables")
@@ -74,7 +76,7 @@ def counted(
 
     if not relation.has_rows:
         return None, None
-    if not relation.readable or not (exact or backend.is_counted_soon(connection, relation)):
+    if not relation.readable or not (exact or backend.catalog.is_counted_soon(connection, relation)):
         return relation.rows, None if relation.rows is None else True
     place = table(relation.name, schema=relation.schema)
     return connection.scalar(select(func.count()).select_from(place)), False

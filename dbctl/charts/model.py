@@ -1,13 +1,13 @@
-"""What a chart shows, whoever draws it; and a result that has charts, or is looked at live."""
+"""What a chart or a live screen shows, whoever draws it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from dbctl.results import Frame, Frames
+from dbctl.results import Frame
 
 T = TypeVar("T")
 
@@ -73,19 +73,6 @@ class Bars:
 
 
 @dataclass(frozen=True)
-class Charted:
-    """A result that has charts: people see them below it, programs get the result alone.
-
-    Args:
-        result: What a command returns otherwise: a record, or several.
-        charts: The charts.
-    """
-
-    result: Any
-    charts: Sequence[Chart | Bars]
-
-
-@dataclass(frozen=True)
 class Gauge:
     """How much there is of something now.
 
@@ -135,26 +122,6 @@ class LiveFrame(Frame[T]):
     """A frame that a screen shows as a board; elsewhere its rows are written."""
 
     board: Board = field(default_factory=lambda: Board(""))
-
-
-class Live(Frames[T]):
-    """What is looked at again and again, on a screen of its own that a key leaves; elsewhere rows, as they come.
-
-    Args:
-        frames: The frames, as they come.
-        leave: Ends them soon: called when a person has seen enough.
-        conclude: Returns what is left to be shown when the frames are at their end, or None.
-    """
-
-    def __init__(
-        self,
-        frames: Iterator[LiveFrame[T]],
-        leave: Callable[[], object],
-        conclude: Callable[[], Any] = lambda: None,
-    ) -> None:
-        super().__init__(frames)
-        self.leave = leave
-        self.conclude = conclude
 
 
 def ticks(top: float, wanted: int = 4) -> Sequence[float]:

@@ -8,7 +8,7 @@ from itertools import count
 from operator import itemgetter
 from typing import Any
 
-from dbctl.charts.model import Charted
+from dbctl.charts.shown import Charted
 from dbctl.results import Frames, Result, Results, Rows, Step, Unshown
 
 Count = Callable[[int], None]

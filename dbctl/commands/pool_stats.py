@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from dbctl.backends import backend_of
-from dbctl.charts.model import Charted, Live
+from dbctl.charts.shown import Charted, Live
 from dbctl.connections.drivers import Driver, run_by
 from dbctl.errors import CheckFailed, Remedy, UsageError
 from dbctl.pool import advising, comparing, sweeping

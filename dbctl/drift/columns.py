@@ -103,7 +103,7 @@ def _count(state: State, change: AlterColumnOp, model: Column[Any], want: str, h
     """Have a column's identity count in another way, from where it is."""
     preparer = state.connection.dialect.identifier_preparer
     quoted = preparer.format_table(model.table), preparer.format_column(model)
-    mend = running(state.backend.identity_statement(quoted, want.split(", ")))
+    mend = running(state.backend.catalog.identity_statement(quoted, want.split(", ")))
     table = state.name(change.table_name, change.schema)
     state.differences.append(Difference(table, f"column {model.name}, identity", want, have, [mend]))
 
@@ -115,7 +115,7 @@ def _number(state: State, change: AlterColumnOp, there: Column[Any], model: Colu
     numbered = model is model.table.autoincrement_column
     preparer = state.connection.dialect.identifier_preparer
     quoted = preparer.format_table(model.table), preparer.format_column(model)
-    statements = state.backend.autoincrement_statements(model.table, model, quoted) if numbered else ()
+    statements = state.backend.catalog.autoincrement_statements(model.table, model, quoted) if numbered else ()
     alter = AlterColumnOp(
         change.table_name,
         change.column_name,

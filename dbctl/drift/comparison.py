@@ -129,7 +129,7 @@ def _names(
             return True
         schema = parents["schema_name"]
         if schema not in others:
-            others[schema] = {LOCKS, *state.backend.others_tables(state.connection, schema)}
+            others[schema] = {LOCKS, *state.backend.catalog.others_tables(state.connection, schema)}
         is_others = name in others[schema] and (schema, name) not in ours
         return not is_others and not state.ignores(name, schema)
 

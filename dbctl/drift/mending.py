@@ -91,7 +91,7 @@ def _changed(
     tables = [table for each in metadata for table in each.tables.values()]
     said = _said(connection, sorted((op for op in of_index if place(op) not in anew), key=_phase))
     made = [t for t in tables if (None if t.schema == default else t.schema, t.name) in anew]
-    return [*said, *(backend.rebuild_statements(connection, made) if made else ())]
+    return [*said, *(backend.catalog.rebuild_statements(connection, made) if made else ())]
 
 
 def _phase(op: Any) -> int:

@@ -21,7 +21,7 @@ def compare_enum_types(
     state: State, inspector: Inspector, schemas: Collection[str | None], metadata: Sequence[MetaData]
 ) -> Iterator[Difference]:
     """Yield in which types with members the models and some schemas of the database differ."""
-    have = state.backend.enum_types(inspector)
+    have = state.backend.catalog.enum_types(inspector)
     if have is None:
         return
     want, columns = _declared_types(state.connection, metadata)
@@ -30,7 +30,9 @@ def compare_enum_types(
         if key[0] not in schemas or state.ignores(key[1], key[0]) or _members(declared) == _members(found):
             continue
         quoted = _quoted(state.connection, *key)
-        statements = state.backend.enum_statements(quoted, _members(found), _members(declared), columns.get(key, ()))
+        statements = state.backend.catalog.enum_statements(
+            quoted, _members(found), _members(declared), columns.get(key, ())
+        )
         yield Difference(
             state.name(key[1], key[0]),
             "type",
@@ -50,7 +52,7 @@ def compare_sequences(
 
     declared = _declared_sequences(state.connection, metadata)
     for schema in sorted(schemas, key=str):
-        have = state.backend.sequences(state.connection, schema)
+        have = state.backend.catalog.sequences(state.connection, schema)
         if have is None:
             return
         want = {name: sequence for (of_schema, name), sequence in declared.items() if of_schema == schema}
@@ -61,7 +63,7 @@ def compare_sequences(
             says = None
             if sequence is not None:
                 try:
-                    says = state.backend.scratch_sequence(state.connection, sequence)
+                    says = state.backend.catalog.scratch_sequence(state.connection, sequence)
                 except SQLAlchemyError as error:
                     says = state.scratch.words_of(sequence, error, has)
             if says == has:

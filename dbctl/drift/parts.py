@@ -84,7 +84,7 @@ def _note_left_indexes(state: State, changes: ModifyTableOps, inspector: Inspect
         if isinstance(op, DropConstraintOp) and op.constraint_type == "foreignkey":
             key: Any = op.to_constraint()
             for name, index in state.indexes(inspector, there.schema, there.name).items():
-                if name not in declared and state.backend.is_made_for_key(name, index.text, [key]):
+                if name not in declared and state.backend.catalog.is_made_for_key(name, index.text, [key]):
                     state.left_by_key[id(op)] = DropIndexOp(name, there.name, schema=there.schema)
 
 
@@ -107,7 +107,7 @@ def _compare_indexes(state: State, changes: ModifyTableOps, inspector: Inspector
     keys = there.foreign_key_constraints
     for name in sorted({*have, *made.indexes} - made.unknown):
         want, has = made.indexes.get(name), have.get(name)
-        if want == has or (want is None and has and state.backend.is_made_for_key(name, has.text, keys)):
+        if want == has or (want is None and has and state.backend.catalog.is_made_for_key(name, has.text, keys)):
             continue
         drop = [_drop(own, name, has, there)] if has else []
         create = [_create(own, name, model)] if want else []

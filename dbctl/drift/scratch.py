@@ -123,7 +123,7 @@ class Scratch:
 
     @contextmanager
     def _nested(self) -> Iterator[None]:
-        if not self.backend.scratch_nested:
+        if not self.backend.catalog.scratch_nested:
             yield
             return
         nested = self.connection.begin_nested()
@@ -138,12 +138,12 @@ class Scratch:
 
         dialect, backend = self.connection.dialect, self.backend
         preparer = dialect.identifier_preparer
-        named = preparer.format_table(table, use_schema=backend.scratch_schema_named)
+        named = preparer.format_table(table, use_schema=backend.catalog.scratch_schema_named)
         create = str(CreateTable(table, include_foreign_key_constraints=[]).compile(dialect=dialect))
-        self.connection.exec_driver_sql(f"{backend.scratch_create} {named} ({create.partition('(')[2]}")
+        self.connection.exec_driver_sql(f"{backend.catalog.scratch_create} {named} ({create.partition('(')[2]}")
         try:
             unknown = frozenset(str(index.name) for index in table.indexes if not self._make_index(index, named))
-            schema = backend.scratch_schema(self.connection, table.schema)
+            schema = backend.catalog.scratch_schema(self.connection, table.schema)
             inspector = inspect(self.connection)
             columns = inspector.get_columns(table.name, schema)
             for column in columns:
@@ -157,7 +157,7 @@ class Scratch:
                 unknown,
             )
         finally:
-            if not backend.scratch_nested:
+            if not backend.catalog.scratch_nested:
                 self.connection.exec_driver_sql(f"DROP TEMPORARY TABLE {named}")
 
     def _make_index(self, index: Index, named: str) -> bool:
@@ -182,7 +182,7 @@ class Scratch:
     @contextmanager
     def _nested_index(self) -> Iterator[None]:
         """Keep the table where an index fails."""
-        if not self.backend.scratch_nested:
+        if not self.backend.catalog.scratch_nested:
             yield
             return
         with self.connection.begin_nested():
@@ -238,7 +238,7 @@ def type_text(type_: Any, dialect: Dialect) -> str:
 
 def indexes_of(backend: Backend, inspector: Inspector, schema: str | None, table: str) -> dict[str, Definition]:
     """Return what `Backend.index_definitions` tells of one table, and the unique constraints that it does not."""
-    found = dict(backend.index_definitions(inspector, schema, table).get(table, {}))
+    found = dict(backend.catalog.index_definitions(inspector, schema, table).get(table, {}))
     return found | uniques_of(_if_any(inspector.get_unique_constraints, table, schema), found)
 
 

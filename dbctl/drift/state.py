@@ -74,7 +74,7 @@ class State:
     def altering(self, change: AlterColumnOp) -> Any:
         """Return what alters a column as an operation says: that operation, or a statement of the database's own."""
         model = self.models[change.schema, change.table_name, change.column_name]
-        statement = self.backend.alter_column_statement(self.connection, model)
+        statement = self.backend.catalog.alter_column_statement(self.connection, model)
         return change if statement is None else running(statement)
 
     def ignores(self, name: str, schema: str | None) -> bool:
@@ -85,7 +85,7 @@ class State:
     def indexes(self, inspector: Inspector, schema: str | None, table: str) -> Mapping[str, Definition]:
         """Return the indexes that a table has; those of a whole schema are looked at once."""
         if schema not in self._indexes:
-            self._indexes[schema] = self.backend.index_definitions(inspector, schema)
+            self._indexes[schema] = self.backend.catalog.index_definitions(inspector, schema)
         return self._indexes[schema].get(table, {})
 
     def checks(self, inspector: Inspector, schema: str | None, table: str) -> Mapping[str, str]:

@@ -58,7 +58,7 @@ class ServerSide:
         if self.peak is None or self.latest.in_use > self.peak.in_use:
             self.peak = self.latest
         if self.lists_sessions:
-            there = self._backend.sessions_there(self._connection).sessions
+            there = self._backend.activity.sessions_there(self._connection).sessions
             self.sessions = [each for each in there if not each.is_own]
         self._connection.rollback()  # no AUTOCOMMIT: MySQL's drivers ask the server for that, with nothing to bound it
         return self.latest

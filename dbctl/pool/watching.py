@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dbctl.charts.model import Board, Gauge, Live, LiveFrame, Spark, amount
+from dbctl.charts.model import Board, Gauge, LiveFrame, Spark, amount
+from dbctl.charts.shown import Live
 from dbctl.connections.watching import is_ended, raise_if_ended
 from dbctl.pool.figures import Measured, Moment, Plan
 from dbctl.pool.measuring import Measurement

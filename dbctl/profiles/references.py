@@ -4,19 +4,22 @@ The drivers would read these each in its own way, or not at all; so they are rea
 they say is a part of the profile and seen in it.
 """
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import ConfigError
 from dbctl.profiles.families import VARIABLES, family_of
 from dbctl.profiles.files import exposed
-from dbctl.profiles.importing import Found
-from dbctl.profiles.option_files import from_group, from_services, service_file
 from dbctl.profiles.query import SYSTEM
 from dbctl.profiles.secrets import SOURCES
+
+if TYPE_CHECKING:
+    from dbctl.profiles.importing import Found
 
 _ESCAPED = re.compile(r"\$(\$\$?\{\w+\})")
 _PATHS = ("ssl.ca", "ssl.cert", "ssl.key", "password_file", "app_dir", "alembic")
@@ -94,6 +97,8 @@ def _service(query: dict[str, Any], environ: Mapping[str, str]) -> Found | None:
     name, path = query.pop("service", None), query.pop("servicefile", None)
     if name is None:
         return None
+    from dbctl.profiles.option_files import from_services, service_file
+
     place = Path(path) if path else service_file(environ)
     return _private(place, from_services(place, str(name))[0])
 
@@ -102,6 +107,8 @@ def _client_group(query: dict[str, Any], environ: Mapping[str, str]) -> Found | 
     path, group = query.pop("read_default_file", None), query.pop("read_default_group", None)
     if path is None and group is None:
         return None
+    from dbctl.profiles.option_files import from_group
+
     place = Path(path or "/etc/my.cnf")
     return _private(place, from_group(place, str(group or "client")))
 

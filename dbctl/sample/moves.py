@@ -102,8 +102,8 @@ def _temporary(connection: Any, backend: Backend) -> Iterator[None]:
     MySQL's and MariaDB's outlive a ROLLBACK: those of a run that failed are in the way of the next one.
     """
     names = [table.name for table in _metadata.tables.values()]
-    drop = "DROP TABLE" if backend.scratch_nested else "DROP TEMPORARY TABLE"
-    for name in () if backend.scratch_nested else names:
+    drop = "DROP TABLE" if backend.catalog.scratch_nested else "DROP TEMPORARY TABLE"
+    for name in () if backend.catalog.scratch_nested else names:
         connection.exec_driver_sql(f"{drop} IF EXISTS {name}")
     _metadata.create_all(connection, checkfirst=False)
     yield

@@ -286,7 +286,7 @@ def test_what_might_write_is_not_sent_to_who_keeps_nobody_from_writing(
                     unit.backend.keep_from_writing(connection)
                 if said == TIDB:
                     with pytest.raises(DBAPIError):  # of MySQL, which does not know the word
-                        unit.backend.end_session(connection, SessionThere(7, State.ACTIVE), terminate=False)
+                        unit.backend.activity.end_session(connection, SessionThere(7, State.ACTIVE), terminate=False)
                     unit.session.rollback()
                     assert any(b"KILL TIDB QUERY 7" in data for _, data in herald.conversations[-1].pieces)
 
@@ -303,13 +303,15 @@ def test_what_there_is_is_told_as_postgresql_tells_it_also_where_its_own_catalog
         postgres_database.execute(statement)
 
     def told(backend: Backend, connection: Connection) -> Any:
-        relations = backend.inventory(connection, "public")
+        relations = backend.catalog.inventory(connection, "public")
         team = next(each for each in relations if each.name == "team")
         columns = [(each.name, each.type.lower().replace("varchar", "character varying"), each.nullable)
-                   for each in backend.columns_there(connection, team)]  # fmt: skip
-        names = [each.name for each in backend.indexes_there(connection, team) if not each.name.endswith("pkey")]
+                   for each in backend.catalog.columns_there(connection, team)]  # fmt: skip
+        names = [
+            each.name for each in backend.catalog.indexes_there(connection, team) if not each.name.endswith("pkey")
+        ]
         references = [(each.table, each.name, "CASCADE" in each.definition)
-                      for each in backend.references_there(connection, team)]  # fmt: skip
+                      for each in backend.catalog.references_there(connection, team)]  # fmt: skip
         return [(each.schema, each.name, each.kind) for each in relations], columns, names, references
 
     profile = profile_of(postgres_database)
@@ -332,7 +334,7 @@ def test_cockroachdb_is_begun_locked_and_asked_in_its_own_way(postgres_database:
         assert backend.row_lock(connection)
         assert backend.explaining(connection, analyze=True) == "EXPLAIN ANALYZE "
         with pytest.raises(Unsupported, match="does not tell of its sessions") as refused:
-            backend.sessions_there(connection)
+            backend.activity.sessions_there(connection)
         assert "SHOW CLUSTER SESSIONS" in refused.value.hint
         with pytest.raises(Unsupported) as refused:
             _ = backend.backups

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.definitions import Definition, Definitions
+from dbctl.backends.mysql.engine import MySQL
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Connection, ForeignKeyConstraint
@@ -22,7 +23,7 @@ WHERE table_type = 'SEQUENCE' AND table_schema = coalesce(:schema, database())
 _SAID_OF_SEQUENCE = ("start_value", "minimum_value", "maximum_value", "increment", "cache_size", "cycle_option")
 
 
-class MySQLDefinitions(Definitions):
+class MySQLDefinitions(Definitions, MySQL):
     """Of MySQL and MariaDB."""
 
     scratch_schema_named = True

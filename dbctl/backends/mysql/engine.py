@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.base import Backend, Missing
 from dbctl.backends.cursors import marking
-from dbctl.backends.mysql.clients import CLIENTS
 from dbctl.backends.mysql.databases import MySQLDatabases
 from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
 from dbctl.backends.mysql.greeting import offers_tls
 from dbctl.backends.mysql.hosts import MySQLHosts
-from dbctl.backends.mysql.inventory import MySQLInventory
 from dbctl.backends.mysql.locks import MySQLLocks
 from dbctl.backends.mysql.options import FOUND_ROWS, LOCAL_FILES, OPTIONS
 from dbctl.backends.mysql.peers import MySQLNodes
@@ -23,7 +21,6 @@ from dbctl.backends.mysql.programs import MySQLPrograms
 from dbctl.backends.mysql.queries import MySQLQueries
 from dbctl.backends.mysql.relations import MySQLRelations
 from dbctl.backends.mysql.relatives import MySQLRelatives, is_mariadb
-from dbctl.backends.mysql.sessions import MySQLSessions
 from dbctl.backends.tls import ssl_context
 from dbctl.errors import ConfigError
 from dbctl.profiles.query import as_list
@@ -60,11 +57,9 @@ class MySQL(
     MySQLNodes,
     MySQLLocks,
     MySQLRelations,
-    MySQLInventory,
     MySQLQueries,
     MySQLPrograms,
     MySQLDatabases,
-    MySQLSessions,
     MySQLRelatives,
     Backend,
 ):
@@ -81,7 +76,6 @@ class MySQL(
     )
     default_port = 3306
     options = OPTIONS
-    clients = CLIENTS
     transactional_ddl = False
     # https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html; a temporary table is made and dropped without one.
     committing_words = (

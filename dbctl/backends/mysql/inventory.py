@@ -154,3 +154,6 @@ def _default(value: Any) -> str | None:
     """Return a default as text, but not the NULL that MariaDB says is the one of whatever has none."""
     text = value.decode() if isinstance(value, bytes) else value
     return None if text == "NULL" else text
+
+
+backend = MySQLInventory

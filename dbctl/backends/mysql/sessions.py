@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.mysql.engine import MySQL
 from dbctl.backends.mysql.locks import WAITS, WAITS_FOR_LOCK, WAITS_SINCE_8
 from dbctl.backends.mysql.metadata_locks import METADATA_LOCKS, MetadataLock, blockers_by_metadata
-from dbctl.backends.mysql.relatives import MySQLRelatives
-from dbctl.backends.sessions import SessionsThere, SessionThere, State
+from dbctl.backends.sessions import Sessions, SessionsThere, SessionThere, State
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -70,7 +70,7 @@ class Told:
             self.blocking[waiting] = [each for each in holders if each == _PREPARED or each in sessions]
 
 
-class MySQLSessions(MySQLRelatives):
+class MySQLSessions(Sessions, MySQL):
     """Who is connected, and how that is ended."""
 
     def sessions_there(self, connection: Connection) -> SessionsThere:
@@ -228,3 +228,6 @@ def _how_to_tell(waiting: str, user: str, *, mariadb: bool) -> str:
 def _quoted(user: str) -> str:
     name, _, host = user.rpartition("@")
     return f"'{name}'@'{host}'"
+
+
+backend = MySQLSessions

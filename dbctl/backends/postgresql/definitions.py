@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.definitions import Definition, Definitions, EnumType
+from dbctl.backends.postgresql.engine import PostgreSQL
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Connection, Table
@@ -68,7 +69,7 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-class PostgreSQLDefinitions(Definitions):
+class PostgreSQLDefinitions(Definitions, PostgreSQL):
     """Of PostgreSQL."""
 
     def scratch_schema(self, connection: Connection, schema: str | None) -> str | None:
@@ -138,7 +139,7 @@ class PostgreSQLDefinitions(Definitions):
         """Ask the catalogue for those that are no column's own, and no extension's."""
         from sqlalchemy import text
 
-        return dict(connection.execute(text(_SEQUENCES), {"schema": schema}).tuples().all())
+        return {name: says for name, says in connection.execute(text(_SEQUENCES), {"schema": schema})}
 
     def scratch_sequence(self, connection: Connection, sequence: SQLSequence) -> str:
         """Make it as the session's own, look, and roll that back."""

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dbctl.backends.base import Backend
 from dbctl.backends.cursors import marking
 from dbctl.backends.postgresql import asyncpg
-from dbctl.backends.postgresql.clients import CLIENTS
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
 from dbctl.backends.postgresql.hosts import PostgreSQLHosts
-from dbctl.backends.postgresql.inventory import PostgreSQLInventory
 from dbctl.backends.postgresql.locks import PostgreSQLLocks
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, option_problems, places
 from dbctl.backends.postgresql.passfile import password_in_file
@@ -24,7 +22,6 @@ from dbctl.backends.postgresql.queries import PostgreSQLQueries
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
 from dbctl.backends.postgresql.relatives import AURORA, COCKROACHDB, PostgreSQLRelatives
 from dbctl.backends.postgresql.replicated import PostgreSQLReplicated
-from dbctl.backends.postgresql.sessions import PostgreSQLSessions
 from dbctl.backends.tls import system_ca
 from dbctl.errors import ConfigError
 from dbctl.profiles.tls import VERIFYING
@@ -52,6 +49,9 @@ _ASKING = (
 _IN_TRANSACTION = 2
 """psycopg2's `STATUS_BEGIN`."""
 
+_IN_ERROR = 3
+"""libpq's `PQTRANS_INERROR`."""
+
 _OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
 # Aurora has no log of its own that could be asked for.
 _TIMELINE = f"CASE WHEN {AURORA} IS NULL THEN left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END"
@@ -61,14 +61,12 @@ class PostgreSQL(
     PostgreSQLHosts,
     PostgreSQLNodes,
     PostgreSQLRelations,
-    PostgreSQLInventory,
     PostgreSQLQueries,
     PostgreSQLErrors,
     PostgreSQLLocks,
     PostgreSQLRelatives,
     PostgreSQLPrograms,
     PostgreSQLDatabases,
-    PostgreSQLSessions,
     PostgreSQLReplicated,
     Backend,
 ):
@@ -87,7 +85,6 @@ class PostgreSQL(
     )
     default_port = DEFAULT_PORT
     options = OPTIONS
-    clients = CLIENTS
     lock_timeouts = ("55P03",)
     check_deferred: ClassVar[str | None] = "SET CONSTRAINTS ALL IMMEDIATE"
 
@@ -203,10 +200,8 @@ class PostgreSQL(
 
     def has_ended(self, connection: Connection) -> bool:
         """Ask libpq whether an error has ended it; asyncpg does not tell."""
-        import psycopg2.extensions
-
-        info = getattr(connection.connection.driver_connection, "info", None)
-        return info is not None and info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_INERROR
+        status = getattr(connection.connection.driver_connection, "get_transaction_status", None)
+        return status is not None and status() == _IN_ERROR
 
     def leads_here(self, connection: Connection, other: Connection) -> bool:
         """Compare the database, and to the microsecond when its server was started; a copy has all else in common."""

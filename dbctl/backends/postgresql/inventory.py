@@ -151,3 +151,6 @@ def _oid(connection: Connection, relation: Relation) -> int:
 
 def _parts(connection: Connection, query: str, relation: Relation) -> Sequence[PartThere]:
     return [PartThere(*row) for row in _ask(connection, query, oid=_oid(connection, relation))]
+
+
+backend = PostgreSQLInventory

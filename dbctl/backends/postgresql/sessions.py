@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.base import Backend
-from dbctl.backends.sessions import SessionsThere, SessionThere, State
+from dbctl.backends.postgresql.engine import PostgreSQL
+from dbctl.backends.sessions import Sessions, SessionsThere, SessionThere, State
 from dbctl.errors import WorkRefused
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ _NO_PROCESS = 0
 """What pg_blocking_pids has for a transaction that is prepared."""
 
 
-class PostgreSQLSessions(Backend):
+class PostgreSQLSessions(Sessions, PostgreSQL):
     """Who is connected, and how that is ended."""
 
     def sessions_there(self, connection: Connection) -> SessionsThere:
@@ -140,3 +140,6 @@ def _untold(rows: Sequence[Any], role: str) -> Iterator[str]:
     if hidden:
         whose = "1 session of another role does" if hidden == 1 else f"{hidden} sessions of other roles do"
         yield f'what {whose} is not told to {role}; it is with: GRANT pg_read_all_stats TO "{role}"'
+
+
+backend = PostgreSQLSessions

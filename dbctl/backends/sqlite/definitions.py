@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dbctl.backends.definitions import Definition, Definitions
+from dbctl.backends.sqlite.engine import SQLite
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -17,7 +18,7 @@ _HEAD = re.compile(r"^CREATE\s+(UNIQUE\s+)?INDEX\s.*?\sON\s.*?\(", re.DOTALL | r
 _PLAIN = re.compile(r"CREATE (UNIQUE )?INDEX \([\w, ]+\)")
 
 
-class SQLiteDefinitions(Definitions):
+class SQLiteDefinitions(Definitions, SQLite):
     """Of SQLite."""
 
     scratch_create = "CREATE TEMPORARY TABLE"

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dbctl.backends.base import Backend, Identity, Missing
-from dbctl.backends.sqlite.clients import CLIENTS
 from dbctl.backends.sqlite.connections import BEGIN, marking_connection
 from dbctl.backends.sqlite.databases import SQLiteDatabases
 from dbctl.backends.sqlite.errors import SQLiteErrors
 from dbctl.backends.sqlite.files import is_missing, missing_directory, refuse_missing
-from dbctl.backends.sqlite.inventory import SQLiteInventory
+from dbctl.backends.sqlite.locks import SQLiteLocks
 from dbctl.backends.sqlite.options import OPTIONS, URI, uri_problems
 from dbctl.backends.sqlite.queries import SQLiteQueries
-from dbctl.backends.sqlite.sessions import SQLiteSessions
 from dbctl.errors import ConnectError, WorkRefused
 from dbctl.profiles.files import absolute
 from dbctl.profiles.query import as_list
@@ -68,7 +66,7 @@ def _opens_missing(args: Any, kwargs: Any) -> bool:
     return not kwargs.get("uri") and is_missing(str(args[0]))
 
 
-class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteDatabases, SQLiteSessions, Backend):
+class SQLite(SQLiteErrors, SQLiteQueries, SQLiteDatabases, SQLiteLocks, Backend):
     """SQLite, in a file or in memory."""
 
     title = "SQLite"
@@ -81,7 +79,6 @@ class SQLite(SQLiteErrors, SQLiteInventory, SQLiteQueries, SQLiteDatabases, SQLi
     adds_constraints = False
     locks_to_write = True
     options = OPTIONS
-    clients = CLIENTS
 
     def url(self, driver: str | None = None) -> URL:
         """Return what `Backend.url` does, where the file can be found: SQLAlchemy makes its path an absolute one."""

@@ -146,3 +146,6 @@ def _counted(connection: Connection, schema: str | None) -> Mapping[str, int]:
     stat = f"{_quoted(schema)}.sqlite_stat1" if schema else "sqlite_stat1"
     rows = connection.exec_driver_sql(f"SELECT tbl, max(CAST(stat AS INTEGER)) FROM {stat} GROUP BY tbl")
     return {table: count for table, count in rows if count is not None}
+
+
+backend = SQLiteInventory

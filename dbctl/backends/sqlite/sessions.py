@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dbctl.backends.base import Backend
-from dbctl.backends.locks import Holder, LockWait
-from dbctl.backends.sessions import SessionsThere, SessionThere, State
+from dbctl.backends.sessions import Sessions, SessionsThere, SessionThere
+from dbctl.backends.sqlite.engine import SQLite
 from dbctl.backends.sqlite.holders import path_of, processes_at
 from dbctl.errors import Unsupported
 
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-class SQLiteSessions(Backend):
+class SQLiteSessions(Sessions, SQLite):
     """Who has the file open."""
 
     def sessions_there(self, connection: Connection) -> SessionsThere:
@@ -44,21 +41,5 @@ class SQLiteSessions(Backend):
         """Refuse: a session here is a process, or a part of one."""
         raise Unsupported("SQLite has no sessions to end", "end the process that has the file open, by its own means")
 
-    @contextmanager
-    def lock_waits(self, driver_connection: Any) -> Iterator[Callable[[], LockWait | None]]:
-        """Look who writes, where this connection has still to begin, or who lets nobody read."""
-        database = self.profile.database
 
-        def ask() -> LockWait | None:
-            begins = not driver_connection.in_transaction
-            if self.profile.in_memory or not database or not os.path.isdir("/proc/self/fd"):
-                return None
-            found, _ = processes_at(path_of(database))
-            holding = [each for each in found if each.excludes or (begins and each.state is State.WRITING)]
-            return LockWait(_named(holding), "the file's lock") if begins or holding else None
-
-        yield ask
-
-
-def _named(processes: Sequence[Any]) -> Sequence[Holder]:
-    return [Holder(each.pid, each.command, kind="process") for each in processes]
+backend = SQLiteSessions

@@ -12,7 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from dbctl.charts.model import Board, Gauge, Live, amount
+from dbctl.charts.model import Board, Gauge, amount
+from dbctl.charts.shown import Live
 from dbctl.cli.prompts import keys, on_the_way_out
 from dbctl.cli.render.charts import spark
 from dbctl.cli.render.screen import Screen

@@ -11,7 +11,7 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
-from dbctl.charts.model import Charted, Live
+from dbctl.charts.shown import Charted, Live
 from dbctl.cli.choices import Format
 from dbctl.cli.counting import rows_in
 from dbctl.cli.options import Globals
