@@ -139,7 +139,8 @@ class PostgreSQLDefinitions(Definitions, PostgreSQL):
         """Ask the catalogue for those that are no column's own, and no extension's."""
         from sqlalchemy import text
 
-        return {name: says for name, says in connection.execute(text(_SEQUENCES), {"schema": schema})}
+        rows = connection.execute(text(_SEQUENCES), {"schema": schema})
+        return {str(name): str(definition) for name, definition in rows}
 
     def scratch_sequence(self, connection: Connection, sequence: SQLSequence) -> str:
         """Make it as the session's own, look, and roll that back."""
