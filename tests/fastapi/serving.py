@@ -29,10 +29,13 @@ class Served:
         self._server = uvicorn.Server(uvicorn.Config(self._app, log_config=None, log_level="critical", lifespan="on"))
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        # A connection for each request: after an error the server may close one that was to be used again.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        # A connection for each request: after an error the server may close one that was to be used again. The request
+        # says so: a pool that keeps none closes one in a thread that another has just taken (httpcore, issue 1110).
+        limits, headers = httpx.Limits(max_connections=None), {"Connection": "close"}
         url = "http://{}:{}".format(*self._listener.getsockname())
-        self.client = httpx.Client(base_url=url, timeout=60, trust_env=False, verify=False, limits=limits)
+        self.client = httpx.Client(
+            base_url=url, timeout=60, trust_env=False, verify=False, limits=limits, headers=headers
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
