@@ -164,11 +164,11 @@ def _folders(module: ModuleType | None) -> list[str]:
 
 
 def _file(module: object) -> str | None:
-    """Return the path of a module's file, where what stands for a module in sys.modules has one."""
-    try:
-        file = vars(module).get("__file__")
-    except TypeError:
-        return None
+    """Return the path of a module's file, where there is one; of what only stands for a module nothing is asked.
+
+    A library of cffi, as cryptography has one there, would make all that is in it, and not in two threads at once.
+    """
+    file = vars(module).get("__file__") if issubclass(type(module), ModuleType) else None
     return file if isinstance(file, str) else None
 
 
