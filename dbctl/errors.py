@@ -56,6 +56,9 @@ class Remedy(StrEnum):
     DROP_IN_BATCHES = "raise max_locks_per_transaction, or drop the tables in batches"
     RESUME = "mend what was wrong, and run the rest"
     RUN_THE_REST = "run the rest"
+    RESUME_UPGRADE = "mend what was wrong, and run the rest of the upgrade"
+    RESUME_DOWNGRADE = "mend what was wrong, and run the rest of the downgrade"
+    STAMP_MADE = "where its tables are there already, say so"
     MIGRATE = "run the migrations"
     BEGIN_ALEMBIC = 'name it with alembic = "PATH" in the profile file, or begin'
     MERGE_HEADS = "name one, or heads for all of them, or merge them"

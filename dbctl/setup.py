@@ -16,7 +16,7 @@ from dbctl.backends.base import Missing
 from dbctl.connections.watching import told_if_ended
 from dbctl.databases import changes
 from dbctl.databases.places import is_there
-from dbctl.errors import CheckFailed, DbctlError, WorkRefused
+from dbctl.errors import CheckFailed, DbctlError, Remedy, WorkRefused
 from dbctl.migrations.access import RETRIES, Migrations, require_alembic
 from dbctl.migrations.location import located
 from dbctl.probe import when_up
@@ -178,12 +178,20 @@ class _Setup:
             yield
 
     def _migrate(self) -> str:
-        from dbctl.migrations.changes import upgrade
-
         migrations = Migrations(self._profile, Missing.CREATE, False, RETRIES, self._supervisor)
         with migrations, migrations.backend.translating():
-            applied = upgrade(migrations, "heads")
+            applied = self._upgraded(migrations)
         return f"{len(applied)} applied" if applied else "nothing to do"
+
+    def _upgraded(self, migrations: Migrations) -> Sequence[Any]:
+        from dbctl.migrations.changes import upgrade
+
+        try:
+            return upgrade(migrations, "heads")
+        except DbctlError as error:
+            if error.hint is Remedy.RESUME:  # which is not this command's
+                error.hint = Remedy.RESUME_UPGRADE
+            raise
 
     def _init(self) -> str:
         from dbctl.connections.connector import opened
@@ -233,6 +241,16 @@ class _Rehearsal(_Setup):
         with Migrations(self._profile, supervisor=self._supervisor) as migrations, migrations.backend.translating():
             found = pending(migrations, in_empty=self._is_new)
         return f"{len(found)} applied" if found else "nothing to do"
+
+    def _upgraded(self, migrations: Migrations) -> Sequence[Any]:
+        from dbctl.migrations.changes import upgrade
+
+        try:
+            return upgrade(migrations, "heads")
+        except DbctlError as error:
+            if error.hint is Remedy.RESUME:  # which is not this command's
+                error.hint = Remedy.RESUME_UPGRADE
+            raise
 
     def _init(self) -> str:
         from dbctl.connections.connector import opened

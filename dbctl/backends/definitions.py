@@ -77,6 +77,10 @@ class Definitions(Backend):
         """
         raise NotImplementedError
 
+    def default_text(self, default: str | None) -> str | None:
+        """Return a column's default, of several ways to write the same in one."""
+        return default
+
     def is_made_for_key(self, name: str, text: str, keys: Collection[ForeignKeyConstraint]) -> bool:
         """Tell whether an index that nobody declared is there for a foreign key alone."""
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from dbctl.catalog.description import (
@@ -102,8 +103,9 @@ def find(connection: Connection, backend: Backend, name: str) -> Relation:
         every = backend.catalog.inventory(connection, schema)
         found = [each for each in every if fold(each.name) == fold(rest)]
     if not found:
-        near = next((each.name for each in every if each.name.lower() == name.lower()), None)
-        raise NotFound(f"there is no table {name}", f"there is {near}" if near else "")
+        names = {each.name.lower(): each.name for each in every}
+        near = get_close_matches(name.lower(), names, n=1)
+        raise NotFound(f"there is no table {name}", f"there is {names[near[0]]}" if near else "")
     default = inspect(connection).default_schema_name
     chosen = [each for each in found if len(found) == 1 or each.schema == default]
     if not chosen:

@@ -85,7 +85,8 @@ class _Reading:
             for column in columns:
                 facts = facts_of_reflected(column, dialect)
                 default = facts.computed and f"GENERATED ALWAYS AS ({facts.computed})"
-                default = default or (facts.identity and f"GENERATED {facts.identity}") or facts.default
+                default = default or (facts.identity and f"GENERATED {facts.identity}")
+                default = default or self._backend.catalog.default_text(facts.default)
                 text = column_text(facts.type, nullable=column["nullable"], default=default)
                 yield (table, f"column {column['name']}"), text + " AUTO_INCREMENT" * facts.autoincrement
                 if column.get("comment"):

@@ -7,7 +7,11 @@ from inspect import cleandoc
 
 _SECTION = re.compile(r"(Args|Returns|Yields|Raises|Examples?):")
 _PARAMETER = re.compile(r"\s+\*{0,2}(\w+)(?:\s*\([^)]*\))?:(.*)")
+# reStructuredText's, as Sphinx reads them: a field is over where the next begins, or a line is no further in.
+_FIELD = re.compile(r":(?P<kind>\w+)(?:\s+(?:[^:]*\s)?\*{0,2}(?P<name>\w+))?:(?P<said>.*)")
 _EXAMPLES = ("Example:", "Examples:")
+_FIELDS = ":fields:"
+"""What stands for the heading of fields, which have none."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,17 @@ class Description:
 
 
 def parameters_in(docstring: str | None) -> dict[str, str]:
-    """Return what a docstring's section `Args:` says of each parameter."""
+    """Return what a docstring's section `Args:`, or its fields `:param name:`, say of each parameter."""
     said: dict[str, str] = {}
     name = ""
     for heading, line in _with_headings(cleandoc(docstring or "")):
-        if heading != "Args:":
-            continue
-        if match := _PARAMETER.fullmatch(line):
+        if heading not in {"Args:", _FIELDS}:
+            name = ""
+        elif heading == _FIELDS and (field := _FIELD.fullmatch(line)):
+            name = field["name"] if field["kind"] == "param" else ""
+            if name:
+                said[name] = field["said"].strip()
+        elif heading == "Args:" and (match := _PARAMETER.fullmatch(line)):
             name, said[match[1]] = match[1], match[2].strip()
         elif name and line.strip():
             said[name] = f"{said[name]} {line.strip()}"
@@ -60,5 +68,5 @@ def _with_headings(text: str) -> Iterator[tuple[str | None, str]]:
             heading = line
             continue
         if line and not line[0].isspace():
-            heading = None
+            heading = _FIELDS if _FIELD.fullmatch(line) else None
         yield heading, line

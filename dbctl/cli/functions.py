@@ -194,7 +194,11 @@ def _function(target: str, app_dir: str) -> Callable[..., Any]:
     try:
         function = attrgetter(path)(module)
     except AttributeError:
-        known = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+        known = [
+            each
+            for each, value in vars(module).items()
+            if callable(value) and getattr(value, "__module__", None) == module.__name__ and not each.startswith("_")
+        ]
         raise UsageError(f"{target}: there is no {path} in {name}", nearest(path, known)) from None
     if not callable(function):
         raise UsageError(f"{target}: it is no function, but of the type {type(function).__name__}", "name a function")

@@ -11,7 +11,8 @@ from typing import Any
 from dbctl.cli.options import Globals
 from dbctl.errors import DbctlError, Remedy
 
-_RESUME = " with --resume; or mend the database by hand, and say so with: dbctl migrate stamp REVISION"
+_BY_HAND = "; or mend the database by hand, and say so with: dbctl migrate stamp REVISION"
+_RESUME = f" with --resume{_BY_HAND}"
 
 _HOW: Mapping[Remedy, str] = {
     Remedy.CREATE_TABLES: " with: dbctl init-tables",
@@ -43,6 +44,9 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.STAMP: " with: dbctl migrate stamp --purge REVISION",
     Remedy.RESUME: _RESUME,
     Remedy.RUN_THE_REST: _RESUME,
+    Remedy.RESUME_UPGRADE: f" with: dbctl migrate upgrade --resume{_BY_HAND}",
+    Remedy.RESUME_DOWNGRADE: f" with: dbctl migrate downgrade -1 --resume{_BY_HAND}",
+    Remedy.STAMP_MADE: " with: dbctl migrate stamp head",
 }
 _COMMAND = re.compile(r"\bdbctl (?=(?P<command>[a-z][\w-]*))")
 

@@ -17,6 +17,7 @@ from dbctl.cli.options import TERM_OPTIONS
 from dbctl.cli.parser import TyperError
 from dbctl.errors import ConfigError, DbctlError
 from dbctl.mounts import Mount
+from dbctl.profiles.words import function_meant
 
 
 class CommandTree(TyperGroup):
@@ -48,13 +49,15 @@ class CommandTree(TyperGroup):
         if name in self.available(ctx, args):
             found = commands.found[name]
             command = self._loaded(found)
+            command.suggest = lambda word: self._elsewhere(ctx, name, word)
             if getattr(command, "names_function", False):
                 from dbctl.cli.functions import function_named
+
+                command.suggest = lambda word: (meant := function_meant(word)) and f"{name} {meant}"
 
                 if function := function_named(command, ctx, args[1:]):
                     target, command, rest = function
                     return f"{name} {target}", command, rest
-            command.suggest = lambda word: self._elsewhere(ctx, name, word)
             return name, command, args[1:]
         if name in commands.found:
             ctx.fail(f"No such command {name!r}: the profile file has {commands.found[name].mount.key} = false")

@@ -30,7 +30,7 @@ def console(
         typer.Option("--idle-timeout", metavar="SECONDS", min=0.001, help="End a transaction that is idle so long."),
     ] = None,
 ) -> None:
-    """Ask for Python on the profile: session, engine, select, profile, commit(), rollback(), and all models by name.
+    """Ask for Python on the profile: session, engine, select, func, profile, commit(), rollback(), all models by name.
 
     What commit() does not keep is rolled back at the end. Models and rows are shown as tables. A protected profile
     is read-only unless --write is said. Standard input that is no terminal is a script.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import inspect
 from sqlalchemy.orm import registry
-from sqlmodel import select
+from sqlmodel import func, select
 
 from dbctl.errors import ConfigError
 from dbctl.runtime.foreign import guarded
@@ -30,6 +31,7 @@ def own_names(desk: Desk) -> dict[str, Any]:
         "session": session,
         "engine": desk.engine,
         "select": select,
+        "func": func,
         "profile": desk.profile,
         "commit": session.commit,
         "rollback": session.rollback,
@@ -39,7 +41,7 @@ def own_names(desk: Desk) -> dict[str, Any]:
 def models_by_name(
     profile: Profile, models: Sequence[str] | None, app_dir: str | None, taken: Mapping[str, Any]
 ) -> dict[str, type]:
-    """Import the modules that were named, or that the profile names, and return their models by name.
+    """Import the modules that were named, or that the profile names, and return their models and enums by name.
 
     A module that can't be imported is told and left out. Of several models of one name each has its module's before it:
     which one is meant by the plain name nobody could know.
@@ -61,7 +63,11 @@ def models_by_name(
     with guarded():
         for model in dict.fromkeys(_models(modules)):
             by_name[model.__name__].append(model)
-    return dict(_told_apart(by_name, taken))
+    found = dict(_told_apart(by_name, taken))
+    for enum in (each for model in found.values() for each in _enums_of(model)):
+        if enum.__name__ not in taken:
+            found.setdefault(enum.__name__, enum)
+    return found
 
 
 def _tell(error: ConfigError) -> None:
@@ -87,6 +93,14 @@ def _registries(value: Any) -> Iterator[registry]:
         candidates = [getattr(value, name, None) for name in ("registry", "_sa_registry")]
         candidates.append(getattr(getattr(value, "__mapper__", None), "registry", None))
     yield from (each for each in candidates if issubclass(type(each), registry))
+
+
+def _enums_of(model: type) -> Iterator[type]:
+    """Yield the enums that columns of a model are of."""
+    columns: Iterable[Any] = inspect(model).columns
+    for column in columns:
+        if isinstance(enum := getattr(column.type, "enum_class", None), type):
+            yield enum
 
 
 def _full_name(model: type) -> str:

@@ -33,6 +33,10 @@ def compare_column(state: State, change: AlterColumnOp, there: Column[Any], mode
         return
     want = state.scratch.column(model)
     differing = want.differing(have) if want else _by_words(state, there, model)
+    if want and "default" in differing:
+        one_way = state.backend.catalog.default_text
+        if one_way(want.default) == one_way(have.default):
+            differing.remove("default")
     if not differing:
         return
     state.columns[change.schema, change.table_name, change.column_name] = (want, have)

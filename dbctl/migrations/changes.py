@@ -202,8 +202,11 @@ class _Change:
         first = steps[0].revision.revision if steps else None
         if self._resume and halfway.direction == name and first == halfway.revision:
             return
+        remedy = Remedy.RESUME
+        if halfway.direction != name:
+            remedy = Remedy.RESUME_UPGRADE if halfway.direction == "upgrade" else Remedy.RESUME_DOWNGRADE
         profile = self._migrations.profile
-        raise WorkRefused(f"{profile.called}: {halfway} (kept in table {table.name})", Remedy.RESUME)
+        raise WorkRefused(f"{profile.called}: {halfway} (kept in table {table.name})", remedy)
 
     def _refuse_autocommit(self) -> Any:
         raise WorkRefused("a dry run stops here: the revision has an autocommit_block, which no rollback undoes")

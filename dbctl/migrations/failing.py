@@ -56,6 +56,8 @@ def explained(error: DbctlError, steps: Sequence[Steps], migrations: Migrations,
             of_it = "nothing of it stays"
             if steps[0].wrote:
                 steps[0].table.remove()
+            if not before and failure.step.is_upgrade and _creates_table(failure):
+                told.hint = told.hint or Remedy.STAMP_MADE
         told.message += f"; {of_it}, {before_it}" if before_it else f"; {of_it}"
     return told
 
@@ -68,6 +70,11 @@ def _translated(failure: Failure, error: DbctlError, migrations: Migrations) -> 
         return error
     words = error.message.partition(".py: ")[2].partition(" (")[0]
     return WorkRefused(words or error.message)
+
+
+def _creates_table(failure: Failure) -> bool:
+    statement = str(getattr(failure.error, "statement", None) or "")
+    return statement.split()[:2] == ["CREATE", "TABLE"]
 
 
 def _where(failure: Failure, context: MigrationContext) -> str:

@@ -47,14 +47,10 @@ def settings_of(words: Sequence[str]) -> dict[str, Any]:
 def typed(key: str, text: str) -> Any:
     """Return the value that a text stands for: what it is in TOML, or else the text itself.
 
-    A key that takes a text gets one, even where that looks like a number.
+    A key that takes a text gets one, even where that looks like a number; one that takes several a list of the one.
     """
-    try:
-        found = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text
-    value = found["value"]
-    return text if len(found) > 1 or (_takes_text(key) and not isinstance(value, str)) else value
+    value = _value_of(key, text)
+    return [value] if isinstance(value, str) and _kind_of(key) == tuple[str, ...] else value
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,11 +62,22 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return tables
 
 
-def _takes_text(key: str) -> bool:
+def _value_of(key: str, text: str) -> Any:
+    try:
+        found = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    value = found["value"]
+    takes_text = key.startswith("query.") or _kind_of(key) in {str, str | None}
+    return text if len(found) > 1 or (takes_text and not isinstance(value, str)) else value
+
+
+def _kind_of(key: str) -> Any:
+    """Return what a key takes, as it is annotated; None for what is none."""
     table, _, leaf = key.rpartition(".")
     tables: Mapping[str, type[BaseModel]] = {"": Profile, "pool": Pool, "ssl": Ssl, "tunnel": Tunnel}
     fields = tables.get(table, Profile).model_fields
-    return table == "query" or (leaf in fields and fields[leaf].annotation in {str, str | None})
+    return fields[leaf].annotation if leaf in fields else None
 
 
 def _refuse_passwords(values: Mapping[str, Any]) -> None:

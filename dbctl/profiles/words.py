@@ -13,6 +13,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"known are {', '.join(names)}" if names else "there are none"
 
 
+def function_meant(word: str) -> str:
+    """Return `package.module:function` for a word that names it by dots alone, as others do; "" for any other word."""
+    module, _, function = word.rpartition(".")
+    names = word.split(".")
+    return f"{module}:{function}" if module and all(map(str.isidentifier, names)) and function != "sql" else ""
+
+
 def misspelt(word: str, known: Iterable[str]) -> str:
     """Say which of the known words this one is but for a letter, or but for its case; "" where none is."""
     found = next((each for each in known if _differ_by_a_letter(word.casefold(), each.casefold())), None)

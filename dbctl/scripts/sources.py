@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dbctl.errors import UsageError
 from dbctl.profiles.files import decoded_as, text_of
+from dbctl.profiles.words import function_meant
 from dbctl.scripts.preparing import Script
 
 STDIN = "-"
@@ -37,9 +38,16 @@ def script_from(name: str) -> Script:
             raise UsageError(
                 f"{name}: there is no such file, and {found[1]} is no function's name", "write package.module:function"
             )
-        function = f"name a function as {name}:FUNCTION" if _MODULE.fullmatch(name) and path.suffix != ".sql" else ""
-        raise UsageError(f"{name}: there is no such file, and no function is named", function)
+        raise UsageError(f"{name}: there is no such file, and no function is named", _how_to_name(name))
     return Script(name, text_of(path))
+
+
+def _how_to_name(word: str) -> str:
+    """Return how a function is named, where a word may be meant for its module, or for module and function."""
+    if not _MODULE.fullmatch(word) or word.endswith(".sql"):
+        return ""
+    said, meant = f"name a function as {word}:FUNCTION", function_meant(word)
+    return f"{said}, or as {meant}" if meant else said
 
 
 @cache

@@ -76,6 +76,13 @@ class PostgreSQLDefinitions(Definitions, PostgreSQL):
         """Ask for the session's own, which there is from its first temporary table on."""
         return connection.exec_driver_sql(_SCRATCH_SCHEMA).scalar()
 
+    def default_text(self, default: str | None) -> str | None:
+        """Write the time at which the transaction began as `now()`.
+
+        https://www.postgresql.org/docs/current/functions-datetime.html#FUNCTIONS-DATETIME-CURRENT
+        """
+        return "now()" if default in {"CURRENT_TIMESTAMP", "transaction_timestamp()"} else default
+
     def others_tables(self, connection: Connection, schema: str | None) -> Collection[str]:
         """Ask for partitions, and for what belongs to extensions."""
         from sqlalchemy import text
