@@ -36,6 +36,7 @@ from dbctl.backends.origins import origin_of
 from dbctl.pool.exposition import CONTENT_TYPE, exposition
 from dbctl.pool.places import labelled
 from dbctl.profiles import Profile
+from dbctl.request_pools import pools_of
 from dbctl.request_units import Access
 from dbctl.tables.changes import create_missing
 
@@ -77,6 +78,7 @@ def _dependency(profile: ProfileName, writes: bool | None, *, asynchronous: bool
     async def request_session(connection: HTTPConnection) -> AsyncIterator[Any]:
         access = _access(connection.app, profile, asynchronous=asynchronous)
         to_write = connection.scope.get("method") not in _SAFE_METHODS if writes is None else writes
+        pools_of(connection.app).note(access)
         with labelled(_route(connection)):
             async with access.unit(writes=to_write) as database:
                 yield database.session
@@ -159,21 +161,17 @@ def lifespan(
         outermost = not hasattr(app.state, "dbctl_profile")
         if outermost:
             app.state.dbctl_profile = profile
-        access = _access(app, profile, asynchronous=asynchronous)
+        access, pools = _access(app, profile, asynchronous=asynchronous), pools_of(app)
         try:
             if wait > 0:
                 await access.wait(wait)
             if create_tables is not None:
                 await access.run(create_missing, [create_tables])
-            recorder = access.recorder  # before any thread uses the engine
-            if metrics_directory is not None:
-                recorder.share(metrics_directory)
+            pools.begin(access, metrics_directory)
             async with own(app) if own else nullcontext() as state:
                 yield state
         finally:
-            await access.dispose()
-            if metrics_directory is not None:
-                access.recorder.close()
+            await pools.end(access)
             if outermost:
                 del app.state.dbctl_profile
 
@@ -262,8 +260,8 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
     """Return a router with `/livez`, `/readyz` and `/metrics`.
 
     `/livez` asks nobody. `/readyz` connects anew, beside the pool, so that a pool in full use is no failure; it is 503
-    with the step that failed. `/metrics` is the pool in Prometheus' text format: this worker's,
-    or all workers' where `lifespan` was given a `metrics_directory`.
+    with the step that failed. `/metrics` is the pool that requests use in Prometheus' text format, of both drivers
+    together where they use both: this worker's, or all workers' where `lifespan` was given a `metrics_directory`.
 
     Args:
         profile: The profile, its name, or None for the one of the app's (outermost) `lifespan`.
@@ -290,7 +288,7 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
     @router.get("/metrics", summary="The connection pool at work", response_class=PlainTextResponse)
     async def pool_metrics(request: Request) -> PlainTextResponse:
         access = _access(request.app, profile, asynchronous=asynchronous)
-        snapshot = await asyncio.to_thread(access.recorder.shared)
+        snapshot = await asyncio.to_thread(pools_of(request.app).snapshot, access)
         text = exposition(snapshot, {"profile": access.connector.profile.name})
         return PlainTextResponse(text, media_type=CONTENT_TYPE)
 

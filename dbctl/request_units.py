@@ -56,7 +56,8 @@ class Access:
         return cls(async_connector(profile) if asynchronous else connector(profile))
 
     @property
-    def _is_async(self) -> bool:
+    def is_async(self) -> bool:
+        """Whether it is by the async driver."""
         return not isinstance(self.connector.engine, Engine)
 
     @property
@@ -101,13 +102,13 @@ class Access:
         if queues is None:
             _queues.set(queues := WeakKeyDictionary())
         if self.connector.sync_engine not in queues:
-            observe(self.connector.engine)  # what the pool does is counted from its first use on
+            _ = self.recorder  # what the pool does is counted from its first use on
             limit = int(min(self.connector.capacity, sys.maxsize))
             queues[self.connector.sync_engine] = _Queues(anyio.Semaphore(limit, fast_acquire=True), anyio.Lock())
         return queues[self.connector.sync_engine]
 
     def _unit_of_work(self, *, writes: bool) -> AbstractAsyncContextManager[Any]:
-        if self._is_async:
+        if self.is_async:
             return async_unit_of_work(self.connector, writes=writes)
         return _ended_in_thread(unit_of_work(self.connector, writes=writes))
 
@@ -134,7 +135,7 @@ class Access:
             raise ConnectError(f"{profile.called}: no answer within {seconds:g} s", transient=True) from error
 
     async def _ping(self, profile: Profile) -> None:
-        if self._is_async:
+        if self.is_async:
             await probe.async_ping(profile)
         else:
             # Not one of the service's threads, which may all be busy; it is left alone where it takes too long.
@@ -162,7 +163,7 @@ class Access:
     async def dispose(self) -> None:
         """Close the idle connections."""
         closing = self.connector.engine.dispose()
-        if self._is_async:
+        if self.is_async:
             await closing
 
 

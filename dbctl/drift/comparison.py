@@ -18,7 +18,9 @@ from dbctl.drift.scratch import Scratch
 from dbctl.drift.state import Difference, State
 from dbctl.drift.telling import differences_of
 from dbctl.errors import ConfigError
+from dbctl.migrations.halfway import SUFFIX
 from dbctl.runtime.distribution import how_to_install
+from dbctl.tables.catalog import VERSIONS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from dbctl.backends.base import Backend
 
 _log = logging.getLogger("dbctl")
+
+_BOOKKEEPING = (LOCKS, VERSIONS, f"{VERSIONS}{SUFFIX}")
+"""Tables that are dbctl's own and alembic's, in whatever schema they are."""
 
 
 def differences(
@@ -129,7 +134,7 @@ def _names(
             return True
         schema = parents["schema_name"]
         if schema not in others:
-            others[schema] = {LOCKS, *state.backend.catalog.others_tables(state.connection, schema)}
+            others[schema] = {*_BOOKKEEPING, *state.backend.catalog.others_tables(state.connection, schema)}
         is_others = name in others[schema] and (schema, name) not in ours
         return not is_others and not state.ignores(name, schema)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def profiles_engines(migrations: Migrations, env: str, url: str) -> Iterator[Non
         asynchronous, configured = "async" in make.__name__, "from_config" in make.__name__
 
         def make_engine(*args: Any, **kwargs: Any) -> Any:
-            if sys._getframe(1).f_code.co_filename != env or not active:
+            if not active or os.path.realpath(sys._getframe(1).f_code.co_filename) != os.path.realpath(env):
                 return make(*args, **kwargs)
             said = args[0] if args else kwargs.get("configuration" if configured else "url")
             if configured:

@@ -106,6 +106,11 @@ class Recorder(PoolCounts):
             self._workers.close()
         self._workers = Workers(self, directory)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether `share` has been called."""
+        return self._workers is not None
+
     def shared(self) -> Snapshot:
         """Return what all workers have counted until now, which `share` has brought together; or else this one.
 

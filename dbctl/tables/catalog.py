@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from dbctl.backends.base import Backend
 
-_VERSIONS = "alembic_version"
+VERSIONS = "alembic_version"
+"""The table in which alembic keeps where a database is, as it is called unless an env.py says otherwise."""
 
 _log = logging.getLogger("dbctl")
 
@@ -90,9 +91,9 @@ class Catalog:
         """Tell whether alembic manages the database: its version table, by its usual name, is there and has rows."""
         from sqlalchemy import select, table
 
-        if self._fold(_VERSIONS) not in self._look(None):
+        if self._fold(VERSIONS) not in self._look(None):
             return False
-        return self._connection.execute(select(1).select_from(table(_VERSIONS)).limit(1)).first() is not None
+        return self._connection.execute(select(1).select_from(table(VERSIONS)).limit(1)).first() is not None
 
     def _find(self, table: Table) -> tuple[str, str] | None:
         """Return the name and the kind."""

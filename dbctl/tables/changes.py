@@ -5,6 +5,7 @@ SQLAlchemy is imported where it is used, so that reading a command's help loads 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,9 @@ from dbctl.work.ddl_locks import ddl_lock
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData, Table
+
+
+_log = logging.getLogger("dbctl")
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,10 @@ def drop_existing(database: Database, metadata: Iterable[MetaData], *, in_batche
         ):
             for each in metadata:
                 gone += drop(connection, database.backend, each)
+    if gone and Catalog(database.session.connection(), database.backend).is_migrated():
+        _log.warning(
+            "alembic has this database where it was: that nothing of it is there says dbctl migrate stamp base"
+        )
     tables = [table for each in metadata for table in in_order(each)]
     return [TableState(str(table), "dropped" if table in gone else "missing") for table in tables]
 

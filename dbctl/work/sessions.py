@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import event
 from sqlmodel import Session
 
-from dbctl.connections.connector import AnyEngine, Connector
+from dbctl.connections.connector import AnyEngine, Connector, async_connector
+from dbctl.connections.connector import connector as shared_connector
 from dbctl.connections.engines import WRITES
 from dbctl.profiles import Profile
 from dbctl.work.commits import Ending
@@ -40,7 +41,7 @@ T = TypeVar("T")
 
 @contextmanager
 def unit_of_work(
-    connector: Connector[Engine],
+    profile: Connector[Engine] | Profile | str | None = None,
     *,
     writes: bool = True,
     dry_run: bool = False,
@@ -52,7 +53,7 @@ def unit_of_work(
     """Run the block in one session and one transaction, and commit it whole or roll it back whole.
 
     Args:
-        connector: Where to connect.
+        profile: Where to connect: a profile, its name, a connector, or None for the one that `dbctl` itself takes.
         writes: Whether the unit means to write.
         dry_run: Roll back at the end also where all went well.
         strict: Let the database refuse to write where the unit does not mean to, end a statement soon after this
@@ -62,6 +63,7 @@ def unit_of_work(
         deadline: By when the COMMIT has to be answered; all before it is ended in time by whoever supervises the unit.
         commits: What hears of the commits of the block's own.
     """
+    connector = profile if isinstance(profile, Connector) else shared_connector(profile)
     backend = connector.backend
     session = Session(_begun(connector.engine, backend, writes), expire_on_commit=False)
     if strict:
@@ -80,7 +82,7 @@ def unit_of_work(
 
 @asynccontextmanager
 async def async_unit_of_work(
-    connector: Connector[AsyncEngine],
+    profile: Connector[AsyncEngine] | Profile | str | None = None,
     *,
     writes: bool = True,
     dry_run: bool = False,
@@ -92,6 +94,7 @@ async def async_unit_of_work(
     """Run the block in one async session and one transaction; the parameters are those of `unit_of_work`."""
     from sqlmodel.ext.asyncio.session import AsyncSession
 
+    connector = profile if isinstance(profile, Connector) else async_connector(profile)
     backend = connector.backend
     session = AsyncSession(_begun(connector.engine, backend, writes), expire_on_commit=False)
     if strict:

@@ -200,3 +200,24 @@ def test_workers_answer_for_each_other(sample: TestDatabase, tmp_path: Path) -> 
     with Served(app) as service:
         service.client.get("/")
         assert (service.metrics["checkouts_total"], service.metrics["workers"]) == (2, 1)
+
+
+def test_of_both_drivers_all_that_requests_do_is_counted(sample: TestDatabase, tmp_path: Path) -> None:
+    for directory in (None, tmp_path / "metrics"):
+        app = FastAPI(lifespan=lifespan(profile_of(sample), metrics_directory=directory))
+        app.include_router(health_router())
+
+        @app.get("/async")
+        async def use(session: AsyncSessionDep) -> None:
+            await session.connection()
+
+        @app.get("/sync")
+        def use_too(session: SessionDep) -> None:
+            session.connection()
+
+        with Served(app) as service:
+            assert [service.client.get("/async").status_code for _ in range(3)] == [200] * 3
+            assert service.metrics["checkouts_total"] == 3
+            assert service.client.get("/sync").status_code == 200
+            assert service.metrics["checkouts_total"] == 4
+        dbctl.dispose()

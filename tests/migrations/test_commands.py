@@ -1,5 +1,8 @@
 """`dbctl migrate upgrade`, `downgrade`, `current`, `check` and `stamp`, by env.py files as they are."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from tests.harness.cli import Dbctl
@@ -211,3 +214,22 @@ def test_every_other_word_is_alembics_own(dbctl: Dbctl, service: MakeService) ->
     own = dbctl("migrate", "alembic", "upgrade", "head")
     assert own.code == 2
     assert "upgrade is dbctl's own command here, for it is done under a lock" in own.err
+
+
+def test_tables_that_are_there_already_are_stamped(dbctl: Dbctl, service: MakeService) -> None:
+    service()
+    with closing(sqlite3.connect(dbctl.cwd / "x.db")) as connection:
+        connection.execute("CREATE TABLE item (id INTEGER)")
+    failed = dbctl("--url", "sqlite:///x.db", "migrate", "upgrade")
+    assert failed.code == 1
+    hint = "where its tables are there already, say so with: dbctl --url sqlite:///x.db migrate stamp head\n"
+    assert failed.err.endswith(hint)
+
+
+def test_dropped_tables_are_still_alembics(dbctl: Dbctl, service: MakeService) -> None:
+    service()
+    dbctl.ok("init-tables", "--quiet")
+    assert "alembic" not in dbctl.ok("drop-tables").err
+    dbctl.ok("init-tables", "--quiet")
+    dbctl.ok("migrate", "upgrade", "--quiet")
+    assert "that nothing of it is there says dbctl migrate stamp base" in dbctl.ok("drop-tables").err

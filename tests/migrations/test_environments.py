@@ -1,5 +1,6 @@
 """An env.py as it is: it is given the profile's engine, may have its own, and leads nowhere else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,15 @@ def test_a_url_with_percent_signs_passes_through_the_ini(
 
     assert f"given {hashlib.sha256(password.encode()).hexdigest()}\n" in result.err
     assert len(result.json) == 3
+
+
+@pytest.mark.parametrize("path", ["../alembic.ini", "../deploy/../alembic.ini"])
+def test_it_is_the_same_file_by_whatever_path(path: str, dbctl: Dbctl, service: MakeService) -> None:
+    service("generic")
+    for name in ("deploy", "data"):
+        (dbctl.cwd / name).mkdir()
+    beside = replace(dbctl, cwd=dbctl.cwd / "deploy", env={**dbctl.env, "ALEMBIC_CONFIG": path})
+    assert len(beside.ok("--url", "sqlite:///../data/x.db", "migrate", "upgrade", "--json").json) == 3
 
 
 def test_what_an_env_prints_is_talk_and_what_it_logs_silences_nothing(on_database: Dbctl, service: MakeService) -> None:

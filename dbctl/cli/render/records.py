@@ -13,13 +13,20 @@ from dbctl.cli.report import visible
 
 
 class Records:
-    """A record below another, a line for each value."""
+    """A record below another, a line for each value; of data also for each that is null."""
 
     def __init__(
-        self, columns: Sequence[str], write: Callable[[Any], str], screen: Screen, cut: Collection[str] = ()
+        self,
+        columns: Sequence[str],
+        write: Callable[[Any], str],
+        screen: Screen,
+        cut: Collection[str] = (),
+        *,
+        declared: bool = True,
     ) -> None:
         self._columns = columns
         self._cut = cut
+        self._declared = declared
         self._write = write
         self._screen = screen
         self._between = ""
@@ -33,7 +40,8 @@ class Records:
         written = []
         for row in rows:
             values = [self._short(value) if name in self._cut else value for name, value in self._named(row)]
-            written.append(self._between + record(self._columns, values, self._screen, self._write))
+            one = record(self._columns, values, self._screen, self._write, declared=self._declared)
+            written.append(self._between + one)
             self._between = "\n"
         return "".join(written)
 
@@ -48,12 +56,19 @@ class Records:
         return line if len(line) <= self._screen.width else f"{line[: self._screen.width - 1]}…"
 
 
-def record(columns: Sequence[str], row: Row, screen: Screen, write: Callable[[Any], str] = shown) -> str:
-    """Return a line for each value that is there, behind its name."""
+def record(
+    columns: Sequence[str],
+    row: Row,
+    screen: Screen,
+    write: Callable[[Any], str] = shown,
+    *,
+    declared: bool = True,
+) -> str:
+    """Return a line for each value that is there, behind its name; of data also for each that is null."""
     there = [
-        (screen.own(heading(name)), screen.visible(write(value)))
+        (screen.own(heading(name, declared=declared)), "" if value is None else screen.visible(write(value)))
         for name, value in zip(columns, row, strict=True)
-        if value is not None
+        if value is not None or not declared
     ]
     width = max((width_of(name) for name, _ in there), default=0)
     lines: list[str] = []
@@ -65,6 +80,6 @@ def record(columns: Sequence[str], row: Row, screen: Screen, write: Callable[[An
     return "".join(f"{line}\n" for line in lines)
 
 
-def heading(column: str) -> str:
-    """Return a column's name as a person reads it."""
-    return visible(column.replace("_", " ").replace(".", " · "))
+def heading(column: str, *, declared: bool = True) -> str:
+    """Return a column's name as a person reads it, or for data, as the database has it."""
+    return visible(column.replace("_", " ").replace(".", " · ") if declared else column)

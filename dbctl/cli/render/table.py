@@ -77,7 +77,7 @@ def _widths_of(
 ) -> _Columns | Records:
     cells = _Cells(columns, sheet, screen, left_out)
     drawn = cells.of(rows)
-    headings = [screen.own(heading(columns[index])) for index in cells.beside]
+    headings = [screen.own(heading(columns[index], declared=sheet.declared)) for index in cells.beside]
     wanted = [max([width_of(head), *_widths(column)]) for head, column in zip(headings, drawn, strict=True)]
     numbers = [all(is_number(row[index]) for row in rows if row[index] is not None) for index in cells.beside]
     below = [screen.own(line) for lines in cells.below(rows) for line, _ in lines]
@@ -91,7 +91,7 @@ def _widths_of(
         least[-1] = min(_LEAST_BELOW, max([least[-1], *map(longest_word, below)]))
     if widths := shares(wanted, least, screen.width):
         return _Columns(cells, headings, widths, numbers, screen, fits=False)
-    return Records(columns, cells.text, screen, sheet.cut)
+    return Records(columns, cells.text, screen, sheet.cut, declared=sheet.declared)
 
 
 class _Cells:

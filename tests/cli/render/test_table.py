@@ -66,12 +66,18 @@ def test_a_screen_too_narrow_for_the_words_has_a_record_below_another() -> None:
     rows = [(1, "a-word-of-twenty-char", None), (2, "b", "another-word-of-25-charact")]
     assert shown(["id", "first_name", "last"], rows, narrow(40)) == [
         "id           1",
-        "first name   a-word-of-twenty-char",
+        "first_name   a-word-of-twenty-char",
+        "last",
         "",
         "id           2",
-        "first name   b",
+        "first_name   b",
         "last         another-word-of-25-charact",
     ]
+
+
+def test_of_data_a_record_has_nulls_too_and_the_databases_names() -> None:
+    records = shown(["long_1", "long_2", "a_b"], [("x" * 30, "y" * 30, None)], narrow(50))
+    assert records == [f"long_1   {'x' * 30}", f"long_2   {'y' * 30}", "a_b"]
 
 
 def test_records_are_apart_across_batches() -> None:
