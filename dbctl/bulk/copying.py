@@ -207,10 +207,13 @@ def refuse_same(moment: Moment, backend: Bulk, connection: Connection) -> None:
     """Do nothing where two connections lead to different databases; they are asked, whatever their URLs say.
 
     Raises:
-        UsageError: They lead to the same.
+        UsageError: They lead to the same, or to servers of one cluster.
+        WorkRefused: They may, and it is not told to this user.
     """
     if backend.shares_tables(connection, moment.connection):
-        raise UsageError("--from and --to lead to the same database", "name two")
+        raise UsageError(
+            "--from and --to lead to the same database", "name two: all servers of a cluster have the same"
+        )
 
 
 def chosen_sources(moment: Moment, wish: Wish) -> Sequence[Relation]:

@@ -22,6 +22,35 @@ _SETTINGS = [
 ]
 
 
+class Replica(MySQLServer):
+    """A server outside of the group that replicates from one of its members whatever that has ever committed."""
+
+    def __init__(self, authority: Authority, source: "GroupMember") -> None:
+        """Plan it."""
+        super().__init__(authority)
+        self._source = source
+        self.password = source.password
+
+    def command(self) -> Sequence[str | Path]:
+        """Return the command, with what a replica has to have."""
+        return [
+            *(word for word in super().command() if word != "--disable-log-bin"),
+            *_SETTINGS,
+            f"--server-id={self.port}",
+        ]
+
+    def set_up(self) -> None:
+        """Have it replicate; the ordinary role comes with the rest."""
+        (self.directory / "first.sql").unlink()
+        place = "SOURCE_HOST = '127.0.0.1', SOURCE_PORT = %s, SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1"
+        login = "SOURCE_USER = %s, SOURCE_PASSWORD = %s"
+        with contextlib.closing(self.connect()) as connection:
+            rows(connection, "RESET BINARY LOGS AND GTIDS")
+            arguments = [self._source.port, self.user, self.password]
+            rows(connection, f"CHANGE REPLICATION SOURCE TO {place}, {login}", arguments)
+            rows(connection, "START REPLICA")
+
+
 class GroupMember(MySQLServer):
     """One member, which begins a group of its own, or joins another member's; one of them takes writes at first."""
 

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 import dbctl
+from dbctl.connections.connector import opened
 from dbctl.doctor.diagnosis import examine
 from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown
 from dbctl.profiles import Profile
@@ -15,6 +16,7 @@ from dbctl.topology import topology
 from tests.faults.pairs import Pair, address, postgres_pair, server_of
 from tests.faults.standby import Standby
 from tests.harness.database import TestDatabase
+from tests.harness.profile import profile_of
 from tests.harness.soak import dose
 from tests.servers.authority import Authority
 from tests.servers.postgres import PostgresServer
@@ -120,3 +122,10 @@ def two_primaries_are_told(pair: Pair) -> None:
     assert (found.level, address(pair.primary) in found.measured) == ("error", True)
     timelines = {node.timeline for node in topology(profile).nodes if node.role == "primary"}
     assert len(timelines) == 2, timelines
+    with (
+        opened(profile_of(pair.primary)) as one,
+        opened(profile_of(pair.standby)) as two,
+        one.engine.connect() as here,
+        two.engine.connect() as there,
+    ):
+        assert not one.backend.shares_tables(here, there)  # a copy that takes writes is a database of its own

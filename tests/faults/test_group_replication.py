@@ -17,7 +17,7 @@ from dbctl.errors import LockHeld, WorkRefused
 from dbctl.sample import TransferLog
 from dbctl.work.locks import advisory_lock
 from tests.faults.bank import open_bank
-from tests.faults.groups import GroupMember
+from tests.faults.groups import GroupMember, Replica
 from tests.faults.test_galera import move_on
 from tests.faults.test_galera_locks import on_three
 from tests.harness.cli import Dbctl
@@ -103,6 +103,30 @@ def test_a_member_that_takes_no_writes_says_so_and_one_that_has_left_is_refused_
     assert refused.code == 4
     assert f"{where} takes no part in its replication group: member_state = OFFLINE" in refused.err
     assert waiting().code == 0
+
+
+def test_no_rows_are_copied_between_servers_that_replicate(
+    group: Sequence[GroupMember], banks: Sequence[TestDatabase], dbctl: Dbctl, authority: Authority
+) -> None:
+    with Replica(authority, group[1]) as replica:
+        [(done,)] = group[0].execute("SELECT @@global.gtid_executed")
+        assert replica.execute("SELECT wait_for_executed_gtid_set(%s, 30)", [done]) == [(0,)]
+        run = on_three(dbctl, [*banks, TestDatabase.on_server(replica, banks[0].name)])
+
+        def copied(source: str, target: str) -> tuple[int, bool]:
+            result = run("copy", "hero", "--from", source, "--to", target)
+            return result.code, "lead to the same database" in result.err
+
+        same, others = (2, True), (1, False)  # rows of the same keys are refused there
+        assert copied("n2", "n0") == same
+        replica.execute("SET GLOBAL read_only = 1")  # by which a replica is known where it tells no more
+        assert copied("n3", "n0") == same
+        replica.execute("SET GLOBAL read_only = 0")
+        replica.execute("GRANT REPLICATION CLIENT ON *.* TO app@'%'")  # which no other server hears of
+        assert [copied("n3", "n0"), copied("n0", "n3")] == [same] * 2
+        for statement in ("STOP REPLICA", "RESET REPLICA ALL"):
+            replica.execute(statement)
+        assert copied("n3", "n0") == others
 
 
 @pytest.mark.usefixtures("all_write")

@@ -9,10 +9,12 @@ import pytest
 
 from dbctl import probe
 from dbctl.errors import ConnectError
+from tests.bulk.test_copy import with_profiles
 from tests.faults.pairs import Pair, server_of
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked
+from tests.servers.client import rows
 from tests.servers.process import PATIENCE
 
 
@@ -39,7 +41,7 @@ def replaying_nothing(pair: Pair) -> Iterator[None]:
 
 def until_equal(pair: Pair, query: str) -> None:
     deadline = time.monotonic() + PATIENCE
-    while server_of(pair.standby).execute(query) != server_of(pair.primary).execute(query):
+    while pair.standby.execute(query) != pair.primary.execute(query):
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -123,3 +125,46 @@ def until_one_waits(pair: Pair) -> None:
     while not server_of(pair.primary).execute("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def telling_less(pair: Pair) -> Iterator[None]:
+    """Take from the ordinary role what tells it whether a server is another one's standby."""
+    [take, give, query] = (
+        [
+            "REVOKE {} FROM PUBLIC",
+            "GRANT {} TO PUBLIC",
+            "SELECT has_function_privilege('pg_control_system()', 'EXECUTE')",
+        ]
+        if pair.primary.kind == "postgresql"
+        else ["REVOKE {} FROM app@'%'", "GRANT {} TO app@'%'", "SHOW GRANTS"]
+    )
+    right = {"postgresql": "EXECUTE ON FUNCTION pg_control_system()", "mariadb": "REPLICA MONITOR ON *.*"}
+    with contextlib.closing(server_of(pair.primary).connect(database=pair.primary.name)) as connection:
+        rows(connection, take.format(right[pair.primary.kind]))
+        try:
+            until_equal(pair, query)
+            yield
+        finally:
+            rows(connection, give.format(right[pair.primary.kind]))
+            until_equal(pair, query)
+
+
+def test_rows_are_copied_neither_from_a_standby_into_its_primary_nor_back(pair: Pair, dbctl: Dbctl) -> None:
+    here = Forked(cwd=dbctl.cwd, home=dbctl.home)
+    run = with_profiles(here, above=pair.primary, below=pair.standby)
+    back = ("copy", "t", "--from", "below", "--to", "above")
+    pair.primary.execute("CREATE TABLE t (x INTEGER)")
+    pair.primary.execute("INSERT INTO t VALUES (1)")
+    try:
+        until_equal(pair, "SELECT table_name FROM information_schema.tables WHERE table_name = 't'")
+        for command in (back, ("copy", "t", "--from", "above", "--to", "below")):
+            result = run(*command)
+            assert (result.code, "lead to the same database" in result.err) == (2, True), str(result)
+        with telling_less(pair):
+            result = run(*back)
+            told = "name its primary, or GRANT" if pair.primary.kind == "postgresql" else "lead to the same database"
+            assert (result.code != 0, told in result.err) == (True, True), str(result)
+        assert pair.primary.execute("SELECT x FROM t") == [(1,)]
+    finally:
+        pair.primary.execute("DROP TABLE t")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 
+from dbctl.backends.migrating import Migrating
 from dbctl.backends.nodes import Nodes, Peer, View
 from dbctl.profiles.places import Place
 
@@ -27,13 +28,19 @@ FROM performance_schema.replication_group_members ORDER BY member_host, member_p
 # Newer servers have the second word of each, and some only that.
 FOLLOWED = ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
 _FOLLOWING = ("SHOW REPLICAS", "SHOW REPLICA HOSTS", "SHOW SLAVE HOSTS")
+_KIN = """
+SHOW GLOBAL VARIABLES WHERE variable_name IN (
+    'read_only', 'super_read_only', 'server_uuid', 'group_replication_group_name'
+)
+"""
+_REPLAYS = "SHOW GLOBAL STATUS LIKE 'Slaves_running'"
 SYNTAX = 1064
 _DENIED = (1227, 1142)
 _UNTOLD = "the user may not see who follows whom; GRANT REPLICATION CLIENT, and REPLICATION SLAVE, let it"
 _UNTOLD_MARIADB = "the user may not see who follows whom; GRANT REPLICA MONITOR, and REPLICATION MASTER ADMIN, let it"
 
 
-class MySQLNodes(Nodes):
+class MySQLNodes(Migrating, Nodes):
     """What a server of MySQL or MariaDB tells of the others."""
 
     def error_code(self, error: BaseException) -> Any:
@@ -66,6 +73,41 @@ class MySQLNodes(Nodes):
             notes=sorted(notes),
         )
 
+    def shares_tables(self, connection: Connection, other: Connection) -> bool:
+        """Compare also the groups of replication, and what a replica has done with what its source has."""
+        if super().shares_tables(connection, other):
+            return True
+        dialects: Any = (connection.dialect, other.dialect)
+        if len({getattr(one, "is_mariadb", None) for one in dialects}) > 1:
+            return False
+        if len({one.exec_driver_sql("SELECT database()").scalar() for one in (connection, other)}) > 1:
+            return False
+        groups = {_said(one, _KIN).get("group_replication_group_name") for one in (connection, other)}
+        if len(groups) == 1 and all(groups):
+            return True
+        return self._replicates(other, connection) or self._replicates(connection, other)
+
+    def _replicates(self, replica: Connection, source: Connection) -> bool:
+        """Tell whether a server replicates from another one, straight or through others.
+
+        That it replicates at all it may not tell this user; then it does where it lets nobody write, as replicas do.
+        """
+        notes: set[str] = set()
+        rows = self._first_of(replica, FOLLOWED, notes, _UNTOLD)
+        said = _said(replica, _KIN)
+        if notes:
+            reads = "ON" in (said.get("read_only"), said.get("super_read_only"))
+            if not reads and _said(replica, _REPLAYS).get("slaves_running", "0") == "0":
+                return False
+        elif not rows:
+            return False
+        followed = [dict(zip(map(str.lower, row._fields), row, strict=True)) for row in rows]
+        uuids = {each.get("source_uuid", each.get("master_uuid")) for each in followed} - {None}
+        dialect: Any = replica.dialect
+        if dialect.is_mariadb:
+            return _has_all_of_mariadbs(replica, source)
+        return _said(source, _KIN).get("server_uuid") in uuids or _has_all(replica, source, said["server_uuid"])
+
     def _first_of(
         self, connection: Connection, statements: Sequence[str], notes: set[str], untold: str
     ) -> Sequence[Any]:
@@ -81,6 +123,41 @@ class MySQLNodes(Nodes):
                 if code != SYNTAX:
                     raise
         return ()
+
+
+def _said(connection: Connection, query: str) -> dict[str, Any]:
+    return {name.lower(): value for name, value in connection.exec_driver_sql(query)}
+
+
+def _has_all(replica: Connection, source: Connection, uuid: str) -> bool:
+    """Tell whether one has committed whatever the other has replayed.
+
+    https://dev.mysql.com/doc/refman/8.4/en/gtid-functions.html
+    """
+    executed = str(replica.exec_driver_sql("SELECT @@global.gtid_executed").scalar()).replace("\n", "")
+    replayed = ",".join(part for part in executed.split(",") if part and not part.startswith(uuid))
+    query = "SELECT GTID_SUBSET(%s, @@global.gtid_executed)"
+    return bool(replayed and source.exec_driver_sql(query, (replayed,)).scalar())
+
+
+def _has_all_of_mariadbs(replica: Connection, source: Connection) -> bool:
+    """Tell the same of MariaDB's, whose numbers are a domain's, a server's and an event's.
+
+    https://mariadb.com/docs/server/ha-and-performance/standard-replication/gtid
+    """
+    replayed = _events(replica.exec_driver_sql("SELECT @@global.gtid_slave_pos").scalar_one())
+    has = "SELECT concat(@@global.gtid_slave_pos, ',', @@global.gtid_binlog_state)"
+    committed = _events(source.exec_driver_sql(has).scalar_one())
+    return bool(replayed) and all(number <= committed.get(place, -1) for place, number in replayed.items())
+
+
+def _events(told: str) -> dict[str, int]:
+    """Return the number of the last event by its domain and server: `{"0-1": 270}` of `0-1-270`."""
+    found: dict[str, int] = {}
+    for place, _, number in (part.strip().rpartition("-") for part in told.split(",")):
+        if place:
+            found[place] = max(int(number), found.get(place, 0))
+    return found
 
 
 def _address_of(said: Mapping[str, Any]) -> str:

@@ -10,7 +10,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.migrating import Migrating
 from dbctl.backends.nodes import Nodes, Peer, View
+from dbctl.backends.postgresql.relatives import AURORA
+from dbctl.errors import WorkRefused
 from dbctl.profiles.places import Place
 
 if TYPE_CHECKING:
@@ -43,12 +46,49 @@ FROM pg_stat_replication,
     (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS now_at) AS own
 ORDER BY 1, 2
 """
+# A standby has its primary's databases with their numbers, and nothing that its primary has not had before.
+_KIN = """
+SELECT (SELECT oid::text || ' ' || datname FROM pg_database WHERE datname = current_database()), pg_is_in_recovery(),
+    has_function_privilege('pg_control_system()', 'EXECUTE')
+"""
+# Aurora has no log of its own that could be asked for.
+_REPLAYED = f"SELECT CASE WHEN {AURORA} IS NULL THEN pg_last_wal_replay_lsn()::text END"
+_WAS_BEFORE = f"""
+SELECT CASE WHEN {AURORA} IS NULL THEN coalesce(CAST(%(replayed)s AS pg_lsn) <= pg_current_wal_insert_lsn(), true)
+    ELSE true END
+"""
+_SYSTEM = "SELECT system_identifier FROM pg_control_system()"
 _UNTOLD = "the user may not see who follows whom; GRANT pg_monitor lets it"
 _NAMED = re.compile(r"(?P<way>FIRST|ANY)?\s*(?:(?P<number>\d+)\s*\()?(?P<names>[^()]*)\)?", re.IGNORECASE)
 
 
-class PostgreSQLNodes(Nodes):
+class PostgreSQLNodes(Migrating, Nodes):
     """What a PostgreSQL server tells of its standbys, or of its primary."""
+
+    def shares_tables(self, connection: Connection, other: Connection) -> bool:
+        """Compare also a standby with its primary: the system's number, and how far each has come.
+
+        Two primaries are two databases, also where one was made of a copy of the other.
+
+        Raises:
+            WorkRefused: One may be a standby of the other, and it is not told to this user.
+        """
+        if self.leads_here(connection, other):
+            return True
+        if connection.dialect.name != other.dialect.name:
+            return False
+        ours, theirs = (tuple(one.exec_driver_sql(_KIN).one()) for one in (connection, other))
+        if ours[0] != theirs[0] or ours[1] == theirs[1]:
+            return False
+        standby, primary = (connection, other) if ours[1] else (other, connection)
+        replayed = standby.exec_driver_sql(_REPLAYED).scalar()
+        if not primary.exec_driver_sql(_WAS_BEFORE, {"replayed": replayed}).scalar():
+            return False
+        if not (ours[2] and theirs[2]):
+            message = "one is a standby, perhaps of the other: pg_control_system() is not told to this user"
+            raise WorkRefused(message, "name its primary, or GRANT EXECUTE ON FUNCTION pg_control_system() on both")
+        here, there = (one.exec_driver_sql(_SYSTEM).scalar() for one in (connection, other))
+        return bool(here == there)
 
     def view(self, connection: Connection) -> View:
         """Ask for its timeline, whom it follows, and who follows it."""
