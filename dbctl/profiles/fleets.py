@@ -5,7 +5,7 @@ profiles of rows.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ BETWEEN = "/"
 """What stands between a fleet's name and that of one of its profiles: `tenants/acme`."""
 
 _NAME = re.compile(r"[\w][\w.-]*")
+_NAMING = ("from", "template")
+"""The keys that name a profile."""
+_SOURCES = {"from", "query", "command"}
 _KEYS: Mapping[str, tuple[type, str]] = {
     "from": (str, 'the profile that the query is run on, such as "main"'),
     "query": (str, 'a query, such as "SELECT name, url FROM tenants"'),
@@ -61,36 +64,48 @@ class Fleet:
         return f"a query on {self.source}" if self.source else f"what {self.command[0]} writes"
 
     @classmethod
-    def of(cls, path: Path, name: str, table: object) -> "Fleet":
-        """Return the fleet that a table of the profile file is.
-
-        Raises:
-            ConfigError: It is none.
-        """
-        origin = f"{path} [fleet.{name}]"
-        if not isinstance(table, Mapping) or not _NAME.fullmatch(name):
-            named = "a fleet's name has letters, digits and . _ - in it"
-            raise ConfigError(f"{path}: fleet.{name}: allowed is a table, such as [fleet.tenants]", named)
-        for key, value in table.items():
-            if key not in _KEYS:
-                raise ConfigError(f"{origin}: {key}: unknown key; {nearest(key, _KEYS)}")
-            kind, allowed = _KEYS[key]
-            if not isinstance(value, kind) or not value or not _are_words(value):
-                raise ConfigError(f"{origin}: {key}: allowed is {allowed}")
-        said: Mapping[str, Any] = table
-        if {"from", "query", "command"} & set(said) not in ({"from", "query"}, {"command"}):
-            raise ConfigError(
-                f"{origin}: it has to say where its rows come from, in one way", "say from and query, or command"
-            )
+    def of(cls, path: Path, name: str, said: Mapping[str, Any]) -> "Fleet":
+        """Return the fleet that a table of the profile file is, of which `problems_of` has none."""
         command = tuple(said.get("command", ()))
         return cls(name, path, said.get("from", ""), said.get("query", ""), command, said.get("template", ""))
+
+
+def problems_of(path: Path, name: str, table: object, profiles: Iterable[str]) -> Iterator[str]:
+    """Yield what is wrong with a table of the profile file that is to be a fleet.
+
+    Args:
+        path: The file.
+        name: The fleet's name.
+        table: The table.
+        profiles: All profiles that can be named.
+    """
+    origin = f"{path} [fleet.{name}]"
+    if not isinstance(table, Mapping) or not _NAME.fullmatch(name):
+        named = "a fleet's name has letters, digits and . _ - in it"
+        yield f"{path}: fleet.{name}: allowed is a table, such as [fleet.tenants]; {named}"
+        return
+    found = list(_problems_of_keys(origin, table, profiles))
+    yield from found
+    if not found and _SOURCES & set(table) not in ({"from", "query"}, {"command"}):
+        yield f"{origin}: it has to say where its rows come from, in one way; say from and query, or command"
+
+
+def _problems_of_keys(origin: str, table: Mapping[Any, Any], profiles: Iterable[str]) -> Iterator[str]:
+    for key, value in table.items():
+        kind, allowed = _KEYS.get(key, (str, ""))
+        if key not in _KEYS:
+            yield f"{origin}: {key}: unknown key; {nearest(key, _KEYS)}"
+        elif not isinstance(value, kind) or not value or not _are_words(value):
+            yield f"{origin}: {key}: allowed is {allowed}"
+        elif key in _NAMING and str(value) not in profiles:
+            yield f'{origin}: {key} = "{value}": there is no such profile; {nearest(str(value), profiles)}'
 
 
 def _are_words(value: object) -> bool:
     return not isinstance(value, list) or all(isinstance(word, str) and word for word in value)
 
 
-def fleets_of(path: Path, tables: Mapping[str, object], profiles: Mapping[str, object]) -> dict[str, Fleet]:
+def fleets_of(path: Path, tables: Mapping[str, Any], profiles: Mapping[str, object]) -> dict[str, Fleet]:
     """Return the fleets of a profile file, by their names.
 
     Args:
@@ -99,12 +114,8 @@ def fleets_of(path: Path, tables: Mapping[str, object], profiles: Mapping[str, o
         profiles: All profiles that can be named.
 
     Raises:
-        ConfigError: One is wrong, or names a profile that is not there.
+        ConfigError: One line for each thing that is wrong, or names a profile that is not there.
     """
-    fleets = {name: Fleet.of(path, name, table) for name, table in tables.items()}
-    for fleet in fleets.values():
-        for key, named in (("from", fleet.source), ("template", fleet.template)):
-            if named and named not in profiles:
-                known = nearest(named, profiles)
-                raise ConfigError(f'{fleet.origin}: {key} = "{named}": there is no such profile; {known}')
-    return fleets
+    if problems := [each for name, table in tables.items() for each in problems_of(path, name, table, profiles)]:
+        raise ConfigError("\n".join(problems))
+    return {name: Fleet.of(path, name, table) for name, table in tables.items()}

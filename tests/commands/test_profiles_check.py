@@ -49,6 +49,36 @@ def test_each_option_that_no_driver_knows_is_a_row(bare: Dbctl) -> None:
     ]
 
 
+def test_everything_that_is_wrong_with_a_fleet_is_said_by_its_key(bare: Dbctl) -> None:
+    (bare.cwd / "profiles.toml").write_text(
+        '[profiles.main]\nurl = "sqlite:///a.db"\n[fleet.a]\nfrom = "mian"\nquery = "SELECT 1"\n'
+        '[fleet.b]\ncomand = ["x"]\ntemplate = "tmp"\n[fleet.c]\nfrom = "main"\nquery = "x"\ncommand = ["x"]\n'
+    )
+    result = bare("profiles", "check")
+    assert (result.code, result.out) == (3, "")
+    begins = [line.removeprefix("dbctl: error: profiles.toml ").split("; ")[0] for line in result.err.splitlines()]
+    assert begins == [
+        '[fleet.a]: from = "mian": there is no such profile',
+        "[fleet.b]: comand: unknown key",
+        '[fleet.b]: template = "tmp": there is no such profile',
+        "[fleet.c]: it has to say where its rows come from, in one way",
+    ]
+
+
+def test_a_template_and_with_connect_a_fleet_s_rows_are_checked_too(bare: Dbctl) -> None:
+    (bare.cwd / "profiles.toml").write_text(
+        '[profiles.half]\nssl.mode = "verify-full"\nworkerz = 2\n[profiles.whole]\nhost = "h"\n'
+        '[fleet.rows]\ncommand = ["echo", \'{"name": "a", "url": "sqlite://"}\']\ntemplate = "half"\n'
+        '[fleet.none]\ncommand = ["true"]\ntemplate = "whole"\n'
+    )
+    result = bare("profiles", "check", "--json")
+    assert (result.code, [row["profile"] for row in result.json]) == (3, ["half"])
+    assert "[profiles.half]: workerz: unknown key" in result.json[0]["error"]
+    result = bare("profiles", "check", "--connect", "--json")
+    assert (result.code, [row["profile"] for row in result.json]) == (3, ["half", "rows/a", "none/*"])
+    assert "[fleet.none]: what true writes gives no row" in result.json[2]["error"]
+
+
 def test_a_file_that_is_wrong_as_a_whole_is_an_error(bare: Dbctl) -> None:
     private(bare.cwd / "profiles.toml").write_text("default = ")
     result = bare("profiles", "check")
