@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from dbctl.errors import ConfigError
+from dbctl.profiles.families import family_of
 from dbctl.profiles.files import exposed, is_file
 from dbctl.profiles.model import Pool, Profile, Ssl, Tunnel, called
 from dbctl.profiles.places import place_problems
@@ -36,12 +37,14 @@ _FILE_KEYS = [key for key in ("url", *Profile.model_fields) if key not in {"name
 class Layer:
     """Some of a profile's values, by dotted key, and where they came from.
 
-    `directory` is where the path of a SQLite database among them starts.
+    `directory` is where the path of a SQLite database among them starts. `is_in_parts` says that it leaves what it does
+    not say of the place to lower layers that say no driver; a URL is a place as a whole, and so is SQLite's file.
     """
 
     values: Mapping[str, Any]
     origin: str
     directory: Path = Path()
+    is_in_parts: bool = False
 
 
 def layer_from_url(url: str, origin: str, environ: Mapping[str, str] | None = None) -> Layer:
@@ -101,7 +104,8 @@ def layer_from_table(
             values[key] = _expand_all(value, expand)
     _refuse_two_sources(values, origin)
     try:
-        return Layer(placed(with_keys_for_options(values), directory, environ), origin, directory)
+        is_in_parts = "url" not in table and family_of(str(values.get("driver"))) != "sqlite"
+        return Layer(placed(with_keys_for_options(values), directory, environ), origin, directory, is_in_parts)
     except ConfigError as error:
         raise _at(origin, "query", error) from None
 
@@ -119,13 +123,16 @@ def build(name: str, layers: Iterable[Layer], environ: Mapping[str, str] | None 
     """
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    directory = Path()
+    directory, with_a_driver = Path(), set[str]()
     for layer in layers:
-        for key in _replaced_by(layer.values):
+        for key in _replaced_by(layer, with_a_driver):
             merged.pop(key, None)
             origins.pop(key, None)
         merged |= layer.values
         origins |= dict.fromkeys(layer.values, layer.origin)
+        with_a_driver = (
+            with_a_driver | set(layer.values) if "driver" in layer.values else with_a_driver - set(layer.values)
+        )
         if "database" in layer.values:
             directory = layer.directory
     if directory != Path() and _names_a_file(merged):
@@ -232,11 +239,16 @@ def _refuse_two_sources(values: Mapping[str, Any], origin: str) -> None:
         raise ConfigError(f"{origin}: two sources for the password: {named}", "keep one")
 
 
-def _replaced_by(values: Mapping[str, Any]) -> set[str]:
-    """Return the keys of lower layers that these values do away with: another place, password's source, tunnel."""
-    replaced: set[str] = set()
+def _replaced_by(layer: Layer, with_a_driver: set[str]) -> set[str]:
+    """Return the keys of lower layers that one does away with: another place, password's source, tunnel.
+
+    `with_a_driver` are those below that a layer has said which says a driver too.
+    """
+    values, replaced = layer.values, set[str]()
     if "driver" in values:
-        replaced |= set(_LOCATION)
+        replaced |= set(_LOCATION) & with_a_driver if layer.is_in_parts else set(_LOCATION)
+    if "host" in values or "hosts" in values:
+        replaced |= {"host", "hosts"}
     if any(source in values for source in SOURCES):
         replaced |= set(SOURCES)
     if any(key in values for key in TUNNELS):

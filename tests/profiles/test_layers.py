@@ -96,6 +96,16 @@ def test_an_asked_for_url_replaces_the_defaults_place(profile_file: ProfileFile)
     assert profile.origins["host"] == "--url"
 
 
+def test_what_a_place_in_parts_does_not_say_is_the_defaults_own(profile_file: ProfileFile) -> None:
+    parts = '[profiles.p]\ndriver = "mysql"\nhosts = ["a", "b"]\nenvironment = "development"\n'
+    profile = profile_file.profile(f'[defaults]\nhost = "h"\nuser = "u"\ndatabase = "d"\n{parts}')
+    assert (profile.shown_url, profile.host) == ("mysql://u@a,b/d", None)  # and not the preset's database
+    another = profile_file.profile(f'[defaults]\nurl = "postgresql://v:x@h:1/e"\n{parts}')
+    assert another.shown_url == "mysql://a,b"
+    file = profile_file.profile('[defaults]\nuser = "u"\n[profiles.p]\ndriver = "sqlite"\ndatabase = "d.db"\n')
+    assert file.user is None
+
+
 def test_parts_as_keys_need_no_quoting(profile_file: ProfileFile) -> None:
     body = 'driver = "postgresql"\nhost = "h"\nport = 1\nuser = "a@b:c/d%41"\ndatabase = "e/f?g"\n'
     profile = profile_file.profile(body)
