@@ -58,8 +58,8 @@ def query(
 ) -> Rows[Any] | Results | Single:
     """Run statements of SQL and show what they give; the database refuses to write unless --write is said.
 
-    Rows are shown as they come. With --write it is told how many rows were changed before that is committed, and a
-    protected profile is asked for then.
+    Rows are shown as they come. With --write it is told how many rows were changed; a protected profile is asked for
+    with that number, before it is committed.
 
     Examples:
         $ dbctl -p prod query "SELECT name, age FROM hero ORDER BY name" --json

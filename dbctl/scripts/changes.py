@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import event
+
 from dbctl.backends.scripts import Statement
 from dbctl.errors import DbctlError
 from dbctl.results import Result, Results, Rows, Single
@@ -34,7 +36,7 @@ _ONLY_READS = re.compile(
 def change(
     database: Database, script: Script, parameters: Mapping[str, str], wanted: Wanted, *, one_value: bool = False
 ) -> Rows[Any] | Results | Single:
-    """Run a script that may write, and have agreed what it has changed before that is committed.
+    """Run a script that may write, have agreed what it has changed before that is committed, and tell it afterwards.
 
     Args:
         database: Where; its unit of work commits all of it.
@@ -61,9 +63,12 @@ def change(
         database.session.rollback()
         return shown
     said = summary(results, changing.uncounted)
-    _log.info("%s", said)
     if not changing.agreed:
         database.agree(said)
+    if database.dry_run:
+        _log.info("%s", said)
+    else:  # a deferred constraint, a lock that is lost or another node may refuse the COMMIT yet
+        event.listen(database.session, "after_commit", lambda _session: _log.info("%s", said), once=True)
     return shown
 
 

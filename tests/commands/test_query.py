@@ -7,6 +7,8 @@ import time
 import pytest
 
 from tests.harness.cli import Dbctl
+from tests.harness.database import TestDatabase
+from tests.harness.forked import forked
 from tests.harness.sample import Sample
 
 ALL = "SELECT id, name, age FROM hero ORDER BY id"
@@ -95,11 +97,17 @@ def test_no_statement_ends_the_transaction_that_reads_only(sample: Sample) -> No
         assert sample.rows == before
 
 
-def test_with_write_it_is_committed_and_told_before(sample: Sample) -> None:
+def test_with_write_it_is_committed_and_told(sample: Sample) -> None:
     result = sample.dbctl.ok("query", "--write", UPDATE)
     assert "\ndbctl: 3 rows changed\n" in result.err
     assert result.out == "changed\n3\n"
     assert ages(sample) == [50, 16, 48, 50, 50]
+
+
+def test_what_the_commit_refuses_is_not_said_to_be_changed(dbctl: Dbctl, postgres_database: TestDatabase) -> None:
+    postgres_database.execute("CREATE TABLE p (i INT UNIQUE, q INT REFERENCES p (i) DEFERRABLE INITIALLY DEFERRED)")
+    result = forked(dbctl, postgres_database)("query", "--write", "INSERT INTO p VALUES (1, 2)")
+    assert (result.code, "violates foreign key" in result.err, "changed" in result.err) == (1, True, False), str(result)
 
 
 def test_a_dry_run_rolls_back(sample: Sample) -> None:
