@@ -19,6 +19,11 @@ def mark_errors(engine: Engine, profile: Profile) -> None:
     """Mark what a new engine's connections raise; what comes past SQLAlchemy its cursors mark (`backends.cursors`)."""
     note_engine(engine, profile)
 
+    @event.listens_for(engine, "set_connection_execution_options")
+    def hear_all(_connection: Connection, options: dict[str, Any]) -> None:
+        # By which MySQL's dialect looks at a table, and no error of the connection would be heard of from then on.
+        options.pop("skip_user_error_events", None)
+
     @event.listens_for(engine, "handle_error")
     def note(context: ExceptionContext) -> None:
         note_origin(

@@ -3,17 +3,21 @@
 import asyncio
 import ssl
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
 
 from dbctl.backends import backend_of
 from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine
-from dbctl.errors import ConfigError, OutOfTime, WorkRefused
+from dbctl.errors import ConfigError, Contention, OutOfTime, WorkRefused
 from dbctl.sample import Hero, SampleModel
 from dbctl.work.sessions import async_unit_of_work, unit_of_work
+from tests.faults.units import units
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.profile import engine_of, one_unit, profile_at, profile_of
@@ -181,3 +185,21 @@ def test_the_lock_for_ddl_has_a_name_for_any_database(mariadb: Server) -> None:
             unit.session.execute(text("CREATE TABLE t (x INTEGER)"))
     finally:
         mariadb.drop_database(name)
+
+
+@pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
+def test_errors_are_heard_also_when_sqlalchemy_has_looked_at_tables(database: TestDatabase) -> None:
+    """Its dialect has the connection's errors pass over all that listens to them, from then on."""
+    database.execute("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+    deadlock = "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'Deadlock found'"
+
+    def work(session: Session) -> None:
+        inspector = inspect(session.connection())
+        assert (inspector.has_table("none"), len(inspector.get_columns("t"))) == (False, 1)
+        with suppress(OperationalError):
+            session.execute(text(deadlock))
+        session.execute(text("INSERT INTO t VALUES (1)"))
+
+    with units(profile_of(database), False) as bench, pytest.raises(Contention, match="Deadlock"):
+        bench.run(work)
+    assert database.execute("SELECT x FROM t") == []

@@ -47,12 +47,21 @@ def until_equal(pair: Pair, query: str) -> None:
 
 
 def test_what_writes_is_refused_in_one_line_that_names_the_primary(pair: Pair, dbctl: Dbctl) -> None:
-    for command in (["query", "--write", "CREATE TABLE x (i INT)"], ["init-tables"]):
+    def refused(*command: str) -> None:
         result = on(dbctl, pair.standby)(*command)
         assert (result.code, result.out) == (1, ""), str(result)
         [line] = [line for line in result.talk.splitlines() if "error: " in line]
         assert "read-only" in line
         assert f"its primary is 127.0.0.1:{server_of(pair.primary).port}" in line, line
+
+    for command in (["query", "--write", "CREATE TABLE x (i INT)"], ["init-tables"]):
+        refused(*command)
+    on(dbctl, pair.primary).ok("init-tables")
+    try:
+        until_equal(pair, "SELECT count(*) FROM information_schema.tables WHERE table_name LIKE 'transfer%'")
+        refused("drop-tables", "--confirm", "pair")
+    finally:
+        on(dbctl, pair.primary).ok("drop-tables", "--confirm", "pair")
 
 
 def test_what_reads_works_at_every_isolation_level(pair: Pair, dbctl: Dbctl) -> None:
