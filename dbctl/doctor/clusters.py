@@ -30,7 +30,7 @@ def findings_of(profile: Profile, view: View) -> Iterator[Finding]:
             "start the standby, or take it out of synchronous_standby_names and reload",
         )
     if view.lag_s is not None:
-        yield _lag(profile, view.role or "server", view.lag_s)
+        yield _lag(profile, view, view.lag_s)
 
 
 def findings_among(profile: Profile) -> Iterator[Finding]:
@@ -71,13 +71,14 @@ def _primaries(answers: Sequence[Answer]) -> Iterator[Finding]:
         )
 
 
-def _lag(profile: Profile, role: str, seconds: float) -> Finding:
+def _lag(profile: Profile, view: View, seconds: float) -> Finding:
+    role, state = view.role or "server", f": {view.state}" if view.state else ""
     most = _BEHIND_S if profile.max_lag is None else profile.max_lag
     bad = seconds > most
     return Finding(
         Level.WARNING if bad else Level.OK,
         "lag",
-        f"this {role} follows nobody" if math.isinf(seconds) else f"this {role} is {seconds:.3f} s behind",
+        f"this {role} replays nothing{state}" if math.isinf(seconds) else f"this {role} is {seconds:.3f} s behind",
         "What is read here is as old as that." if bad else None,
         "dbctl topology shows who follows whom; max_lag takes none that is further behind" if bad else None,
         value=None if math.isinf(seconds) else round(seconds, 3),

@@ -8,12 +8,17 @@ from collections.abc import Iterator
 import pytest
 
 from dbctl import probe
+from dbctl.backends.findings import Finding
+from dbctl.doctor import clusters
+from dbctl.doctor.diagnosis import examine
 from dbctl.errors import ConnectError
 from tests.bulk.test_copy import with_profiles
 from tests.faults.pairs import Pair, server_of
+from tests.faults.watching import within
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked
+from tests.harness.profile import profile_of
 from tests.servers.client import rows
 from tests.servers.process import PATIENCE
 
@@ -40,10 +45,7 @@ def replaying_nothing(pair: Pair) -> Iterator[None]:
 
 
 def until_equal(pair: Pair, query: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while pair.standby.execute(query) != pair.primary.execute(query):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert within(PATIENCE, lambda: pair.standby.execute(query) == pair.primary.execute(query))
 
 
 def test_what_writes_is_refused_in_one_line_that_names_the_primary(pair: Pair, dbctl: Dbctl) -> None:
@@ -91,6 +93,28 @@ def test_a_standby_that_is_too_far_behind_is_not_read_from(pair: Pair, dbctl: Db
             probe.ping(pair.profile(target="standby", max_lag=0.001))
         found = probe.ping(pair.profile(max_lag=0.001))
         assert found.role == "primary"  # the first that is not too far behind
+
+
+def test_doctor_says_how_far_behind_a_standby_is(pair: Pair, dbctl: Dbctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> Finding:
+        [lag] = [each for each in examine(profile_of(pair.standby)) if each.check == "lag"]
+        return lag
+
+    until_equal(pair, "SELECT 1")
+    assert within(PATIENCE, lambda: found().value == 0)
+    assert found().level == "ok"
+    assert not [each for each in examine(profile_of(pair.primary)) if each.check == "lag"]
+    with replaying_nothing(pair):
+        server_of(pair.primary).execute("CREATE DATABASE beat")
+        server_of(pair.primary).execute("DROP DATABASE beat")
+        if pair.primary.kind == "postgresql":
+            assert within(PATIENCE, lambda: (found().value or 0) > 0.01)
+            assert found().level == "ok"
+            monkeypatch.setattr(clusters, "_BEHIND_S", 0.01)
+            assert found().measured.endswith(" s behind")
+        else:
+            assert found().measured == "this standby replays nothing: receives: yes, replays: no"
+        assert (found().level, "max_lag" in (found().fix or "")) == ("warning", True)
 
 
 @contextlib.contextmanager
