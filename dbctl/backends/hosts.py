@@ -95,7 +95,7 @@ class Hosted:
     def lag(self, connection: Any) -> float | None:
         """Ask a standby, as `role` does, for how many seconds what it was sent is not replayed yet.
 
-        It is infinity where it follows nobody, or does not tell whether it does; None on a server that is no standby.
+        It is infinity where it replays nothing, or does not tell whether it does; None on a server that is no standby.
         """
         return None
 
@@ -160,7 +160,9 @@ class Hosted:
         behind = self.lag(connection) if most is not None and role is Role.STANDBY else None
         if most is None or behind is None or behind <= most:
             return ""
-        far = "an unknown time, for it follows nobody" if math.isinf(behind) else f"{behind:.3g} s"
+        far = f"{behind:.3g} s"
+        if math.isinf(behind):
+            far = "an unknown time, for it replays nothing, or does not tell this user"
         return f"{self._called_by_itself(connection)}it is a standby that is behind by {far}; max_lag is {most:g} s"
 
     def _called_by_itself(self, connection: Any) -> str:

@@ -1,10 +1,11 @@
 """MySQL as a replication group, with one member that takes writes, and with three."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from threading import Barrier
 from typing import Any
 
@@ -20,12 +21,15 @@ from tests.faults.bank import open_bank
 from tests.faults.groups import GroupMember, Replica
 from tests.faults.test_galera import move_on
 from tests.faults.test_galera_locks import on_three
+from tests.faults.watching import within
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
 from tests.harness.profile import profile_of
 from tests.harness.soak import dose
 from tests.migrations.service import Service
 from tests.servers.authority import Authority
+from tests.servers.client import rows
 from tests.servers.system import ServerMissing
 
 ROUNDS = dose(3, 100)
@@ -89,8 +93,12 @@ def test_a_member_that_takes_no_writes_says_so_and_one_that_has_left_is_refused_
         assert "process" in run("teams", "list", "--lock", "nightly").err
     seen = run("doctor", "--json", "-p", "n1").json
     assert {"cluster": "note"}.items() <= {row["check"]: row["level"] for row in seen}.items()
-    group[0].execute("GRANT SELECT ON performance_schema.replication_group_members TO %s", [group[0].app_user])
+    untold = run.ok("topology", "--json", "-p", "n1")
+    assert ([row["role"] for row in untold.json], "GRANT SELECT ON performance" in untold.err) == (["standby"], True)
+    assert "or does not tell this user" in run("query", "SELECT 1", "--max-lag", "30", "-p", "n1").err
+    group[0].execute("GRANT SELECT ON performance_schema.* TO %s", [group[0].app_user])
     wait_for(group)
+    how_far_behind_it_is_bounds_what_is_read(group, banks, run)
     findings = {row["check"]: row for row in run("doctor", "--json", "-p", "n1").json}
     where = f"127.0.0.1:{group[1].port}"
     assert findings["cluster"]["measured"] == f"replication group of 3; this is {where}: ONLINE, SECONDARY"
@@ -127,6 +135,22 @@ def test_no_rows_are_copied_between_servers_that_replicate(
         for statement in ("STOP REPLICA", "RESET REPLICA ALL"):
             replica.execute(statement)
         assert copied("n3", "n0") == others
+
+
+def how_far_behind_it_is_bounds_what_is_read(
+    group: Sequence[GroupMember], banks: Sequence[TestDatabase], run: Forked
+) -> None:
+    """Keep a member from applying what another one has committed."""
+    read = ("query", "SELECT 1", "-p", "n1", "--max-lag")
+    run.ok(*read, "30")
+    with closing(group[1].connect(database=banks[1].name)) as connection:
+        rows(connection, "LOCK TABLES hero READ")
+        banks[0].execute("UPDATE hero SET age = 99")
+        assert within(20, lambda: re.search(r"behind by \d", run(*read, "0.01").err))
+        assert within(20, lambda: run.ok("topology", "--json", "-p", "n1").json[0]["lag_s"] > 1)
+        [lag] = [row for row in run("doctor", "--json", "-p", "n1").json if row["check"] == "lag"]
+        assert (lag["level"], lag["value"] > 1) == ("ok", True)
+    assert within(20, lambda: run(*read, "0.01").code == 0)
 
 
 @pytest.mark.usefixtures("all_write")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dbctl.backends.errors import Diagnosis
-from dbctl.backends.hosts import Hosted, Role, Turn, named_rows, search
-from dbctl.backends.mysql.peers import FOLLOWED, SYNTAX, lag_of, source_of
+from dbctl.backends.hosts import Hosted, Role, Turn, named_rows, rows, search
+from dbctl.backends.mysql.peers import FOLLOWED, GROUP_LAG, SYNTAX, lag_of, source_of
 from dbctl.backends.origins import Attempt, attempt_under_way
 from dbctl.backends.programs import Programs
 from dbctl.profiles.places import Place
@@ -51,7 +51,13 @@ class MySQLHosts(Programs, Diagnosis, Hosted):
 
     def lag(self, connection: Any) -> float | None:
         """Return the seconds that the server tells itself; infinity where this user may not ask."""
-        return max(map(lag_of, self._followed(connection)), default=math.inf)
+        if followed := self._followed(connection):
+            return max(map(lag_of, followed))
+        try:  # a group's member follows no one server
+            [(seconds,)] = rows(connection, GROUP_LAG)
+        except self.driver_errors():
+            return math.inf
+        return math.inf if seconds is None else float(seconds)
 
     def own_name(self, connection: Any) -> str:
         """Ask as for its part; a node that takes none would refuse another query."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
@@ -25,6 +26,18 @@ _MEMBERS = """
 SELECT member_id, member_host, member_port, member_state, member_role, member_version
 FROM performance_schema.replication_group_members ORDER BY member_host, member_port
 """
+# Where nothing waits and nothing is being applied a member is as new as the others, however long ago one has written.
+GROUP_LAG = """
+SELECT CASE WHEN oldest IS NULL AND waiting = 0 THEN 0
+    ELSE timestampdiff(MICROSECOND, coalesce(oldest, newest), now(6)) / 1000000 END
+FROM (
+    SELECT min(nullif(applying_transaction_original_commit_timestamp, 0)) AS oldest,
+        max(nullif(last_applied_transaction_original_commit_timestamp, 0)) AS newest,
+        (SELECT count_transactions_remote_in_applier_queue FROM performance_schema.replication_group_member_stats
+         WHERE member_id = @@server_uuid) AS waiting
+    FROM performance_schema.replication_applier_status_by_worker WHERE channel_name = 'group_replication_applier'
+) AS own
+"""
 # Newer servers have the second word of each, and some only that.
 FOLLOWED = ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
 _FOLLOWING = ("SHOW REPLICAS", "SHOW REPLICA HOSTS", "SHOW SLAVE HOSTS")
@@ -37,6 +50,7 @@ _REPLAYS = "SHOW GLOBAL STATUS LIKE 'Slaves_running'"
 SYNTAX = 1064
 _DENIED = (1227, 1142)
 _UNTOLD = "the user may not see who follows whom; GRANT REPLICATION CLIENT, and REPLICATION SLAVE, let it"
+_UNTOLD_GROUP = "the user may not see the group's members; GRANT SELECT ON performance_schema.* lets it"
 _UNTOLD_MARIADB = "the user may not see who follows whom; GRANT REPLICA MONITOR, and REPLICATION MASTER ADMIN, let it"
 
 
@@ -54,9 +68,14 @@ class MySQLNodes(Migrating, Nodes):
         version, itself = said["version"].split("-")[0], said.get("server_uuid") or _address_of(said)
         if said.get("wsrep_on") == "ON":
             return _of_galera(dict(map(tuple, connection.exec_driver_sql(_GALERA))), role, version, said, itself)
-        if said.get("group_replication_group_name"):
-            return _of_group(list(connection.exec_driver_sql(_MEMBERS)), role, version, said, itself)
         notes: set[str] = set()
+        if said.get("group_replication_group_name"):
+            members = self._first_of(connection, [_MEMBERS], notes, _UNTOLD_GROUP)
+            lag = self._first_of(connection, [GROUP_LAG], notes, _UNTOLD_GROUP) if role == "standby" else ()
+            view = _of_group(members, role, version, said, itself)
+            if not members and notes:
+                view = replace(view, role=role, state=None)
+            return replace(view, lag_s=next((float(s) for (s,) in lag if s is not None), None), notes=sorted(notes))
         untold = _UNTOLD_MARIADB if "MariaDB" in said["version"] else _UNTOLD
         above = self._first_of(connection, FOLLOWED, notes, untold)
         below = self._first_of(connection, _FOLLOWING, notes, untold)
