@@ -111,11 +111,9 @@ class Hosted:
         """Return where to write in place of a server, asked as `role` does; "" where it is no standby."""
         if self.role(connection) is not Role.STANDBY:
             return ""
-        primary = self.primary_of(connection)
+        who, primary = self.own_name(connection) or "this server", self.primary_of(connection)
         return (
-            f"this server is a standby; its primary is {primary}"
-            if primary
-            else "write on its primary: it is a standby"
+            f"{who} is a standby; its primary is {primary}" if primary else f"write on its primary: {who} is a standby"
         )
 
     def hint_of(self, error: BaseException) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,15 @@ WHERE waiting.pid = %s AND waiting.usename = session_user AND waiting.datname = 
     AND waiting.application_name = current_setting('application_name')
 GROUP BY blocking, holder.application_name ORDER BY blocking
 """
+
+# A process's number is another one's on another server; one of a pooler's is nobody's.
+_IS_THERE = """
+SELECT EXISTS (SELECT FROM pg_stat_activity
+    WHERE pid = %s AND usename = session_user AND datname = current_database())
+"""
+
+_TRIES = 4
+"""How often is connected for the same server, where a balancer leads to one after the other."""
 
 _BOUNDS = {"connect_timeout": 2, "cursor_factory": None}  # in seconds; libpq advises against fewer
 
@@ -93,23 +102,23 @@ class PostgreSQLLocks(PostgreSQLRelatives):
         Args:
             beside: That connection, to whose server it is to lead.
         """
-        import psycopg2
-
         there = self.at_place(place) if self.chooses and beside and (place := self.place_of(beside)) else {}
         url = self.url()
         _, args = url.get_dialect()().create_connect_args(url)
-        with (
-            self.through_tunnel() as rerouted,
-            closing(psycopg2.connect(**dict(args) | self.connect_args() | _BOUNDS | there | rerouted)) as connection,
-        ):
-            connection.autocommit = True
-            yield connection
+        with self.through_tunnel() as rerouted:
+            keywords = dict(args) | self.connect_args() | _BOUNDS | there | rerouted
+            with closing(_connected(keywords, None if beside is None else self._process_of(beside))) as connection:
+                yield connection
+
+    def _process_of(self, driver_connection: Any) -> int:
+        asynchronous = self.transport(driver_connection) is not None
+        process = driver_connection.get_server_pid() if asynchronous else driver_connection.info.backend_pid
+        return int(process)
 
     @contextmanager
     def lock_holders(self, driver_connection: Any) -> Iterator[Callable[[], Sequence[Holder]]]:
         """Ask for the processes that block the connection's, on a second connection."""
-        asynchronous = self.transport(driver_connection) is not None
-        process = driver_connection.get_server_pid() if asynchronous else driver_connection.info.backend_pid
+        process = self._process_of(driver_connection)
         with self.second_connection(driver_connection) as connection:
 
             def ask() -> Sequence[Holder]:
@@ -118,3 +127,27 @@ class PostgreSQLLocks(PostgreSQLRelatives):
                     return [Holder(blocking or None, program or None) for blocking, program in cursor]
 
             yield ask
+
+
+def _connected(keywords: Mapping[str, Any], process: int | None) -> Any:
+    """Connect by psycopg2, to the server that has a process of this number where one is given."""
+    import psycopg2
+
+    for _ in range(_TRIES):
+        connection = psycopg2.connect(**keywords)
+        there = False
+        try:
+            connection.autocommit = True
+            there = process is None or _has(connection, process)
+        finally:
+            if not there:
+                connection.close()
+        if there:
+            return connection
+    raise psycopg2.OperationalError(f"another server has answered {_TRIES} times, as behind a balancer or a pooler")
+
+
+def _has(connection: Any, process: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_THERE, (process,))
+        return bool(cursor.fetchone()[0])
