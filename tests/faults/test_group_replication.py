@@ -21,15 +21,17 @@ from tests.faults.bank import open_bank
 from tests.faults.groups import GroupMember, Replica
 from tests.faults.test_galera import move_on
 from tests.faults.test_galera_locks import on_three
+from tests.faults.test_haproxy import through
 from tests.faults.watching import within
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
-from tests.harness.forked import Forked
+from tests.harness.forked import Forked, forked
 from tests.harness.profile import profile_of
 from tests.harness.soak import dose
 from tests.migrations.service import Service
 from tests.servers.authority import Authority
 from tests.servers.client import rows
+from tests.servers.haproxy import HAProxy
 from tests.servers.system import ServerMissing
 
 ROUNDS = dose(3, 100)
@@ -151,6 +153,22 @@ def how_far_behind_it_is_bounds_what_is_read(
         [lag] = [row for row in run("doctor", "--json", "-p", "n1").json if row["check"] == "lag"]
         assert (lag["level"], lag["value"] > 1) == ("ok", True)
     assert within(20, lambda: run(*read, "0.01").code == 0)
+
+
+def test_behind_a_balancer_it_is_said_who_answers_and_the_right_server_s_statement_is_ended(
+    group: Sequence[GroupMember], banks: Sequence[TestDatabase], dbctl: Dbctl
+) -> None:
+    with HAProxy(group[1], group[0]) as balancer:
+        run = forked(dbctl, through(balancer, banks[0], 'target = "primary"'))
+        refused = run("ping")
+        assert (refused.code, f":{group[1].port} answers: it is a standby" in refused.err) == (4, True), str(refused)
+        assert run.ok("ping", "--json").json["role"] == "primary"
+    sleeping = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'"
+    with HAProxy(*group) as balancer:
+        run = forked(dbctl, through(balancer, banks[0]))
+        result = run("query", "SELECT SLEEP(60)", "--deadline", "1")
+        assert (result.code, "the deadline of 1 s" in result.err) == (5, True), str(result)
+        assert within(20, lambda: group[0].execute(sleeping) == [(0,)])
 
 
 @pytest.mark.usefixtures("all_write")
