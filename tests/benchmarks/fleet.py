@@ -5,7 +5,8 @@
 All profiles are of databases on one PostgreSQL server on this machine, with TLS, each connected to anew. The floor is
 one run on one profile, which is one import and one connection; what is aimed at is twice that for all of them. What
 bounds the rest is said at the end: the client's CPU, where that is busy all the time; else the server, which starts a
-process for each connection.
+process for each connection. Before all stands what bare psycopg2 takes for the connections alone: as many threads as
+dbctl has at a time, the same TLS, one `SELECT 1` on each.
 """
 
 import argparse
@@ -30,6 +31,24 @@ COMMANDS = {
     "query": ["--all", "query", "SELECT 1 AS one"],
     "fleet drift": ["--all", "fleet", "drift"],
 }
+JOBS = 32
+"""How many profiles dbctl works on at a time unless told otherwise."""
+
+BARE = """
+import os, sys
+from concurrent.futures import ThreadPoolExecutor
+import psycopg2
+
+def ask(place):
+    connection = psycopg2.connect(place, password=os.environ["BARE_PASSWORD"])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchall()
+    connection.close()
+
+with ThreadPoolExecutor(int(sys.argv[2])) as pool:
+    list(pool.map(ask, [sys.argv[1]] * int(sys.argv[3])))
+"""
 ON_ONE = {"ping": ["-p", "p0", "ping"], "query": ["-p", "p0", "query", "SELECT 1 AS one"]}
 
 
@@ -44,9 +63,14 @@ class Cost:
 
 def cost(command: Sequence[str], directory: Path, environment: dict[str, str]) -> Cost:
     """Run dbctl once."""
+    return cost_of(["-m", "dbctl", *command, "--output", "jsonl"], directory, environment)
+
+
+def cost_of(arguments: Sequence[str], directory: Path, environment: dict[str, str]) -> Cost:
+    """Run Python once."""
     began = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-m", "dbctl", *command, "--output", "jsonl"],
+        [sys.executable, *arguments],
         cwd=directory,
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -55,7 +79,7 @@ def cost(command: Sequence[str], directory: Path, environment: dict[str, str]) -
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"dbctl {' '.join(command)}: exit code {process.returncode}")
+        raise SystemExit(f"{' '.join(arguments)}: exit code {process.returncode}")
     return Cost(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
@@ -83,11 +107,37 @@ def main() -> None:
             tables = [toml.replace("{}", f"p{number}") for number in range(said.profiles)]
             (directory / "profiles.toml").write_text("\n".join(tables), encoding="utf-8")
             environment = {**os.environ, **database.env, "PYTHONPATH": str(Path(__file__).parents[2])}
-            measure(directory, environment, said.profiles, said.rounds)
+            environment["BARE_PASSWORD"] = server.app_password
+            place = f"host={server.host} port={server.port} user={server.app_user} dbname=shop"
+            place += f" sslmode=verify-full sslrootcert={server.ca}"
+            floor = measure_bare(place, directory, environment, said.profiles, said.rounds)
+            measure(directory, environment, said.profiles, said.rounds, floor)
 
 
-def measure(directory: Path, environment: dict[str, str], profiles: int, rounds: int) -> None:
-    """Measure each command on one profile and on all, in turns, and print a line for it."""
+def measure_bare(place: str, directory: Path, environment: dict[str, str], profiles: int, rounds: int) -> Cost:
+    """Measure psycopg2's connections alone, in threads, and return what they take beyond one of them."""
+
+    def take(count: int) -> Cost:
+        arguments = ["-c", BARE, place, str(JOBS), str(count)]
+        return median([cost_of(arguments, directory, environment) for _ in range(rounds)])
+
+    one, all_ = take(1), take(profiles)
+    more = Cost(all_.seconds - one.seconds, all_.cpu - one.cpu, all_.memory - one.memory)
+    print(f"psycopg2 in {JOBS} threads: one {one.seconds:.2f} s, {profiles} {all_.seconds:.2f} s; ", end="")
+    print(f"{1000 * more.cpu / max(1, profiles - 1):.1f} ms of CPU each")
+    return more
+
+
+def measure(directory: Path, environment: dict[str, str], profiles: int, rounds: int, floor: Cost) -> None:
+    """Measure each command on one profile and on all, in turns, and print lines for it.
+
+    Args:
+        directory: Where the profile file is.
+        environment: The environment.
+        profiles: How many there are.
+        rounds: How many turns.
+        floor: What bare connections to all but one of them take.
+    """
     print(f"{'command':<14}{'of one':>9}{'of all':>9}{'ratio':>8}{'CPU':>9}{'memory':>10}{'of one':>10}{'each':>10}")
     for command, line in COMMANDS.items():
         single = ON_ONE.get(command, ON_ONE["ping"])
@@ -104,6 +154,8 @@ def measure(directory: Path, environment: dict[str, str], profiles: int, rounds:
         bound = "the client's CPU" if busy > 0.8 else "the server, or waiting for it"
         milliseconds = 1000 * (all_.cpu - one.cpu) / max(1, profiles - 1)
         print(f"{'':<14}bound by {bound}: {busy:.0%} of one core busy, {milliseconds:.1f} ms of CPU a profile")
+        times, cpus = (all_.seconds - one.seconds) / floor.seconds, (all_.cpu - one.cpu) / floor.cpu
+        print(f"{'':<14}{times:.2f} times what bare connections take, {cpus:.2f} times their CPU")
 
 
 if __name__ == "__main__":
