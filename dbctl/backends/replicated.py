@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 class Replicated:
     """The part of a backend that knows of synchronous standbys."""
 
-    def standby_canceller(self, driver_connection: Any) -> Callable[[], Any] | None:
+    def standby_canceller(self, driver_connection: Any, info: dict[Any, Any]) -> Callable[[], Any] | None:
         """Return what ends the wait of a COMMIT for a synchronous standby, and nothing else; None where none waits.
 
         Args:
-            driver_connection: The driver's own connection, of the sync driver.
+            driver_connection: The driver's own connection.
+            info: What SQLAlchemy keeps for it.
         """
         return None
 
@@ -29,6 +30,9 @@ class Replicated:
         """
         return False
 
-    def gave_up_standby(self, driver_connection: Any) -> bool:
-        """Tell whether a COMMIT, which has just succeeded, has not waited for its synchronous standby to the end."""
+    def gave_up_standby(self, driver_connection: Any, info: dict[Any, Any]) -> bool:
+        """Tell whether a COMMIT, which has just succeeded, has not waited for its synchronous standby to the end.
+
+        The arguments are those of `standby_canceller`.
+        """
         return False

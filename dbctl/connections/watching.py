@@ -133,21 +133,23 @@ def watched_by(watcher: Watcher | None) -> Iterator[None]:
 
 
 def tell_watchers(engine: Engine, backend: Backend) -> None:
-    """Have a new engine of a sync driver tell of its checkouts; an async one's work is ended by cancelling its task."""
-    if engine.dialect.is_async:
-        return
+    """Have a new engine tell of its checkouts; an async one's work is ended by cancelling its task, but for a wait."""
     from sqlalchemy import event
 
     @event.listens_for(engine, "checkout")
     def note(connection: Any, record: Any, _proxy: Any) -> None:
         if watcher := _watcher.get():
             if _USE not in record.info:
-                record.info[_USE] = Use(
-                    backend.canceller(connection),
-                    partial(_cut, backend, connection),
-                    backend.standby_canceller(connection),
-                )
+                record.info[_USE] = _use(connection, record, backend)
             watcher.note(connection, record.info[_USE])
+
+    @event.listens_for(engine, "checkin")
+    def forget(connection: Any, _record: Any) -> None:
+        if watcher := _watcher.get():
+            watcher.forget(connection)
+
+    if engine.dialect.is_async:
+        return
 
     @event.listens_for(engine, "invalidate")
     def end(_connection: Any, record: Any, error: BaseException | None) -> None:
@@ -156,10 +158,14 @@ def tell_watchers(engine: Engine, backend: Backend) -> None:
             # An interrupt, on which a driver in Python leaves its server at work, and nobody waits for that any more.
             is_done(started(use.cancel), _TO_CANCEL)
 
-    @event.listens_for(engine, "checkin")
-    def forget(connection: Any, _record: Any) -> None:
-        if watcher := _watcher.get():
-            watcher.forget(connection)
+
+def _use(connection: Any, record: Any, backend: Backend) -> Use:
+    """Return the use of a connection, or of SQLAlchemy's adapter of an async one."""
+    driver_connection = getattr(connection, "driver_connection", connection)
+    end_wait = backend.standby_canceller(driver_connection, record.info)
+    if driver_connection is not connection:
+        return Use(lambda: None, lambda: None, end_wait)
+    return Use(backend.canceller(connection), partial(_cut, backend, connection), end_wait)
 
 
 def tell_watchers_of_tasks(engine: Engine, backend: Backend) -> None:

@@ -153,11 +153,11 @@ class Ending:
         if self.before_commit:
             self.before_commit()
         began = time.monotonic()
-        driver_connection = connection and connection.connection.driver_connection
+        own = None if connection is None else (connection.connection.driver_connection, connection.info)
         try:
             with self._in_time(connection):
                 (self.by or self.session.commit)()
-            if driver_connection is not None and self.backend.gave_up_standby(driver_connection):
+            if own is not None and self.backend.gave_up_standby(*own):
                 raise self._not_replicated("the wait for it was ended")
         except Exception as error:
             failure = self.backend.translate(error, committing=True)

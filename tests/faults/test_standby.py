@@ -20,6 +20,7 @@ from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked
 from tests.harness.profile import profile_of
 from tests.servers.client import rows
+from tests.servers.pgbouncer import PgBouncer
 from tests.servers.process import PATIENCE
 
 
@@ -149,6 +150,38 @@ def test_a_commit_that_waits_for_a_standby_can_be_ended_and_says_what_is_known(p
             assert ended.code == 9, str(ended)
             assert "the wait for it was ended" in ended.talk
         assert sorted(pair.primary.execute("SELECT x FROM waited")) == [(1,), (2,)]
+    finally:
+        pair.primary.execute("DROP TABLE waited")
+
+
+ADD = """
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+async def add(session: AsyncSession) -> None:
+    await session.execute(text("INSERT INTO waited VALUES (3)"))
+"""
+
+
+@pytest.mark.parametrize("pair", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("way", ["behind a pooler", "by asyncpg"])
+def test_such_a_commit_can_be_ended_whichever_process_or_driver_it_is(pair: Pair, dbctl: Dbctl, way: str) -> None:
+    server = server_of(pair.primary)
+    (dbctl.cwd / "own.py").write_text(ADD)
+    pair.primary.execute("CREATE TABLE waited (x INTEGER)")
+    try:
+        with PgBouncer(server) as pooler, awaiting_a_standby_that_is_not_there(pair):
+            if way == "by asyncpg":
+                run = on(dbctl, pair.primary).start("run", "own:add")
+            else:
+                place = ("--url", f"postgresql://{server.app_user}@127.0.0.1:{pooler.port}/{pair.primary.name}")
+                here = Forked(cwd=dbctl.cwd, home=dbctl.home, env={"PGPASSWORD": server.app_password})
+                run = here.start(*place, "query", "--write", "INSERT INTO waited VALUES (3)")
+            until_one_waits(pair)
+            run.send_signal(signal.SIGINT)
+            ended = run()
+            assert (ended.code, "the wait for it was ended" in ended.talk) == (9, True), str(ended)
+        assert pair.primary.execute("SELECT x FROM waited") == [(3,)]
     finally:
         pair.primary.execute("DROP TABLE waited")
 

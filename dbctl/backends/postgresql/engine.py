@@ -13,7 +13,6 @@ from dbctl.backends.postgresql import asyncpg
 from dbctl.backends.postgresql.databases import PostgreSQLDatabases
 from dbctl.backends.postgresql.errors import PostgreSQLErrors
 from dbctl.backends.postgresql.hosts import PostgreSQLHosts
-from dbctl.backends.postgresql.locks import PostgreSQLLocks
 from dbctl.backends.postgresql.options import DEFAULT_PORT, OPTIONS, option_problems, places
 from dbctl.backends.postgresql.passfile import password_in_file
 from dbctl.backends.postgresql.peers import PostgreSQLNodes
@@ -21,7 +20,7 @@ from dbctl.backends.postgresql.programs import PostgreSQLPrograms
 from dbctl.backends.postgresql.queries import PostgreSQLQueries
 from dbctl.backends.postgresql.relations import PostgreSQLRelations
 from dbctl.backends.postgresql.relatives import AURORA, COCKROACHDB, PostgreSQLRelatives
-from dbctl.backends.postgresql.replicated import PostgreSQLReplicated
+from dbctl.backends.postgresql.replicated import TRANSACTION, PostgreSQLReplicated
 from dbctl.backends.tls import system_ca
 from dbctl.errors import ConfigError
 from dbctl.profiles.tls import VERIFYING
@@ -63,11 +62,10 @@ class PostgreSQL(
     PostgreSQLRelations,
     PostgreSQLQueries,
     PostgreSQLErrors,
-    PostgreSQLLocks,
+    PostgreSQLReplicated,
     PostgreSQLRelatives,
     PostgreSQLPrograms,
     PostgreSQLDatabases,
-    PostgreSQLReplicated,
     Backend,
 ):
     """PostgreSQL."""
@@ -240,6 +238,7 @@ class PostgreSQL(
         found = connection.exec_driver_sql(f"SELECT id, {_TIMELINE} FROM {_OWN_ID} WHERE id IS NOT NULL").one_or_none()
         if found is None:
             return ""
+        connection.info[TRANSACTION] = found[0]
         return None if found[1] is None else f"{found[0]} {found[1]}"
 
     def committed(self, connection: Connection, transaction_id: str, *, insist: bool) -> bool | None:

@@ -102,12 +102,18 @@ class PostgreSQLLocks(PostgreSQLRelatives):
         Args:
             beside: That connection, to whose server it is to lead.
         """
+        with self.connection_at(beside, None if beside is None else self._process_of(beside)) as connection:
+            yield connection
+
+    @contextmanager
+    def connection_at(self, beside: Any, process: int | None = None) -> Iterator[Any]:
+        """Connect by psycopg2 once more, to the same host, and where a process's number is given to its server."""
         there = self.at_place(place) if self.chooses and beside and (place := self.place_of(beside)) else {}
         url = self.url()
         _, args = url.get_dialect()().create_connect_args(url)
         with self.through_tunnel() as rerouted:
             keywords = dict(args) | self.connect_args() | _BOUNDS | there | rerouted
-            with closing(_connected(keywords, None if beside is None else self._process_of(beside))) as connection:
+            with closing(_connected(keywords, process)) as connection:
                 yield connection
 
     def _process_of(self, driver_connection: Any) -> int:
