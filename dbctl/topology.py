@@ -7,11 +7,13 @@ there as the others see it.
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from dbctl.backends import backend_of
+from dbctl.backends.hosts import APART, Role
 from dbctl.backends.nodes import Peer, View
 from dbctl.connections.connector import opened
 from dbctl.errors import ConnectError, DbctlError
@@ -127,17 +129,31 @@ def _ask(profile: Profile, places: Sequence[Place]) -> list[Answer]:
 
 def _ask_one(profile: Profile, place: Place) -> Answer:
     query = {key: value for key, value in profile.query.items() if key not in {"host", "port", "target_session_attrs"}}
-    there = {"host": place.host, "port": place.port, "hosts": (), "target": "any", "query": query}
+    there = {"host": place.host, "port": place.port, "hosts": (), "target": "any", "max_lag": None, "query": query}
+    asked = profile.model_copy(update=there)
+    try:
+        return Answer(place, _view(asked, refuses=True))
+    except ConnectError as error:
+        problem = error
+    if problem.stage != APART:
+        return Answer(place, error=problem)
+    try:  # some tell all the same
+        return Answer(place, _view(asked, refuses=False))
+    except ConnectError:
+        return Answer(place, error=problem)
+
+
+def _view(profile: Profile, *, refuses: bool) -> View:
+    """Ask a server, and have one that takes no part in its cluster named as such where that is said."""
+    from dbctl.connections.nodes import refuse_nodes
     from dbctl.connections.response_timeouts import bound_questions
 
-    try:
-        with opened(profile.model_copy(update=there)) as connector:
-            bound_questions(connector.engine, connector.backend)
-            with connector.engine.connect() as connection:
-                autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
-                return Answer(place, connector.backend.view(autocommit))
-    except ConnectError as error:
-        return Answer(place, error=error)
+    with opened(profile) as connector:
+        bound_questions(connector.engine, connector.backend)
+        if refuses:
+            refuse_nodes(connector.engine, connector.backend)
+        with connector.engine.connect() as connection:
+            return connector.backend.view(connection.execution_options(isolation_level="AUTOCOMMIT"))
 
 
 def _told_apart(answers: Sequence[Answer]) -> list[Answer]:
@@ -164,9 +180,11 @@ def _merged(answers: Sequence[Answer]) -> list[Node]:
     nodes = {str(each.place): _asked(each) for each in answers}
     names = {str(place): str(each.place) for each in answers for place in (each.place, *each.others)}
     seen = [(str(each.place), peer) for each in answers if each.view for peer in each.view.peers]
+    unknown = Counter(seer for seer, peer in seen if peer.is_unknown)
     # Whom one follows is known by its address; who follows one often by less, and then by what that one has said.
     for seer, peer in sorted(seen, key=lambda pair: not pair[1].is_above):
-        name = names.get(str(peer.place)) or _follower(peer, seer, nodes)
+        name = names.get(str(peer.place)) or _follower(peer, seer, nodes, unknown[seer])
+        unknown[seer] -= peer.is_unknown
         if name is None:
             name = _free_name(str(peer.place) if peer.place else peer.name or peer.host or "a node", seer, nodes)
             nodes[name] = _blank(name)
@@ -179,8 +197,11 @@ def _merged(answers: Sequence[Answer]) -> list[Node]:
     return list(nodes.values())
 
 
-def _follower(peer: Peer, seer: str, nodes: dict[str, Node]) -> str | None:
-    """Return the node that follows one that does not know its port, where there is one that it must be."""
+def _follower(peer: Peer, seer: str, nodes: dict[str, Node], unknown: int) -> str | None:
+    """Return the node that follows one that does not know its port, where there is one that it must be.
+
+    Where nothing is told of so many as there are left, it is any of these.
+    """
     if peer.place or not peer.is_below:
         return None
     there = [each for each in nodes.values() if each.asked and each.node != seer and seer not in each.seen_by]
@@ -189,7 +210,7 @@ def _follower(peer: Peer, seer: str, nodes: dict[str, Node]) -> str | None:
     named = [each for each in own if peer.name and each.name == peer.name]
     near = [each for each in own if each.node.startswith(f"{peer.host}:")]
     untold = [each for each in same if each.follows is None]
-    found = named or near or own or (untold if len(untold) == 1 else [])
+    found = named or near or own or (untold if len(untold) == 1 or (peer.is_unknown and len(untold) == unknown) else [])
     return found[0].node if found else None
 
 
@@ -208,7 +229,8 @@ def _blank(name: str) -> Node:
 def _asked(answer: Answer) -> Node:
     name, view = str(answer.place), answer.view
     if view is None:
-        return replace(_blank(name), error=answer.error.message if answer.error else None)
+        role = Role.APART.value if getattr(answer.error, "stage", None) == APART else None
+        return replace(_blank(name), role=role, error=answer.error.message if answer.error else None)
     return replace(
         _blank(name),
         role=view.role,

@@ -31,6 +31,10 @@ class Role(StrEnum):
     """It belongs to a cluster, and takes no part in it now: it answers, and its tables can't be read."""
 
 
+APART = "cluster"
+"""The stage of the error that refuses a server which takes no part in its cluster."""
+
+
 @dataclass(frozen=True)
 class Turn:
     """One host's turn, and how long it may take.

@@ -41,6 +41,11 @@ class Peer:
     is_above: bool = False
     is_below: bool = False
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing is told of it but that it follows."""
+        return self.is_below and self.place is None and self.host is None and self.state is None
+
 
 @dataclass(frozen=True)
 class View:

@@ -57,6 +57,23 @@ def test_all_hosts_of_the_profile_are_drawn_as_one_tree_and_what_can_not_be_aske
     assert f"`- {address(pair.standby)}" in shown.ok("topology", "--output", "table").out
 
 
+@pytest.mark.parametrize("pair", ["postgresql"], indirect=True)
+def test_what_a_user_is_not_told_is_null_and_no_standby_is_there_twice(pair: Pair, dbctl: Dbctl) -> None:
+    primary = server_of(pair.primary)
+    primary.execute("REVOKE pg_monitor FROM app")
+    try:
+        hosts = [address(pair.standby), address(pair.primary)]
+        lines = [line for line in pair.primary.toml.splitlines() if not line.startswith(("host = ", "port = "))]
+        shown = on(dbctl, pair.primary)
+        (dbctl.cwd / "profiles.toml").write_text("\n".join([lines[0], f"hosts = {hosts}", *lines[1:]]))
+        found = shown.ok("topology", "--json")
+        rows = [(row["role"], row["follows"], row["lag_bytes"]) for row in found.json]
+        assert rows == [("primary", None, None), ("standby", address(pair.primary), None)]
+        assert "GRANT pg_monitor lets it" in found.err
+    finally:
+        primary.execute("GRANT pg_monitor TO app")
+
+
 def test_a_file_has_no_nodes(dbctl: Dbctl, tmp_path: Path) -> None:
     (tmp_path / "a.db").touch()
     result = dbctl("--url", f"sqlite:///{tmp_path}/a.db", "topology")

@@ -12,6 +12,7 @@ from dbctl.backends.findings import Finding
 from dbctl.doctor import clusters
 from dbctl.doctor.diagnosis import examine
 from dbctl.errors import ConnectError
+from dbctl.topology import topology
 from tests.bulk.test_copy import with_profiles
 from tests.faults.pairs import Pair, server_of
 from tests.faults.watching import within
@@ -94,6 +95,8 @@ def test_a_standby_that_is_too_far_behind_is_not_read_from(pair: Pair, dbctl: Db
             probe.ping(pair.profile(target="standby", max_lag=0.001))
         found = probe.ping(pair.profile(max_lag=0.001))
         assert found.role == "primary"  # the first that is not too far behind
+        shown = topology(pair.profile(max_lag=0.001)).nodes
+        assert [(node.role, node.asked) for node in shown] == [("primary", True), ("standby", True)]
 
 
 def test_doctor_says_how_far_behind_a_standby_is(pair: Pair, dbctl: Dbctl, monkeypatch: pytest.MonkeyPatch) -> None:

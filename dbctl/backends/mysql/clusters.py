@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend
+from dbctl.backends.hosts import APART
 from dbctl.backends.lock_statements import TABLE, LockStatements, by_row, later
 from dbctl.errors import ConnectError, WorkRefused
 
@@ -136,7 +137,7 @@ class MySQLClusters(Backend):
             return
         if node and node.trouble:
             message = f"{self.profile.called}: {node.name} takes no part in its {node.kind}: {node.trouble}"
-            raise ConnectError(message, "cluster", transient=True)
+            raise ConnectError(message, APART, transient=True)
 
     def row_lock(self, connection: Connection) -> LockStatements | None:
         """Return a row's where the server takes writes as one of several, or takes over: each has locks of its own.

@@ -41,7 +41,7 @@ _ABOVE = "SELECT status, sender_host, sender_port, received_tli FROM pg_stat_wal
 _BELOW = """
 SELECT application_name, host(client_addr), state, sync_state,
     CASE WHEN replay_lsn >= now_at THEN 0 ELSE extract(epoch FROM replay_lag) END::float8,
-    greatest(0, pg_wal_lsn_diff(now_at, replay_lsn))::bigint
+    CASE WHEN replay_lsn IS NOT NULL THEN greatest(0, pg_wal_lsn_diff(now_at, replay_lsn))::bigint END
 FROM pg_stat_replication,
     (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS now_at) AS own
 ORDER BY 1, 2
