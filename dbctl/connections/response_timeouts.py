@@ -205,7 +205,7 @@ class cut_after:  # not a generator, since each statement or pre-ping pays for i
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bound.__exit__(None, None, None)
         if isinstance(error, Exception) and time.monotonic() >= self._end:
-            self._tell(error, f"no answer within {self._seconds:g} s")
+            self._tell(error, f"no answer within {self._seconds:.3g} s")
 
     def _tell(self, error: Exception, reason: str) -> None:
         vars(driver_error(error))[SILENCE] = reason
@@ -261,11 +261,20 @@ class _stopped_after(cut_after):
 class answering(cut_after):
     """The same, of what is no unit of work's: a pre-ping, or a question of dbctl's own.
 
+    Args:
+        backend: The connection's backend.
+        connection: The driver's own connection, or SQLAlchemy's adapter of an async one.
+        seconds: How long the block may take.
+        step: What the error says that has failed.
+
     Raises:
         ConnectError: It took longer.
     """
 
+    def __init__(self, backend: Backend, connection: Any, seconds: float, step: str = "SELECT 1") -> None:
+        super().__init__(backend, connection, seconds)
+        self._step = step
+
     def _tell(self, error: Exception, reason: str) -> None:
-        raise ConnectError(
-            f"{self._backend.profile.called}: SELECT 1 failed: {reason}", "SELECT 1", transient=True
-        ) from error
+        message = f"{self._backend.profile.called}: {self._step} failed: {reason}"
+        raise ConnectError(message, self._step, transient=True) from error

@@ -57,7 +57,8 @@ class SessionLock:
             "token": secrets.token_hex(16),
             "holder": f"process {os.getpid()} on {socket.gethostname()}"[:255],
         }
-        self._called = f'{backend.profile.called}: the lock "{name}"'
+        self._step = f'the lock "{name}"'
+        self._called = f"{backend.profile.called}: {self._step}"
         self._lost = f"{self._called} was lost, and nothing more is committed"
         self._engine = engine_on(backend, Missing.REFUSE)
         self._session: Connection | None = None
@@ -205,7 +206,7 @@ class SessionLock:
     def _bounded(self, seconds: float | None = None) -> answering:
         assert self._session is not None
         limit = seconds or self._backend.profile.connect_timeout
-        return answering(self._backend, self._session.connection.dbapi_connection, limit)
+        return answering(self._backend, self._session.connection.dbapi_connection, limit, self._step)
 
     def _keep(self) -> None:
         while not self._over.wait(min(_BEAT, self._by.lease / BEATS or _BEAT)):

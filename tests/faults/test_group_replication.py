@@ -244,3 +244,21 @@ def run_on(database: TestDatabase, asynchronous: bool, work: Callable[[Session],
             await dbctl.async_dispose()
 
     return asyncio.run(by_async_driver()) if asynchronous else dbctl.run(work, profile)
+
+
+def test_without_a_majority_a_member_is_apart_and_a_lock_says_that_it_was_not_answered(
+    group: Sequence[GroupMember], banks: Sequence[TestDatabase], dbctl: Dbctl
+) -> None:
+    """It is the last test: the group may be gone with it."""
+    run = on_three(dbctl, banks)
+    run.ok("init-tables", "--quiet")
+    group[0].execute("GRANT SELECT ON performance_schema.* TO %s", [group[0].app_user])
+    (run.cwd / "profiles.toml").write_text(f"[defaults]\nconnect_timeout = 3\n{banks[0].toml}", encoding="utf-8")
+    run.ok("teams", "list", "--lock", "nightly")
+    with group[1].frozen(), group[2].frozen():
+        assert within(60, lambda: [state for _, state, _ in group[0].members()].count("UNREACHABLE") == 2)
+        [own] = [row for row in run.ok("topology", "--json").json if row["asked"]]
+        assert (own["role"], own["state"]) == ("apart", "online, without a majority")
+        refused = run("teams", "list", "--lock", "nightly")
+        assert refused.code == 4, str(refused)
+        assert 'the lock "nightly" failed: no answer within 3 s' in refused.err

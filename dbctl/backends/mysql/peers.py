@@ -215,7 +215,9 @@ def _of_group(members: Sequence[Any], role: str, version: str, said: Mapping[str
     https://dev.mysql.com/doc/refman/8.4/en/performance-schema-replication-group-members-table.html
     """
     own = next((each for each in members if each[0] == said.get("server_uuid")), None)
-    takes_part = own is not None and own[3] in {"ONLINE", "RECOVERING"}
+    away = sum(state == "UNREACHABLE" for _, _, _, state, _, _ in members)
+    is_majority = away * 2 < len(members)
+    takes_part = own is not None and own[3] in {"ONLINE", "RECOVERING"} and is_majority
     peers = [
         Peer(
             place=Place(str(host), int(port)) if host else None,
@@ -225,7 +227,7 @@ def _of_group(members: Sequence[Any], role: str, version: str, said: Mapping[str
         )
         for _, host, port, state, part, version in members
     ]
-    state = own[3].lower() if own else "offline"
+    state = own[3].lower() + ("" if is_majority else ", without a majority") if own else "offline"
     group = said["group_replication_group_name"]
     return View(role if takes_part else "apart", version, itself, state=state, cluster=group, peers=peers)
 
