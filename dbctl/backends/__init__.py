@@ -5,7 +5,8 @@
 """
 
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib import import_module
 
 from dbctl.backends.base import Backend
@@ -29,6 +30,11 @@ def backend_of(profile: Profile) -> Backend:
 
 def _backends(driver: str) -> Iterator[type[Backend]]:
     """Import one package after the other, that which the driver is named for first: few look at more."""
-    names = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
-    for name in sorted(names, key=lambda name: not driver.startswith(name)):
+    for name in sorted(_packages(*__path__), key=lambda name: not driver.startswith(name)):
         yield import_module(f"{__name__}.{name}.engine").backend
+
+
+@cache
+def _packages(*directories: str) -> Sequence[str]:
+    """Return the names of the packages; a fleet has hundreds of profiles, each of which asks for its own."""
+    return [module.name for module in pkgutil.iter_modules(directories) if module.ispkg]
