@@ -266,15 +266,18 @@ class answering(cut_after):
         connection: The driver's own connection, or SQLAlchemy's adapter of an async one.
         seconds: How long the block may take.
         step: What the error says that has failed.
+        stage: The error's stage; the step unless given.
 
     Raises:
         ConnectError: It took longer.
     """
 
-    def __init__(self, backend: Backend, connection: Any, seconds: float, step: str = "SELECT 1") -> None:
+    def __init__(
+        self, backend: Backend, connection: Any, seconds: float, step: str = "SELECT 1", stage: str = ""
+    ) -> None:
         super().__init__(backend, connection, seconds)
-        self._step = step
+        self._step, self._stage = step, stage or step
 
     def _tell(self, error: Exception, reason: str) -> None:
         message = f"{self._backend.profile.called}: {self._step} failed: {reason}"
-        raise ConnectError(message, self._step, transient=True) from error
+        raise ConnectError(message, self._stage, transient=True) from error

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dbctl.backends import backend_of
 from dbctl.connections.asking import profile_named
-from dbctl.errors import LockHeld, Remedy
+from dbctl.errors import ConnectError, LockHeld, Remedy
 from dbctl.profiles import Profile
 from dbctl.work.file_locks import FileLock
 from dbctl.work.session_locks import SessionLock
@@ -136,14 +136,15 @@ def _tries(lock: AdvisoryLock, name: str, profile: Profile, wait: float) -> Iter
     end = time.monotonic() + wait
     pause, longest = _PAUSES
     told = False
-    while not lock.take():
+    while not (taken := _taken(lock, end)):
         left = max(end - time.monotonic(), lock.settling)
         if left <= 0:
             waited = f" after {wait:g} s" if wait else ""
             message = f'{profile.called}: another run holds the lock "{name}"{waited}: {lock.holder()}'
             raise LockHeld(message, "" if wait else Remedy.WAIT_FOR_LOCK)
         if not told:
-            holder, seconds = lock.holder(), max(wait, round(left, 1))
+            holder = "a server that does not answer" if taken is None else lock.holder()
+            seconds = max(wait, round(left, 1))
             waiting = {"event": "waiting", "facts": {"lock": name, "holder": holder, "seconds": seconds}}
             _log.info('waiting up to %g s for the lock "%s", which %s holds', seconds, name, holder, extra=waiting)
             told = True
@@ -153,3 +154,13 @@ def _tries(lock: AdvisoryLock, name: str, profile: Profile, wait: float) -> Iter
         seconds = time.monotonic() - end + wait
         goes_on = {"event": "waited", "facts": {"lock": name, "seconds": seconds}}
         _log.info('the lock "%s" is free, and it goes on, after %.0f s', name, seconds, extra=goes_on)
+
+
+def _taken(lock: AdvisoryLock, end: float) -> bool | None:
+    """Try to take a lock; None where no answer came, as of a cluster that stalls for the length of a schema change."""
+    try:
+        return lock.take()
+    except ConnectError as error:
+        if error.stage != "lock" or not error.transient or time.monotonic() >= end:
+            raise
+        return None

@@ -206,7 +206,7 @@ class SessionLock:
     def _bounded(self, seconds: float | None = None) -> answering:
         assert self._session is not None
         limit = seconds or self._backend.profile.connect_timeout
-        return answering(self._backend, self._session.connection.dbapi_connection, limit, self._step)
+        return answering(self._backend, self._session.connection.dbapi_connection, limit, self._step, "lock")
 
     def _keep(self) -> None:
         while not self._over.wait(min(_BEAT, self._by.lease / BEATS or _BEAT)):

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from threading import Barrier
 
 import pytest
@@ -20,12 +20,14 @@ from dbctl.probe import async_ping
 from dbctl.profiles import Profile
 from dbctl.work.locks import AdvisoryLock, advisory_lock
 from tests.faults.galera import GaleraNode
+from tests.faults.watching import within
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked
 from tests.harness.profile import one_unit, profile_of
 from tests.harness.soak import dose
 from tests.migrations.service import Service
+from tests.servers.client import rows
 
 ROUNDS = dose(5, 200)
 pytestmark = pytest.mark.slow
@@ -128,6 +130,24 @@ def test_who_has_it_is_told_on_another_node_and_it_is_waited_for(
     assert (done.code, f'"nightly", which {holder} holds' in done.err) == (0, True), str(done)
     rows_left = "SET STATEMENT wsrep_sync_wait = 1 FOR SELECT count(*) FROM dbctl_lock"
     assert shops[0].execute(rows_left) == [(0,)]
+
+
+def test_a_node_that_stalls_is_waited_for_as_long_as_is_said(
+    galera: Sequence[GaleraNode], shops: Sequence[TestDatabase], dbctl: Dbctl
+) -> None:
+    run = on_three(dbctl, shops)
+    run.ok("query", "SELECT 1", "--lock", "nightly", "-p", "n2")
+    toml = (run.cwd / "profiles.toml").read_text(encoding="utf-8")
+    (run.cwd / "profiles.toml").write_text(f"{toml}\n[defaults]\nconnect_timeout = 1.5\n", encoding="utf-8")
+    with closing(galera[2].connect()) as connection:
+        rows(connection, "FLUSH TABLES WITH READ LOCK")
+        refused = run("query", "SELECT 1", "--lock", "nightly", "-p", "n2")
+        waiting = run.start("query", "SELECT 1", "--lock", "nightly", "--lock-wait", "60", "-p", "n2")
+        assert within(60, lambda: "waiting up to 60 s" in waiting.said or waiting.has_ended())
+    assert refused.code == 4, str(refused)
+    assert 'the lock "nightly" failed: no answer within 1.5 s' in refused.err
+    done = waiting()
+    assert (done.code, '"nightly", which a server that does not answer holds' in done.err) == (0, True), str(done)
 
 
 def test_what_it_needs_is_said(galera: Sequence[GaleraNode], shops: Sequence[TestDatabase]) -> None:
