@@ -61,6 +61,11 @@ class Answer:
     others: Sequence[Place] = ()
     """Where else the same server was asked."""
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether it has answered, and takes no part in its cluster."""
+        return getattr(self.error, "stage", None) == APART
+
 
 @dataclass(frozen=True)
 class Topology:
@@ -101,7 +106,7 @@ def ask_all(profile: Profile) -> list[Answer]:
     waiting = list(dict.fromkeys(backend.places()))
     for number in range(_ROUNDS):
         answers = _told_apart([*answers, *_ask(profile, waiting)])
-        if not number and all(each.view is None for each in answers):
+        if not number and not any(each.view or each.is_apart for each in answers):
             raise _unreached(profile, answers)
         known = {place for each in answers for place in (each.place, *each.others)}
         named = [peer.place for each in answers if each.view for peer in each.view.peers if peer.place]
@@ -229,7 +234,7 @@ def _blank(name: str) -> Node:
 def _asked(answer: Answer) -> Node:
     name, view = str(answer.place), answer.view
     if view is None:
-        role = Role.APART.value if getattr(answer.error, "stage", None) == APART else None
+        role = Role.APART.value if answer.is_apart else None
         return replace(_blank(name), role=role, error=answer.error.message if answer.error else None)
     return replace(
         _blank(name),

@@ -74,3 +74,6 @@ def test_a_node_without_a_majority_is_taken_for_no_target(nodes: tuple[GaleraNod
         probe.ping(profile_at(nodes))
     assert f"{second.host}:{second.port}: it takes no part in its cluster now" in caught.value.message
     assert f"{first.host}:{first.port}: TCP failed" in caught.value.message
+    shown = {node.node: (node.role, node.error or "") for node in topology(profile_at(nodes)).nodes}
+    role, told = shown[f"{second.host}:{second.port}"]
+    assert (role, "wsrep_cluster_status = non-Primary" in told) == ("apart", True), shown
