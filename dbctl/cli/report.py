@@ -199,13 +199,16 @@ def refused_by_system(error: Exception) -> DbctlError | None:
     return None
 
 
-def say_interrupted(error: BaseException, *, writes: bool = False, committed: bool = False) -> None:
+def say_interrupted(
+    error: BaseException, *, writes: bool = False, committed: bool = False, code: int | None = None
+) -> None:
     """Say that a signal ended the work, or came when all of it was committed, and write nothing more to stdout.
 
     Args:
         error: What the signal raised.
         writes: Whether the work meant to write: nothing else has anything to roll back.
         committed: Whether all of it was committed.
+        code: The exit code, where it is not the signal's own.
     """
     discard_stdout()
     outcome = "all of it is committed, but not shown" if committed else "what was not committed is rolled back"
@@ -215,7 +218,7 @@ def say_interrupted(error: BaseException, *, writes: bool = False, committed: bo
         from dbctl.work.signals import Terminated
 
         terminated = isinstance(error, Terminated)
-        code = ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED
+        code = code or (ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED)
         _tell_error(error, "Terminated" if terminated else "Interrupted", code, text, "")
         return
     _say(f"dbctl: {text}")

@@ -1,6 +1,7 @@
 """A standby: what reads works there, what writes is refused by the primary's name; and it may be too far behind."""
 
 import contextlib
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -152,7 +153,15 @@ def test_a_commit_that_waits_for_a_standby_can_be_ended_and_says_what_is_known(p
             ended = run()
             assert ended.code == 9, str(ended)
             assert "the wait for it was ended" in ended.talk
-        assert sorted(pair.primary.execute("SELECT x FROM waited")) == [(1,), (2,)]
+            both = with_profiles(Forked(cwd=dbctl.cwd, home=dbctl.home), above=pair.primary, below=pair.standby)
+            insert = ("query", "--write", "INSERT INTO waited VALUES (3)")
+            run = both.start("-p", "above", "-p", "below", *insert, "--log", "json")
+            until_one_waits(pair)
+            run.send_signal(signal.SIGTERM)
+            ended = run()
+            codes = [json.loads(line).get("code") for line in ended.err.splitlines()]
+            assert (ended.code, codes.count(9), 143 in codes) == (9, 3, False), str(ended)
+        assert sorted(pair.primary.execute("SELECT x FROM waited")) == [(1,), (2,), (3,)]
     finally:
         pair.primary.execute("DROP TABLE waited")
 

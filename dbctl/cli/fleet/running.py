@@ -239,6 +239,11 @@ class Fleet:
         facts = {"states": states}
         title = f"{len(states)} profile{'s' if len(states) > 1 else ''}"
         _log.info("%s: %s", title, ", ".join(words), extra={"event": "summary", "facts": facts})
+        return self.worst
+
+    @property
+    def worst(self) -> int:
+        """The worst exit code of those that have ended, or whose outcome is unknown."""
         lost = ExitCode.OUTCOME_UNKNOWN if self._effects.writes and _AT_WORK in self._states.values() else 0
         return worst_code([*self._codes, lost])
 
@@ -283,8 +288,9 @@ def run_on_each(call: Call, opener: Opener) -> tuple[int, bool]:
                 raise
             return fleet.code(), fleet.abandoned
     except (KeyboardInterrupt, Terminated) as error:
-        report.say_interrupted(error, writes=effects.writes)
-        code = ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.TERMINATED
+        own = ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.TERMINATED
+        code = worst_code([own, fleet.worst if fleet else 0])
+        report.say_interrupted(error, writes=effects.writes, code=code)
         return worst_code([code, fleet.code() if fleet else 0]), fleet is not None and fleet.abandoned
     except Exception as error:
         if fleet:
