@@ -1,45 +1,39 @@
-"""What a pool's events are counted into, and who has its connections.
-
-Each checkout and each return pays for it, so little is done with them; the rest is done for whoever asks.
-"""
+"""What a pool's events are counted into, and who has its connections; each checkout and return `checkouts` counts."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import itemgetter
-from time import perf_counter
+from time import perf_counter, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from dbctl.pool.checkouts import Checkouts, Hold
 from dbctl.pool.histograms import Histogram
 from dbctl.pool.hooks import gauges_of, opened_at, overflow_of, recycle_of
-from dbctl.pool.places import Place, current_label, current_place, told
-from dbctl.pool.snapshots import COUNTERS, HISTOGRAMS, Holder, LabelUse, Snapshot
+from dbctl.pool.places import told
+from dbctl.pool.snapshots import COUNTERS, Holder, LabelUse, Snapshot
+from dbctl.runtime.deadlines import call_after
+from dbctl.runtime.waits import started
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Pool
 
 _log = logging.getLogger(__name__)
-
-_MOST_LABELS = 500
-"""So many labels are told apart; what comes under others is counted together."""
-
-_OTHERS = "(others)"
 
 _SHOWN = 10
 """How many holders a snapshot has."""
 
 _REPLACED_AS = "dbctl_replaced_as"
 """What a record's `record_info` has whose connection was closed: how one in its place is counted, if it is."""
-
-_Hold = tuple[float, str | None, Place]
-"""A checkout: when it was, what for, and the calls that led to it."""
 
 
 class PoolCounts:
@@ -48,6 +42,7 @@ class PoolCounts:
     Attributes:
         name: What the pool is called among others.
         leak_after: Seconds after which a connection that is still held is logged; None for never.
+        checkouts: Who has a connection, and for how long those had one that have given it back.
     """
 
     _pool: Pool
@@ -55,70 +50,34 @@ class PoolCounts:
     def __init__(self, name: str) -> None:
         self.name = name
         self.leak_after: float | None = None
+        self.checkouts = Checkouts()
+        self._watch: call_after | None = None
         self.reset()
 
     def reset(self) -> None:
         """Set all counts to 0, as a fork has them."""
+        self.checkouts.reset()
         self._since = time.time()
-        self._lock = threading.RLock()  # the garbage collector may give a connection back in the midst of this
+        self._lock = self.checkouts.lock
         self._counts = dict.fromkeys(COUNTERS, 0)
-        self._times = {name: Histogram() for name in HISTOGRAMS}
-        self._usage = self._times["usage"]
-        self._holds: dict[Any, _Hold] = {}
-        self._told: set[_Hold] = set()
-        self._look_at = 0.0
-        self._labels: dict[str, LabelUse] = {}
-        self._checkouts = self._most_in_use = self._most_overflow = self._waiting = self._at_once = 0
-
-    # --- what each checkout and each return pays for ------------------------------------------------------------------
-
-    def _checked_out(self, _connection: object, record: Any, _proxy: object) -> None:
-        now = perf_counter()
-        hold = now, current_label(), current_place() if self.leak_after else ()
-        holds = self._holds
-        with self._lock:
-            holds[record] = hold
-            self._checkouts += 1
-            if len(holds) > self._most_in_use:  # noqa: PLR1730 - a call of max would cost more
-                self._most_in_use = len(holds)
-        if self.leak_after and now >= self._look_at:
-            self._look_for_leaks()
-
-    def _checked_in(self, connection: object, record: Any) -> None:
-        now = perf_counter()
-        if self.leak_after and now >= self._look_at:
-            self._look_for_leaks()
-        with self._lock:
-            hold = self._holds.pop(record, None)
-            if hold is None:
-                return  # handed out to nobody, or before it was observed; or it is a StaticPool's, which several have
-            self._usage.record(now - hold[0])
-            if connection is None:
-                self._counts["returns_bad"] += 1
-            if hold[1] is not None:
-                use = self._label(self._labels, hold[1])
-                use.checkouts += 1
-                use.usage_ns += int((now - hold[0]) * 1e9)
-            if self._told:
-                self._told.discard(hold)
+        self._times = {"wait": Histogram(), "connect": Histogram()}
+        self._told: set[Hold] = set()
+        self._shown: dict[tuple[str, str], int] = {}
+        self._most_overflow = self._waiting = 0
+        if self.leak_after:
+            self.look_for_leaks(self.leak_after)  # for a fork takes no thread with it
 
     # --- what happens seldom ------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _label(labels: dict[str, LabelUse], label: str) -> LabelUse:
-        if label not in labels and len(labels) >= _MOST_LABELS:
-            label = _OTHERS
-        return labels.setdefault(label, LabelUse())
 
     def _add(self, *counters: str) -> None:
         with self._lock:
             for each in counters:
                 self._counts[each] += 1
 
-    def _detached(self, connection: object, record: Any) -> None:
+    def _detached(self, _connection: object, record: Any) -> None:
         """Take note of a connection that is its user's from now on; also of one that an async driver's user forgot."""
         self._add("detached")
-        self._checked_in(connection, record)
+        self.checkouts.detach(record)
 
     def _closed(self, _connection: object, record: Any = None) -> None:
         self._add("connections_closed")
@@ -156,8 +115,6 @@ class PoolCounts:
         with self._lock:
             self._waiting += 1
             self._add("requests_queued")
-        if self.leak_after:
-            self._look_for_leaks()
 
     def end_wait(self, seconds: float) -> None:
         """Take note that it waits no more."""
@@ -181,45 +138,96 @@ class PoolCounts:
         finally:
             self.end_wait(perf_counter() - start)
 
-    def _look_for_leaks(self) -> None:
-        """Log who holds a connection for too long, once each."""
-        now, leak_after = perf_counter(), self.leak_after or 0.0
+    # --- who holds a connection for too long --------------------------------------------------------------------------
+
+    def look_for_leaks(self, leak_after: float) -> None:
+        """Log from now on who holds a connection for longer than so many seconds, once each, as soon as it is so.
+
+        The thread does it that does all in this process that is due at a time.
+        """
+        self.leak_after = leak_after
+        self.checkouts.notes_place = True
+        self._look_no_more()
+        this = weakref.ref(self)
+
+        def look() -> float | None:
+            counts = this()
+            return counts._look() if counts else None
+
+        self._watch = call_after(leak_after, look)
+        self._watch.__enter__()
+
+    def _look_no_more(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch:
+            watch.__exit__()
+
+    def _look(self) -> float:
+        """Have logged who is late, and return in how many seconds somebody else may be, at the soonest."""
+        late = self._late()
+        if late:
+            started(lambda: self._tell(late))  # which may wait for who reads the log
+        now, leak_after = perf_counter_ns(), self.leak_after or 0.0
+        ends = [hold[0] + int(leak_after * 1e9) for hold in self.checkouts.held()]
+        return min([leak_after, *((end - now) / 1e9 for end in ends if end > now)])
+
+    def _late(self) -> Sequence[Hold]:
+        """Return who holds a connection for too long and was not told yet, and count them."""
+        latest = perf_counter_ns() - int((self.leak_after or 0.0) * 1e9)
         with self._lock:
-            ends = {hold: hold[0] + leak_after for hold in self._holds.values() if hold not in self._told}
-            late = [hold for hold, end in ends.items() if end <= now]
-            self._told.update(late)
+            holds = self.checkouts.held()
+            late = [hold for hold in holds if hold[0] <= latest and hold not in self._told]
+            self._told = {hold for hold in holds if hold in self._told} | set(late)
             self._counts["leaked"] += len(late)
-            self._look_at = min((end for end in ends.values() if end > now), default=now + leak_after)
+        return late
+
+    def _tell(self, late: Sequence[Hold]) -> None:
         for since, label, place in late:
             called = f", for {label}" if label else ""
             at = "; called by ".join(told(place)) or "before leak_after was given"
-            _log.warning("%s: a connection is held for %.3g s%s: taken %s", self.name, now - since, called, at)
+            held = (perf_counter_ns() - since) / 1e9
+            _log.warning("%s: a connection is held for %.3g s%s: taken %s", self.name, held, called, at)
 
     # --- for who asks -------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
         """Return what was counted until now."""
         if self.leak_after:
-            self._look_for_leaks()
-        now = perf_counter()
+            self._tell(self._late())
+        now, checkouts = perf_counter_ns(), self.checkouts
         with self._lock:
-            counters = self._counts | {"checkouts": self._checkouts}
-            counters["requests_num"] = self._checkouts + counters["requests_errors"]
-            times = {name: histogram.copy() for name, histogram in self._times.items()}
-            # Who waited is counted when the wait ends, and the request when it has its connection: no count goes back.
-            self._at_once = max(self._at_once, counters["requests_num"] - times["wait"].count)
-            labels = {label: LabelUse(**vars(use)) for label, use in self._labels.items()}
-            holds = sorted(self._holds.values(), key=itemgetter(0))
+            # In this order: who gives a connection back meanwhile is for an instant in neither, and never in both.
+            checkouts.fold()
+            holds = sorted(checkouts.held(), key=itemgetter(0))
+            times = {"wait": self._times["wait"].copy(), "usage": checkouts.usages.copy()}
+            times["connect"] = self._times["connect"].copy()
+            number = self._never_less("", "checkouts", checkouts.usages.count + checkouts.shared + len(holds))
+            counters = self._counts | {"checkouts": number, "returns_bad": checkouts.returns_bad}
+            counters["requests_num"] = number + counters["requests_errors"]
+            # Who waited is counted when the wait ends, and the request when it has its connection.
+            at_once = self._never_less("", "at_once", counters["requests_num"] - times["wait"].count)
+            labels = self._labels(holds)
             gauges = gauges_of(self._pool, len(holds), counters["connections_opened"] - counters["connections_closed"])
-            gauges |= {"in_use_most": self._most_in_use, "overflow_most": self._most_overflow}
+            gauges |= {"in_use_most": checkouts.most, "overflow_most": self._most_overflow}
             gauges["requests_waiting"] = self._waiting
-        if self._at_once:
-            times["wait"].record(0.0, self._at_once)
-        for _, label, _ in holds:
-            if label is not None:
-                use = self._label(labels, label)
-                use.checkouts += 1
-                use.in_use += 1
-        holders = [Holder(each[1], round(now - each[0], 6), tuple(told(each[2]))) for each in holds[:_SHOWN]]
+        if at_once:
+            times["wait"].record(0.0, at_once)
+        holders = [Holder(each[1], round((now - each[0]) / 1e9, 6), tuple(told(each[2]))) for each in holds[:_SHOWN]]
         pool = type(self._pool).__name__
         return Snapshot(self.name, pool, counters, gauges, times, labels, holders, since=self._since)
+
+    def _labels(self, holds: Sequence[Hold]) -> dict[str, LabelUse]:
+        labels = {label: LabelUse(**vars(use)) for label, use in self.checkouts.labels.items()}
+        for _, label, _ in holds:
+            if label is not None:
+                use = self.checkouts.use_of(label, labels)
+                use.checkouts += 1
+                use.in_use += 1
+        for label, use in labels.items():
+            use.checkouts = self._never_less("label", label, use.checkouts)
+        return labels
+
+    def _never_less(self, kind: str, name: str, number: int) -> int:
+        """Return a number that was counted, or the one that was shown before if that is more: so none goes back."""
+        self._shown[kind, name] = shown = max(number, self._shown.get((kind, name), 0))
+        return shown

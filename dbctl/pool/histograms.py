@@ -8,6 +8,7 @@ which each checkout would pay for.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,9 +70,25 @@ class Histogram:
         self.nanoseconds += nanoseconds * times
         if nanoseconds > _MOST:  # noqa: PLR1730 - a call of min would cost as much as all else
             nanoseconds = _MOST
-        shift = nanoseconds.bit_length() - _PARTS - 1
-        bucket = (shift << _PARTS) + (nanoseconds >> shift) if shift > 0 else nanoseconds
+        bucket = _bucket(nanoseconds)
         self._buckets[bucket] = self._buckets.get(bucket, 0) + times
+
+    def record_all(self, nanoseconds: list[int]) -> None:
+        """Add many times in nanoseconds, none below 0, and sort them: that takes less than one after the other."""
+        if not nanoseconds:
+            return
+        nanoseconds.sort()
+        least, most = nanoseconds[0] / 1e9, nanoseconds[-1] / 1e9
+        self.least = min(self.least, least) if self.count else least
+        self.most = max(self.most, most)
+        self.count += len(nanoseconds)
+        self.nanoseconds += sum(nanoseconds)
+        start = 0
+        while start < len(nanoseconds):
+            bucket = _bucket(min(nanoseconds[start], _MOST))
+            end = bisect_left(nanoseconds, _first(bucket + 1), start) if bucket < MOST_BUCKETS - 1 else len(nanoseconds)
+            self._buckets[bucket] = self._buckets.get(bucket, 0) + end - start
+            start = end
 
     def merge(self, other: Histogram) -> None:
         """Add all the times of another."""
@@ -174,6 +191,18 @@ class Spread:
     def as_dict(self) -> dict[str, float]:
         """Return it under the names of its fields."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def _bucket(nanoseconds: int) -> int:
+    """Return the bucket of a time that is not above the most; below 2 ** _PARTS there is one for each."""
+    shift = nanoseconds.bit_length() - _PARTS - 1
+    return (shift << _PARTS) + (nanoseconds >> shift) if shift > 0 else nanoseconds
+
+
+def _first(bucket: int) -> int:
+    """Return the least time of a bucket, in nanoseconds."""
+    shift = (bucket >> _PARTS) - 1
+    return bucket if shift < 1 else (bucket - (shift << _PARTS)) << shift
 
 
 def _middle(bucket: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
@@ -13,7 +13,7 @@ from typing import Any
 _LIBRARIES = frozenset({"sqlalchemy", "sqlmodel", "dbctl", "contextlib", "greenlet", "asyncio", "anyio", "threading"})
 """Packages that take a connection for somebody else: whoever calls them is shown."""
 
-_DEPTH = 5
+_DEPTH = 3
 """How many calls are noted, the innermost first."""
 
 Place = tuple[tuple[CodeType, int], ...]
@@ -42,28 +42,46 @@ def labelled(label: str) -> Iterator[None]:
         _label.set(before)  # no token: an async generator may be closed in another context
 
 
+_known: dict[str | None, bool] = {}
+"""Whether a module through which a checkout has gone is a library's."""
+
+_module_at: Callable[[int], str | None] = getattr(
+    sys, "_getframemodulename", lambda depth: sys._getframe(depth + 1).f_globals.get("__name__")
+)
+"""Returns the module of the caller's frame, for 0, or of one above it: since Python 3.12 without making the frame."""
+
+
 def current_place() -> Place:
-    """Return who is taking a connection here: the calls outside of the libraries that lead to it."""
-    return tuple(islice(_calls(sys._getframe(1)), _DEPTH))
-
-
-def _calls(frame: FrameType | None) -> Iterator[tuple[CodeType, int]]:
-    for each in _frames(frame):
-        if each.f_globals.get("__name__", "").partition(".")[0] not in _LIBRARIES:
-            yield each.f_code, each.f_lasti
-
-
-def _frames(frame: FrameType | None) -> Iterator[FrameType]:
-    """Return the frames that lead to one; those of an async driver's go on in the greenlet that waits for it."""
-    greenlet: Any = getattr(sys.modules.get("greenlet"), "getcurrent", lambda: None)()
+    """Return who is taking a connection here: the calls outside of the libraries that lead to the caller's caller."""
+    place: list[tuple[CodeType, int]] = []
+    depth, known = 2, _known.get
+    frame: FrameType | None
+    try:
+        while known(_module_at(depth)):
+            depth += 1
+        frame = sys._getframe(depth)
+    except ValueError:  # all are
+        frame = None
+    greenlet: Any = None
     while True:
         while frame is not None:
-            yield frame
+            module = frame.f_globals.get("__name__", "")
+            if (is_library := known(module)) is None:
+                is_library = _known[module] = module.partition(".")[0] in _LIBRARIES
+            if not is_library:
+                place.append((frame.f_code, frame.f_lasti))
+                if len(place) == _DEPTH:
+                    return tuple(place)
             frame = frame.f_back
-        greenlet = getattr(greenlet, "parent", None)
+        # What an async driver's greenlet was switched to from goes on in the one that waits for it.
+        greenlet = getattr(greenlet or _current_greenlet(), "parent", None)
         if greenlet is None:
-            return
+            return tuple(place)
         frame = greenlet.gr_frame
+
+
+def _current_greenlet() -> Any:
+    return getattr(sys.modules.get("greenlet"), "getcurrent", lambda: None)()
 
 
 def told(place: Place) -> list[str]:

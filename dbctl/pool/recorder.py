@@ -37,8 +37,8 @@ def observe(engine: Engine | AsyncEngine, name: str | None = None, leak_after: f
     Args:
         engine: Any engine, with any of SQLAlchemy's pools.
         name: What the pool is called among others; the database's name, unless given.
-        leak_after: Seconds after which a connection that is still held is logged, with the calls that took it. It is
-            looked after whenever the pool is used, and noting the calls costs each checkout some microseconds.
+        leak_after: Seconds after which a connection that is still held is logged, with the calls that took it; to note
+            them costs each checkout about a microsecond.
 
     Raises:
         ValueError: `leak_after` is not above 0.
@@ -49,7 +49,8 @@ def observe(engine: Engine | AsyncEngine, name: str | None = None, leak_after: f
     with _one_at_a_time:
         recorder: Recorder = vars(sync_engine.pool).get(_RECORDER) or Recorder(sync_engine)
     recorder.name = name or recorder.name
-    recorder.leak_after = leak_after or recorder.leak_after
+    if leak_after:
+        recorder.look_for_leaks(leak_after)
     return recorder
 
 
@@ -60,8 +61,6 @@ class Recorder(PoolCounts):
         super().__init__(engine.url.database or type(engine.pool).__name__)
         self._engine = engine
         self._listeners: dict[str, Callable[..., None]] = {
-            "checkout": self._checked_out,
-            "checkin": self._checked_in,
             "detach": self._detached,
             "close": self._closed,
             "close_detached": self._closed,
@@ -88,6 +87,7 @@ class Recorder(PoolCounts):
             if self._workers:
                 self._workers.close()
                 self._workers = None
+            self._look_no_more()
             self._hooks.remove()
             for happening, listener in self._listeners.items():
                 event.remove(self._engine, happening, listener)

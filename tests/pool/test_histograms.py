@@ -40,6 +40,17 @@ def test_two_add_up_to_one_also_through_a_file(dice: random.Random) -> None:
     assert both.copy().as_dict() == both.as_dict()
 
 
+def test_many_added_at_once_are_as_one_after_the_other(dice: random.Random) -> None:
+    found = [int(1e9 * each) for each in times(dice, 2000)] + [0, 0, 127, 128, 1 << 60]
+    one_by_one, at_once = Histogram.of((each + 0.5) / 1e9 for each in found), Histogram()
+    for part in ([], found[:7], found[7:]):
+        at_once.record_all(list(part))
+    same = at_once.as_dict()["buckets"] == one_by_one.as_dict()["buckets"]
+    assert same  # what differs would fill pages
+    assert (at_once.count, at_once.nanoseconds) == (len(found), sum(found))
+    assert (at_once.least, at_once.most) == (0, (1 << 60) / 1e9)
+
+
 def test_one_of_no_times_is_all_zero() -> None:
     assert set(Histogram().spread().as_dict().values()) == {0}
     assert Histogram().below([1.0]) == [0]

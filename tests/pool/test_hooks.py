@@ -21,6 +21,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 def test_a_pool_has_what_the_recorder_hooks_into(engine: Engine) -> None:
     assert callable(vars(engine.pool)["_invoke_creator"]), "where a pool calls the driver's connect"
+    assert list(inspect.signature(engine.pool._return_conn).parameters) == ["record"], "where it takes a record back"
     assert isinstance(vars(engine.pool)["_pool"], queue.QueueCommon if hasattr(queue, "QueueCommon") else queue.Queue)
     assert isinstance(vars(engine.pool)["_max_overflow"], int)
     assert isinstance(vars(engine.pool)["_recycle"], int)
@@ -39,6 +40,20 @@ def test_an_engine_asks_its_pool_by_the_method_that_is_listened_to(engine: Engin
     engine.pool.connect = lambda: asked.append(1)  # type: ignore[method-assign, assignment, return-value]
     engine.raw_connection()
     assert asked
+
+
+def test_a_proxy_tells_its_record_which_comes_back() -> None:
+    engine = create_engine("sqlite://")  # a SingletonThreadPool's proxy is for all checkouts of its thread
+    returned: list[object] = []
+    engine.pool._return_conn = returned.append  # type: ignore[assignment, method-assign]
+    proxy, again = engine.raw_connection(), engine.raw_connection()
+    assert proxy is again
+    assert (proxy._counter, proxy._connection_record.dbapi_connection) == (2, proxy.dbapi_connection)
+    record = proxy._connection_record
+    again.close()
+    assert returned == []
+    proxy.close()
+    assert returned == [record]
 
 
 def test_a_record_tells_when_its_connection_was_opened() -> None:

@@ -8,6 +8,7 @@ import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,17 @@ both = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "asyn
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'pool.db'}"
+
+
+def test_a_static_pool_hands_out_what_is_in_use(url: str) -> None:
+    engine = create_engine(url, poolclass=pool.StaticPool)
+    recorder = observe(engine)
+    one, two = engine.connect(), engine.connect()
+    counted(recorder, checkouts=2, in_use=None)
+    two.close()
+    one.close()
+    counted(recorder, checkouts=2, requests_num=2, connections_opened=1)
+    engine.dispose()
 
 
 def ended_at_server(connection: Connection) -> int:
@@ -182,6 +194,17 @@ def test_the_wait_is_that_in_the_queue_alone(sqlite_database: TestDatabase, asyn
     run_on(sqlite_database, asynchronous, script, pool_size=1, max_overflow=0, pool_timeout=0.2, **options)
 
 
+def test_a_leak_is_told_though_nobody_uses_the_pool(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    engine = create_engine(url, poolclass=pool.QueuePool)
+    with closing(observe(engine, "orders", leak_after=0.05)), caplog.at_level(logging.WARNING, "dbctl.pool"):
+        connection = engine.connect()
+        while not caplog.messages:
+            threading.Event().wait(0.01)
+        assert f"taken {__file__}:" in caplog.messages[0]
+        connection.close()
+    engine.dispose()
+
+
 def test_who_waits_is_shown_while_it_waits(url: str) -> None:
     engine = create_engine(url, poolclass=pool.QueuePool, pool_size=1, max_overflow=0)
     recorder = observe(engine)
@@ -236,6 +259,30 @@ def test_of_hundreds_of_threads_each_is_counted(url: str) -> None:
     engine.dispose()
 
 
+def test_no_count_is_lost_or_goes_back_whoever_reads_meanwhile(url: str) -> None:
+    engine = create_engine(url, poolclass=pool.QueuePool, pool_size=8)
+    recorder, seen = observe(engine), [{"checkouts": 0, "usage": 0, "job": 0}]
+
+    def work() -> None:
+        with labelled("job"):
+            for _ in range(1500):
+                engine.connect().close()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        found = recorder.snapshot()
+        job = found.labels["job"].checkouts if "job" in found.labels else 0
+        seen.append({**found.counters, "usage": found.histograms["usage"].count, "job": job})
+    for before, after in pairwise(seen):
+        assert all(after[name] >= before[name] for name in before)
+    counted(recorder, checkouts=12_000, in_use=0)
+    assert recorder.as_dict()["labels"]["job"]["checkouts"] == 12_000
+    adds_up(recorder)
+    engine.dispose()
+
+
 def test_of_hundreds_of_tasks_each_is_counted_also_those_that_are_cancelled(tmp_path: Path) -> None:
     async def run() -> None:
         url = f"sqlite+aiosqlite:///{tmp_path / 'pool.db'}"
@@ -286,6 +333,8 @@ def test_a_connection_that_is_held_too_long_is_told_with_where_it_was_taken(
     classes = {"poolclass": pool.AsyncAdaptedQueuePool if asynchronous else pool.QueuePool}
     with caplog.at_level(logging.WARNING, "dbctl.pool"):
         run_on(sqlite_database, asynchronous, script, **classes)
+        while not caplog.messages:  # by the thread that looks for them, or whoever asked
+            threading.Event().wait(0.01)
     (message,) = caplog.messages
     assert message.startswith("orders: a connection is held for 0.")
     assert f", for GET /orders: taken {__file__}:" in message
