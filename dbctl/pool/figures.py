@@ -92,7 +92,8 @@ class Run:
     """What was measured: `checkout` is the wait for a connection, `connect` the driver's own time for a new one.
 
     `work` is what was done with each connection, `usage` for how long it was held. `rate` is how many requests came a
-    second where they came by themselves, `unserved` those that waited still when the time was over.
+    second where they came by themselves, `unserved` those that waited still when the time was over, and `cut` those
+    whose work was not done yet soon after that, and was ended.
     """
 
     concurrency: int
@@ -111,6 +112,7 @@ class Run:
     connections_closed: int
     recycled: int
     unserved: int
+    cut: int
 
 
 @dataclass(frozen=True)

@@ -5,28 +5,26 @@ SQLAlchemy is imported where it is used, so that reading a command's help loads 
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Any
 
-from dbctl.backends.scripts import sql_text
 from dbctl.connections.connector import Connector
 from dbctl.connections.watching import is_ended
-from dbctl.errors import CheckFailed, UsageError, WorkRefused
+from dbctl.errors import CheckFailed
 from dbctl.pool.arrivals import Arrivals
 from dbctl.pool.figures import Plan
+from dbctl.pool.work import SLICE, Work
 
 TICK = 0.1
-"""Seconds between two looks at how far the load has come, and for which is slept at a stretch."""
+"""Seconds between two looks at how far the load has come."""
 
-_READS = "dbctl_reads"
-"""What a pooled connection's `info` has when it was told to read only."""
-
+_TO_FINISH = 0.5
+"""Seconds that what is done with a connection may take when the time is over; then it is ended."""
 
 _MOST_LEFT = 100_000
 """So many requests that nobody took are counted one by one."""
@@ -47,7 +45,7 @@ class Load:
         waits: Seconds that each waited for its connection, how many were in use then, and how many of them overflow.
         usages: Seconds for which each was held.
         timeouts: An entry for each that got none in the pool's time.
-        unserved: How many had none yet when the time was over; their waits until then are among `waits`.
+        cut: An entry for each whose work was ended with the load.
         late: Waits of such as are among those too, and not among `waits`: seconds, and how many of them.
         duration: Seconds that it took.
 
@@ -62,20 +60,24 @@ class Load:
         self.waits: deque[tuple[float, int, int]] = deque()
         self.usages: deque[float] = deque()
         self.timeouts: deque[float] = deque()
-        self.unserved = 0
+        self.cut: deque[float] = deque()
         self.late: list[tuple[float, int]] = []
         self.duration = 0.0
         self.started = self.until = self._end = 0.0
-        self._backend = connector.backend
         self._plan = plan
         self._tick = tick
         self._arrivals: Arrivals | None = None
-        self._sleep: Callable[[float], object] = time.sleep
-        self._use = self._chosen_use()
+        self._left: deque[float] = deque()
+        self._work = Work(plan, connector.backend)
         # A pool that keeps no count, as SQLite's in memory, has one connection, and this worker has it.
         pool: Any = self.engine.pool
         self._in_use: Callable[[], int] = getattr(pool, "checkedout", lambda: 1)
         self._overflow: Callable[[], int] = getattr(pool, "overflow", lambda: 0)
+
+    @property
+    def unserved(self) -> int:
+        """How many had no connection when the time was over; their waits until then are among `waits`, or `late`."""
+        return len(self._left) + sum(times for _, times in self.late)
 
     def run_threads(self) -> None:
         """Run it to its end, with threads."""
@@ -84,13 +86,15 @@ class Load:
             try:
                 # Each sees the context of this thread: whoever ends this work ends what its connections wait for.
                 workers = self._started(executor)
-                while wait(workers, TICK, FIRST_EXCEPTION).not_done and time.perf_counter() < self.until:
-                    self._tick()
-                    self._stop_if_ended()
+                while wait(workers, TICK, ALL_COMPLETED if self._is_over else FIRST_EXCEPTION).not_done:
+                    if not self._is_over:
+                        self._tick()
+                    self._end_if_over()
                 for worker in workers:
                     worker.result()
             finally:
-                self.until = 0  # an interrupt, which only this thread gets, stops the workers
+                self.stop()  # an interrupt, which only this thread gets, stops the workers
+                self._work.end()
 
     async def run_tasks(self) -> None:
         """Run it to its end, with tasks of the running event loop."""
@@ -105,16 +109,17 @@ class Load:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(over.wait(), TICK)
                 await self._tick()
-                self._stop_if_ended()
+                self._end_if_over()
 
-        self._sleep = lambda seconds: await_only(asyncio.sleep(seconds))
+        self._work.sleep = lambda seconds: await_only(asyncio.sleep(seconds))
         await greenlet_spawn(self._warm)
         with self._timed():
             ticking = asyncio.ensure_future(tick())
             try:
                 ticking.add_done_callback(lambda _: self.stop())  # what ticks may fail, and says why below
-                await asyncio.gather(*(greenlet_spawn(self._work) for _ in range(self.workers)))
+                await asyncio.gather(*(greenlet_spawn(self._serve) for _ in range(self.workers)))
             finally:
+                self._work.end()
                 over.set()
                 await ticking  # it may be asking the server, by a connection that nobody else may use meanwhile
 
@@ -122,13 +127,17 @@ class Load:
         workers: list[Future[None]] = []
         try:
             for _ in range(self.workers):
-                workers.append(executor.submit(copy_context().run, self._work))
+                workers.append(executor.submit(copy_context().run, self._serve))
         except RuntimeError as error:
             raise CheckFailed(
                 f"the system lets this process start {len(workers)} of {self.workers} threads: {error}",
                 hint="lower --concurrency, or say --driver async",
             ) from error
         return workers
+
+    @property
+    def _is_over(self) -> bool:
+        return time.perf_counter() >= self.until
 
     def stop(self) -> None:
         """Let no more requests come."""
@@ -151,9 +160,11 @@ class Load:
             for each in taken:
                 each.close()
 
-    def _stop_if_ended(self) -> None:
+    def _end_if_over(self) -> None:
         if is_ended():
             self.stop()
+        if time.perf_counter() > self._end + _TO_FINISH:
+            self._work.end()
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -168,13 +179,12 @@ class Load:
 
     def _leave_the_rest(self, arrivals: Arrivals) -> None:
         """Count those that came and that nobody took: each of some, and of what is beyond those as many as come."""
-        most = self.unserved + _MOST_LEFT
+        most = len(self._left) + _MOST_LEFT
         while self._leave(due := arrivals.take()):
-            if self.unserved >= most:
+            if len(self._left) >= most:
                 late = self._end - due
                 times = round(late * (self._plan.rate or 0) / _PARTS)
                 self.late = [(late * (part + 0.5) / _PARTS, times) for part in range(_PARTS)]
-                self.unserved += times * _PARTS
                 return
 
     def _leave(self, due: float) -> bool:
@@ -184,16 +194,16 @@ class Load:
         """
         if due >= self._end:
             return False
-        self.unserved += 1
+        self._left.append(due)
         self.waits.append((self._end - due, 0, 0))
         return True
 
-    def _work(self) -> None:
+    def _serve(self) -> None:
         try:
             while (since := self._next_request()) is not None:
                 self._request(since)
         except BaseException as error:
-            self.until = 0  # where one worker fails the others stop too
+            self.stop()  # where one worker fails the others stop too
             if not (isinstance(error, Exception) and is_ended()):  # which ends what runs at the server, too
                 raise
 
@@ -207,7 +217,7 @@ class Load:
             return now if now < self.until else None
         due = since = self._arrivals.take()
         while (now := time.perf_counter()) < min(due, self.until):
-            self._sleep(max(0.0, min(due - now, self.until - now, TICK)))
+            self._work.sleep(max(0.0, min(due - now, self.until - now, SLICE)))
             since = time.perf_counter()
         if due < self.until and (now < self.until or since != due):
             return since
@@ -225,49 +235,8 @@ class Load:
         got = time.perf_counter()
         try:
             self.waits.append((got - since, self._in_use(), self._overflow()))
-            self._use(connection)
+            if not self._work.do(connection):
+                self.cut.append(since)
         finally:
             connection.close()
             self.usages.append(time.perf_counter() - got)
-
-    def _chosen_use(self) -> Callable[[Any], None]:
-        if self._plan.sql is not None:
-            # Some drivers send several at once, and the second may write when the first has ended the transaction.
-            if (number := len(self._backend.statements(self._plan.sql))) != 1:
-                raise UsageError(f"--sql takes one statement, and these are {number}", "give the one to be measured")
-            self._backend.refuse_writing(self._plan.sql)
-            return self._run_sql
-        return self._ping if self._plan.hold is None else self._hold
-
-    def _ping(self, connection: Any) -> None:
-        from dbctl.connections.response_timeouts import answering
-
-        with answering(self._backend, connection.driver_connection, self._backend.profile.connect_timeout):
-            cursor = connection.cursor()
-            cursor.execute(self._backend.ping_statement)
-            cursor.fetchall()
-            cursor.close()
-
-    def _hold(self, _connection: Any) -> None:
-        end = time.perf_counter() + (self._plan.hold or 0.0)
-        while (left := end - time.perf_counter()) > 0 and not is_ended():
-            self._sleep(min(left, TICK))
-
-    def _run_sql(self, connection: Any) -> None:
-        """Run the statement so that it can't write; a server that falls silent is not waited for much longer."""
-        from dbctl.connections.response_timeouts import cut_after
-
-        profile = self._backend.profile
-        patience = profile.statement_timeout or max(
-            profile.connect_timeout, self._plan.duration if math.isfinite(self._plan.duration) else 0.0
-        )
-        with cut_after(self._backend, connection.connection.driver_connection, patience):
-            if _READS not in connection.info:
-                self._backend.keep_from_writing(connection)
-                connection.info[_READS] = True
-            self._backend.begin_strictly(connection, writes=False)
-            result = connection.execution_options(no_parameters=True).exec_driver_sql(self._plan.sql)
-            if result.returns_rows:
-                result.fetchall()
-            if not self._backend.is_read_only(connection):
-                raise WorkRefused(f"the transaction reads only, and this ends that: {sql_text(self._plan.work)}")

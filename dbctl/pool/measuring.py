@@ -187,10 +187,13 @@ class Measurement:
             connections_closed=counts.counters["connections_closed"],
             recycled=counts.counters["recycled"],
             unserved=load.unserved,
+            cut=len(load.cut),
         )
         limits, server = Limits.of(self.connector), self.server
         after = server.after()
         ground = Ground.of(self.connector, server.before)
-        said = verdict(run, ground, self.waits, self.usages, server.before, after)
+        # What was cut would have been held for longer than it was.
+        usages = Tally([self.plan.hold]) if load.cut and self.plan.hold else self.usages
+        said = verdict(run, ground, self.waits, usages, server.before, after)
         stats = PoolStats(self.connector.profile.name, limits, run, server.before, server.peak, after, said)
         return Measured(stats, self.waits, self.usages, self.moments, self.stopped)

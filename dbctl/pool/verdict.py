@@ -138,6 +138,8 @@ def _on_overflow(run: Run, ground: Ground, usages: Tally) -> Iterator[str]:
 
 
 def _remarks(run: Run, ground: Ground, before: ServerUsage | None, after: ServerUsage | None) -> Iterator[str]:
+    if run.cut:
+        yield f"{run.cut} had not done their work when the time was over, and were ended"
     if before and after and (left := after.in_use_by_user - before.in_use_by_user) > 0:
         yield f"at the server this user has {_connections(left)} more than before"
     if ground.room is None:

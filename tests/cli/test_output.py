@@ -24,7 +24,7 @@ PING_ROW = [*PING, "round_trips", "stages", "failed_stage", "error"]
 LIMITS = ["pool", "size", "max_overflow", "timeout_s", "recycle_s", "pre_ping", "workers", "connections"]
 LOAD = ["concurrency", "duration_s", "checkouts", "checkout", "connections_opened", "connect", "most_in_use",
         "overflow_used", "timeouts", "work", "rate", "per_second", "usage", "connections_closed", "recycled",
-        "unserved"]  # fmt: skip
+        "unserved", "cut"]  # fmt: skip
 TAILED = [*SPREAD[:-1], "p999_ms", "max_ms"]
 USAGE = ["in_use", "in_use_by_user", "limit", "headroom"]
 

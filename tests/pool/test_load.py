@@ -5,6 +5,7 @@ import math
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,11 +19,17 @@ from dbctl.pool.figures import Measured, Plan
 from dbctl.pool.measuring import Measurement, async_measure_pool, measure_pool
 from dbctl.pool.sweeping import sweep
 from dbctl.profiles import Profile
+from tests.faults.watching import watching, within
 from tests.harness.database import TestDatabase
 from tests.harness.profile import profile_of
 from tests.pool.test_queueing import waits
 
 HOLD = 0.025
+SLOW = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
+    "postgresql": "SELECT pg_sleep(60)",
+    "mysql": "SELECT SLEEP(60)",
+}
 SEED = random.randrange(2**32)
 
 
@@ -136,6 +143,40 @@ def test_more_than_can_be_counted_one_by_one_are_counted_all_the_same(
     run = measured.stats.run
     assert measured.waits.count == run.checkouts + run.unserved == pytest.approx(20_000, rel=0.1)
     assert measured.waits.histogram.quantile(0.5) == pytest.approx(0.2, rel=0.2)
+
+
+@pytest.mark.parametrize("plan", [Plan(concurrency=5), Plan(concurrency=5, rate=50)], ids=["in turn", "at a rate"])
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["threads", "tasks"])
+def test_what_is_held_is_let_go_when_the_time_is_over(lite: Profile, plan: Plan, asynchronous: bool) -> None:
+    plan = replace(plan, hold=3600, duration=0.3)
+    measured = of_plan(of_size(lite, 2), plan, asynchronous)
+    run = measured.stats.run
+    assert 0.3 <= run.duration_s < 30
+    assert (run.checkouts, run.cut, run.timeouts) == (5, 5, 0)
+    assert measured.waits.count == run.checkouts + run.unserved
+    assert measured.usages.count == run.checkouts
+    assert "5 had not done their work when the time was over" in measured.stats.verdict
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["threads", "tasks"])
+def test_what_runs_at_the_server_is_ended_there_when_the_time_is_over(
+    database: TestDatabase, asynchronous: bool
+) -> None:
+    plan = Plan(concurrency=3, sql=SLOW[database.dialect], duration=0.3)
+    profile = of_size(profile_of(database), 2)
+    if database.dialect == "sqlite":
+        with dbctl.build_engine(profile).connect():  # so that there is a file
+            pass
+    run = of_plan(profile, plan, asynchronous).stats.run
+    assert 0.3 <= run.duration_s < 30
+    assert (run.checkouts, run.cut, run.timeouts) == (3, 3, 0)
+    if database.server:
+        with watching(database) as watch:
+            assert within(5, lambda: watch.sessions() == 0)
+
+
+def of_plan(profile: Profile, plan: Plan, asynchronous: bool) -> Measured:
+    return asyncio.run(async_measure_pool(profile, plan)) if asynchronous else measure_pool(profile, plan)
 
 
 def test_a_rate_lasts_as_long_as_it_is_to(lite: Profile) -> None:

@@ -16,7 +16,7 @@ GROUND = Ground(size=5, capacity=5, workers=1, room=90)
 def run_of(waits: Tally, **figures: object) -> Run:
     times = Times.of(waits.histogram)
     connects = Times.of(Tally([0.012]).histogram)
-    made = Run(20, 1.0, 1000, times, 5, connects, 5, 0, 0, "hold it for 20 ms", 40.0, 40.0, times, 5, 0, 0)
+    made = Run(20, 1.0, 1000, times, 5, connects, 5, 0, 0, "hold it for 20 ms", 40.0, 40.0, times, 5, 0, 0, 0)
     return replace(made, **figures)  # type: ignore[arg-type]
 
 
