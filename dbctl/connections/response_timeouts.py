@@ -111,18 +111,31 @@ def bound_pings(engine: Engine, backend: Backend) -> None:
 
     No idle connection is trusted any more then. SQLAlchemy has no event for it: it stands on the engine's own dialect.
     """
-    dialect, seconds = engine.dialect, backend.profile.connect_timeout
-    ping = dialect.do_ping
+    dialect, seconds, chooses = engine.dialect, backend.profile.connect_timeout, backend.chooses
+    ping, half = dialect.do_ping, seconds / 2
+
+    def limit_of(connection: Any) -> AbstractContextManager[None]:
+        if dialect.is_async:
+            return time_limit(backend, connection, half)
+        return shut_down_used_after(half, partial(backend.descriptor, connection))
 
     def ping_in_time(connection: Any) -> bool:
-        end = time.monotonic() + seconds
+        began, limit = time.monotonic(), limit_of(connection)
+        limit.__enter__()  # each checkout pays for it, and less so than for a block
         try:
-            with answering(backend, connection, seconds / 2):
-                # One that is not what the profile wants any more, after a fail-over, is replaced like one that is lost.
-                return ping(connection) and not (backend.chooses and backend.unfit(connection))
-        except ConnectError as error:
-            connect_until(end)
-            raise InvalidatePoolError from error
+            # One that is not what the profile wants any more, after a fail-over, is replaced like one that is lost.
+            return ping(connection) and not (chooses and backend.unfit(connection))
+        except Exception as error:
+            if isinstance(error, ConnectError):
+                reason: Exception = error
+            elif time.monotonic() >= began + half:
+                reason = unanswered(backend, half)
+            else:
+                raise
+            connect_until(began + seconds)
+            raise InvalidatePoolError from reason
+        finally:
+            limit.__exit__(None, None, None)
 
     vars(dialect)["do_ping"] = ping_in_time
 
@@ -205,10 +218,10 @@ class cut_after:  # not a generator, since each statement or pre-ping pays for i
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bound.__exit__(None, None, None)
         if isinstance(error, Exception) and time.monotonic() >= self._end:
-            self._tell(error, f"no answer within {self._seconds:.3g} s")
+            self._tell(error)
 
-    def _tell(self, error: Exception, reason: str) -> None:
-        vars(driver_error(error))[SILENCE] = reason
+    def _tell(self, error: Exception) -> None:
+        vars(driver_error(error))[SILENCE] = f"no answer within {self._seconds:.3g} s"
 
 
 class _stopped_after(cut_after):
@@ -278,6 +291,11 @@ class answering(cut_after):
         super().__init__(backend, connection, seconds)
         self._step, self._stage = step, stage or step
 
-    def _tell(self, error: Exception, reason: str) -> None:
-        message = f"{self._backend.profile.called}: {self._step} failed: {reason}"
-        raise ConnectError(message, self._stage, transient=True) from error
+    def _tell(self, error: Exception) -> None:
+        raise unanswered(self._backend, self._seconds, self._step, self._stage) from error
+
+
+def unanswered(backend: Backend, seconds: float, step: str = "SELECT 1", stage: str = "SELECT 1") -> ConnectError:
+    """Return the error that says of a question of dbctl's own that it has no answer in so many seconds."""
+    said = f"{backend.profile.called}: {step} failed: no answer within {seconds:.3g} s"
+    return ConnectError(said, stage, transient=True)

@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,14 +33,14 @@ class call_after:  # not a generator, since each statement pays for it
         action: Called in another thread, in which it must not wait; again after as many seconds as it returns, if any.
     """
 
-    __slots__ = ("_action", "_seconds")
+    __slots__ = ("_seconds", "act")
 
     def __init__(self, seconds: float, action: Callable[[], object]) -> None:
         self._seconds = seconds
-        self._action = action
+        self.act = action
 
     def __enter__(self) -> None:
-        _watch.add(self, self._action, time.monotonic() + self._seconds)
+        _watch.add(self, time.monotonic() + self._seconds)
 
     def __exit__(self, *_reason: object) -> None:
         _watch.remove(self)
@@ -66,11 +65,15 @@ class shut_down_after:
     def __enter__(self) -> None:
         # Of a duplicate, which is the same socket still when the driver has closed its own meanwhile.
         self._descriptor = os.dup(self._descriptor)
-        _watch.add(self, partial(_shut_down, self._descriptor), time.monotonic() + self._seconds)
+        _watch.add(self, time.monotonic() + self._seconds)
 
     def __exit__(self, *_reason: object) -> None:
         if _watch.remove(self):
             os.close(self._descriptor)
+
+    def act(self) -> None:
+        """Do it."""
+        _shut_down(self._descriptor)
 
 
 class shut_down_used_after:
@@ -88,12 +91,13 @@ class shut_down_used_after:
         self._descriptor = descriptor
 
     def __enter__(self) -> None:
-        _watch.add(self, self._shut_down, time.monotonic() + self._seconds)
+        _watch.add(self, time.monotonic() + self._seconds)
 
     def __exit__(self, *_reason: object) -> None:
         _watch.remove(self)
 
-    def _shut_down(self) -> None:
+    def act(self) -> None:
+        """Do it."""
         descriptor = self._descriptor()
         with suppress(OSError):  # it has been closed meanwhile
             duplicate = os.dup(descriptor)
@@ -132,20 +136,28 @@ def connect_until(end: float) -> None:
     _until.set(end)
 
 
+class _Acting(Protocol):
+    """What is due at a time."""
+
+    @property
+    def act(self) -> Callable[[], object]:
+        """What is done then; where that returns seconds, it is due again after these."""
+
+
 class _Watch:
     """The thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._due: dict[object, tuple[float, Callable[[], object]]] = {}
+        self._due: dict[_Acting, float] = {}
         self._wakes = math.inf
         self._runs = False
 
-    def add(self, key: object, action: Callable[[], object], due: float) -> None:
+    def add(self, key: _Acting, due: float) -> None:
         # Each checkout pays for it: where the thread wakes up in time, as nearly always, no lock is taken. It looks at
         # what is due after it has said that it will not wake up, and so misses nothing that was added before.
-        self._due[key] = due, action
+        self._due[key] = due
         if due < self._wakes:
             self._wake(due)
 
@@ -158,7 +170,7 @@ class _Watch:
                 self._runs = True
                 threading.Thread(target=self._run, name="dbctl-watch", daemon=True).start()
 
-    def remove(self, key: object) -> bool:
+    def remove(self, key: _Acting) -> bool:
         """Tell whether it was not done yet, and never will be."""
         # The thread is not told: that would cost more than to let it wake up once for nothing.
         if self._due.pop(key, None) is not None:
@@ -172,10 +184,10 @@ class _Watch:
             while True:
                 self._wakes = math.inf
                 now = time.monotonic()
-                for key, (due, action) in list(self._due.items()):
-                    if due <= now and self._due.pop(key, None) is not None and isinstance(again := action(), float):
-                        self._due[key] = now + again, action
-                until = min((due for due, _ in list(self._due.values())), default=math.inf)
+                for key, due in list(self._due.items()):
+                    if due <= now and self._due.pop(key, None) is not None and isinstance(again := key.act(), float):
+                        self._due[key] = now + again
+                until = min(list(self._due.values()), default=math.inf)
                 rested = until == math.inf and not rested
                 self._wakes = now + _REST if rested else until
                 self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX) if self._wakes < math.inf else None)
