@@ -137,8 +137,7 @@ def pool_stats(
     if advise is not None or compare is not None:
         at_url = advise is not None and is_url(advise)
         _refuse_ignored("--compare" if advise is None else "--advise", measures, {"duration"} if at_url else set())
-    if "-" in (str(svg), str(html)) or (svg is not None and svg == html):
-        raise UsageError("--svg and --html each write a file of their own", "name two files")
+    _refuse_files(svg, html)
     if compare is not None:
         return comparing.compare(*compare)
     assert profile is not None, "only --compare goes without"
@@ -170,6 +169,21 @@ def _refuse_ignored(by: str, said: Mapping[str, object], useful: Set[str]) -> No
     ignored = [f"--{name}" for name, value in said.items() if value not in (None, False) and name not in useful]
     if ignored:
         raise UsageError(f"{by} measures nothing, and {' and '.join(ignored)} would change nothing", "leave it out")
+
+
+def _refuse_files(svg: Path | None, html: Path | None) -> None:
+    """Refuse, before all is measured, what would not be written then."""
+    if svg is None and html is None:
+        return
+    from dbctl.pool import drawing
+
+    if svg == html:
+        raise UsageError("--svg and --html each write a file of their own", "name two files")
+    for name, path in {"--svg": svg, "--html": html}.items():
+        if str(path) == "-":
+            raise UsageError(f"{name} writes a file, and the figures go to stdout", "name a file")
+        if path is not None:
+            drawing.refuse_unwritable(path)
 
 
 def _shown(measured: Measured, *, plot: bool, svg: Path | None, html: Path | None) -> Found:

@@ -15,7 +15,7 @@ from dbctl.errors import OutputLost
 from dbctl.pool.figures import Measured, Run
 from dbctl.pool.sweeping import SizeStats, Sweep
 from dbctl.pool.times import Times, bars_of
-from dbctl.runtime.replacing import replace_whole
+from dbctl.runtime.replacing import check_replaceable, replace_whole
 
 Charts = Sequence[Chart | Bars]
 
@@ -66,6 +66,18 @@ def charts_of_sweep(found: Sweep) -> Charts:
             ],
         ),
     ]
+
+
+def refuse_unwritable(to: Path) -> None:
+    """Find out before a load, whose figures would be lost, whether a file can be written when it is over.
+
+    Raises:
+        OutputLost: It can't be.
+    """
+    try:
+        check_replaceable(to)
+    except OSError as error:
+        raise OutputLost(f"{to}: can't be written: {error.strerror}") from error
 
 
 def write_charts(drawn: Charts, to: Path) -> None:

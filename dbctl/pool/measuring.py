@@ -192,8 +192,11 @@ class Measurement:
         limits, server = Limits.of(self.connector), self.server
         after = server.after()
         ground = Ground.of(self.connector, server.before)
-        # What was cut would have been held for longer than it was.
-        usages = Tally([self.plan.hold]) if load.cut and self.plan.hold else self.usages
+        usages: Tally | None = self.usages
+        if load.cut and self.plan.hold:
+            usages = Tally([self.plan.hold])  # for what was cut would have been held for longer than it was
+        elif load.cut and run.cut >= served:
+            usages = None
         said = verdict(run, ground, self.waits, usages, server.before, after)
         stats = PoolStats(self.connector.profile.name, limits, run, server.before, server.peak, after, said)
         return Measured(stats, self.waits, self.usages, self.moments, self.stopped)

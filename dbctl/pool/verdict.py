@@ -70,7 +70,7 @@ class Ground:
 
 
 def verdict(
-    run: Run, ground: Ground, waits: Tally, usages: Tally, before: ServerUsage | None, after: ServerUsage | None
+    run: Run, ground: Ground, waits: Tally, usages: Tally | None, before: ServerUsage | None, after: ServerUsage | None
 ) -> str:
     """Return it: whether the connections suffice, and what to do where they do not.
 
@@ -78,10 +78,14 @@ def verdict(
         run: The figures.
         ground: What the pool stands on.
         waits: How long requests waited.
-        usages: For how long connections were held.
+        usages: For how long connections were held; None where nobody knows, for none has done its work.
         before: What the server said before.
         after: What it said when the pool was closed.
     """
+    if usages is None:
+        return (
+            f"none of {run.cut} had done its work when the time was over: nothing is known until --duration is longer"
+        )
     if not usages.count:
         return "no request got a connection: " + ("all timed out" if run.timeouts else "the time was too short")
     said = _at_a_rate(run, ground, waits, usages) if run.rate else _in_turn(run, ground, waits, usages)

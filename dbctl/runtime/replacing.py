@@ -23,13 +23,7 @@ def replace_whole(target: Path, content: bytes, mode: int = 0o600) -> None:
     """
     import tempfile
 
-    try:
-        old = target.stat()
-    except FileNotFoundError:
-        old = None
-    writable = os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-    if old and not (stat.S_ISREG(old.st_mode) and writable):
-        raise PermissionError(None, "it is read-only" if stat.S_ISREG(old.st_mode) else "it is no file")
+    old = _replaceable(target)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with open(descriptor, "wb") as file:
@@ -59,3 +53,28 @@ def _give_to(descriptor: int, old: os.stat_result) -> None:
         os.fchown(descriptor, old.st_uid, old.st_gid)
     except PermissionError as error:
         raise PermissionError(None, "it belongs to another user, or group, and would then be yours") from error
+
+
+def check_replaceable(target: Path) -> None:
+    """Find out whether `replace_whole` could write a file now, long before it is to.
+
+    Raises:
+        OSError: It could not.
+    """
+    import tempfile
+
+    _replaceable(target)
+    with tempfile.TemporaryFile(dir=target.parent):
+        pass
+
+
+def _replaceable(target: Path) -> os.stat_result | None:
+    """Return what is known of a file that may be replaced; None where there is none."""
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        return None
+    writable = os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    if not (stat.S_ISREG(old.st_mode) and writable):
+        raise PermissionError(None, "it is read-only" if stat.S_ISREG(old.st_mode) else "it is no file")
+    return old

@@ -112,6 +112,8 @@ def test_a_protected_profile_asks_before_it_is_loaded(lite: Forked, workdir: Pat
         ("--advise nowhere.json --duration 10", 2),
         ("--advise ftp://127.0.0.1/metrics", 2),
         ("--svg - --duration 0.1", 2),
+        ("--svg . --duration 3600", 1),
+        ("--html nowhere/x.html --duration 3600", 1),
         ("--html x.html --svg x.html --duration 0.1", 2),
         ("--advise nowhere.json", 3),
         ("--advise http://127.0.0.1:1/metrics", 4),

@@ -72,3 +72,4 @@ def test_it_says_what_suffices_and_what_to_change(
 
 def test_where_nobody_was_served_it_says_so() -> None:
     assert verdict(run_of(LATE, timeouts=9), GROUND, LATE, Tally(), None, None).endswith("all timed out")
+    assert verdict(run_of(LATE, cut=5), GROUND, LATE, None, None, None).startswith("none of 5 had done its work")
