@@ -112,9 +112,9 @@ def _advice(profile: Profile, reading: Reading, room: int | None) -> Advice:
 def _done(profile: Profile, size: int, overflow: int, *, fits: bool, waited: bool) -> str:
     if not fits:
         return f"the server has room for {size + overflow} a process: shorten the hold, or run fewer workers"
-    pool = profile.pool
+    pool, peaks = profile.pool, f", and {overflow} more at peaks" if overflow else ""
     if waited:
-        return f"the pool was exhausted: try {size} and {overflow} more at peaks, and look again"
+        return f"the pool was exhausted: try {size}{peaks}, and look again"
     if (pool.size, pool.max_overflow) == (size, overflow):
         return "the pool is as large as it need be"
-    return f"{size} suffice, and {overflow} more at peaks"
+    return f"{size} {'suffices' if size == 1 else 'suffice'}{peaks}"

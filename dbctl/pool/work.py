@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +22,9 @@ SLICE = 0.1
 
 _READS = "dbctl_reads"
 """What a pooled connection's `info` has when it was told to read only."""
+
+_AGAIN = 0.5
+"""Seconds after which a server is told once more to end what runs still."""
 
 _CANCEL = "dbctl_cancel"
 """What a pooled connection's `info` has: what has the server end its statement."""
@@ -50,18 +53,27 @@ class Work:
         self._backend = backend
         self._lock = threading.Lock()
         self._running: dict[object, Callable[[], Any]] = {}
-        self._cancelling: dict[object, Future[Any]] = {}
+        self._cancelling: dict[object, list[Future[Any]]] = {}
+        self._cancel_at = 0.0
         self.do = self._chosen()
 
     do: Callable[[Any], bool]
     """Does it with a connection, and tells whether to its end."""
 
     def end(self) -> None:
-        """End what is under way: what runs at a server is ended there."""
+        """End what is under way, and what still is when this is called again: what runs at a server is ended there.
+
+        It may be told of a statement that has not reached it yet, as one that waits for its turn at a pooler.
+        """
         self.over = True
+        if time.monotonic() < self._cancel_at:
+            return
+        self._cancel_at = time.monotonic() + _AGAIN
         with self._lock:
-            for key in list(self._running):
-                self._cancelling[key] = started(self._running.pop(key))
+            for key, cancel in self._running.items():
+                told = self._cancelling.setdefault(key, [])
+                if not told or told[-1].done():
+                    told.append(started(cancel))
 
     def _chosen(self) -> Callable[[Any], bool]:
         if self._plan.sql is not None:
@@ -115,28 +127,27 @@ class Work:
 
     @contextmanager
     def _cancelled_at_end(self, connection: Any) -> Iterator[list[Any]]:
-        """Have what the block runs ended by `end`, of which the error is no error; what is yielded has an entry then.
+        """Have what the block runs ended by `end`, of which the error is no error; what is yielded is not empty then.
 
         The block is left when the server has been told, or it would end what is asked next.
         """
         cut: list[Any] = []
         key, is_async = object(), connection.dialect.is_async
-        self._running[key] = self._canceller(connection) if not is_async else self._task_canceller(connection)
+        cancel = self._task_canceller(connection) if is_async else self._canceller(connection)
+        with self._lock:
+            self._running[key] = cancel
+        error: BaseException | None = None
         try:
             yield cut
-        except BaseException as error:
-            if self._running.pop(key, None) is None:
-                cut.append(error)
-            if not cut or not _is_of_a_cancel(error, is_async=is_async):
-                raise
-        else:
-            if self._running.pop(key, None) is None:
-                cut.append(None)
-        finally:
-            if cut:
-                with self._lock:
-                    cancelling = self._cancelling.pop(key)
-                _wait(cancelling, is_async=is_async)
+        except BaseException as raised:
+            error = raised
+        with self._lock:
+            del self._running[key]
+            cut += self._cancelling.pop(key, [])
+        if error is not None and not (cut and _is_of_a_cancel(error, is_async=is_async)):
+            raise error
+        if cut:
+            _wait(cut, is_async=is_async)
 
     def _canceller(self, connection: Any) -> Callable[[], Any]:
         if _CANCEL not in connection.info:
@@ -163,12 +174,13 @@ def _is_of_a_cancel(error: BaseException, *, is_async: bool) -> bool:
     return isinstance(error, Exception) and not isinstance(error, WorkRefused)
 
 
-def _wait(cancelling: Future[Any], *, is_async: bool) -> None:
+def _wait(told: Sequence[Future[Any]], *, is_async: bool) -> None:
     import asyncio
 
     from sqlalchemy.util import await_only
 
     if is_async:
-        await_only(asyncio.gather(asyncio.wrap_future(cancelling), return_exceptions=True))
+        await_only(asyncio.gather(*map(asyncio.wrap_future, told), return_exceptions=True))
     else:
-        is_done(cancelling)
+        for each in told:
+            is_done(each)
