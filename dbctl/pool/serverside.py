@@ -13,8 +13,11 @@ from dbctl.connections.connector import opened
 from dbctl.connections.watching import is_ended
 from dbctl.errors import CheckFailed
 from dbctl.profiles import Profile
+from dbctl.runtime.waits import is_done, result_of, started
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from sqlalchemy import Connection
 
     from dbctl.backends.base import Backend
@@ -24,6 +27,9 @@ SPARE = 5
 
 _BETWEEN = 0.2
 """Seconds between two looks."""
+
+_SOON = 0.05
+"""Seconds that an answer is waited for while the load has to be looked after."""
 
 _TO_CLOSE = 0.5
 """Seconds that the server has to end the sessions of a pool that was closed."""
@@ -43,6 +49,7 @@ class ServerSide:
         self._connection = connection
         self._backend = backend
         self._next = 0.0
+        self._looking: Future[ServerUsage | None] | None = None
         self.lists_sessions = False
         self.sessions: Sequence[SessionThere] = ()
         self.latest: ServerUsage | None = None
@@ -51,6 +58,10 @@ class ServerSide:
 
     def look(self) -> ServerUsage | None:
         """Ask now."""
+        self._last_look()
+        return self._look()
+
+    def _look(self) -> ServerUsage | None:
         if self._connection is None:
             return None
         self._next = time.monotonic() + _BETWEEN
@@ -64,12 +75,29 @@ class ServerSide:
         return self.latest
 
     def look_if_due(self) -> str:
-        """Ask where the last time is long enough ago, and say why the load is to end, or ""."""
-        if self._connection is None or time.monotonic() < self._next or is_ended():
+        """Ask where the last time is long enough ago, and say why the load is to end, or "".
+
+        An answer that takes long, as behind a pooler whose places the load has, is not waited for: it is seen later.
+        """
+        if self._looking is None:
+            if self._connection is None or time.monotonic() < self._next or is_ended():
+                return ""
+            self._looking = started(self._look)
+        if not is_done(self._looking, _SOON):
             return ""
-        usage = self.look()
+        usage = self._last_look()
         left = usage.limit - usage.in_use if usage else SPARE
         return f"the server had {max(0, left)} of {usage.limit} connections left" if usage and left < SPARE else ""
+
+    def _last_look(self) -> ServerUsage | None:
+        """Return what was said to who asked last, when it is; None where nobody has."""
+        looking, self._looking = self._looking, None
+        return result_of(looking) if looking else None
+
+    def leave(self) -> None:
+        """Let who asks still have a moment, for the connection is closed then."""
+        if self._looking:
+            is_done(self._looking, _TO_CLOSE)
 
     def refuse(self, wanted: int, *, force: bool) -> None:
         """Refuse more connections than the server has room for.
@@ -113,4 +141,8 @@ def server_side(profile: Profile) -> Iterator[ServerSide]:
             return
         bound_questions(connector.engine, connector.backend)
         with connector.engine.connect() as connection:
-            yield ServerSide(connection, connector.backend)
+            server = ServerSide(connection, connector.backend)
+            try:
+                yield server
+            finally:
+                server.leave()

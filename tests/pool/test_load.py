@@ -23,6 +23,7 @@ from tests.faults.watching import watching, within
 from tests.harness.database import TestDatabase
 from tests.harness.profile import profile_of
 from tests.pool.test_queueing import waits
+from tests.servers.pgbouncer import PgBouncer
 
 HOLD = 0.025
 SLOW = {
@@ -173,6 +174,15 @@ def test_what_runs_at_the_server_is_ended_there_when_the_time_is_over(
     if database.server:
         with watching(database) as watch:
             assert within(5, lambda: watch.sessions() == 0)
+
+
+def test_a_load_ends_in_time_that_has_all_the_places_of_a_pooler(postgres_database: TestDatabase) -> None:
+    assert postgres_database.server
+    with PgBouncer(postgres_database.server) as pooler:
+        there = {"host": pooler.host, "port": pooler.port, "ssl.mode": "disable"}
+        profile = profile_of(postgres_database, there)
+        run = measure_pool(profile, Plan(concurrency=pooler.places + 2, sql=SLOW["postgresql"], duration=0.5)).stats.run
+    assert (run.checkouts, run.cut) == (pooler.places + 2, pooler.places + 2)
 
 
 def of_plan(profile: Profile, plan: Plan, asynchronous: bool) -> Measured:
