@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from dbctl.pool.checkouts import Checkouts, Hold
 from dbctl.pool.histograms import Histogram
-from dbctl.pool.hooks import gauges_of, opened_at, overflow_of, recycle_of
+from dbctl.pool.hooks import gauges_of, is_unused, opened_at, overflow_of, recycle_of
 from dbctl.pool.places import told
 from dbctl.pool.snapshots import COUNTERS, Holder, LabelUse, Snapshot
 from dbctl.runtime.deadlines import call_after
@@ -51,7 +51,7 @@ class PoolCounts:
         self.name = name
         self.leak_after: float | None = None
         self.checkouts = Checkouts()
-        self._watch: call_after | None = None
+        self._watch: call_after | None
         self.reset()
 
     def reset(self) -> None:
@@ -64,8 +64,9 @@ class PoolCounts:
         self._told: set[Hold] = set()
         self._shown: dict[tuple[str, str], int] = {}
         self._most_overflow = self._waiting = 0
-        if self.leak_after:
-            self.look_for_leaks(self.leak_after)  # for a fork takes no thread with it
+        self._watch = None  # a fork takes no thread with it
+        if self.leak_after and not is_unused(self._pool):
+            self._begin_to_look()
 
     # --- what happens seldom ------------------------------------------------------------------------------------------
 
@@ -95,6 +96,8 @@ class PoolCounts:
 
     def connected(self, record: Any, seconds: float) -> None:
         """Take note of a new connection, and how long it took."""
+        if self.leak_after:
+            self._begin_to_look()
         with self._lock:
             self._add("connections_num", "connections_opened")
             self._times["connect"].record(seconds)
@@ -145,17 +148,25 @@ class PoolCounts:
 
         The thread does it that does all in this process that is due at a time.
         """
+        self._look_no_more()
         self.leak_after = leak_after
         self.checkouts.notes_place = True
-        self._look_no_more()
+        if not is_unused(self._pool):
+            self._begin_to_look()
+
+    def _begin_to_look(self) -> None:
+        """Begin when there is a connection to be held: a service may still fork until then, which takes no threads."""
         this = weakref.ref(self)
 
         def look() -> float | None:
             counts = this()
             return counts._look() if counts else None
 
-        self._watch = call_after(leak_after, look)
-        self._watch.__enter__()
+        with self._lock:
+            if self._watch:
+                return
+            self._watch = watch = call_after(self.leak_after or 0.0, look)
+        watch.__enter__()
 
     def _look_no_more(self) -> None:
         watch, self._watch = self._watch, None
@@ -208,7 +219,9 @@ class PoolCounts:
             at_once = self._never_less("", "at_once", counters["requests_num"] - times["wait"].count)
             labels = self._labels(holds)
             gauges = gauges_of(self._pool, len(holds), counters["connections_opened"] - counters["connections_closed"])
-            gauges |= {"in_use_most": checkouts.most, "overflow_most": self._most_overflow}
+            gauges |= {"overflow_most": self._most_overflow}
+            if gauges.get("in_use") is not None:
+                gauges["in_use_most"] = checkouts.most
             gauges["requests_waiting"] = self._waiting
         if at_once:
             times["wait"].record(0.0, at_once)

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy.pool import NullPool, QueuePool, StaticPool
+from sqlalchemy.pool import AssertionPool, NullPool, QueuePool, StaticPool
 from sqlalchemy.util.queue import Empty
 
 if TYPE_CHECKING:
@@ -147,6 +147,11 @@ def overflow_of(pool: Pool) -> int:
     return max(0, pool.overflow()) if isinstance(pool, QueuePool) else 0
 
 
+def is_unused(pool: Pool) -> bool:
+    """Tell whether a pool is known to have no connection yet."""
+    return isinstance(pool, QueuePool) and not (pool.checkedin() or pool.checkedout())
+
+
 def recycle_of(pool: Pool) -> float:
     """Return the age, in seconds, at which a pool replaces a connection; below 0 it never does."""
     return float(getattr(pool, _RECYCLE, -1))
@@ -186,4 +191,5 @@ def gauges_of(pool: Pool, in_use: int, opened: int) -> dict[str, int | None]:
             "overflow": overflow_of(pool),
         }
     open_now = in_use if isinstance(pool, NullPool) else max(in_use, opened)
-    return {"pool_size": open_now, "pool_available": open_now - in_use, "in_use": in_use}
+    limits = {"pool_min": 1, "pool_max": 1} if isinstance(pool, AssertionPool) else {}
+    return {"pool_size": open_now, "pool_available": open_now - in_use, "in_use": in_use, **limits}

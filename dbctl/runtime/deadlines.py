@@ -148,7 +148,8 @@ class _Watch:
     """The thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # What the garbage collector ends in the midst of this, as a connection that nobody has, may add or remove too.
+        self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._due: dict[_Acting, float] = {}
         self._wakes = math.inf

@@ -42,7 +42,7 @@ def test_a_static_pool_hands_out_what_is_in_use(url: str) -> None:
     engine = create_engine(url, poolclass=pool.StaticPool)
     recorder = observe(engine)
     one, two = engine.connect(), engine.connect()
-    counted(recorder, checkouts=2, in_use=None)
+    counted(recorder, checkouts=2, in_use=None, in_use_most=None)
     two.close()
     one.close()
     counted(recorder, checkouts=2, requests_num=2, connections_opened=1)
@@ -147,6 +147,7 @@ def test_who_can_not_connect_is_counted(asynchronous: bool, postgres_database: T
         (pool.QueuePool, 1, {"pool_min": 5, "pool_max": 15, "pool_size": 1, "pool_available": 1, "in_use": 0}),
         (pool.NullPool, 3, {"pool_min": None, "pool_max": None, "pool_size": 0, "pool_available": 0, "in_use": 0}),
         (pool.StaticPool, 1, {"pool_min": 1, "pool_max": 1, "pool_size": 1, "pool_available": None, "in_use": None}),
+        (pool.AssertionPool, 1, {"pool_min": 1, "pool_max": 1, "pool_size": 1, "pool_available": 1, "in_use": 0}),
         (pool.SingletonThreadPool, 1, {"pool_max": None, "pool_size": 1, "pool_available": 1, "in_use": 0}),
     ],
 )
@@ -429,9 +430,10 @@ def test_a_recorder_that_is_closed_leaves_nothing_behind(url: str) -> None:
     engine.dispose()
 
 
-def test_an_engine_can_be_forgotten_with_its_recorder(url: str) -> None:
+@pytest.mark.parametrize("leak_after", [None, 3600])
+def test_an_engine_can_be_forgotten_with_its_recorder(url: str, leak_after: float | None) -> None:
     engine = create_engine(url, poolclass=pool.QueuePool)
-    gone = weakref.ref(observe(engine))
+    gone = weakref.ref(observe(engine, leak_after=leak_after))
     engine.connect().close()
     engine.dispose()
     del engine
