@@ -112,15 +112,15 @@ def bound_pings(engine: Engine, backend: Backend) -> None:
     No idle connection is trusted any more then. SQLAlchemy has no event for it: it stands on the engine's own dialect.
     """
     dialect, seconds, chooses = engine.dialect, backend.profile.connect_timeout, backend.chooses
-    ping, half = dialect.do_ping, seconds / 2
-
-    def limit_of(connection: Any) -> AbstractContextManager[None]:
-        if dialect.is_async:
-            return time_limit(backend, connection, half)
-        return shut_down_used_after(half, partial(backend.descriptor, connection))
+    ping, half, is_async = dialect.do_ping, seconds / 2, dialect.is_async
 
     def ping_in_time(connection: Any) -> bool:
-        began, limit = time.monotonic(), limit_of(connection)
+        limit: AbstractContextManager[None] = (
+            time_limit(backend, connection, half)
+            if is_async
+            else shut_down_used_after(half, partial(backend.descriptor, connection))
+        )
+        began = time.monotonic()
         limit.__enter__()  # each checkout pays for it, and less so than for a block
         try:
             # One that is not what the profile wants any more, after a fail-over, is replaced like one that is lost.

@@ -91,10 +91,14 @@ class shut_down_used_after:
         self._descriptor = descriptor
 
     def __enter__(self) -> None:
-        _watch.add(self, time.monotonic() + self._seconds)
+        watch, due = _watch, time.monotonic() + self._seconds
+        watch.due[self] = due  # as `add` does, without the call
+        if due < watch.wakes:
+            watch.wake(due)
 
     def __exit__(self, *_reason: object) -> None:
-        _watch.remove(self)
+        if _watch.due.pop(self, None) is None:
+            _watch.remove(self)
 
     def act(self) -> None:
         """Do it."""
@@ -145,27 +149,32 @@ class _Acting(Protocol):
 
 
 class _Watch:
-    """The thread."""
+    """The thread.
+
+    Attributes:
+        due: What is due, and when, by `time.monotonic`.
+        wakes: When the thread wakes up next.
+    """
 
     def __init__(self) -> None:
         # What the garbage collector ends in the midst of this, as a connection that nobody has, may add or remove too.
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        self._due: dict[_Acting, float] = {}
-        self._wakes = math.inf
+        self.due: dict[_Acting, float] = {}
+        self.wakes = math.inf
         self._runs = False
 
     def add(self, key: _Acting, due: float) -> None:
         # Each checkout pays for it: where the thread wakes up in time, as nearly always, no lock is taken. It looks at
         # what is due after it has said that it will not wake up, and so misses nothing that was added before.
-        self._due[key] = due
-        if due < self._wakes:
-            self._wake(due)
+        self.due[key] = due
+        if due < self.wakes:
+            self.wake(due)
 
-    def _wake(self, due: float) -> None:
+    def wake(self, due: float) -> None:
         with self._lock:
-            if due < self._wakes:
-                self._wakes = due
+            if due < self.wakes:
+                self.wakes = due
                 self._changed.notify()
             if not self._runs:
                 self._runs = True
@@ -174,24 +183,24 @@ class _Watch:
     def remove(self, key: _Acting) -> bool:
         """Tell whether it was not done yet, and never will be."""
         # The thread is not told: that would cost more than to let it wake up once for nothing.
-        if self._due.pop(key, None) is not None:
+        if self.due.pop(key, None) is not None:
             return True
         with self._lock:  # it is being done, and has been when the lock is free
-            return self._due.pop(key, None) is not None
+            return self.due.pop(key, None) is not None
 
     def _run(self) -> None:
         rested = False
         with self._changed:
             while True:
-                self._wakes = math.inf
+                self.wakes = math.inf
                 now = time.monotonic()
-                for key, due in list(self._due.items()):
-                    if due <= now and self._due.pop(key, None) is not None and isinstance(again := key.act(), float):
-                        self._due[key] = now + again
-                until = min(list(self._due.values()), default=math.inf)
+                for key, due in list(self.due.items()):
+                    if due <= now and self.due.pop(key, None) is not None and isinstance(again := key.act(), float):
+                        self.due[key] = now + again
+                until = min(list(self.due.values()), default=math.inf)
                 rested = until == math.inf and not rested
-                self._wakes = now + _REST if rested else until
-                self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX) if self._wakes < math.inf else None)
+                self.wakes = now + _REST if rested else until
+                self._changed.wait(min(self.wakes - now, threading.TIMEOUT_MAX) if self.wakes < math.inf else None)
 
 
 def shut_down(descriptor: int) -> None:
