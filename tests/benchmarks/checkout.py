@@ -46,7 +46,7 @@ ADDED, OWN = 1.10, 1.05
 
 def main() -> None:
     """Start the server, measure, print."""
-    rounds = rounds_option("A checkout and its return, with a recorder and without.", 100)
+    rounds = rounds_option("A checkout and its return, with a recorder and without.", 50)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before the server is started, which is given the same
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dbctl-checkout-")))
