@@ -33,6 +33,11 @@ def mark_errors(engine: Engine, profile: Profile) -> None:
             connecting=context.connection is None,  # the pool could give none
         )
 
+    @event.listens_for(engine, "set_connection_execution_options")
+    def go_on(_connection: Connection, options: dict[str, Any]) -> None:
+        """Hear of errors also after MySQL's dialect has looked at a table, which is to be heard of by nobody."""
+        options.pop("skip_user_error_events", None)
+
 
 def _driver_connection(connection: Connection | None) -> Any:
     if connection is None or connection.closed or connection.invalidated:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
 import dbctl
@@ -71,6 +71,18 @@ def test_a_syntax_error_of_a_raw_cursor_is_the_work_refused_in_async_too(profile
     with pytest.raises(DbctlError) as caught:
         asyncio.run(work())
     assert isinstance(caught.value, WorkRefused), repr(caught.value)
+
+
+def test_an_error_of_a_stream_is_known_also_after_a_table_was_looked_at(
+    profile: Profile, database: TestDatabase
+) -> None:
+    def look_and_ask(session: Any) -> None:
+        assert inspect(session.connection()).get_foreign_keys("t") == []
+        session.connection().exec_driver_sql("SELEC 1", execution_options={"stream_results": True})
+
+    database.execute("CREATE TABLE t (id integer PRIMARY KEY)")
+    with pytest.raises(WorkRefused), dbctl.session(profile) as session:
+        look_and_ask(session)
 
 
 def test_a_raw_cursor_works_as_the_driver_s(profile: Profile) -> None:
