@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from dbctl.backends.bulk import Rows, Target
 from dbctl.bulk import reading_out, resuming
 from dbctl.bulk.columns import Layout
-from dbctl.bulk.creating import Blueprint, blueprint, create
+from dbctl.bulk.creating import blueprint, create
 from dbctl.bulk.crossing import Copied, Crossing, Wish
 from dbctl.bulk.loading import Bad, Loader
 from dbctl.bulk.ordering import ordered
@@ -23,17 +23,16 @@ from dbctl.bulk.rejects import told
 from dbctl.bulk.verifying import verify
 from dbctl.connections.connector import opened
 from dbctl.connections.watching import raise_if_ended, watched_by
-from dbctl.errors import Conflict, NotFound, UsageError
+from dbctl.errors import Conflict, DbctlError, NotFound, OutcomeUnknown, UsageError
 from dbctl.work.progress import report
 from dbctl.work.retries import run_unit
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
     from dbctl.backends.bulk import Bulk
     from dbctl.backends.exports import Texts
     from dbctl.backends.inventory import Relation
-    from dbctl.connections.connector import Connector
     from dbctl.work.database import Database
 
 T = TypeVar("T")
@@ -62,16 +61,27 @@ def copy(crossing: Crossing, source: str, wish: Wish) -> Sequence[Copied]:
     with opened(crossing.named(source)) as connector, one_moment(connector) as moment:
         _refuse_idle_masks(moment, wish)
         if wish.resume:
-            return _Resumed(moment, target, source, wish).all()
+            return _Resumed(moment, crossing, source, wish).all()
         if not commits_before:
-            return _in_unit(target, lambda unit: _copy(moment, unit, wish), dry_run=crossing.dry_run)
-        plan = _in_unit(target, lambda unit: _created(moment, unit, wish))
+            return crossing.in_unit(lambda unit: _copy(moment, unit, wish), dry_run=crossing.dry_run)
+        return _copy_into_new(moment, crossing, wish)
+
+
+def _copy_into_new(moment: Moment, crossing: Crossing, wish: Wish) -> Sequence[Copied]:
+    """Copy into tables of which a target commits by itself that they are created; where it fails take them away."""
+    made: list[str] = []
+    try:
+        crossing.in_unit(lambda unit: _create(moment, unit, wish, made))
+        return crossing.in_unit(lambda unit: _copy(moment, unit, wish))
+    except OutcomeUnknown:
+        raise  # all of it may be there
+    except BaseException as error:
         try:
-            return _in_unit(target, lambda unit: _copy(moment, unit, wish))
-        except BaseException:
             with watched_by(None):  # who has ended the copy does not end this too
-                _in_unit(target, lambda unit: _dropped(unit, plan))
-            raise
+                run_unit(crossing.target, lambda unit: _drop(unit, made), retries=0)
+        except DbctlError:
+            vars(error)["left"] = f"left, and empty, is what --create has made: {', '.join(made)}"
+        raise
 
 
 def _refuse_idle_masks(moment: Moment, wish: Wish) -> None:
@@ -88,31 +98,25 @@ def _refuse_idle_masks(moment: Moment, wish: Wish) -> None:
         wish.masks.refuse_idle(list(columns(chosen)), columns(others))
 
 
-def _in_unit(target: Connector[Engine], work: Callable[[Database], T], *, dry_run: bool = False) -> T:
-    return run_unit(target, work, retries=0, writes=True, dry_run=dry_run)
-
-
-def _created(moment: Moment, unit: Database, wish: Wish) -> Blueprint:
+def _create(moment: Moment, unit: Database, wish: Wish, made: list[str]) -> None:
     """Create the tables that the target lacks, in its transaction where it can."""
     connection = unit.session.connection()
     refuse_same(moment, unit.backend.bulk, connection)
-    plan = blueprint(moment, unit.backend.bulk, connection, chosen_sources(moment, wish))
-    create(connection, plan)
-    return plan
+    create(connection, blueprint(moment, unit.backend.bulk, connection, chosen_sources(moment, wish)), made)
 
 
-def _dropped(unit: Database, plan: Blueprint) -> None:
+def _drop(unit: Database, tables: Sequence[str]) -> None:
     connection = unit.session.connection()
     with unit.backend.bulk.keys_at_end(connection, ()):
-        for statement in plan.drops:
-            connection.exec_driver_sql(statement)
+        for place in tables:
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {place}")
 
 
 def _copy(moment: Moment, unit: Database, wish: Wish) -> Sequence[Copied]:
     connection = unit.session.connection()
     refuse_same(moment, unit.backend.bulk, connection)
     if wish.create and unit.backend.transactional_ddl:
-        _created(moment, unit, wish)
+        _create(moment, unit, wish, [])
     plans, loose = _planned(moment, unit, wish)
     done = []
     loosely = unit.backend.bulk.keys_at_end(connection, loose) if loose else nullcontext()
@@ -148,13 +152,13 @@ class _Resumed:
 
     Args:
         moment: The source.
-        target: The target.
+        crossing: The target.
         source: The name of the source's profile.
         wish: What is copied.
     """
 
-    def __init__(self, moment: Moment, target: Connector[Engine], source: str, wish: Wish) -> None:
-        self._moment, self._target, self._source, self._wish = moment, target, source, wish
+    def __init__(self, moment: Moment, crossing: Crossing, source: str, wish: Wish) -> None:
+        self._moment, self._in_unit, self._source, self._wish = moment, crossing.in_unit, source, wish
 
     def all(self) -> Sequence[Copied]:
         """Copy all, and return what was copied in all runs.
@@ -163,16 +167,16 @@ class _Resumed:
             UsageError: Tables refer to each other, or have no key to go along.
         """
         if self._wish.create:
-            _in_unit(self._target, lambda unit: _created(self._moment, unit, self._wish))
-        plans, loose = _in_unit(self._target, self._begun)
+            self._in_unit(lambda unit: _create(self._moment, unit, self._wish, []))
+        plans, loose = self._in_unit(self._begun)
         if loose:
             names = ", ".join(one.name for one in loose)
             raise UsageError(f"rows of {names} refer to others of these tables", "copy them without --resume")
         ranges = [resuming.Ranges(self._moment, plan, self._source) for plan in plans]
         done = [self._table(plan, one) for plan, one in zip(plans, ranges, strict=True)]
         if self._wish.verify:
-            done = list(_in_unit(self._target, lambda unit: _verified(self._moment, unit, plans, done)))
-        _in_unit(self._target, lambda unit: resuming.forget_places(unit, self._source))
+            done = list(self._in_unit(lambda unit: _verified(self._moment, unit, plans, done)))
+        self._in_unit(lambda unit: resuming.forget_places(unit, self._source))
         return done
 
     def _begun(self, unit: Database) -> tuple[Sequence[Plan], Sequence[Relation]]:
@@ -183,7 +187,7 @@ class _Resumed:
     def _table(self, plan: Plan, ranges: resuming.Ranges) -> Copied:
         began, finished, rows = time.monotonic(), False, 0
         while not finished:
-            rows, finished = _in_unit(self._target, partial(self._range, ranges))
+            rows, finished = self._in_unit(partial(self._range, ranges))
         return Copied(plan.pair.name, rows, _since(began), verified=False)
 
     def _range(self, ranges: resuming.Ranges, unit: Database) -> tuple[int, bool]:

@@ -27,13 +27,15 @@ class Blueprint:
     """Tables that the target lacks.
 
     Args:
-        statements: The SQL that creates them, with their keys, in order.
-        drops: The SQL that takes them away again.
+        schemas: The SQL that creates the schemas that they are in.
+        tables: The SQL that creates each, by its name as SQL.
+        further: The SQL that creates their indexes and foreign keys, in order.
         names: What they are called.
     """
 
-    statements: Sequence[str]
-    drops: Sequence[str]
+    schemas: Sequence[str]
+    tables: Mapping[str, str]
+    further: Sequence[str]
     names: Sequence[str]
 
 
@@ -64,17 +66,33 @@ def blueprint(moment: Moment, backend: Bulk, connection: Connection, relations: 
     schemas = {draft.schema for draft in drafts if draft.schema}
     if schemas and not backend.has_schemas:
         raise UsageError(f"{backend.title} has no schema {', '.join(sorted(schemas))}", "leave those tables out")
-    statements = [f"CREATE SCHEMA IF NOT EXISTS {backend.sql_name(name)}" for name in sorted(schemas)]
-    statements += [draft.table() for draft in drafts]
-    statements += [text for draft in drafts for text in (*draft.indexes(taken), *draft.keys_after())]
-    drops = [f"DROP TABLE IF EXISTS {draft.place}" for draft in drafts]
-    return Blueprint(statements, drops, [called(one, usual) for one in missing])
+    return Blueprint(
+        [f"CREATE SCHEMA IF NOT EXISTS {backend.sql_name(name)}" for name in sorted(schemas)],
+        {draft.place: draft.table() for draft in drafts},
+        [text for draft in drafts for text in (*draft.indexes(taken), *draft.keys_after())],
+        [called(one, usual) for one in missing],
+    )
 
 
-def create(connection: Connection, plan: Blueprint) -> None:
-    """Create the tables, and say so."""
-    for statement in plan.statements:
+def create(connection: Connection, plan: Blueprint, made: list[str]) -> None:
+    """Create the tables, and say so.
+
+    Args:
+        connection: A connection to the target.
+        plan: What they are.
+        made: Is told the name, as SQL, of each table that is created.
+    """
+
+    def run(statement: str) -> None:
         connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+    for statement in plan.schemas:
+        run(statement)
+    for place, statement in plan.tables.items():
+        run(statement)
+        made.append(place)
+    for statement in plan.further:
+        run(statement)
     if plan.names:
         _log.info("created as the source has them: %s", ", ".join(plan.names))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dbctl.bulk.masking import Masks
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from dbctl.connections.connector import Connector
     from dbctl.profiles import Profile
+    from dbctl.work.database import Database
+    from dbctl.work.supervision import Supervisor
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,37 @@ class Crossing:
     Args:
         target: The target's engine, confirmed where it is protected, with its lock held.
         named: Returns a profile by its name.
+        supervisor: Who runs the copy.
         dry_run: Whether all is rolled back at the end.
     """
 
     target: Connector[Engine]
     named: Callable[[str], Profile]
+    supervisor: Supervisor
     dry_run: bool = False
+
+    def in_unit(self, work: Callable[[Database], T], *, dry_run: bool = False) -> T:
+        """Run work in a unit of work of the target, behind whose COMMIT another one may come.
+
+        Args:
+            work: The work.
+            dry_run: Whether it is rolled back at its end.
+
+        Raises:
+            OutcomeUnknown: The connection was lost during COMMIT, and the server can't be asked.
+        """
+        from dbctl.work.retries import run_unit
+
+        self.supervisor.pause(0)  # a COMMIT of the unit before is over
+        return run_unit(
+            self.target,
+            work,
+            retries=0,
+            dry_run=dry_run,
+            strict=True,
+            before_commit=self.supervisor.before_commit,
+            deadline=self.supervisor.deadline,
+        )
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from dbctl.bulk.export_manifest import Exported, manifest_text
 from dbctl.bulk.forms import Form
 from dbctl.bulk.reading_out import Moment, Readable, one_moment
 from dbctl.bulk.writing import Columns, writer_for
-from dbctl.connections.watching import raise_if_ended
+from dbctl.connections.watching import begin_what_is_not_divided, raise_if_ended
 from dbctl.errors import OutputLost, UsageError
 from dbctl.runtime.waits import result_of, started
 from dbctl.work.progress import report
@@ -103,7 +103,7 @@ def export(connector: Connector[Engine], target: Path, wish: Wish) -> Sequence[E
             noted.write_text(manifest_text(moment, wish.form, list(zip(chosen, done, strict=True))), encoding="utf-8")
             files.sync(noted)
             pairs.append((noted, path))
-        raise_if_ended()
+        begin_what_is_not_divided()
         _publish(directory or target.parent, pairs, replace=wish.replace)
     return done
 

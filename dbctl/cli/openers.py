@@ -72,7 +72,7 @@ def _on_crossing(call: Call) -> Work:
         from dbctl.connections.watching import watched_by
 
         with watched_by(call.supervisor), opened(target, call.missing) as connector, call.locked(target):
-            result = call.on(Crossing(connector, call.named, call.terms.dry_run))
+            result = call.on(Crossing(connector, call.named, call.supervisor, call.terms.dry_run))
         if call.terms.dry_run:
             _log.info("dry run: all of it is rolled back, nothing is committed")
         return result

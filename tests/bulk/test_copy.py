@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.bulk.profiles import with_profiles
 from tests.bulk.types import made
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
@@ -45,19 +46,6 @@ def filled(database: TestDatabase) -> None:
             database.execute(statement)
     if database.kind != "sqlite":
         database.execute("ALTER TABLE team ADD CONSTRAINT leads FOREIGN KEY (captain) REFERENCES hero (id)")
-
-
-def with_profiles(dbctl: Forked, **databases: TestDatabase) -> Forked:
-    """Return dbctl with a profile of each name."""
-    tables, passwords = [], {}
-    for name, database in databases.items():
-        table = database.toml.replace(f"[profiles.{database.profile}", f"[profiles.{name}")
-        for variable, password in database.env.items():
-            table = table.replace(variable, f"{name.upper()}_PASSWORD")
-            passwords[f"{name.upper()}_PASSWORD"] = password
-        tables.append(table)
-    (dbctl.cwd / "profiles.toml").write_text("\n".join(tables), encoding="utf-8")
-    return Forked(cwd=dbctl.cwd, home=dbctl.home, env=passwords)
 
 
 def another(database: TestDatabase, path: Path) -> Iterator[TestDatabase]:
