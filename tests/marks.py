@@ -29,6 +29,7 @@ SLOW = [
     "connections/test_tunnel_lifetime.py",
     "drift/test_drift.py",
     "faults/test_bank*.py",
+    "faults/test_bulk*.py",
     "faults/test_cuts.py",
     "faults/test_fork.py",
     "faults/test_frozen.py",
