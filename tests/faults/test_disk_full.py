@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from dbctl.errors import ConnectError, WorkRefused
+from tests.bulk.profiles import with_profiles
 from tests.faults.killing import PATIENCE
 from tests.faults.small_disk import SmallMariaDB, SmallPostgres, filled_up, small_disk
 from tests.faults.units import units
@@ -24,6 +25,7 @@ import sqlalchemy as sa
 metadata = sa.MetaData()
 {name} = sa.Table("{name}", metadata, sa.Column("id", sa.Integer, primary_key=True))
 """
+ROWS_OF_S = "INSERT INTO t SELECT n, hex(randomblob(1000)) FROM s"
 # More than the whole disk holds, to the log alone.
 LOG_WITHOUT_END = "SELECT pg_logical_emit_message(true, 'x', repeat('x', 20000000)) FROM generate_series(1, 20)"
 
@@ -123,3 +125,25 @@ def test_a_command_on_a_full_disk_exits_1_and_a_further_run_succeeds(dbctl: Dbct
         quick.ok("ping", "--quiet")
     rows = quick.ok(*command, "--json").json
     assert rows == [{"table": "ship", "state": "created"}]
+
+
+def test_rows_in_bulk_that_fill_the_disk_are_not_there_and_a_further_run_brings_them(
+    dbctl: Dbctl, small: Small, tmp_path: Path
+) -> None:
+    database, disk = small
+    source = TestDatabase.on_file(tmp_path / "source.db")
+    source.execute("CREATE TABLE t (x INTEGER PRIMARY KEY, y TEXT)")
+    source.execute(f"WITH RECURSIVE s(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM s WHERE n < 1500) {ROWS_OF_S}")
+    on = with_profiles(forked(dbctl, database), small=database, source=source)
+    on.ok("-p", "source", "export", "t", "t.csv")
+    lines = (["import", "t.csv", "t"], ["copy", "t", "--from", "source", "--to", "small", "--resume"])
+    for line in lines:
+        settle(database)
+        with filled_up(disk):
+            result = on(*line)
+            assert (result.code, result.out) == (1, ""), str(result)
+            assert [bool(re.search(SAYS_SO, line)) for line in result.talk.splitlines()] == [True], str(result)
+            assert database.execute("SELECT x, y FROM t") == [(1, "before")]
+        on.ok(*line)
+        assert database.execute("SELECT count(*), max(x) FROM t") == [(1500, 1500)]
+        database.execute("DELETE FROM t WHERE x > 1")
