@@ -12,6 +12,7 @@ SLOW = [
     "backups/test_lost_server.py",
     "backups/test_reached.py",
     "backups/test_swap.py",
+    "bulk/test_round_trip.py",
     "cli/test_canary.py",
     "cli/test_hostile_values.py",
     "cli/test_import_hygiene.py",

@@ -59,7 +59,7 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
 
     def form(self, column: BulkColumn) -> str:
         """Read bytes and bits from their digits."""
-        return {Kind.BYTES: "UNHEX({})", Kind.BITS: "CONV({}, 2, 10) + 0"}.get(column.kind, "{}")
+        return {Kind.BYTES: "UNHEX({})", Kind.BITS: "CAST(CONV({}, 2, 10) AS UNSIGNED)"}.get(column.kind, "{}")
 
     @contextmanager
     def takes_rows(self, connection: Connection, *, strict: bool) -> Iterator[None]:
