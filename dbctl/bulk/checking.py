@@ -74,6 +74,7 @@ _BITS = (
     (r"year", 16),
     (r"bigint|int8", 64),
 )
+_TRUTH_OF_FILES = frozenset({"true", "t", "false", "f"})
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 
 
@@ -84,8 +85,11 @@ def _integer(column: BulkColumn, untyped: bool) -> Check:
     low, high = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     digits = len(str(high)) - 1
     sign = "" if unsigned else "-?+"
+    truth = _TRUTH_OF_FILES if column.type.startswith("tinyint(1)") else frozenset()  # which is what BOOL is on MySQL
 
     def reason(value: str) -> str | None:
+        if value in truth:
+            return None
         if not _WHOLE.fullmatch(value):
             return "it is no whole number"
         return None if low <= _size(value) <= high else f"it is out of range, {low} to {high}"
