@@ -126,10 +126,13 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
 
     def _load_statement(self, target: Target, place: str) -> str:
         names, sets = [], []
-        for number, column in enumerate(target.kinds):
-            name, form = self.sql_name(column.name), self.form(column)
-            names.append(name if form == "{}" else f"@c{number}")
-            sets += [f"{name} = {form.format(f'@c{number}')}"] * (form != "{}")
+        forms = list(map(self.form, target.kinds))
+        for number, (column, form) in enumerate(zip(target.kinds, forms, strict=True)):
+            # Of a 0 for AUTO_INCREMENT MariaDB makes the next number where there is a SET, and that has not this too.
+            apart = form != "{}" or (column.kind is Kind.INTEGER and set(forms) != {"{}"})
+            name = self.sql_name(column.name)
+            names.append(f"@c{number}" if apart else name)
+            sets += [f"{name} = {form.format(f'@c{number}')}"] * apart
         return (
             f"LOAD DATA LOCAL INFILE '{_NAME.decode()}' INTO TABLE {place} CHARACTER SET utf8mb4"
             rf" FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' ({', '.join(names)})"
