@@ -13,6 +13,7 @@ SLOW = [
     "backups/test_reached.py",
     "backups/test_swap.py",
     "bulk/test_round_trip.py",
+    "bulk/test_there_and_back.py",
     "cli/test_canary.py",
     "cli/test_hostile_values.py",
     "cli/test_import_hygiene.py",

@@ -231,3 +231,36 @@ def drawn_rows(columns: Sequence[Column], form: Form) -> st.SearchStrategy[Seque
         return st.one_of(one.values, st.nothing() if form.format == "parquet" else one.beyond, st.none())
 
     return st.lists(st.tuples(*map(values, columns)), min_size=1, max_size=4)
+
+
+# --- columns that all databases have ----------------------------------------------------------------------------------
+
+_FLOATS = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False).map(lambda value: value + 0.0)
+_DOCUMENT = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), texts()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts(), inner, max_size=3)),
+    max_leaves=5,
+).map(json.dumps)
+_WORDS: Mapping[Kind, Sequence[str]] = {
+    "postgresql": ("bigint", "float8", "boolean", "text", "bytea", "timestamp", "json"),
+    "mysql": ("bigint", "double", "tinyint(1)", "longtext", "longblob", "datetime(6)", "json"),
+    "mariadb": ("bigint", "double", "tinyint(1)", "longtext", "longblob", "datetime(6)", "json"),
+    "sqlite": ("INTEGER", "REAL", "BOOLEAN", "TEXT", "BLOB", "DATETIME", "JSON"),
+}
+
+
+def common_columns(kind: Kind) -> Sequence[Column]:
+    """Return columns of a database whose values all others have, as far as it has them."""
+    number, float_, truth, text, bytes_, moment, document = _WORDS[kind]
+    return [
+        Column(number, whole(64)),
+        Column(float_, _FLOATS),
+        Column(truth, st.sampled_from([0, 1] if kind != "postgresql" else [False, True])),
+        Column(text, texts()),
+        Column("varchar(5)", texts(longest=5)),
+        Column("decimal(15, 4)", decimals(15, 4)),
+        Column("date", days(1, 9999)),
+        Column(bytes_, BYTES),
+        Column(moment, moments(1, 9999)),
+        Column(document, _DOCUMENT),
+    ]
