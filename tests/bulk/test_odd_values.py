@@ -94,3 +94,10 @@ def test_where_there_is_no_room_for_rejects_nothing_is_loaded(on: Dbctl, databas
         result
     )
     assert database.execute("SELECT count(*) FROM thing")[0][0] == 0
+
+
+def test_a_number_with_a_large_power_is_the_nearest_that_there_is(on: Dbctl, database: TestDatabase) -> None:
+    database.execute("CREATE TABLE real (n real)")
+    text = "1.7485919214226948e-301"  # of which SQLite makes its neighbour
+    on.ok("import", write(on, "real.csv", f"n\n{text}\n1_0\n1e\n-inf\n"), "real", "--no-strict")
+    assert database.execute("SELECT n FROM real") == [(float(text),), ("1_0",), ("1e",), (float("-inf"),)]

@@ -82,11 +82,21 @@ def _bytes(value: str) -> Any:
         return value
 
 
+def _real(value: str) -> Any:
+    """Return a number as a float: SQLite's own reading of a text misses the nearest one where its power is large."""
+    if value.isascii() and value[-1:].isdigit() and "_" not in value:
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return _INFINITE.get(value.lower(), value)
+
+
 _TAKEN: Mapping[Kind, Taken] = {
     Kind.BOOLEAN: each(lambda value: int(value.lower() in _TRUE) if value.lower() in _TRUTH else value),
     Kind.BYTES: each(_bytes),
     Kind.TIMESTAMP: moments(lambda value: in_utc(value).replace("T", " ", 1)),
-    Kind.FLOAT: each(lambda value: _INFINITE.get(value.lower(), value)),
+    Kind.FLOAT: each(_real),
 }
 
 
