@@ -55,6 +55,7 @@ def import_files(
         UsageError: A file is not there, or its columns are not the table's.
         NotFound: There is no such table.
         WorkRefused: A row can't be loaded; the message says which one, and why.
+        BrokenReference: A row refers to none, where keys are looked at when all are there.
     """
     how = how or How()
     formats = [known_format(name, how) for name in files]
@@ -69,6 +70,8 @@ def import_files(
     with ExitStack() as held:
         rejects = held.enter_context(Rejects(how.rejects, how.max_errors, masked=database.profile.protected))
         held.enter_context(backend.takes_rows(connection, strict=how.strict))
+        if how.defer_keys:
+            held.enter_context(backend.keys_at_end(connection, [relation]))
         loader = Loader(connection, backend, target, bad=rejects.take, goes_on=how.max_errors > 0)
         for name, format_ in zip(files, formats, strict=True):
             with sources.opened(name) as source:

@@ -23,6 +23,7 @@ class How:
         conflict: What becomes of a row whose key is there already: error, skip or update.
         key: The columns of that key; those of the primary key unless given.
         truncate: Whether the table is emptied before.
+        defer_keys: Whether foreign keys are looked at when all rows are there, which may refer to later ones.
         create: Whether it is created where it is not there, from a model or as a Parquet file has it.
         max_errors: How many rows may be left out because they can't be loaded.
         rejects: The file that these are written to.
@@ -40,6 +41,7 @@ class How:
     conflict: str = "error"
     key: Sequence[str] = ()
     truncate: bool = False
+    defer_keys: bool = False
     create: bool = False
     max_errors: int = 0
     rejects: str | None = None

@@ -61,6 +61,10 @@ def import_(
     truncate: Annotated[
         bool, typer.Option("--truncate", help="Empty the table before, in the same transaction.")
     ] = False,
+    defer_keys: Annotated[
+        bool,
+        typer.Option("--defer-keys", help="Look at foreign keys in the end: a row may refer to a later one."),
+    ] = False,
     create: Annotated[
         bool, typer.Option("--create", help="Create a missing table from its model, or as Parquet has it.")
     ] = False,
@@ -81,6 +85,8 @@ def import_(
         raise UsageError("--rejects is about the rows that --max-errors lets be left out", "say both")
     if key and on_conflict == "error":
         raise UsageError("--key is about --on-conflict skip or update", "say both")
+    if defer_keys and on_conflict == "update":
+        raise UsageError("--defer-keys looks at the keys of this table, and an update may break others'", "say one")
     how = How(
         format=format_,
         delimiter=_one_character(delimiter),
@@ -94,6 +100,7 @@ def import_(
         conflict=on_conflict,
         key=key.split(",") if key else (),
         truncate=truncate,
+        defer_keys=defer_keys,
         create=create,
         max_errors=max_errors,
         rejects=rejects,

@@ -248,3 +248,21 @@ def test_a_missing_table_is_created_from_its_model_or_as_parquet(on_database: Db
     on_database.ok("export", "team", "teams.parquet")
     on_database.ok("import", "teams.parquet", "copied", "--create")
     assert database.execute("SELECT id, name FROM copied ORDER BY id") == [(1, "A"), (2, "B")]
+
+
+@pytest.mark.each
+def test_a_row_may_refer_to_a_later_one_where_keys_are_looked_at_in_the_end(
+    on_database: Dbctl, database: TestDatabase
+) -> None:
+    database.execute(
+        "CREATE TABLE node (id integer PRIMARY KEY, above integer, FOREIGN KEY (above) REFERENCES node (id))"
+    )
+    chain = "".join(f"{number},{number + 1}\n" for number in range(1, 2000))
+    write(on_database, {"chain.csv": f"id,above\n{chain}2000,\n", "torn.csv": "id,above\n3000,3001\n3001,3002\n"})
+    assert on_database("import", "torn.csv", "node").code == 1
+    torn = on_database("import", "torn.csv", "node", "--defer-keys")
+    assert (torn.code, torn.out, torn.talk.count("dbctl: error: ")) == (1, "", 1), str(torn)
+    on_database.ok("import", "chain.csv", "node", "--defer-keys")
+    assert database.execute("SELECT count(*), sum(above) FROM node") == [(2000, sum(range(2, 2001)))]
+    assert on_database("import", "torn.csv", "node").code == 1, "keys are looked at again"
+    assert on_database("import", "chain.csv", "node", "--defer-keys", "--on-conflict", "update").code == 2
