@@ -29,7 +29,7 @@ FORMS += [Form("parquet"), Form("csv", null="NULL")]
 SETTINGS = {"mysql": "SET sql_mode = '', time_zone = '+00:00'", "postgresql": "SET TimeZone = 'UTC'"}
 
 usually = settings(
-    max_examples=dose(20, 3000),
+    max_examples=dose(20, 1500),
     deadline=None,
     database=None,
     derandomize=not SOAK,

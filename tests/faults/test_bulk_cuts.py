@@ -62,7 +62,7 @@ def test_a_run_whose_wire_is_cut_at_any_byte_leaves_all_or_nothing(
         place.reset()
         place.dbctl.ok(*LOADS[load].line)
         passed = proxy.conversations[0].passed
-        for way in list(Way) * dose(1, 300):
+        for way in list(Way) * dose(1, 60):
             cut(place, proxy, load, CutAfter(dice.choice(HARD), way, dice.randrange(passed[way])), 4)
 
 

@@ -6,9 +6,10 @@ https://www.sqlite.org/datatype3.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Taken, Target, each, in_utc, moments
+from dbctl.backends.bulk import Bulk, Column, Fault, Refused, Rows, Taken, Target, each, in_utc, moments
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.sqlite.engine import SQLite
 from dbctl.backends.sqlite.exports import SQLiteExports
@@ -82,13 +83,19 @@ def _bytes(value: str) -> Any:
         return value
 
 
-def _real(value: str) -> Any:
-    """Return a number as a float: SQLite's own reading of a text misses the nearest one where its power is large."""
+def _floats(column: Column) -> Column:
+    """Return numbers as floats: SQLite's own reading of a text misses the nearest one where its power is large."""
+    text = "".join(filter(None, column))
+    if text.isascii() and "_" not in text and "n" not in text.lower():
+        with suppress(ValueError):
+            return [None if value is None else float(value) for value in column]
+    return [None if value is None else _float(value) for value in column]
+
+
+def _float(value: str) -> Any:
     if value.isascii() and value[-1:].isdigit() and "_" not in value:
-        try:
+        with suppress(ValueError):
             return float(value)
-        except ValueError:
-            return value
     return _INFINITE.get(value.lower(), value)
 
 
@@ -96,7 +103,7 @@ _TAKEN: Mapping[Kind, Taken] = {
     Kind.BOOLEAN: each(lambda value: int(value.lower() in _TRUE) if value.lower() in _TRUTH else value),
     Kind.BYTES: each(_bytes),
     Kind.TIMESTAMP: moments(lambda value: in_utc(value).replace("T", " ", 1)),
-    Kind.FLOAT: each(_real),
+    Kind.FLOAT: _floats,
 }
 
 
