@@ -167,7 +167,7 @@ def lifespan(
                 await access.wait(wait)
             if create_tables is not None:
                 await access.run(create_missing, [create_tables])
-            pools.begin(access, metrics_directory)
+            pools.start(access, metrics_directory)
             async with own(app) if own else nullcontext() as state:
                 yield state
         finally:

@@ -30,7 +30,7 @@ class RequestPools:
             self._share(access)
             self._used[engine] = access
 
-    def begin(self, access: Access, directory: str | os.PathLike[str] | None) -> None:
+    def start(self, access: Access, directory: str | os.PathLike[str] | None) -> None:
         """Begin to count, before any thread uses a profile's engine.
 
         Args:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from dbctl.backends.base import Backend
 
-
 _GRACE = 0.3
 """Seconds that a server has beyond the statement timeout to say itself that it is over."""
 

@@ -14,7 +14,7 @@ from dbctl.doctor import clusters
 from dbctl.doctor.diagnosis import examine
 from dbctl.errors import ConnectError
 from dbctl.topology import topology
-from tests.bulk.test_copy import with_profiles
+from tests.bulk.profiles import with_profiles
 from tests.faults.pairs import Pair, server_of
 from tests.faults.watching import within
 from tests.harness.cli import Dbctl

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dbctl.backends.base import Backend, Missing
 from dbctl.backends.cursors import marking
 from dbctl.backends.mysql.databases import MySQLDatabases
-from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors
+from dbctl.backends.mysql.errors import QUERY_KILLED, STATEMENT_TIMEOUT, MySQLErrors, hear_all_errors
 from dbctl.backends.mysql.greeting import offers_tls
 from dbctl.backends.mysql.hosts import MySQLHosts
 from dbctl.backends.mysql.locks import MySQLLocks
@@ -180,6 +180,7 @@ class MySQL(
             from dbctl.backends.mysql.streaming import stream_by
 
             stream_by(engine, self._kill_query)
+        hear_all_errors(engine.dialect)
 
         @event.listens_for(engine, "connect")
         def bound(driver_connection: Any, _record: Any) -> None:

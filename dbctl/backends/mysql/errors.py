@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.errors import Diagnosis, Meaning
 from dbctl.errors import (
@@ -17,6 +18,9 @@ from dbctl.errors import (
     OutOfTime,
     WorkRefused,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _CONTENDED = Meaning(Contention, heals=True)
 _LOST = Meaning(ConnectError)
@@ -111,3 +115,18 @@ class MySQLErrors(Diagnosis):
             return ""  # PyMySQL bounds its reads in seconds of its own; `connect_error` says the profile's
         text = " ".join(str(error.args[1] or "the connection is closed").split())
         return f"{text.rstrip('.')}: {_UNFIT}" if error.args[0] == _UNFIT_FOR_GROUP else text
+
+
+def hear_all_errors(dialect: Any) -> None:
+    """Have a connection's errors heard also after SQLAlchemy has looked at a table on it: else none is from then on.
+
+    SQLAlchemy has an event for that, which each statement would pay for: it stands on the engine's own dialect.
+    """
+    noted = dialect.set_connection_execution_options
+
+    def note(connection: Connection, options: Mapping[str, Any]) -> None:
+        noted(connection, options)
+        if options.get("skip_user_error_events"):
+            connection.execution_options(skip_user_error_events=False)
+
+    vars(dialect)["set_connection_execution_options"] = note
