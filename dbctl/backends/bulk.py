@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from dbctl.backends.base import Backend
 from dbctl.backends.exports import Exports
@@ -93,6 +92,17 @@ class Delimited:
     rows: Callable[[], tuple[Rows, Sequence[Ragged]]]
 
 
+class Run(Protocol):
+    """Lines of one file, part by part."""
+
+    @property
+    def first(self) -> Delimited:
+        """The first part; the others are of the same kind."""
+
+    def __iter__(self) -> Iterator[Delimited]:
+        """Yield the parts."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """Why a row can't be loaded.
@@ -169,18 +179,36 @@ class Bulk(Exports, Backend):
         """Return what makes of the files' texts what this database takes for them; None where that is the same."""
         return None
 
+    looks_itself: ClassVar[bool] = False
+    """Whether it looks at all that stands in lines which it `reads`, but for what it `bends`."""
+    reads_quotes: ClassVar[bool] = True
+    """Whether it takes the quotes from values in lines of CSV."""
+
+    def as_it_is(self, column: BulkColumn) -> str | None:
+        """Return a regular expression of values that are taken as they stand in lines which it `reads`.
+
+        Returns:
+            "" for whatever is no more than text, and fits; None where there is no saying.
+        """
+        return "" if self.taken(column) is None else None
+
     def form(self, column: BulkColumn) -> str:
         """Return the SQL by which the database makes a value of what it was given, which stands as `{}` in it."""
         return "{}"
 
     def reads(self, delimited: Delimited) -> bool:
-        """Tell whether the server reads a file's lines by itself, as they stand."""
+        """Tell whether it reads a file's lines by itself, as they stand."""
         return False
 
-    def load_lines(self, connection: Connection, target: Target, delimited: Delimited) -> tuple[int, int]:
-        """Load a file's lines as they stand; return how many rows there are, and how many were written.
+    def load_lines(self, connection: Connection, target: Target, lines: Run) -> tuple[int, int]:
+        """Load lines of a file as they stand, of which some are drawn at a time, while the others are looked at.
 
-        Raises as `load_rows` does.
+        Returns:
+            How many rows there are, and how many were written.
+
+        Raises:
+            Refused: The database has bent or left out some.
+            Exception: What the driver raises, or what comes of drawing.
         """
         raise NotImplementedError
 
@@ -227,55 +255,3 @@ class Bulk(Exports, Backend):
     def names(self, names: Iterable[str]) -> str:
         """Return names as a list in SQL."""
         return ", ".join(map(self.sql_name, names))
-
-
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_SPECIAL = re.compile(r"[\\\t\n\r]")
-
-
-def tab_separated(columns: Sequence[Column]) -> bytes:
-    r"""Return rows as the text that COPY and LOAD DATA read: values between tabs, \N for NULL, a backslash before more.
-
-    https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2
-    """
-    lines = map("\t".join, zip(*map(_escaped, columns), strict=True))
-    return ("\n".join(lines) + "\n").encode()
-
-
-def _escaped(column: Column) -> Column:
-    if None in column:
-        return [r"\N" if value is None else _escape(value) for value in column]
-    return [_escape(value) for value in column] if _SPECIAL.search("".join(column)) else column
-
-
-def _escape(value: str) -> str:
-    return value.translate(_ESCAPES) if _SPECIAL.search(value) else value
-
-
-_ZONED = re.compile(r":\d\d.*(?:Z|[+-]\d\d(?::?\d\d)?)\Z", re.ASCII)
-
-
-def each(convert: Callable[[str], Any]) -> Taken:
-    """Return what converts each value of a column that is not NULL."""
-    return lambda column: [None if value is None else convert(value) for value in column]
-
-
-def moments(convert: Callable[[str], Any]) -> Taken:
-    """Return what converts a column of moments, unless all are without a zone and with a blank, as most are."""
-
-    def whole(column: Column) -> Column:
-        text = "".join(filter(None, column))
-        plain = not any(one in text for one in "TZ+") and text.count("-") == 2 * (len(column) - column.count(None))
-        return column if plain else each(convert)(column)
-
-    return whole
-
-
-def in_utc(value: str) -> str:
-    """Return the text of a moment that has a zone as one in UTC without; any other as it is."""
-    if not _ZONED.search(value):
-        return value
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None).isoformat(" ")
-    except ValueError:
-        return value

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import cache
 from typing import Any
 
 from dbctl.backends.bulk import Fault
@@ -29,17 +30,21 @@ class Check:
         plain: A regular expression for values that fit for sure, as they mostly are.
         reason: Looks at any other.
         read: Raises ValueError for a value that is none, and takes all others.
+        longest: How many characters a text has at most, whatever these are.
     """
 
-    plain: re.Pattern[str] | None
+    plain: str | None
     reason: Reason
     read: Callable[[str], object] | None = None
+    longest: int | None = None
 
     def faults(self, column: str, values: Sequence[Any]) -> Iterator[Fault]:
         """Yield what is wrong with a column's values, which are texts or None."""
         if self.plain is not None:
-            whole = "\n".join(filter(None, values) if None in values else values)
-            if not whole or self.plain.fullmatch(whole):
+            texts = [value for value in values if value is not None] if None in values else values
+            whole = "\n".join(texts)
+            single = whole.count("\n") < len(texts) and (self.longest is not None or "" not in texts)
+            if not texts or (single and _lines_of(self.plain).fullmatch(whole)):
                 return
         if self.read is not None:
             with suppress(ValueError):
@@ -62,6 +67,7 @@ def check_of(column: BulkColumn, *, untyped: bool) -> Check | None:
     return make(column, untyped) if make else None
 
 
+@cache
 def _lines_of(value: str) -> re.Pattern[str]:
     """Return the pattern of lines of which each is such a value; nothing in it is tried twice."""
     return re.compile(rf"(?:{value}(?:\n|\Z))*+", re.ASCII)
@@ -94,7 +100,7 @@ def _integer(column: BulkColumn, untyped: bool) -> Check:
             return "it is no whole number"
         return None if low <= _size(value) <= high else f"it is out of range, {low} to {high}"
 
-    return Check(_lines_of(rf"{sign}\d{{1,{digits}}}+"), reason)
+    return Check(rf"{sign}\d{{1,{digits}}}+", reason)
 
 
 def _size(value: str) -> int:
@@ -110,7 +116,7 @@ _NO_NUMBERS = {"nan", "infinity", "-infinity", "+infinity", "inf", "-inf"}
 def _decimal(column: BulkColumn, untyped: bool) -> Check | None:
     sizes = re.search(r"\((\d+)(?:\s*,\s*(-?\d+))?\)", column.type)
     if sizes is None:
-        return Check(None, _shortened) if untyped else None
+        return Check(r"-?+\d{1,9}+(?:\.\d{1,6}+)?+", _shortened) if untyped else None
     precision, scale = int(sizes[1]), int(sizes[2] or 0)
     whole = precision - scale
     part = rf"(?:\.\d{{1,{scale}}}+)?+" if scale > 0 else ""
@@ -128,7 +134,7 @@ def _decimal(column: BulkColumn, untyped: bool) -> Check | None:
             return f"it is out of range, {whole} digits before the point are kept"
         return f"{max(scale, 0)} of the digits behind the point are kept" if behind > scale else None
 
-    return Check(_lines_of(rf"-?+\d{{1,{whole}}}+{part}") if whole > 0 else None, reason)
+    return Check(rf"-?+\d{{1,{whole}}}+{part}" if whole > 0 else None, reason)
 
 
 def _shortened(value: str) -> str | None:
@@ -146,7 +152,7 @@ def _float(column: BulkColumn, untyped: bool) -> Check:
         found = _DECIMAL.fullmatch(value)
         return None if found and (found["whole"] or found["part"]) else "it is no number"
 
-    return Check(_lines_of(r"-?+\d++(?:\.\d++)?+"), reason)
+    return Check(r"-?+\d++(?:\.\d++)?+", reason)
 
 
 TRUTH: Mapping[str, bool] = {
@@ -157,7 +163,7 @@ TRUTH: Mapping[str, bool] = {
 
 def _boolean(_: BulkColumn, _untyped: bool) -> Check:
     return Check(
-        _lines_of(r"(?:true|false|[tf10])"),
+        r"(?:true|false|[tf10])",
         lambda value: None if value.lower() in TRUTH else "it is neither true nor false",
     )
 
@@ -171,15 +177,16 @@ def _text(column: BulkColumn, untyped: bool) -> Check | None:
     def reason(value: str) -> str | None:
         return f"it has {len(value)} characters, and {length} are kept" if len(value) > length else None
 
-    return Check(_lines_of(rf"[^\n]{{0,{length}}}+"), reason)
+    return Check(rf"[^\n]{{0,{length}}}+", reason, longest=length)
 
 
 def _bytes(_: BulkColumn, _untyped: bool) -> Check:
-    whole = re.compile(r"\\x(?:[0-9A-Fa-f]{2})*")
-    return Check(None, lambda value: None if whole.fullmatch(value) else r"it is not \x and two digits for each byte")
+    whole = r"\\x(?:[0-9A-Fa-f]{2})*+"
+    told = r"it is not \x and two digits for each byte"
+    return Check(whole, lambda value: None if re.fullmatch(whole, value) else told)
 
 
-def _read_by(read: Callable[[str], object], what: str) -> Check:
+def _read_by(read: Callable[[str], object], what: str, plain: str | None = None) -> Check:
     def reason(value: str) -> str | None:
         try:
             read(value)
@@ -187,8 +194,15 @@ def _read_by(read: Callable[[str], object], what: str) -> Check:
             return f"it is no {what}"
         return None
 
-    return Check(None, reason, read)
+    return Check(plain, reason, read)
 
+
+_LEAP = r"(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29"
+_DAY = (
+    r"(?!0000)(?:\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    rf"|{_LEAP})"
+)
+_TIME = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6}+)?+)?+"
 
 _ZONE = re.compile(r"\d(?:Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)\s*\Z", re.ASCII | re.IGNORECASE)
 _PLAIN_MOMENT = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6}+)?+)?+"
@@ -197,9 +211,9 @@ _PLAIN_MOMENT = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6}+)?+)?+"
 def _timestamp(column: BulkColumn, untyped: bool) -> Check:
     """Refuse a zone, which a column without one would drop."""
     if untyped:
-        return _read_by(datetime.fromisoformat, "day and time")
+        return _read_by(datetime.fromisoformat, "day and time", rf"{_DAY}[ T]{_TIME}")
     return Check(
-        _lines_of(_PLAIN_MOMENT),
+        _PLAIN_MOMENT,
         lambda value: "its time zone would be dropped" if ":" in value and _ZONE.search(value) else None,
     )
 
@@ -211,8 +225,8 @@ _CHECKS: Mapping[Kind, Callable[[BulkColumn, bool], Check | None]] = {
     Kind.BOOLEAN: _boolean,
     Kind.TEXT: _text,
     Kind.BYTES: _bytes,
-    Kind.BITS: lambda *_: Check(_lines_of("[01]++"), lambda _: "it is not of 0 and 1"),
-    Kind.DATE: lambda *_: _read_by(date.fromisoformat, "day"),
-    Kind.TIME: lambda *_: _read_by(time.fromisoformat, "time"),
+    Kind.BITS: lambda *_: Check("[01]++", lambda _: "it is not of 0 and 1"),
+    Kind.DATE: lambda *_: _read_by(date.fromisoformat, "day", _DAY),
+    Kind.TIME: lambda *_: _read_by(time.fromisoformat, "time", _TIME),
     Kind.TIMESTAMP: _timestamp,
 }

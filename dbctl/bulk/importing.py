@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Delimited, Rows, Target
 from dbctl.bulk import sources
@@ -156,8 +157,8 @@ class _Table:
 def _load(source: sources.Source, format_: str, how: How, loader: Loader, table: _Table) -> None:
     wanted = Wanted(how.renamed, how.given)
     layouts: dict[tuple[str, ...], Layout] = {}
-    for part in parts(source, format_, how):
-        raise_if_ended()
+    drawn = _told(parts(source, format_, how), source, loader, table.name)
+    for part in drawn:
         rows, ragged = (part, ()) if isinstance(part, Rows) or table.review is None else part.rows()
         if table.review is not None:
             assert isinstance(rows, Rows)
@@ -169,12 +170,22 @@ def _load(source: sources.Source, format_: str, how: How, loader: Loader, table:
         if isinstance(rows, Rows):
             loader.load(rows, layouts[key], ragged)
         else:
-            loader.load_lines(rows, layouts[key])
+            lines: Any = chain([rows], drawn)  # and all behind the first ones are lines
+            loader.load_lines(lines, layouts[key])
+
+
+def _told(
+    drawn: Iterator[Rows | Delimited], source: sources.Source, loader: Loader, table: str
+) -> Iterator[Rows | Delimited]:
+    """Yield what is drawn, and tell each time how far the work has come."""
+    for part in drawn:
+        raise_if_ended()
+        yield part
         done = _position(source)
         if done is None:
-            report(loader.seen, None, "rows", f"into {table.name}")
+            report(loader.seen, None, "rows", f"into {table}")
         else:
-            report(done, source.size, "bytes", f"{loader.seen:,} rows into {table.name}")
+            report(done, source.size, "bytes", f"{loader.seen:,} rows into {table}")
 
 
 def parts(source: sources.Source, format_: str, how: How) -> Iterator[Rows | Delimited]:

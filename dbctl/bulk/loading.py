@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Delimited, Fault, Ragged, Refused, Rows, Taken, Target
 from dbctl.bulk.checking import Check, check_of
 from dbctl.bulk.columns import Layout
+from dbctl.bulk.plain_lines import Run, fitting
 from dbctl.connections.watching import raise_if_ended
 
 if TYPE_CHECKING:
@@ -76,28 +78,40 @@ class Loader:
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._prepared: Target | None = None
 
-    def load_lines(self, part: Delimited, layout: Layout) -> None:
-        """Load lines of a file: as they stand where the server reads them so and nothing has to be looked at before."""
+    def load_lines(self, parts: Iterator[Delimited], layout: Layout) -> None:
+        """Load lines of a file: as they stand where the database reads them so, and all that is in them fits."""
         plan = self._plan(layout)
-        if plan.untouched and layout.as_it_stands(len(part.names)) and self._backend.reads(part):
-            target = self._prepare(plan)
-            try:
-                with self._savepoint(always=target.conflict != "error"):
-                    seen, written = self._backend.load_lines(self._connection, target, part)
-            except Exception as error:
-                if (fault := self._fault(error, target)) is None:
-                    raise
+        part = next(parts, None)
+        while part is not None:
+            if layout.as_it_stands(len(part.names)) and plan.fits(part):
+                run = Run(part, parts, plan.fits)
+                self._load_run(run, layout, plan)
+                part = run.left
+            else:
                 rows, ragged = part.rows()
-                if not self._goes_on and target.conflict == "error":
-                    self._bad(self._placed(rows, fault, ragged, layout))
-                    raise
                 self.load(rows, layout, ragged)
-                return
-            self.written += written
-            self.seen += seen
+                part = None
+            part = part or next(parts, None)
+
+    def _load_run(self, run: Run, layout: Layout, plan: _Plan) -> None:
+        """Load parts of a file as they stand; as rows where one is refused, unless it is known which one that is."""
+        target = self._prepare(plan)
+        searches = self._backend.searches or target.conflict != "error"
+        try:
+            with self._savepoint(always=searches):
+                seen, written = self._backend.load_lines(self._connection, target, run)
+        except Exception as error:
+            if (fault := self._fault(error, target)) is None:
+                raise
+            read = [part.rows() for part in run.taken]
+            if not self._goes_on and not searches:
+                self._bad(self._placed(*_joined(read), fault, layout))
+                raise
+            for rows, ragged in read:
+                self.load(rows, layout, ragged)
             return
-        rows, ragged = part.rows()
-        self.load(rows, layout, ragged)
+        self.written += written
+        self.seen += seen
 
     def load(self, rows: Rows, layout: Layout, ragged: Sequence[Ragged] = ()) -> None:
         """Load rows of a file.
@@ -188,7 +202,7 @@ class Loader:
             return fault.line - 1
         return _with_key(rows, fault.key)
 
-    def _placed(self, rows: Rows, fault: Fault, ragged: Sequence[Ragged], layout: Layout) -> Bad:
+    def _placed(self, rows: Rows, ragged: Sequence[Ragged], fault: Fault, layout: Layout) -> Bad:
         """Return the row of a file's lines in which the server has found a fault."""
         if fault.line is None:
             named = replace(rows, names=[one.name for one in layout.kinds])
@@ -199,6 +213,14 @@ class Loader:
         if line in rows.lines:
             return _bad_row(rows, fault, list(rows.lines).index(line), layout)
         return Bad(rows.file, line, None, None, fault.reason, given=tuple(layout.given.values()))
+
+
+def _joined(parts: Sequence[tuple[Rows, Sequence[Ragged]]]) -> tuple[Rows, Sequence[Ragged]]:
+    """Return parts of one file as one."""
+    first = parts[0][0]
+    lines = list(chain.from_iterable(rows.lines for rows, _ in parts))
+    columns = [list(chain.from_iterable(rows.columns[place] for rows, _ in parts)) for place in range(len(first.names))]
+    return replace(first, lines=lines, columns=columns), [one for _, ragged in parts for one in ragged]
 
 
 def _bad_row(rows: Rows, fault: Fault, index: int | None, layout: Layout) -> Bad:
@@ -232,16 +254,13 @@ class _Plan:
     target: Target
     checks: Sequence[Check | None]
     converts: Sequence[Taken | None]
+    fits: Callable[[Delimited], bool]
+    """Tells whether lines of a file can be loaded as they stand."""
 
     @property
     def kinds(self) -> Sequence[Any]:
         """The columns."""
         return self.target.kinds
-
-    @property
-    def untouched(self) -> bool:
-        """Whether all is left to the server."""
-        return not any(self.checks) and not any(self.converts)
 
     @classmethod
     def of(cls, backend: Bulk, target: Target) -> _Plan:
@@ -250,7 +269,8 @@ class _Plan:
             check_of(one, untyped=backend.untyped) if target.strict and one.kind in backend.bends else None
             for one in target.kinds
         ]
-        return cls(target, checks, [backend.taken(one) for one in target.kinds])
+        converts = [backend.taken(one) for one in target.kinds]
+        return cls(target, checks, converts, fitting(backend, target, checks))
 
 
 def _with_key(rows: Rows, key: Sequence[tuple[str, str]]) -> int | None:

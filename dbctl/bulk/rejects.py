@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from dbctl.backends.bulk import tab_separated
+from dbctl.backends.bulk_texts import tab_separated
 from dbctl.bulk.columns import OF_REJECTS
 from dbctl.bulk.loading import Bad
 from dbctl.errors import Conflict, NoSpace, UsageError

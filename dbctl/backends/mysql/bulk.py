@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.bulk import Bulk, Fault, Refused, Rows, Taken, Target, each, in_utc, moments, tab_separated
+from dbctl.backends.bulk import Bulk, Delimited, Fault, Refused, Rows, Run, Taken, Target
+from dbctl.backends.bulk_texts import each, in_utc, moments, tab_separated
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.mysql.engine import MySQL
 from dbctl.backends.mysql.exports import MySQLExports
@@ -57,6 +58,17 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
             return each(lambda value: value.zfill(4))  # of 0 and 00 it makes 2000
         return each(lambda value: _TRUTH.get(value, value)) if column.type.startswith("tinyint(1)") else None
 
+    def as_it_is(self, column: BulkColumn) -> str | None:
+        """Take moments without a zone, and truth in digits, of which nothing else would be made."""
+        if column.kind is Kind.INSTANT:
+            return r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6}+)?+"
+        return r"\d{1,2}+" if column.type.startswith("tinyint(1)") else super().as_it_is(column)
+
+    def reads(self, delimited: Delimited) -> bool:
+        """Read all but the word NULL, which is no text to it where values may be quoted, and lines that end with CR."""
+        word = delimited.format == "csv" and delimited.null != "NULL" and b"NULL" in delimited.data
+        return not word and b"\r" not in delimited.data
+
     def form(self, column: BulkColumn) -> str:
         """Read bytes and bits from their digits."""
         return {Kind.BYTES: "UNHEX({})", Kind.BITS: "CAST(CONV({}, 2, 10) AS UNSIGNED)"}.get(column.kind, "{}")
@@ -86,33 +98,63 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
                 f"CREATE TEMPORARY TABLE {_STAGE} SELECT {self.names(target.columns)} FROM {self.place(target)} LIMIT 0"
             )
 
+    def load_lines(self, connection: Connection, target: Target, lines: Run) -> tuple[int, int]:
+        """Load them as they stand."""
+        return self._loaded(connection, target, lines, lines.first)
+
     def load_rows(self, connection: Connection, target: Target, rows: Rows) -> int:
-        """Load them, into the temporary table first where a key may be there."""
+        """Load them as tab-separated text."""
+        return self._loaded(connection, target, [rows])[1]
+
+    def _loaded(
+        self,
+        connection: Connection,
+        target: Target,
+        parts: Iterable[Rows | Delimited],
+        read_as: Delimited | None = None,
+    ) -> tuple[int, int]:
+        """Load parts, into the temporary table first where a key may be there; return how many rows, and were written.
+
+        Args:
+            connection: The connection.
+            target: The table.
+            parts: The parts.
+            read_as: What says how they stand, where they are lines of a file.
+        """
         if target.conflict == "error":
-            return self._put(connection, target, self.place(target), rows)
+            seen = self._put(connection, target, self.place(target), parts, read_as)
+            return seen, seen
         connection.exec_driver_sql(f"DELETE FROM {_STAGE}")
-        self._put(connection, target, _STAGE, rows)
+        seen = self._put(connection, target, _STAGE, parts, read_as)
         columns = self.names(target.columns)
         insert = f"INSERT INTO {self.place(target)} ({columns}) SELECT {columns} FROM {_STAGE} s"
         if target.conflict == "skip" or not target.others:
             same = " AND ".join(f"t.{name} = s.{name}" for name in map(self.sql_name, target.key))
             there = f"SELECT 1 FROM {self.place(target)} t WHERE {same}"
-            return int(connection.exec_driver_sql(f"{insert} WHERE NOT EXISTS ({there})").rowcount)
+            return seen, int(connection.exec_driver_sql(f"{insert} WHERE NOT EXISTS ({there})").rowcount)
         instead = ", ".join(f"{name} = s.{name}" for name in map(self.sql_name, target.others))
         connection.exec_driver_sql(f"{insert} ON DUPLICATE KEY UPDATE {instead}")
         self._refuse(connection, target)
-        return len(rows)
+        return seen, seen
 
     def conclude_load(self, connection: Connection, target: Target) -> None:
         """Take the temporary table away; numbers go on by themselves."""
         if target.conflict != "error":
             connection.exec_driver_sql(f"DROP TEMPORARY TABLE IF EXISTS {_STAGE}")
 
-    def _put(self, connection: Connection, target: Target, place: str, rows: Rows) -> int:
+    def _put(
+        self,
+        connection: Connection,
+        target: Target,
+        place: str,
+        parts: Iterable[Rows | Delimited],
+        read_as: Delimited | None,
+    ) -> int:
         driver_connection: Any = connection.connection.driver_connection
         if connection.info.get(_FORBIDDEN) is None:
+            data = (part.data if isinstance(part, Delimited) else tab_separated(part.columns) for part in parts)
             try:
-                warnings = _send(driver_connection, self._load_statement(target, place), tab_separated(rows.columns))
+                rows, warnings = _send(driver_connection, self._load_statement(target, place, read_as), data)
             except Exception as error:
                 if self.error_code(error) not in _FORBIDDEN:
                     raise
@@ -121,22 +163,30 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
             else:
                 if warnings:
                     self._refuse(connection, target)
-                return len(rows)
-        return self._insert(connection, target, place, rows)
+                return rows
+        read = (part.rows()[0] if isinstance(part, Delimited) else part for part in parts)
+        return sum(self._insert(connection, target, place, rows) for rows in read)
 
-    def _load_statement(self, target: Target, place: str) -> str:
+    def _load_statement(self, target: Target, place: str, read_as: Delimited | None) -> str:
+        r"""Return LOAD DATA; in CSV each value is held against what NULL is, for it knows no other than \N."""
+        ends = r"FIELDS TERMINATED BY '\t' ESCAPED BY '\\'"
+        null = None
+        if read_as is not None and (read_as.format == "csv" or read_as.null != r"\N"):
+            ends = f"FIELDS TERMINATED BY '{read_as.delimiter}' "
+            ends += """OPTIONALLY ENCLOSED BY '"' ESCAPED BY ''""" if read_as.format == "csv" else "ESCAPED BY ''"
+            null = read_as.null.replace("\\", "\\\\").replace("'", "''")
         names, sets = [], []
         forms = list(map(self.form, target.kinds))
         for number, (column, form) in enumerate(zip(target.kinds, forms, strict=True)):
             # Of a 0 for AUTO_INCREMENT MariaDB makes the next number where there is a SET, and that has not this too.
-            apart = form != "{}" or (column.kind is Kind.INTEGER and set(forms) != {"{}"})
+            apart = null is not None or form != "{}" or (column.kind is Kind.INTEGER and set(forms) != {"{}"})
+            own = form if null is None else form.format(f"NULLIF({{}}, '{null}')")
             name = self.sql_name(column.name)
             names.append(f"@c{number}" if apart else name)
-            sets += [f"{name} = {form.format(f'@c{number}')}"] * apart
+            sets += [f"{name} = {own.format(f'@c{number}')}"] * apart
         return (
             f"LOAD DATA LOCAL INFILE '{_NAME.decode()}' INTO TABLE {place} CHARACTER SET utf8mb4"
-            rf" FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' ({', '.join(names)})"
-            + (f" SET {', '.join(sets)}" if sets else "")
+            rf" {ends} LINES TERMINATED BY '\n' ({', '.join(names)})" + (f" SET {', '.join(sets)}" if sets else "")
         )
 
     def _insert(self, connection: Connection, target: Target, place: str, rows: Rows) -> int:
@@ -182,14 +232,15 @@ def _fault(text: str) -> Fault:
     return Fault(reason, number - 1 if number else None, (place["column"] or place["key"]) if place else None)
 
 
-def _send(driver_connection: Any, statement: str, data: bytes) -> int:
+def _send(driver_connection: Any, statement: str, parts: Iterable[bytes]) -> tuple[int, int]:
     """Run LOAD DATA LOCAL with data of our own, past PyMySQL, which would open any file that a server names.
 
     Returns:
-        How many warnings there are.
+        How many rows were loaded, and how many warnings there are.
 
     Raises:
         MySQLError: The server refuses it, or asks for something else.
+        Exception: What comes of drawing a part; the server has loaded those before it.
     """
     from pymysql import err
     from pymysql.constants import COMMAND
@@ -201,13 +252,20 @@ def _send(driver_connection: Any, statement: str, data: bytes) -> int:
     if asked != _NAME:
         driver_connection._force_close()
         raise err.OperationalError(2027, "the server asks for a file that it was not told of")
-    view = memoryview(data)
-    for start in range(0, len(view), _PACKET):
-        driver_connection.write_packet(bytes(view[start : start + _PACKET]))
+    try:
+        for part in parts:
+            for start in range(0, len(part), _PACKET):
+                driver_connection.write_packet(part[start : start + _PACKET])
+    except Exception:
+        # What has come is whole lines; the server answers before it takes another statement, as ROLLBACK.
+        with suppress(err.MySQLError):
+            driver_connection.write_packet(b"")
+            driver_connection._read_packet()
+        raise
     driver_connection.write_packet(b"")
     done = OKPacketWrapper(driver_connection._read_packet())
     driver_connection.server_status = done.server_status
-    return int(done.warning_count)
+    return int(done.affected_rows), int(done.warning_count)
 
 
 def _digits(value: str) -> str:

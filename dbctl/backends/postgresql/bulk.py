@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.bulk import Bulk, Delimited, Fault, Rows, Target, tab_separated
+from dbctl.backends.bulk import Bulk, Delimited, Fault, Rows, Run, Target
+from dbctl.backends.bulk_texts import tab_separated
 from dbctl.backends.kinds import Kind
 from dbctl.backends.postgresql.engine import PostgreSQL
 from dbctl.backends.postgresql.exports import PostgreSQLExports
@@ -47,6 +47,7 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
 
     bends = (Kind.DECIMAL, Kind.TIMESTAMP)
     empties_at_once = True
+    looks_itself = True
 
     def reads(self, delimited: Delimited) -> bool:
         r"""Let it read what it reads as all others do.
@@ -69,12 +70,12 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
             )
         )
 
-    def load_lines(self, connection: Connection, target: Target, delimited: Delimited) -> tuple[int, int]:
+    def load_lines(self, connection: Connection, target: Target, lines: Run) -> tuple[int, int]:
         """COPY them."""
-        literal = {"delimiter": delimited.delimiter, "null": delimited.null}
-        options = [f"FORMAT {'csv' if delimited.format == 'csv' else 'text'}", "ENCODING 'UTF8'"]
+        literal = {"delimiter": lines.first.delimiter, "null": lines.first.null}
+        options = [f"FORMAT {'csv' if lines.first.format == 'csv' else 'text'}", "ENCODING 'UTF8'"]
         options += [f"{name.upper()} {_literal(text)}" for name, text in literal.items()]
-        return self._copied(connection, target, options, delimited.data)
+        return self._copied(connection, target, options, (part.data for part in lines))
 
     @contextmanager
     def takes_rows(self, connection: Connection, *, strict: bool) -> Iterator[None]:
@@ -95,9 +96,13 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
 
     def load_rows(self, connection: Connection, target: Target, rows: Rows) -> int:
         """COPY them."""
-        return self._copied(connection, target, ["FORMAT text", "ENCODING 'UTF8'"], tab_separated(rows.columns))[1]
+        return self._copied(
+            connection, target, ["FORMAT text", "ENCODING 'UTF8'"], iter([tab_separated(rows.columns)])
+        )[1]
 
-    def _copied(self, connection: Connection, target: Target, options: list[str], data: bytes) -> tuple[int, int]:
+    def _copied(
+        self, connection: Connection, target: Target, options: list[str], parts: Iterator[bytes]
+    ) -> tuple[int, int]:
         table = self.place(target)
         columns = self.names(target.columns)
         staged = target.conflict != "error"
@@ -106,10 +111,12 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
         with driver_connection.cursor() as cursor:
             if staged:
                 cursor.execute(f"TRUNCATE {place}")
-            # psycopg2 hands on what `read` gives, so much at a time.
-            cursor.copy_expert(
-                f"COPY {place} ({columns}) FROM STDIN WITH ({', '.join(options)})", io.BytesIO(data), 1 << 18
-            )
+            drawn = _Drawn(parts)
+            try:
+                cursor.copy_expert(f"COPY {place} ({columns}) FROM STDIN WITH ({', '.join(options)})", drawn)
+            finally:
+                if drawn.error is not None:  # of which psycopg2 tells no more than that there was one
+                    raise drawn.error
             seen = int(cursor.rowcount)
             if staged:
                 key = self.names(target.key)
@@ -161,6 +168,23 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
         if column is None and len(key) == 1:
             column = key[0][0]
         return Fault(reason, None, column, int(place["line"]) if place else None, key)
+
+
+class _Drawn:
+    """What psycopg2 reads: whole parts, which it hands on as they are."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+        self.error: BaseException | None = None
+        """What came of drawing one."""
+
+    def read(self, _size: int) -> bytes:
+        """Return the next part; none at the end."""
+        try:
+            return next(self._parts, b"")
+        except BaseException as error:
+            self.error = error
+            raise
 
 
 @cache

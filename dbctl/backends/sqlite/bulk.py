@@ -5,11 +5,13 @@ https://www.sqlite.org/datatype3.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.bulk import Bulk, Column, Fault, Refused, Rows, Taken, Target, each, in_utc, moments
+from dbctl.backends.bulk import Bulk, Column, Delimited, Fault, Refused, Rows, Run, Taken, Target
+from dbctl.backends.bulk_texts import each, in_utc, moments
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.sqlite.engine import SQLite
 from dbctl.backends.sqlite.exports import SQLiteExports
@@ -17,52 +19,105 @@ from dbctl.backends.sqlite.exports import SQLiteExports
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+_AT_ONCE = 100
+"""Values that are inserted by one statement, which is how long it stays the faster the more there are."""
+
 _INFINITE = {word: float(word) for word in ("infinity", "-infinity", "inf", "-inf")}
-_TRUE = {"true", "t", "1", "yes", "y", "on"}
 
 
 class SQLiteBulk(SQLiteExports, Bulk, SQLite):
     """Of SQLite."""
 
     untyped = True
+    reads_quotes = False
     bends = tuple(Kind)
 
     def taken(self, column: BulkColumn) -> Taken | None:
         """Make of texts what SQLite's functions and SQLAlchemy's types know: 1 and 0, bytes, a blank before a time."""
         return _TAKEN.get(column.kind)
 
+    def as_it_is(self, column: BulkColumn) -> str | None:
+        """Take anything: `load_lines` makes of texts what they are to be."""
+        return ""
+
+    def reads(self, delimited: Delimited) -> bool:
+        """Read what can be cut at each delimiter and at each line's end."""
+        return delimited.format != "csv" or b'"' not in delimited.data
+
+    def load_lines(self, connection: Connection, target: Target, lines: Run) -> tuple[int, int]:
+        """Cut lines into values, and insert them."""
+        seen = written = 0
+        width = len(target.kinds)
+        for part in lines:
+            text = part.data.decode().replace("\r\n", "\n")[:-1]
+            values: list[Any] = text.replace("\n", part.delimiter).split(part.delimiter)
+            if part.null in values:
+                values = [None if value == part.null else value for value in values]
+            for place, column in enumerate(target.kinds):
+                if (taken := self.taken(column)) is not None:
+                    values[place::width] = taken(values[place::width])
+            written += self._insert(connection, target, values, seen)
+            seen += len(values) // width
+        return seen, written
+
     def load_rows(self, connection: Connection, target: Target, rows: Rows) -> int:
-        """Insert them one by one, so that the one which is refused is known."""
-        taken = 0
+        """Insert them."""
+        return self._insert(connection, target, list(chain.from_iterable(zip(*rows.columns, strict=True))))
 
-        def counted() -> Iterator[tuple[Any, ...]]:
-            nonlocal taken
-            for taken, row in enumerate(zip(*rows.columns, strict=True)):  # noqa: B007
-                yield row
+    def _insert(self, connection: Connection, target: Target, values: list[Any], before: int = 0) -> int:
+        """Insert rows, some by each statement; those of one that is refused one by one, to find which it is.
 
+        Args:
+            connection: The connection.
+            target: The table.
+            values: The values of all rows, one after the other.
+            before: How many rows came before them, of the same lines.
+
+        Returns:
+            How many rows were written.
+
+        Raises:
+            Refused: One can't be inserted.
+        """
+        width, written = len(target.kinds), 0
+        step = max(1, _AT_ONCE // width) * width
+        some, one = self._statement(target, step // width), self._statement(target, 1)
         cursor: Any = connection.connection.cursor()
         try:
-            cursor.executemany(self._statement(target), counted())
-        except Exception as error:
-            if not self.is_of_a_row(error):
-                raise
-            raise Refused(self._fault(error, taken)) from error
-        return int(cursor.rowcount)
+            for start in range(0, len(values), step):
+                several = values[start : start + step]
+                if len(several) == step:
+                    try:
+                        written += cursor.execute(some, several).rowcount
+                        continue
+                    except Exception as error:
+                        if not self.is_of_a_row(error):
+                            raise
+                for at in range(0, len(several), width):
+                    try:
+                        written += cursor.execute(one, several[at : at + width]).rowcount
+                    except Exception as error:
+                        if not self.is_of_a_row(error):
+                            raise
+                        raise Refused(self._fault(error, (start + at) // width, before)) from error
+        finally:
+            cursor.close()
+        return written
 
     def fault_of(self, error: BaseException, target: Target) -> Fault | None:
-        """Return none: `load_rows` has found what there is."""
+        """Return none: `_insert` has found what there is."""
         return None
 
-    def _fault(self, error: Exception, index: int) -> Fault:
+    def _fault(self, error: Exception, index: int, before: int) -> Fault:
         text = self.error_text(error)
         column = None
         if text.startswith(("NOT NULL constraint failed: ", "UNIQUE constraint failed: ")) and "," not in text:
             column = text.rpartition(".")[2]
-        return Fault(text, index, column)
+        return Fault(text, index, column, line=before + index + 1)
 
-    def _statement(self, target: Target) -> str:
-        marks = ", ".join("?" * len(target.columns))
-        insert = f"INSERT INTO {self.place(target)} ({self.names(target.columns)}) VALUES ({marks})"
+    def _statement(self, target: Target, rows: int) -> str:
+        marks = ", ".join([f"({', '.join('?' * len(target.columns))})"] * rows)
+        insert = f"INSERT INTO {self.place(target)} ({self.names(target.columns)}) VALUES {marks}"
         if target.conflict == "error":
             return insert
         others = [f"{name} = excluded.{name}" for name in map(self.sql_name, target.others)]
@@ -71,7 +126,10 @@ class SQLiteBulk(SQLiteExports, Bulk, SQLite):
         return f"{insert} ON CONFLICT ({self.names(target.key)}) DO {instead}"
 
 
-_TRUTH = _TRUE | {"false", "f", "0", "no", "n", "off"}
+_TRUTH: Mapping[Any, int] = {
+    **dict.fromkeys(("true", "t", "1", "yes", "y", "on"), 1),
+    **dict.fromkeys(("false", "f", "0", "no", "n", "off"), 0),
+}
 
 
 def _bytes(value: str) -> Any:
@@ -81,6 +139,15 @@ def _bytes(value: str) -> Any:
         return bytes.fromhex(value[2:])
     except ValueError:
         return value
+
+
+def _truths(column: Column) -> Column:
+    plain = [_TRUTH.get(value, value) for value in column]
+    return plain if str not in set(map(type, plain)) else list(map(_truth, plain))
+
+
+def _truth(value: Any) -> Any:
+    return _TRUTH.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def _floats(column: Column) -> Column:
@@ -100,7 +167,7 @@ def _float(value: str) -> Any:
 
 
 _TAKEN: Mapping[Kind, Taken] = {
-    Kind.BOOLEAN: each(lambda value: int(value.lower() in _TRUE) if value.lower() in _TRUTH else value),
+    Kind.BOOLEAN: _truths,
     Kind.BYTES: each(_bytes),
     Kind.TIMESTAMP: moments(lambda value: in_utc(value).replace("T", " ", 1)),
     Kind.FLOAT: _floats,
