@@ -8,7 +8,12 @@ import pytest
 from pymysql.err import OperationalError
 from sqlalchemy import Connection, Engine, create_engine, text
 
+from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.mysql import streaming as streaming_module
+from dbctl.backends.mysql.delimited import Lines
 from dbctl.backends.mysql.streaming import RowStream
+from dbctl.bulk.forms import Form
+from dbctl.bulk.writing import writer_for
 from tests.harness.database import TestDatabase
 from tests.harness.profile import engine_of, profile_of
 from tests.harness.shared import make_shared
@@ -51,7 +56,7 @@ def test_what_it_uses_of_pymysql_is_still_there(engine: Engine) -> None:
         result = streaming(connection, "SELECT seq FROM seq_1_to_10")
         driver = connection.connection.driver_connection
         assert driver is not None
-        for name in ("_rfile", "_next_seq_id"):
+        for name in ("_rfile", "_next_seq_id", "_sock"):
             assert hasattr(driver, name)
         assert driver._rfile.peek(1)
         found = vars(result.cursor)["_result"]
@@ -95,6 +100,82 @@ def test_a_value_may_be_of_any_length(engine: Engine, database: TestDatabase, le
     with engine.connect() as connection:
         rows = streaming(connection, f"SELECT seq, REPEAT('x', {length}), seq FROM seq_1_to_3").all()
     assert rows == [(number, "x" * length, number) for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("reader", [streaming_module.rows_in, streaming_module.rows_in_python])
+def test_what_is_fetched_as_sent_is_what_pymysql_reads(
+    engine: Engine, database: TestDatabase, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By asyncmy's parser where it is installed, and by the one in Python: of any type and length, in any portions."""
+    monkeypatch.setattr(streaming_module, "rows_in", reader)
+    assert database.server
+    database.server.execute(f"SET GLOBAL max_allowed_packet = {2**26}")
+    lengths = " UNION ALL ".join(f"SELECT {n}, REPEAT('é', {n // 2}), NULL, x'00ff', ''" for n in LENGTHS)
+    values = ", ".join(f"CAST({text} AS CHAR)" if "REPEAT" in text else text for text in TYPES.values())
+    small = "SELECT seq, NULL, 'x' FROM seq_1_to_3000"
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        for query in (small, lengths, f"SELECT {values}"):
+            for size in (1, 700, 10_000):
+                with streaming_module.rows_as_sent(driver, query, _never, profile_of(database)) as cursor:
+                    encodings, rows = cursor.encodings, []
+                    while some := cursor.fetch_as_sent(size):
+                        rows += some
+                assert _decoded(rows, encodings) == _by_pymysql(database, query)
+
+
+def _never(_connection: Any) -> Any:
+    return lambda: None
+
+
+def _decoded(rows: list[Any], encodings: list[str | None]) -> list[Any]:
+    return [
+        tuple(
+            one if one is None or code is None else one.decode(code) for one, code in zip(row, encodings, strict=True)
+        )
+        for row in rows
+    ]
+
+
+def _by_pymysql(database: TestDatabase, query: str) -> list[Any]:
+    connection: Any = database.connect()
+    try:
+        connection.decoders = {}
+        with connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("csv", [True, False])
+@pytest.mark.parametrize("null", ["", "NULL"])
+def test_lines_are_those_that_texts_would_have_become(csv: bool, null: str) -> None:
+    odd = [
+        None,
+        b"",
+        b"plain",
+        b"NULL",
+        b"\\N",
+        b"\\.",
+        b'"',
+        b"a,b",
+        b"a\tb",
+        b"l1\nl2",
+        b"\r",
+        b"\x0b",
+        "é😀".encode(),
+    ]
+    form = Form("csv" if csv else "tsv", null=null if csv else None)
+    for width in (1, 2, 3):
+        for rows in ([(one,) * width for one in odd], *([(one,) * width, (b"x",) * width] for one in odd)):
+            written: list[bytes] = []
+            columns = [BulkColumn(f"c{number}", Kind.TEXT, "text") for number in range(width)]
+            writer = writer_for(form, columns, written.append)
+            texts = [[None if one is None else one.decode() for one in column] for column in zip(*rows, strict=True)]
+            writer.rows(texts)
+            lines = Lines([None] * width, csv=csv, null=null)
+            assert lines.of(rows) == written[-1], (width, rows)
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, 100_000])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.exports import BATCH, Exports, Selection, Take, hex_of, result_of
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.mysql.copies import MySQLCopies
+from dbctl.backends.mysql.delimited import Lines
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,6 +32,9 @@ _BINARY = 63
 
 _ZERO_DAY = "0000-00-00"
 """What MySQL has where there is no day; it is at no time anywhere."""
+
+_UTF8 = {"utf8", "utf-8"}
+"""What PyMySQL calls the encoding of utf8mb4."""
 
 _Convert = Callable[[Any], Any]
 
@@ -112,14 +116,45 @@ class MySQLExports(MySQLCopies, Exports):
 
     def read_rows(self, connection: Connection, selection: Selection, take: Take) -> None:
         """Take what the server sends as it is, but for what is no text."""
-        converts = [(place, _convert(one)) for place, one in enumerate(selection.columns)]
-        made = [(place, convert) for place, convert in converts if convert]
-        with _as_sent(connection), result_of(connection, selection.query) as result:
-            while rows := result.fetchmany(BATCH):
-                columns: list[Any] = list(zip(*rows, strict=True))
-                for place, convert in made:
-                    columns[place] = [None if value is None else convert(value) for value in columns[place]]
+        converts = list(map(_convert, selection.columns))
+        with self._rows(connection, selection) as cursor:
+            while rows := cursor.fetch_as_sent(BATCH):
+                columns: list[Any] = list(map(_decoded, cursor.encodings, zip(*rows, strict=True)))
+                for place, convert in enumerate(converts):
+                    if convert is not None:
+                        columns[place] = [None if value is None else convert(value) for value in columns[place]]
                 take(columns)
+
+    def copy_out(
+        self,
+        connection: Connection,
+        selection: Selection,
+        write: Callable[[bytes], None],
+        *,
+        csv: bool,
+        null: str | None,
+    ) -> int | None:
+        """Write what comes without making texts of it, where the connection speaks UTF-8 as files do."""
+        driver_connection: Any = connection.connection.driver_connection
+        if driver_connection.encoding not in _UTF8:
+            return None
+        count = 0
+        with self._rows(connection, selection) as cursor:
+            converts = map(_convert_bytes, selection.columns, cursor.encodings)
+            lines = Lines(list(converts), csv=csv, null=null or "")
+            while rows := cursor.fetch_as_sent(BATCH):
+                write(lines.of(rows))
+                count += len(rows)
+        return count
+
+    @contextmanager
+    def _rows(self, connection: Connection, selection: Selection) -> Iterator[Any]:
+        from dbctl.backends.mysql.streaming import rows_as_sent
+
+        backend: Any = self
+        driver_connection: Any = connection.connection.driver_connection
+        with rows_as_sent(driver_connection, selection.query, backend.canceller, backend.profile) as cursor:
+            yield cursor
 
 
 # What PyMySQL calls the types of the protocol.
@@ -132,16 +167,25 @@ _WORDS: Mapping[str, str] = {
 }
 
 
-@contextmanager
-def _as_sent(connection: Connection) -> Iterator[None]:
-    """Have PyMySQL convert no value within the block."""
-    driver_connection: Any = connection.connection.driver_connection
-    decoders = driver_connection.decoders
-    driver_connection.decoders = {}
-    try:
-        yield
-    finally:
-        driver_connection.decoders = decoders
+def _decoded(encoding: str | None, values: Sequence[bytes | None]) -> Sequence[Any]:
+    """Return a column's values as texts, which are made of all of them at once where none has several lines."""
+    if encoding is None:
+        return values
+    if None not in values:
+        texts = b"\n".join(values).decode(encoding).split("\n")  # type: ignore[arg-type]
+        if len(texts) == len(values):
+            return texts
+    return [None if value is None else value.decode(encoding) for value in values]
+
+
+def _convert_bytes(column: BulkColumn, encoding: str | None) -> Callable[[bytes], bytes] | None:
+    """Return what makes the bytes that files have of a value, where they are others."""
+    convert = _convert(column)
+    if convert is None or (encoding is not None and column.kind in {Kind.BYTES, Kind.OTHER}):
+        return None
+    if encoding is None:
+        return lambda value: convert(value).encode()
+    return lambda value: convert(value.decode(encoding)).encode()
 
 
 def _convert(column: BulkColumn) -> _Convert | None:
