@@ -30,6 +30,12 @@ class Number(str):
     __slots__ = ()
 
 
+class Numerals(list[str | None]):
+    """Values of a column that are digits, and whatever else a number has: none that a format would have to quote."""
+
+    __slots__ = ()
+
+
 Take = Callable[[Sequence[Texts]], None]
 """What takes some rows, column by column: whatever is done to them is done to a column of one kind at a time."""
 

@@ -6,12 +6,12 @@ The manual's page `formats` says how each kind of value is written.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from json import JSONDecodeError, loads
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Protocol
 
-from dbctl.backends.exports import Number
+from dbctl.backends.exports import Number, Numerals
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.bulk.forms import Form
 
@@ -23,6 +23,7 @@ Columns = Sequence["Texts"]
 
 Write = Callable[[bytes], None]
 
+_QUOTED = ('"', ",", "\r", "\n")
 _TO_QUOTE = re.compile(r'[",\r\n]')
 _TO_ESCAPE = re.compile(r"[\\\b\f\n\r\t\v]")
 _ESCAPES = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
@@ -90,10 +91,11 @@ class DelimitedWriter:
 
     def _quoted(self, values: Texts) -> Sequence[str]:
         null = self._null
-        if None not in values and null not in values and not self._alone:
-            plain: Sequence[str] = values  # type: ignore[assignment]
-            if not _TO_QUOTE.search("".join(plain)):
-                return plain
+        if not self._alone and (type(values) is Numerals or not _any_in(_QUOTED, "".join(filter(None, values)))):
+            if all(values) and (not null or null not in values):  # neither NULL, nor empty, nor like NULL
+                return values  # type: ignore[return-value]
+            if not null:
+                return ["" if value is None else value or '""' for value in values]
         return [null if value is None else self._quoted_if_needed(value) for value in values]
 
     def _quoted_if_needed(self, value: str) -> str:
@@ -101,11 +103,13 @@ class DelimitedWriter:
         return '"' + value.replace('"', '""') + '"' if needed else value
 
     def _escaped(self, values: Texts) -> Sequence[str]:
-        if None not in values:
-            plain: Sequence[str] = values  # type: ignore[assignment]
-            if not _TO_ESCAPE.search("".join(plain)):
-                return plain
+        if not _any_in(_ESCAPES, "".join(filter(None, values))):
+            return values if None not in values else ["\\N" if value is None else value for value in values]  # type: ignore[return-value]
         return ["\\N" if value is None else _TO_ESCAPE.sub(lambda at: _ESCAPES[at[0]], value) for value in values]
+
+
+def _any_in(marks: Iterable[str], text: str) -> bool:
+    return any(mark in text for mark in marks)
 
 
 class JSONWriter:

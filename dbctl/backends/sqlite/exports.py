@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.exports import BATCH, Exports, Number, Selection, Take, Texts, hex_of, result_of
+from dbctl.backends.exports import BATCH, Exports, Number, Numerals, Selection, Take, Texts, hex_of, result_of
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.sqlite.copies import SQLiteCopies
 
@@ -87,9 +87,9 @@ def _texts(kind: Kind, values: Sequence[Any]) -> Texts:
     if types <= {str, _NULL}:
         return values
     if types == {int} and kind not in _UNTYPED:
-        return list(map(_truth if kind is Kind.BOOLEAN else str, values))
+        return Numerals(map(_truth if kind is Kind.BOOLEAN else str, values))
     if types == {float} and kind not in _UNTYPED and all(map(math.isfinite, values)):
-        return list(map(repr, values))
+        return Numerals(map(repr, values))
     return [_text(kind, value) for value in values]
 
 
