@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class Copies:
     """The part of a backend that takes tables from another database; each database's own way is an override."""
 
+    takes_jobs: ClassVar[bool] = True
+    """Whether several sessions can write to it at a time."""
     has_schemas: ClassVar[bool] = False
     """Whether a database has schemas, in which tables are."""
     counts_by_key: ClassVar[bool] = False

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from dbctl.backends.bulk import Rows, Target
-from dbctl.bulk import reading_out, resuming
+from dbctl.bulk import resuming
+from dbctl.bulk.choosing import chosen_sources, paired, refuse_idle_masks, refuse_jobs, refuse_same
 from dbctl.bulk.columns import Layout
 from dbctl.bulk.creating import blueprint, create
 from dbctl.bulk.crossing import Copied, Crossing, Wish
 from dbctl.bulk.loading import Bad, Loader
-from dbctl.bulk.ordering import ordered
-from dbctl.bulk.plans import Pair, Plan, refuse_losses
-from dbctl.bulk.reading_out import Moment, called, one_moment, usual_schema
+from dbctl.bulk.ordering import Order, ordered
+from dbctl.bulk.plans import Plan, refuse_losses
+from dbctl.bulk.reading_out import Moment, one_moment
 from dbctl.bulk.rejects import told
+from dbctl.bulk.turns import Turns
 from dbctl.bulk.verifying import verify
 from dbctl.connections.connector import opened
 from dbctl.connections.watching import raise_if_ended, watched_by
-from dbctl.errors import Conflict, DbctlError, NotFound, OutcomeUnknown, UsageError
+from dbctl.errors import Conflict, DbctlError, OutcomeUnknown, UsageError
 from dbctl.work.progress import report
 from dbctl.work.retries import run_unit
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from dbctl.backends.bulk import Bulk
     from dbctl.backends.exports import Texts
     from dbctl.backends.inventory import Relation
     from dbctl.work.database import Database
@@ -59,7 +58,9 @@ def copy(crossing: Crossing, source: str, wish: Wish) -> Sequence[Copied]:
         what = "--resume commits" if wish.resume else f"{target.backend.title} commits what --create makes"
         raise UsageError(f"{what}, and a dry run commits nothing", "leave one of them out")
     with opened(crossing.named(source)) as connector, one_moment(connector) as moment:
-        _refuse_idle_masks(moment, wish)
+        if wish.jobs > 1:
+            refuse_jobs(moment, target, wish)
+        refuse_idle_masks(moment, wish)
         if wish.resume:
             return _Resumed(moment, crossing, source, wish).all()
         if not commits_before:
@@ -84,20 +85,6 @@ def _copy_into_new(moment: Moment, crossing: Crossing, wish: Wish) -> Sequence[C
         raise
 
 
-def _refuse_idle_masks(moment: Moment, wish: Wish) -> None:
-    usual = usual_schema(moment.connection)
-
-    def columns(tables: Iterable[Relation]) -> Iterator[str]:
-        for one in tables:
-            for column in moment.backend.table_columns(moment.connection, one):
-                yield f"{called(one, usual)}.{column.name}"
-
-    if wish.masks.rules:
-        chosen = chosen_sources(moment, wish)
-        others = (one for one in moment.backend.catalog.inventory(moment.connection, None) if one not in chosen)
-        wish.masks.refuse_idle(list(columns(chosen)), columns(others))
-
-
 def _create(moment: Moment, unit: Database, wish: Wish, made: list[str]) -> None:
     """Create the tables that the target lacks, in its transaction where it can."""
     connection = unit.session.connection()
@@ -117,9 +104,9 @@ def _copy(moment: Moment, unit: Database, wish: Wish) -> Sequence[Copied]:
     refuse_same(moment, unit.backend.bulk, connection)
     if wish.create and unit.backend.transactional_ddl:
         _create(moment, unit, wish, [])
-    plans, loose = _planned(moment, unit, wish)
+    plans, order = _planned(moment, unit, wish)
     done = []
-    loosely = unit.backend.bulk.keys_at_end(connection, loose) if loose else nullcontext()
+    loosely = unit.backend.bulk.keys_at_end(connection, order.loose) if order.loose else nullcontext()
     with unit.backend.bulk.takes_rows(connection, strict=not wish.lossy), loosely:
         for plan in plans:
             began = time.monotonic()
@@ -128,8 +115,8 @@ def _copy(moment: Moment, unit: Database, wish: Wish) -> Sequence[Copied]:
     return done if not wish.verify else _verified(moment, unit, plans, done)
 
 
-def _planned(moment: Moment, unit: Database, wish: Wish) -> tuple[Sequence[Plan], Sequence[Relation]]:
-    """Return how each table is copied, in their order, and the target's tables whose keys can't be checked row by row.
+def _planned(moment: Moment, unit: Database, wish: Wish) -> tuple[Sequence[Plan], Order]:
+    """Return how each table is copied, in their order, and that of the target's tables.
 
     Raises:
         NotFound: A table or a column is not there.
@@ -144,7 +131,7 @@ def _planned(moment: Moment, unit: Database, wish: Wish) -> tuple[Sequence[Plan]
     plans = [Plan.of(moment, unit.backend.bulk, connection, by_target[one], wish) for one in order.tables]
     wish.masks.refuse_unfitting(moment, [(one.name, one.source) for one in pairs])
     refuse_losses(plans, lossy=wish.lossy)
-    return plans, order.loose
+    return plans, order
 
 
 class _Resumed:
@@ -168,31 +155,46 @@ class _Resumed:
         """
         if self._wish.create:
             self._in_unit(lambda unit: _create(self._moment, unit, self._wish, []))
-        plans, loose = self._in_unit(self._begun)
-        if loose:
-            names = ", ".join(one.name for one in loose)
+        plans, order = self._in_unit(self._begun)
+        if order.loose:
+            names = ", ".join(one.name for one in order.loose)
             raise UsageError(f"rows of {names} refer to others of these tables", "copy them without --resume")
-        ranges = [resuming.Ranges(self._moment, plan, self._source) for plan in plans]
-        done = [self._table(plan, one) for plan, one in zip(plans, ranges, strict=True)]
+        for plan in plans:
+            resuming.Ranges(self._moment, plan, self._source)  # each is looked at before the first is copied
+        tables = [plan.pair.name for plan in plans]
+        self._in_unit(lambda unit: resuming.begin_places(unit, self._source, tables))
+        jobs = min(self._wish.jobs, len(plans))
+        done = self._by_several(plans, order, jobs) if jobs > 1 else [self._table(self._moment, one) for one in plans]
         if self._wish.verify:
             done = list(self._in_unit(lambda unit: _verified(self._moment, unit, plans, done)))
         self._in_unit(lambda unit: resuming.forget_places(unit, self._source))
         return done
 
-    def _begun(self, unit: Database) -> tuple[Sequence[Plan], Sequence[Relation]]:
+    def _begun(self, unit: Database) -> tuple[Sequence[Plan], Order]:
         refuse_same(self._moment, unit.backend.bulk, unit.session.connection())
         resuming.make_places(unit)
         return _planned(self._moment, unit, self._wish)
 
-    def _table(self, plan: Plan, ranges: resuming.Ranges) -> Copied:
+    def _by_several(self, plans: Sequence[Plan], order: Order, jobs: int) -> Sequence[Copied]:
+        by_target = {plan.pair.target: plan for plan in plans}
+        turns: Turns[Relation, Copied] = Turns(list(by_target), order.behind)
+
+        def work() -> None:
+            with self._moment.another() as moment:
+                turns.draw(lambda one: self._table(moment, by_target[one], lambda: turns.error is not None))
+
+        return turns.run(jobs, work)
+
+    def _table(self, moment: Moment, plan: Plan, ended: Callable[[], bool] = lambda: False) -> Copied:
         began, finished, rows = time.monotonic(), False, 0
-        while not finished:
-            rows, finished = self._in_unit(partial(self._range, ranges))
+        ranges = resuming.Ranges(moment, plan, self._source)
+        while not finished and not ended():
+            rows, finished = self._in_unit(partial(self._range, moment, ranges))
         return Copied(plan.pair.name, rows, _since(began), verified=False)
 
-    def _range(self, ranges: resuming.Ranges, unit: Database) -> tuple[int, bool]:
+    def _range(self, moment: Moment, ranges: resuming.Ranges, unit: Database) -> tuple[int, bool]:
         with unit.backend.bulk.takes_rows(unit.session.connection(), strict=not self._wish.lossy):
-            return ranges.next(unit, lambda plan, note: load(self._moment, unit, plan, note))
+            return ranges.next(unit, lambda plan, note: load(moment, unit, plan, note))
 
 
 def _since(began: float) -> float:
@@ -205,52 +207,6 @@ def _verified(moment: Moment, unit: Database, plans: Sequence[Plan], done: Seque
     for plan in plans:
         verify(moment, unit.backend.bulk, connection, plan)
     return [replace(one, verified=True) for one in done]
-
-
-def refuse_same(moment: Moment, backend: Bulk, connection: Connection) -> None:
-    """Do nothing where two connections lead to different databases; they are asked, whatever their URLs say.
-
-    Raises:
-        UsageError: They lead to the same, or to servers of one cluster.
-        WorkRefused: They may, and it is not told to this user.
-    """
-    if backend.shares_tables(connection, moment.connection):
-        raise UsageError(
-            "--from and --to lead to the same database", "name two: all servers of a cluster have the same"
-        )
-
-
-def chosen_sources(moment: Moment, wish: Wish) -> Sequence[Relation]:
-    """Return the tables that are copied.
-
-    Raises:
-        NotFound: One of them is not there.
-    """
-    if wish.all == bool(wish.tables):
-        raise UsageError("there is to be one of TABLE and --all", "name tables, or say --all")
-    return reading_out.all_tables(moment) if wish.all else [reading_out.table(moment, name) for name in wish.tables]
-
-
-def paired(moment: Moment, backend: Bulk, connection: Connection, wish: Wish) -> Sequence[Pair]:
-    """Return the tables that are copied, each with the one that it comes into.
-
-    Raises:
-        NotFound: One of them is not there.
-    """
-    usual = usual_schema(moment.connection)
-    found = []
-    for source in chosen_sources(moment, wish):
-        name = called(source, usual)
-        try:
-            target = reading_out.chosen(backend, connection, name)
-        except NotFound as error:
-            raise NotFound(error.message, "create it first: --create makes it as the source has it") from error
-        if not target.has_rows:
-            raise UsageError(f"{name} is a {target.kind} in {backend.profile.called}", "name a table")
-        found.append(Pair(source, target, name))
-    if unknown := set(wish.where) - {""} - {one.name for one in found}:
-        raise UsageError(f"--where: {', '.join(sorted(unknown))} is not copied", "name a table that is")
-    return found
 
 
 def load(moment: Moment, unit: Database, plan: Plan, note: Callable[[Sequence[Texts]], None] = lambda _: None) -> int:

@@ -72,6 +72,7 @@ class Wish:
         verify: Whether both sides are compared before the target commits.
         resume: Whether ranges are committed one by one, and a copy that was cut goes on.
         masks: How columns are masked.
+        jobs: How many tables are copied at a time, by ranges.
     """
 
     tables: Sequence[str] = ()
@@ -82,6 +83,7 @@ class Wish:
     verify: bool = False
     resume: bool = False
     masks: Masks = field(default_factory=Masks)
+    jobs: int = 1
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,12 @@ class Order:
     Args:
         tables: The tables.
         loose: Those whose rows refer to others behind them, or to rows of their own table.
+        behind: Which of them each refers to.
     """
 
     tables: Sequence[Relation]
     loose: Sequence[Relation]
+    behind: Mapping[Relation, Collection[Relation]]
 
 
 def ordered(connection: Connection, relations: Sequence[Relation]) -> Order:
@@ -50,4 +52,5 @@ def ordered(connection: Connection, relations: Sequence[Relation]) -> Order:
             ready = left
         done += ready
         left = [place for place in left if place not in ready]
-    return Order([by_name[place] for place in done], loose)
+    behind = {by_name[place]: [by_name[one] for one in to] for place, to in refers.items()}
+    return Order([by_name[place] for place in done], loose, behind)

@@ -117,12 +117,11 @@ class Ranges:
         return (found[0] and json.loads(found[0]), found[1], found[2]) if found else (None, 0, False)
 
     def _write(self, connection: Connection, last: Sequence[str] | None, copied: int, *, done: bool) -> None:
-        from sqlalchemy import delete, insert
+        from sqlalchemy import update
 
         table = places()
-        connection.execute(delete(table).where(*self._own(table)))
-        values = {"source": self._source, "name": self._plan.pair.name, "copied": copied, "done": done}
-        connection.execute(insert(table).values(**values, last=None if last is None else json.dumps(last)))
+        values = {"copied": copied, "done": done, "last": None if last is None else json.dumps(last)}
+        connection.execute(update(table).where(*self._own(table)).values(values))
 
     def _own(self, table: Table) -> Sequence[Any]:
         return table.c.source == self._source, table.c.name == self._plan.pair.name
@@ -131,6 +130,17 @@ class Ranges:
 def make_places(unit: Database) -> None:
     """Create the table of places, where it is not there yet."""
     places().create(unit.session.connection(), checkfirst=True)
+
+
+def begin_places(unit: Database, source: str, names: Sequence[str]) -> None:
+    """Have a place for each table, so that sessions which copy several change only what is their own."""
+    from sqlalchemy import insert, select
+
+    table, connection = places(), unit.session.connection()
+    there = set(connection.scalars(select(table.c.name).where(table.c.source == source)))
+    for name in names:
+        if name not in there:
+            connection.execute(insert(table).values(source=source, name=name, copied=0, done=False))
 
 
 def forget_places(unit: Database, source: str) -> None:

@@ -56,6 +56,12 @@ def copy(
         bool,
         typer.Option("--resume", help="Commit ranges of the primary key one by one, and go on where a run was cut."),
     ] = False,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs", min=1, metavar="NUMBER", help="Copy so many tables at a time, from PostgreSQL with --resume."
+        ),
+    ] = 1,
     create: Annotated[
         bool, typer.Option("--create", help="Create the tables that are not there, as the source has them.")
     ] = False,
@@ -76,7 +82,7 @@ def copy(
     from dbctl.bulk.masking import masks_of
 
     masks = masks_of(crossing.named(source).mask, mask or (), complete=refuse_unmasked)
-    wish = Wish(tables or (), all_, _conditions(where or []), create, lossy, verify, resume, masks)
+    wish = Wish(tables or (), all_, _conditions(where or []), create, lossy, verify, resume, masks, jobs)
     return list(copying.copy(crossing, source, wish))
 
 

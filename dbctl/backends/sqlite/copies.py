@@ -35,6 +35,7 @@ _PLAIN: Mapping[Kind, str] = {
 class SQLiteCopies(Copies):
     """How SQLite takes tables."""
 
+    takes_jobs = False
     counts_by_key = True
     counted_type = "INTEGER PRIMARY KEY"
 

@@ -1,0 +1,97 @@
+"""What is copied, and where to; and what of that is refused before a row is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dbctl.bulk import reading_out
+from dbctl.bulk.plans import Pair
+from dbctl.bulk.reading_out import Moment, called, usual_schema
+from dbctl.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from dbctl.backends.bulk import Bulk
+    from dbctl.backends.inventory import Relation
+    from dbctl.bulk.crossing import Wish
+    from dbctl.connections.connector import Connector
+
+
+def refuse_same(moment: Moment, backend: Bulk, connection: Connection) -> None:
+    """Do nothing where two connections lead to different databases; they are asked, whatever their URLs say.
+
+    Raises:
+        UsageError: They lead to the same.
+    """
+    if backend.shares_tables(connection, moment.connection):
+        raise UsageError("--from and --to lead to the same database", "name two")
+
+
+def chosen_sources(moment: Moment, wish: Wish) -> Sequence[Relation]:
+    """Return the tables that are copied.
+
+    Raises:
+        NotFound: One of them is not there.
+    """
+    if wish.all == bool(wish.tables):
+        raise UsageError("there is to be one of TABLE and --all", "name tables, or say --all")
+    return reading_out.all_tables(moment) if wish.all else [reading_out.table(moment, name) for name in wish.tables]
+
+
+def paired(moment: Moment, backend: Bulk, connection: Connection, wish: Wish) -> Sequence[Pair]:
+    """Return the tables that are copied, each with the one that it comes into.
+
+    Raises:
+        NotFound: One of them is not there.
+    """
+    usual = usual_schema(moment.connection)
+    found = []
+    for source in chosen_sources(moment, wish):
+        name = called(source, usual)
+        try:
+            target = reading_out.chosen(backend, connection, name)
+        except NotFound as error:
+            raise NotFound(error.message, "create it first: --create makes it as the source has it") from error
+        if not target.has_rows:
+            raise UsageError(f"{name} is a {target.kind} in {backend.profile.called}", "name a table")
+        found.append(Pair(source, target, name))
+    if unknown := set(wish.where) - {""} - {one.name for one in found}:
+        raise UsageError(f"--where: {', '.join(sorted(unknown))} is not copied", "name a table that is")
+    return found
+
+
+def refuse_jobs(moment: Moment, target: Connector[Engine], wish: Wish) -> None:
+    """Do nothing where several sessions can copy, of which no two can commit as one.
+
+    Raises:
+        UsageError: They can't.
+    """
+    if not wish.resume:
+        raise UsageError(
+            "several sessions have no transaction in common: --jobs goes with --resume", "say both, or none"
+        )
+    if not moment.backend.reads_with_jobs or moment.snapshot is None:
+        raise UsageError(f"{moment.backend.title} has no moment that several sessions could read", "leave --jobs out")
+    if not target.backend.bulk.takes_jobs:
+        raise UsageError(f"one session at a time writes to {target.backend.title}", "leave --jobs out")
+
+
+def refuse_idle_masks(moment: Moment, wish: Wish) -> None:
+    """Do nothing where each mask fits a column.
+
+    Raises:
+        UsageError: One fits none.
+    """
+    usual = usual_schema(moment.connection)
+
+    def columns(tables: Iterable[Relation]) -> Iterator[str]:
+        for one in tables:
+            for column in moment.backend.table_columns(moment.connection, one):
+                yield f"{called(one, usual)}.{column.name}"
+
+    if wish.masks.rules:
+        chosen = chosen_sources(moment, wish)
+        others = (one for one in moment.backend.catalog.inventory(moment.connection, None) if one not in chosen)
+        wish.masks.refuse_idle(list(columns(chosen)), columns(others))
