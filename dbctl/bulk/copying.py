@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dbctl.backends.bulk import Rows, Target
 from dbctl.bulk import resuming
+from dbctl.bulk.ahead import read_ahead
 from dbctl.bulk.choosing import chosen_sources, paired, refuse_idle_masks, refuse_jobs, refuse_same
 from dbctl.bulk.columns import Layout
 from dbctl.bulk.creating import blueprint, create
@@ -230,14 +231,12 @@ def load(moment: Moment, unit: Database, plan: Plan, note: Callable[[Sequence[Te
 
     loader = Loader(unit.session.connection(), unit.backend.bulk, target, bad=refuse, goes_on=False)
 
-    def take(columns: Sequence[Texts]) -> None:
+    for columns in read_ahead(partial(moment.backend.read_rows, moment.connection, plan.readable.selection)):
         raise_if_ended()
         count = len(columns[0])
         lines = range(loader.seen + 1, loader.seen + count + 1)
         note(columns)
         loader.load(Rows(plan.pair.name, names, lines, plan.converted(columns)), layout)
         report(loader.seen, None, "rows", plan.pair.name)
-
-    moment.backend.read_rows(moment.connection, plan.readable.selection, take)
     loader.conclude()
     return loader.written
