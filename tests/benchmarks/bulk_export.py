@@ -1,9 +1,9 @@
-"""How fast, and in how much memory, `export` writes a table and `copy` brings it over, against what others do.
+"""How fast, and in how much memory, `export` writes a table, against what the databases' own clients do.
 
     python tests/benchmarks/bulk_export.py [--rows N] [--rounds N] [--only KIND]
 
-Export's floor is psql's `\\copy`, `mariadb -B --quick`, and sqlite3's shell. A copy's floor is a hand-written pipe:
-sqlite3's CSV into psql's `\\copy`.
+The floor is psql's `\\copy`, `mariadb -B --quick`, and sqlite3's shell. With the extra `async` MariaDB's rows are taken
+apart by asyncmy's compiled parser.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository, where the servers are
@@ -49,13 +49,14 @@ class Runs:
 
     def __init__(self, databases: Sequence[TestDatabase], directory: Path) -> None:
         self.databases = {one.kind: one for one in databases}
-        self._directory = directory
+        self.directory = directory
         profile = directory / "profiles.toml"
         profile.write_text("\n".join(one.toml for one in databases), encoding="utf-8")
         profile.chmod(0o600)
         passwords = {name: password for one in databases for name, password in one.env.items()}
         self._environ = {**os.environ, **passwords, "DBCTL_CONFIG": str(profile)}
         self._environ["PYTHONPATH"] = str(Path(__file__).parents[2])
+        self._environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
 
     def fill(self, kind: str, rows: int) -> None:
         """Have so many rows in a database's table."""
@@ -67,7 +68,7 @@ class Runs:
     def export(self, kind: str, form: str = "csv") -> Sequence[str]:
         """Return the command of dbctl's that exports the table."""
         profile = self.databases[kind].profile  # type: ignore[index]
-        file = str(self._directory / f"out.{form}")
+        file = str(self.directory / f"out.{form}")
         return [sys.executable, "-m", "dbctl", "-q", "-p", profile, "export", "entry", file, "--replace"]
 
     def query(self, kind: str) -> Sequence[str]:
@@ -75,26 +76,13 @@ class Runs:
         profile = self.databases[kind].profile  # type: ignore[index]
         return [sys.executable, "-m", "dbctl", "-q", "-p", profile, "query", "SELECT 1"]
 
-    def copy(self, source: str, target: str) -> float:
-        """Return the seconds that dbctl takes to bring the table over."""
-        self.databases[target].execute("DELETE FROM entry")  # type: ignore[index]
-        one, two = (self.databases[kind].profile for kind in (source, target))  # type: ignore[index]
-        return self.timed([sys.executable, "-m", "dbctl", "-q", "copy", "entry", "--from", one, "--to", two])
-
-    def by_hand(self, target: str) -> float:
-        """Return the seconds that sqlite3's shell into psql takes."""
-        self.databases[target].execute("DELETE FROM entry")  # type: ignore[index]
-        script = f"sqlite3 -csv {self.databases['sqlite'].name} 'SELECT * FROM entry' | "
-        load = [*self._client(target), "-c", r"\copy entry FROM STDIN CSV"]
-        return self.timed(["sh", "-c", script + '"$@"', "sh", *load])
-
     def floor(self, kind: str) -> Sequence[str]:
         """Return the command of the database's own client that writes the table."""
-        out = self._directory / "floor.csv"
+        out = self.directory / "floor.csv"
         if kind == "postgresql":
-            return [*self._client(kind), "-c", rf"\copy entry TO '{out}' CSV HEADER"]
+            return [*self.client(kind), "-c", rf"\copy entry TO '{out}' CSV HEADER"]
         name = self.databases[kind].name  # type: ignore[index]
-        command = [*self._client(kind), "-e", "SELECT * FROM entry"] if kind == "mariadb" else ["sqlite3", "-csv",
+        command = [*self.client(kind), "-e", "SELECT * FROM entry"] if kind == "mariadb" else ["sqlite3", "-csv",
                    "-header", name, "SELECT * FROM entry"]  # fmt: skip
         return ["sh", "-c", f'"$@" > {out}', "sh", *command]
 
@@ -107,8 +95,12 @@ class Runs:
     def memory(self, kind: str, rows: int) -> float:
         """Return the most memory that exporting so many rows takes, in bytes."""
         self.fill(kind, rows)
+        return self.peak(self.export(kind))
+
+    def peak(self, command: Sequence[str]) -> float:
+        """Return the most memory that a command takes, in bytes."""
         peak = 0.0
-        with subprocess.Popen(self.export(kind), stdout=subprocess.DEVNULL, env=self._environ) as process:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=self._environ) as process:
             while process.poll() is None:
                 found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
                 peak = float(found[1]) * 1024 if found else peak
@@ -116,7 +108,8 @@ class Runs:
         assert process.returncode == 0
         return peak
 
-    def _client(self, kind: str) -> Sequence[str]:
+    def client(self, kind: str) -> Sequence[str]:
+        """Return the command of a server's own client, to which options are added."""
         database = self.databases[kind]  # type: ignore[index]
         server = database.server
         assert server is not None
@@ -131,11 +124,19 @@ class Runs:
 
 def main() -> None:
     """Start the servers, fill the tables, measure, print."""
-    parser = argparse.ArgumentParser(description="export and copy against the databases' own clients.")
+    parser = argparse.ArgumentParser(description="export against the databases' own clients.")
     parser.add_argument("--rows", type=int, default=1_000_000, metavar="N", help="rows of the table (1000000)")
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="turns of each (1)")
-    parser.add_argument("--only", metavar="KIND", help="postgresql, mariadb or sqlite alone; and no copies")
+    parser.add_argument("--only", metavar="KIND", help="postgresql, mariadb or sqlite alone")
     options = parser.parse_args()
+    with started_databases() as runs:
+        for kind in [options.only] if options.only else list(GOALS):
+            print_table(_exports(runs, kind, options.rows), options.rounds)
+
+
+@contextmanager
+def started_databases() -> Iterator[Runs]:
+    """Have a database of each kind for the block."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dbctl-bulk-")))
         databases = [TestDatabase.on_file(directory / "bulk.db")]
@@ -144,11 +145,7 @@ def main() -> None:
             server = stack.enter_context(make(authority))
             server.create_database("bulk")
             databases.append(TestDatabase.on_server(server, "bulk"))
-        runs = Runs(databases, directory)
-        for kind in [options.only] if options.only else list(GOALS):
-            print_table(_exports(runs, kind, options.rows), options.rounds)
-        if not options.only:
-            print_table(_copies(runs, options.rows), options.rounds)
+        yield Runs(databases, directory)
 
 
 def _exports(runs: Runs, kind: str, rows: int) -> Iterator[Comparison]:
@@ -161,18 +158,6 @@ def _exports(runs: Runs, kind: str, rows: int) -> Iterator[Comparison]:
                      lambda: runs.timed(runs.floor(kind)))  # fmt: skip
     yield Comparison(f"{kind}: memory, {rows:,} rows", f"{FEW:,} rows", 1.1, lambda: runs.memory(kind, rows),
                      lambda: runs.memory(kind, FEW))  # fmt: skip
-
-
-def _copies(runs: Runs, rows: int) -> Iterator[Comparison]:
-    for kind in GOALS:
-        runs.fill(kind, rows)
-    yield Comparison("SQLite to PostgreSQL", "sqlite3 | \\copy", 2, lambda: runs.copy("sqlite", "postgresql"),
-                     lambda: runs.by_hand("postgresql"))  # fmt: skip
-    runs.fill("postgresql", rows)
-    yield Comparison("PostgreSQL to MariaDB", "sqlite3 | \\copy", 3, lambda: runs.copy("postgresql", "mariadb"),
-                     lambda: runs.by_hand("postgresql"))  # fmt: skip
-    yield Comparison("MariaDB to PostgreSQL", "sqlite3 | \\copy", 3, lambda: runs.copy("mariadb", "postgresql"),
-                     lambda: runs.by_hand("postgresql"))  # fmt: skip
 
 
 if __name__ == "__main__":

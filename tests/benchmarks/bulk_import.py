@@ -86,6 +86,7 @@ class Runs:
         profile.write_text(f'default = "{database.profile}"\n{database.toml}', encoding="utf-8")
         profile.chmod(0o600)
         self._environ = {**os.environ, **database.env, "DBCTL_CONFIG": str(profile)}
+        self._environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
 
     def entries(self, rows: int) -> str:
         """Return a file of so many rows."""
