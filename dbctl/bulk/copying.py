@@ -162,8 +162,6 @@ class _Resumed:
             raise UsageError(f"rows of {names} refer to others of these tables", "copy them without --resume")
         for plan in plans:
             resuming.Ranges(self._moment, plan, self._source)  # each is looked at before the first is copied
-        tables = [plan.pair.name for plan in plans]
-        self._in_unit(lambda unit: resuming.begin_places(unit, self._source, tables))
         jobs = min(self._wish.jobs, len(plans))
         done = self._by_several(plans, order, jobs) if jobs > 1 else [self._table(self._moment, one) for one in plans]
         if self._wish.verify:
@@ -178,6 +176,8 @@ class _Resumed:
 
     def _by_several(self, plans: Sequence[Plan], order: Order, jobs: int) -> Sequence[Copied]:
         by_target = {plan.pair.target: plan for plan in plans}
+        tables = [plan.pair.name for plan in plans]
+        self._in_unit(lambda unit: resuming.begin_places(unit, self._source, tables))
         turns: Turns[Relation, Copied] = Turns(list(by_target), order.behind)
 
         def work() -> None:

@@ -117,11 +117,12 @@ class Ranges:
         return (found[0] and json.loads(found[0]), found[1], found[2]) if found else (None, 0, False)
 
     def _write(self, connection: Connection, last: Sequence[str] | None, copied: int, *, done: bool) -> None:
-        from sqlalchemy import update
+        from sqlalchemy import insert, update
 
         table = places()
         values = {"copied": copied, "done": done, "last": None if last is None else json.dumps(last)}
-        connection.execute(update(table).where(*self._own(table)).values(values))
+        if connection.execute(update(table).where(*self._own(table)).values(values)).rowcount == 0:
+            connection.execute(insert(table).values(source=self._source, name=self._plan.pair.name, **values))
 
     def _own(self, table: Table) -> Sequence[Any]:
         return table.c.source == self._source, table.c.name == self._plan.pair.name

@@ -58,8 +58,9 @@ class _Review:
         found: Mapping[int, str]
         for name, column in zip(rows.names, rows.columns, strict=True):
             if name == "team":
-                ids = [None if value is None else self.teams.get(value, "") for value in column]
-                found = {index: "there is no such team" for index, value in enumerate(ids) if value == ""}
+                ids = list(map(self.teams.get, column))
+                lacking = enumerate(zip(ids, column, strict=True)) if None in ids else ()
+                found = {at: "there is no such team" for at, (id_, team) in lacking if id_ is None and team is not None}
                 made.append(ids)
             else:
                 found = _invalid(name, column)
