@@ -1,4 +1,4 @@
-"""Rows into SQLite, by one prepared statement; it keeps anything in any column, so all is looked at before.
+"""Rows into SQLite, by prepared statements of many; it keeps anything in any column, so all is looked at before.
 
 https://www.sqlite.org/datatype3.html
 """
