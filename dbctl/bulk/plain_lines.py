@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DELIMITERS = {",", ";", "|", "\t"}
 """Those that are in no value but a text."""
 
-_MOST = 8
+_MOST = 4
 """Parts that are loaded at once, and kept as long as that takes."""
 
 

@@ -45,20 +45,24 @@ class SQLiteBulk(SQLiteExports, Bulk, SQLite):
         return delimited.format != "csv" or b'"' not in delimited.data
 
     def load_lines(self, connection: Connection, target: Target, lines: Run) -> tuple[int, int]:
-        """Cut lines into values, and insert them."""
+        """Insert them part by part, so that the values of one alone are held."""
         seen = written = 0
-        width = len(target.kinds)
         for part in lines:
-            text = part.data.decode().replace("\r\n", "\n")[:-1]
-            values: list[Any] = text.replace("\n", part.delimiter).split(part.delimiter)
-            if part.null in values:
-                values = [None if value == part.null else value for value in values]
-            for place, column in enumerate(target.kinds):
-                if (taken := self.taken(column)) is not None:
-                    values[place::width] = taken(values[place::width])
-            written += self._insert(connection, target, values, seen)
-            seen += len(values) // width
+            rows, more = self._load_part(connection, target, part, seen)
+            seen, written = seen + rows, written + more
         return seen, written
+
+    def _load_part(self, connection: Connection, target: Target, part: Delimited, before: int) -> tuple[int, int]:
+        """Cut lines into values, and insert them."""
+        width = len(target.kinds)
+        text = part.data.decode().replace("\r\n", "\n")[:-1]
+        values: list[Any] = text.replace("\n", part.delimiter).split(part.delimiter)
+        if part.null in values:
+            values = [None if value == part.null else value for value in values]
+        for place, column in enumerate(target.kinds):
+            if (taken := self.taken(column)) is not None:
+                values[place::width] = taken(values[place::width])
+        return len(values) // width, self._insert(connection, target, values, before)
 
     def load_rows(self, connection: Connection, target: Target, rows: Rows) -> int:
         """Insert them."""
