@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from dbctl.backends.base import Backend
 from dbctl.backends.exports import Exports
-from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.kinds import BulkColumn, Kind, digits_of
 from dbctl.errors import Conflict
 
 if TYPE_CHECKING:
@@ -177,7 +177,9 @@ class Bulk(Exports, Backend):
 
     def taken(self, column: BulkColumn) -> Taken | None:
         """Return what makes of the files' texts what this database takes for them; None where that is the same."""
-        return None
+        if not column.hexed:
+            return None
+        return lambda values: [None if value is None else digits_of(value) for value in values]
 
     looks_itself: ClassVar[bool] = False
     """Whether it looks at all that stands in lines which it `reads`, but for what it `bends`."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 BYTES = "\\x"
 """What the text of bytes begins with, before their hexadecimal digits."""
+
+_OF_32 = re.compile(r"(?:var)?char(?:acter)?(?: varying)?\s*\(32\)", re.IGNORECASE)
+_UUID = re.compile(r"\{?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.ASCII | re.IGNORECASE)
 
 
 class Kind(StrEnum):
@@ -50,3 +54,23 @@ class BulkColumn:
     nullable: bool = True
     generated: bool = False
     wide: bool = False
+
+    @property
+    def of_32(self) -> bool:
+        """Whether it is a text of 32 characters: SQLAlchemy's for UUIDs where a database has no type for them."""
+        return _OF_32.match(self.type) is not None
+
+    @property
+    def hexed(self) -> bool:
+        """Whether it has UUIDs as 32 hexadecimal digits, without dashes."""
+        return self.kind is Kind.UUID and self.of_32
+
+
+def is_uuid(value: str) -> bool:
+    """Tell whether a text is a UUID, in any case, with or without dashes and braces."""
+    return _UUID.fullmatch(value) is not None
+
+
+def digits_of(uuid: str) -> str:
+    """Return a UUID's 32 hexadecimal digits; what is none as it is."""
+    return uuid.strip("{}").replace("-", "").lower() if is_uuid(uuid) else uuid

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from dbctl.backends.bulk import Fault
-from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.kinds import BulkColumn, Kind, is_uuid
 
 Reason = Callable[[str], str | None]
 """Returns why a value is none that the column holds; None where it is one."""
@@ -218,6 +218,11 @@ def _timestamp(column: BulkColumn, untyped: bool) -> Check:
     )
 
 
+def _uuid(column: BulkColumn, _: bool) -> Check | None:
+    """Refuse for a text what is none; a type for UUIDs does so by itself."""
+    return Check(None, lambda value: None if is_uuid(value) else "it is no UUID") if column.hexed else None
+
+
 _CHECKS: Mapping[Kind, Callable[[BulkColumn, bool], Check | None]] = {
     Kind.INTEGER: _integer,
     Kind.DECIMAL: _decimal,
@@ -229,4 +234,5 @@ _CHECKS: Mapping[Kind, Callable[[BulkColumn, bool], Check | None]] = {
     Kind.DATE: lambda *_: _read_by(date.fromisoformat, "day", _DAY),
     Kind.TIME: lambda *_: _read_by(time.fromisoformat, "time", _TIME),
     Kind.TIMESTAMP: _timestamp,
+    Kind.UUID: _uuid,
 }

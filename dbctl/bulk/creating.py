@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.kinds import Kind
-from dbctl.bulk.reading_out import Moment, called, usual_schema
+from dbctl.bulk.models import with_uuids
+from dbctl.bulk.reading_out import Moment, called, usual_schema, writable
 from dbctl.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Dialect
 
     from dbctl.backends.bulk import Bulk
     from dbctl.backends.inventory import Relation
@@ -57,7 +58,7 @@ def blueprint(moment: Moment, backend: Bulk, connection: Connection, relations: 
     names = {name for one in there for name in (called(one, own), f"{one.schema}.{one.name}")}
     missing = [one for one in relations if called(one, usual) not in names]
     own_names = names | {called(one, usual) for one in missing}
-    drafts = [_Draft(moment, backend, one, None if one.schema == usual else one.schema, own_names) for one in missing]
+    drafts = [_Draft(moment, backend, connection.dialect, one, own_names) for one in missing]
     if backend.keys_of_one_type:
         by_name = dict(zip(((one.schema, one.name) for one in missing), drafts, strict=True))
         for draft in drafts:
@@ -103,27 +104,31 @@ class _Draft:
     Args:
         moment: The source.
         backend: That of the target.
+        dialect: SQLAlchemy's of the target.
         relation: The table.
-        schema: Its schema in the target, where that is not the usual one.
         known: What tables the target has, or will have.
     """
 
     def __init__(
-        self, moment: Moment, backend: Bulk, relation: Relation, schema: str | None, known: Collection[str]
+        self, moment: Moment, backend: Bulk, dialect: Dialect, relation: Relation, known: Collection[str]
     ) -> None:
         from sqlalchemy import inspect
 
-        self._moment, self._backend, self._relation, self.schema = moment, backend, relation, schema
-        self._known = known
+        self._moment, self._backend, self._relation = moment, backend, relation
+        self._dialect, self._known = dialect, known
+        usual = usual_schema(moment.connection)
+        self.schema = None if relation.schema == usual else relation.schema
+        """Its schema in the target, where that is not the usual one."""
         self._inspector: Any = inspect(moment.connection)
         self._named = (relation.name, relation.schema)
         self._own = moment.backend.__class__ is backend.__class__
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
             self._key: Sequence[str] = self._inspector.get_pk_constraint(*self._named)["constrained_columns"]
-        self._columns = {
-            one.name: one for one in moment.backend.table_columns(moment.connection, relation) if not one.generated
-        }
+        there = writable(moment.backend.table_columns(moment.connection, relation))
+        for profile in (moment.backend.profile, backend.profile):
+            there = with_uuids(profile, relation, usual, there)
+        self._columns = {one.name: one for one in there}
         if not self._columns:
             raise NotFound(f"{relation.name} has no column that can be copied")
 
@@ -227,13 +232,22 @@ class _Draft:
         backend = self._backend
         # A type that somebody has made, a domain or an enumeration, need not be there too: its base type is.
         own = self._own and backend.kind_of(column.type) is column.kind
-        type_ = column.type if own else backend.type_for(column)
+        if column.kind is Kind.UUID:
+            own = own and self._moment.connection.dialect.supports_native_uuid == self._dialect.supports_native_uuid
+        type_ = column.type if own else self._type(column)
         if not own and column.name in self._indexed():
             type_ = backend.type_in_key(type_)
         name = backend.sql_name(column.name)
         if counted:
             return f"{name} {backend.counted_type.format(type_)}"
         return f"{name} {type_}{'' if column.nullable else ' NOT NULL'}"
+
+    def _type(self, column: BulkColumn) -> str:
+        """Return the target's type for a column; of UUIDs the one that the models of a service get, and look for."""
+        from sqlalchemy import Uuid
+
+        uuids = column.kind is Kind.UUID
+        return Uuid().compile(dialect=self._dialect).lower() if uuids else self._backend.type_for(column)
 
     def _names(self, names: Any, between: str = ", ") -> str:
         return between.join(map(self._backend.sql_name, names))

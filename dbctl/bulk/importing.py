@@ -16,9 +16,10 @@ from dbctl.bulk.columns import Layout, Wanted, layout
 from dbctl.bulk.forms import form_of
 from dbctl.bulk.loading import Bad, Loader
 from dbctl.bulk.making import make_table
+from dbctl.bulk.models import with_uuids
 from dbctl.bulk.reading_delimited import Shape, delimited
 from dbctl.bulk.reading_json import json_rows
-from dbctl.bulk.reading_out import chosen
+from dbctl.bulk.reading_out import chosen, usual_schema
 from dbctl.bulk.reading_parquet import parquet_rows
 from dbctl.bulk.rejects import Rejects
 from dbctl.bulk.terms import How, Imported
@@ -55,6 +56,7 @@ def import_files(
     Raises:
         UsageError: A file is not there, or its columns are not the table's.
         NotFound: There is no such table.
+        ConfigError: A model can't be imported, and the table has what may be UUIDs.
         WorkRefused: A row can't be loaded; the message says which one, and why.
         BrokenReference: A row refers to none, where keys are looked at when all are there.
     """
@@ -64,7 +66,8 @@ def import_files(
     if how.create:
         make_table(database, table, list(zip(files, formats, strict=True)))
     relation = _writable(chosen(backend, connection, table))
-    columns = backend.table_columns(connection, relation)
+    there = backend.table_columns(connection, relation)
+    columns = with_uuids(database.profile, relation, usual_schema(connection), there)
     target = Target(relation.schema, relation.name, (), how.conflict, _key(connection, relation, how), how.strict)
     if how.truncate:
         _empty(database, connection, relation, target)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dbctl.bulk import sources
+from dbctl.bulk.models import table_of
 from dbctl.bulk.reading_parquet import opened
 from dbctl.errors import ConfigError, UsageError
-from dbctl.tables.models import metadata_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -51,15 +51,10 @@ def make_table(database: Database, name: str, files: Sequence[tuple[str, str]]) 
 
 def _of_model(database: Database, name: str, schema: str | None) -> Table | None:
     """Return the table that the profile's models define; None where there is none, or there are no models."""
-    profile = database.profile
-    if not profile.models:
-        return None
     try:
-        found = metadata_of(profile.models, profile.app_dir or ".", profile.exclude)
+        return table_of(database.profile, name, schema)
     except ConfigError as error:
         raise ConfigError(f"--create: {error.message}", error.hint) from error
-    key = f"{schema}.{name}" if schema else name
-    return next((metadata.tables[key] for metadata in found if key in metadata.tables), None)
 
 
 def _of_parquet(name: str, schema: str | None, file: str, format_: str) -> Table | None:

@@ -5,10 +5,11 @@ The manual's page `copy` has the table.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.kinds import BYTES, BulkColumn, Kind, digits_of
 
 if TYPE_CHECKING:
     from dbctl.backends.bulk import Bulk
@@ -58,6 +59,8 @@ def loss(backend: Bulk, source: BulkColumn, target: BulkColumn) -> str | None:
         return None if backend.keeps(source, target) else "digits behind the point"
     if lost := _LOST.get((source.kind, target.kind)):
         return lost
+    if {source.kind, target.kind} == {Kind.UUID, Kind.BYTES} and any(map(_of_16_bytes, (source, target))):
+        return None
     if target.kind is Kind.TEXT or target.kind in _KEPT.get(source.kind, ()) or (target.wide and not target.type):
         return None
     return f"its meaning: a {source.type} is no {target.type}"
@@ -65,14 +68,33 @@ def loss(backend: Bulk, source: BulkColumn, target: BulkColumn) -> str | None:
 
 def convert(source: BulkColumn, target: BulkColumn) -> Convert | None:
     """Return what makes a column's text that of another kind; None where they are the same."""
-    if source.kind is Kind.BOOLEAN and target.kind in {Kind.INTEGER, Kind.DECIMAL}:
-        return lambda value: _TRUTH.get(value, value)
-    if source.kind is Kind.INTEGER and target.kind is Kind.BOOLEAN:
-        return lambda value: _UNTRUTH.get(value, value)
-    if source.kind is Kind.INSTANT and target.kind is Kind.TIMESTAMP:
-        return lambda value: value.replace("+00", "", 1)
-    if source.kind is Kind.DATE and target.kind is Kind.TIMESTAMP:
-        return lambda value: f"{value} 00:00:00" if value[-1:].isdigit() else value
-    if target.kind is Kind.DATE and source.kind in {Kind.TIMESTAMP, Kind.INSTANT}:
-        return lambda value: value.partition(" ")[0]
-    return None
+    return _CONVERTS.get((source.kind, target.kind))
+
+
+def _of_day(value: str) -> str:
+    return f"{value} 00:00:00" if value[-1:].isdigit() else value
+
+
+def _day_of(value: str) -> str:
+    return value.partition(" ")[0]
+
+
+def _truth(value: str) -> str:
+    return _TRUTH.get(value, value)
+
+
+_CONVERTS: Mapping[tuple[Kind, Kind], Convert] = {
+    (Kind.BOOLEAN, Kind.INTEGER): _truth,
+    (Kind.BOOLEAN, Kind.DECIMAL): _truth,
+    (Kind.INTEGER, Kind.BOOLEAN): lambda value: _UNTRUTH.get(value, value),
+    (Kind.INSTANT, Kind.TIMESTAMP): lambda value: value.replace("+00", "", 1),
+    (Kind.DATE, Kind.TIMESTAMP): _of_day,
+    (Kind.TIMESTAMP, Kind.DATE): _day_of,
+    (Kind.INSTANT, Kind.DATE): _day_of,
+    (Kind.UUID, Kind.BYTES): lambda value: BYTES + digits_of(value),
+    (Kind.BYTES, Kind.UUID): lambda value: value.removeprefix(BYTES),
+}
+
+
+def _of_16_bytes(column: BulkColumn) -> bool:
+    return re.match(r"binary\(16\)", column.type, re.IGNORECASE) is not None

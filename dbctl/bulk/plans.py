@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from dbctl.backends.kinds import Kind
 from dbctl.bulk import reading_out
 from dbctl.bulk.mapping import Convert, convert, loss
+from dbctl.bulk.models import with_uuids
+from dbctl.bulk.reading_out import usual_schema
 from dbctl.errors import NotFound, WorkRefused
 
 if TYPE_CHECKING:
@@ -80,7 +83,7 @@ class Plan:
         if missing := [one.name for one in columns if one.name not in there]:
             raise NotFound(f"{pair.name}: {backend.profile.called} has no column {', '.join(missing)}")
         columns = [one for one in columns if not there[one.name].generated]
-        own = [there[one.name] for one in columns]
+        own = _own(connection, backend, pair.target, columns, [there[one.name] for one in columns])
         lost = [(one, loss(backend, one, mine)) for one, mine in zip(columns, own, strict=True)]
         losses = [f"{pair.name}.{one.name} loses {what}" for one, what in lost if what]
         where = wish.where.get(pair.name, wish.where.get("", ""))
@@ -99,6 +102,19 @@ class Plan:
             column if change is None else [None if value is None else change(value) for value in column]
             for change, column in zip(self.converts, values, strict=True)
         ]
+
+
+def _own(
+    connection: Connection, backend: Bulk, target: Relation, columns: Sequence[BulkColumn], own: Sequence[BulkColumn]
+) -> Sequence[BulkColumn]:
+    """Return the target's columns, those as UUIDs that such come into; of others of 32 characters ask the models."""
+    found = [
+        replace(mine, kind=Kind.UUID) if mine.of_32 and one.kind is Kind.UUID else mine
+        for one, mine in zip(columns, own, strict=True)
+    ]
+    unknown = [mine for one, mine in zip(columns, found, strict=True) if mine.kind is Kind.TEXT and not one.of_32]
+    modelled = {one.name: one for one in with_uuids(backend.profile, target, usual_schema(connection), unknown)}
+    return [modelled.get(one.name, one) for one in found]
 
 
 def refuse_losses(plans: Sequence[Plan], *, lossy: bool) -> None:

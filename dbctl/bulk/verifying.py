@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dbctl.backends.exports import Selection, Texts
-from dbctl.backends.kinds import Kind
+from dbctl.backends.kinds import Kind, digits_of
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import WorkRefused
 from dbctl.work.progress import report
@@ -152,6 +152,6 @@ _PLAIN: Mapping[Kind, Callable[[str], str]] = {
     Kind.TIMESTAMP: _without_zeros,
     Kind.INSTANT: _without_zeros,
     Kind.JSON: _document,
-    Kind.UUID: str.lower,
+    Kind.UUID: digits_of,
 }
 """What makes one text of all that databases write for the same value."""

@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 class MySQLBulk(MySQLExports, Bulk, MySQL):
     """Of MySQL and MariaDB, which round a number for a column of whole ones, and make NULL of what is no UNHEX."""
 
-    bends = (Kind.INTEGER, Kind.BYTES, Kind.BITS, Kind.TIMESTAMP)
+    bends = (Kind.INTEGER, Kind.BYTES, Kind.BITS, Kind.TIMESTAMP, Kind.UUID)
     searches = True
 
     def taken(self, column: BulkColumn) -> Taken | None:
@@ -56,7 +56,9 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
             return moments(in_utc)
         if column.type.startswith("year"):
             return each(lambda value: value.zfill(4))  # of 0 and 00 it makes 2000
-        return each(lambda value: _TRUTH.get(value, value)) if column.type.startswith("tinyint(1)") else None
+        if column.type.startswith("tinyint(1)"):
+            return each(lambda value: _TRUTH.get(value, value))
+        return super().taken(column)
 
     def as_it_is(self, column: BulkColumn) -> str | None:
         """Take moments without a zone, and truth in digits, of which nothing else would be made."""

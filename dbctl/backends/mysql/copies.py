@@ -35,7 +35,6 @@ _PLAIN: Mapping[Kind, str] = {
     Kind.INSTANT: "timestamp(6) NULL DEFAULT NULL",
     Kind.SPAN: "time(6)",
     Kind.JSON: "json",
-    Kind.UUID: "char(36)",
 }
 
 

@@ -45,7 +45,7 @@ WHERE loaded.last > (SELECT CASE WHEN s.is_called THEN s.last_value ELSE s.last_
 class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
     """Of PostgreSQL. It bends a number with more digits behind the point, and drops the time zone of a timestamp."""
 
-    bends = (Kind.DECIMAL, Kind.TIMESTAMP)
+    bends = (Kind.DECIMAL, Kind.TIMESTAMP, Kind.UUID)
     empties_at_once = True
     looks_itself = True
 

@@ -35,7 +35,6 @@ _PLAIN: Mapping[Kind, str] = {
     Kind.SPAN: "interval",
     Kind.INTERVAL: "interval",
     Kind.JSON: "jsonb",
-    Kind.UUID: "uuid",
 }
 
 

@@ -34,7 +34,7 @@ class SQLiteBulk(SQLiteExports, Bulk, SQLite):
 
     def taken(self, column: BulkColumn) -> Taken | None:
         """Make of texts what SQLite's functions and SQLAlchemy's types know: 1 and 0, bytes, a blank before a time."""
-        return _TAKEN.get(column.kind)
+        return _TAKEN.get(column.kind) or super().taken(column)
 
     def as_it_is(self, column: BulkColumn) -> str | None:
         """Take anything: `load_lines` makes of texts what they are to be."""
