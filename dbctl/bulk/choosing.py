@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dbctl.bulk import reading_out
+from dbctl.bulk import bookkeeping, reading_out
 from dbctl.bulk.plans import Pair
 from dbctl.bulk.reading_out import Moment, called, usual_schema
 from dbctl.errors import NotFound, UsageError
@@ -23,10 +23,13 @@ def refuse_same(moment: Moment, backend: Bulk, connection: Connection) -> None:
     """Do nothing where two connections lead to different databases; they are asked, whatever their URLs say.
 
     Raises:
-        UsageError: They lead to the same.
+        UsageError: They lead to the same, or to servers of one cluster.
+        WorkRefused: They may, and it is not told to this user.
     """
     if backend.shares_tables(connection, moment.connection):
-        raise UsageError("--from and --to lead to the same database", "name two")
+        raise UsageError(
+            "--from and --to lead to the same database", "name two: all servers of a cluster have the same"
+        )
 
 
 def chosen_sources(moment: Moment, wish: Wish) -> Sequence[Relation]:
@@ -37,7 +40,11 @@ def chosen_sources(moment: Moment, wish: Wish) -> Sequence[Relation]:
     """
     if wish.all == bool(wish.tables):
         raise UsageError("there is to be one of TABLE and --all", "name tables, or say --all")
-    return reading_out.all_tables(moment) if wish.all else [reading_out.table(moment, name) for name in wish.tables]
+    if wish.all:
+        return bookkeeping.without_own(moment, reading_out.all_tables(moment, wish.exclude))
+    if wish.exclude:
+        raise UsageError("--exclude is about --all", "leave one of them out")
+    return [reading_out.table(moment, name) for name in wish.tables]
 
 
 def paired(moment: Moment, backend: Bulk, connection: Connection, wish: Wish) -> Sequence[Pair]:
@@ -49,6 +56,8 @@ def paired(moment: Moment, backend: Bulk, connection: Connection, wish: Wish) ->
     usual = usual_schema(moment.connection)
     found = []
     for source in chosen_sources(moment, wish):
+        if wish.all and bookkeeping.stays(moment, source, backend, connection, create=wish.create):
+            continue
         name = called(source, usual)
         try:
             target = reading_out.chosen(backend, connection, name)

@@ -73,6 +73,7 @@ class Wish:
         resume: Whether ranges are committed one by one, and a copy that was cut goes on.
         masks: How columns are masked.
         jobs: How many tables are copied at a time, by ranges.
+        exclude: Which of all tables are not copied, by names or patterns of such.
     """
 
     tables: Sequence[str] = ()
@@ -84,6 +85,7 @@ class Wish:
     resume: bool = False
     masks: Masks = field(default_factory=Masks)
     jobs: int = 1
+    exclude: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

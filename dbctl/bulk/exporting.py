@@ -42,6 +42,7 @@ class Wish:
         replace: Whether files that are there are replaced.
         manifest: Whether what is in them is told in a file beside them.
         jobs: How many tables are read at a time.
+        exclude: Which of all tables are not exported, by names or patterns of such.
     """
 
     table: str | None = None
@@ -51,6 +52,7 @@ class Wish:
     replace: bool = False
     manifest: bool = False
     jobs: int = 1
+    exclude: Sequence[str] = ()
 
     def chosen(self, moment: Moment) -> Sequence[Readable]:
         """Return what it is.
@@ -59,7 +61,7 @@ class Wish:
             NotFound: There is no such table.
         """
         if self.all:
-            return [reading_out.rows_of(moment, one) for one in reading_out.all_tables(moment)]
+            return [reading_out.rows_of(moment, one) for one in reading_out.all_tables(moment, self.exclude)]
         if self.sql is not None:
             return [reading_out.rows_of_query(moment, self.sql)]
         assert self.table is not None

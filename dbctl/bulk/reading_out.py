@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from dbctl.backends.exports import Selection
@@ -136,17 +137,39 @@ def usual_schema(connection: Connection) -> str | None:
     return inspect(connection).default_schema_name
 
 
-def all_tables(moment: Moment) -> Sequence[Relation]:
-    """Return all tables that have rows of their own; a partitioned one as a whole."""
+def all_tables(moment: Moment, exclude: Sequence[str] = ()) -> Sequence[Relation]:
+    """Return all tables that have rows of their own; a partitioned one as a whole.
+
+    Args:
+        moment: Whose.
+        exclude: Those that are left out, by names as `table` or `schema.table`, or patterns of such.
+
+    Raises:
+        UsageError: None is called so.
+    """
     stored = moment.backend.backups.stored(moment.connection)
     left = {(one.schema, one.name) for one in stored if one.part_of or one.elsewhere or one.refreshed}
     own = {(one.schema, one.name) for one in stored} | {(None, one.name) for one in stored if one.schema is None}
     roots = {one.part_of for one in stored if one.part_of}
-    return [
+    found = [
         one
         for one in moment.backend.catalog.inventory(moment.connection, None)
         if f"{one.schema}.{one.name}" in roots
         or any(key in own and key not in left for key in ((one.schema, one.name), (None, one.name)))
+    ]
+    return _without(found, exclude, usual_schema(moment.connection)) if exclude else found
+
+
+def _without(relations: Sequence[Relation], exclude: Sequence[str], usual: str | None) -> Sequence[Relation]:
+    names = {one: (called(one, usual), f"{one.schema}.{one.name}") for one in relations}
+    for pattern in exclude:
+        if not any(fnmatchcase(name, pattern) for both in names.values() for name in both):
+            meant = nearest(pattern, [name for name, _ in names.values()])
+            raise UsageError(f"--exclude {pattern}: no table is called so", meant)
+    return [
+        one
+        for one, both in names.items()
+        if not any(fnmatchcase(name, pattern) for pattern in exclude for name in both)
     ]
 
 

@@ -34,6 +34,10 @@ def copy(
         list[str] | None, typer.Argument(metavar="TABLE", help="The tables, as table or schema.table.")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Copy all tables.")] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="TABLE", help="With --all: not this one; may be repeated, or a pattern."),
+    ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option("--where", metavar="[TABLE:]SQL", help="Copy only these rows, of all tables or of one."),
@@ -82,7 +86,9 @@ def copy(
     from dbctl.bulk.masking import masks_of
 
     masks = masks_of(crossing.named(source).mask, mask or (), complete=refuse_unmasked)
-    wish = Wish(tables or (), all_, _conditions(where or []), create, lossy, verify, resume, masks, jobs)
+    wish = Wish(
+        tables or (), all_, _conditions(where or []), create, lossy, verify, resume, masks, jobs, exclude or ()
+    )
     return list(copying.copy(crossing, source, wish))
 
 

@@ -29,6 +29,10 @@ def export(
         str | None, typer.Option("--sql", metavar="QUERY", help="Export what a query gives, in the place of a table.")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Export all tables, each into a file in the directory.")] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="TABLE", help="With --all: not this one; may be repeated, or a pattern."),
+    ] = None,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -76,7 +80,9 @@ def export(
         raise UsageError("the file's name is empty", "name a file or a directory")
     is_directory = path is not None and (path.is_dir() or all_)
     form = form_of(None if is_directory else path, format_, null)
-    wish = exporting.Wish(table, sql, all_, form, replace, manifest, jobs)
+    if exclude and not all_:
+        raise UsageError("--exclude is about --all", "leave one of them out")
+    wish = exporting.Wish(table, sql, all_, form, replace, manifest, jobs, exclude or ())
     if path is not None:
         return list(exporting.export(connector, path, wish))
     if all_ or manifest or jobs > 1:

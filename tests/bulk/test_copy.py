@@ -220,6 +220,36 @@ def test_a_mask_that_fits_no_column_is_refused_before_anything(dbctl: Forked, li
     on.ok(*copy)
 
 
+def test_bookkeeping_of_the_target_stays_and_what_is_excluded_too(
+    dbctl: Forked, lite: TestDatabase, tmp_path: Path
+) -> None:
+    other, bare = (TestDatabase.on_file(tmp_path / name) for name in ("other.db", "bare.db"))
+    for database in (lite, other):
+        database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
+        database.execute("INSERT INTO alembic_version VALUES ('a2')")
+        database.execute("CREATE TABLE hero (id INTEGER PRIMARY KEY)")
+    bare.execute("CREATE TABLE log_a (id INTEGER)")
+    lite.execute("INSERT INTO hero VALUES (1)")
+    lite.execute("CREATE TABLE log_a (id INTEGER)")
+    lite.execute("CREATE TABLE dbctl_copy (id INTEGER)")
+    on = with_profiles(dbctl, one=lite, two=other, three=bare)
+    copy = ["copy", "--all", "--from", "one", "--exclude", "log_*", "--exclude", "there", "--json"]
+    same = on.ok(*copy, "--to", "two")
+    assert ([row["table"] for row in same.json], "both are at a2" in same.err) == (["hero"], True), str(same)
+    other.execute("UPDATE alembic_version SET version_num = 'a1'")
+    other.execute("DELETE FROM hero")
+    differs = on.ok(*copy, "--to", "two")
+    assert "two is at a1, the source at a2" in differs.err, str(differs)
+    assert other.execute("SELECT version_num FROM alembic_version") == [("a1",)]
+    on.ok(*copy, "--to", "three", "--create")
+    assert bare.execute("SELECT version_num FROM alembic_version") == [("a2",)]
+    unknown = on("copy", "--all", "--from", "one", "--to", "two", "--exclude", "heroo")
+    assert (unknown.code, "no table is called so" in unknown.err) == (2, True), str(unknown)
+    assert on("copy", "hero", "--from", "one", "--to", "two", "--exclude", "log_a").code == 2
+    on.ok("-p", "one", "export", "--all", str(tmp_path), "--exclude", "log_*", "--exclude", "there")
+    assert {path.stem for path in tmp_path.glob("*.csv")} == {"alembic_version", "hero", "dbctl_copy"}
+
+
 def test_a_copy_that_was_killed_goes_on(dbctl: Forked, lite: TestDatabase, tmp_path: Path) -> None:
     with closing(sqlite3.connect(lite.name)) as connection:
         connection.execute("CREATE TABLE t (id INTEGER, part TEXT, v TEXT, PRIMARY KEY (id, part)) WITHOUT ROWID")
