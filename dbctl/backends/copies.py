@@ -83,6 +83,10 @@ class Copies:
         """Return the SQL of several texts in one."""
         return " || ".join(f"({part})" for part in parts)
 
+    def digits_of_seconds(self, column: BulkColumn) -> int:
+        """Return how many digits behind its seconds a column of this database has at most."""
+        return 6
+
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Tell whether a column of this database has room for each value of the same kind that another's has.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dbctl.backends.kinds import Kind
 from dbctl.bulk import reading_out
-from dbctl.bulk.mapping import Convert, convert, loss
+from dbctl.bulk.mapping import Convert, comparable, convert, loss
 from dbctl.bulk.models import with_uuids
 from dbctl.bulk.reading_out import usual_schema
 from dbctl.errors import NotFound, WorkRefused
@@ -52,22 +52,24 @@ class Plan:
         columns: The source's columns that are copied.
         own: The target's, in the same order.
         converts: What makes the target's texts of the source's, where they differ.
-        losses: What columns lose, each as a sentence part.
+        losses: What columns lose, by their names.
         readable: The rows.
         where: The condition that they are chosen by.
         key: The target's primary key.
         masked: The SQL that masks columns, by their names.
+        uncertain: Columns that lose what can't be told beforehand, so that there is nothing to compare them with.
     """
 
     pair: Pair
     columns: Sequence[BulkColumn]
     own: Sequence[BulkColumn]
     converts: Sequence[Convert | None]
-    losses: Sequence[str]
+    losses: Mapping[str, str]
     readable: reading_out.Readable
     where: str = ""
     key: Sequence[str] = ()
     masked: Mapping[str, str] = field(default_factory=dict)
+    uncertain: Collection[str] = ()
 
     @classmethod
     def of(cls, moment: Moment, backend: Bulk, connection: Connection, pair: Pair, wish: Wish) -> Plan:
@@ -84,17 +86,19 @@ class Plan:
             raise NotFound(f"{pair.name}: {backend.profile.called} has no column {', '.join(missing)}")
         columns = [one for one in columns if not there[one.name].generated]
         own = _own(connection, backend, pair.target, columns, [there[one.name] for one in columns])
-        lost = [(one, loss(backend, one, mine)) for one, mine in zip(columns, own, strict=True)]
-        losses = [f"{pair.name}.{one.name} loses {what}" for one, what in lost if what]
+        both = list(zip(columns, own, strict=True))
+        lost = {one.name: loss(backend, one, mine) for one, mine in both}
+        losses = {name: what for name, what in lost.items() if what}
+        uncertain = {one.name for one, mine in both if not comparable(backend, one, mine)}
         where = wish.where.get(pair.name, wish.where.get("", ""))
         masked = wish.masks.expressions(moment.backend, pair.name, columns)
         selection = moment.backend.selected(pair.source, columns, where=where, instead=masked)
         readable = reading_out.Readable(None, pair.name, selection)
-        converts = [convert(one, mine) for one, mine in zip(columns, own, strict=True)]
+        converts = [convert(backend, one, mine) for one, mine in both]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
             key = inspect(connection).get_pk_constraint(pair.target.name, pair.target.schema)["constrained_columns"]
-        return cls(pair, columns, own, converts, losses, readable, where, key, masked)
+        return cls(pair, columns, own, converts, losses, readable, where, key, masked, uncertain)
 
     def converted(self, values: Sequence[Texts]) -> Sequence[Texts]:
         """Return columns of the source as the target's."""
@@ -123,8 +127,12 @@ def refuse_losses(plans: Sequence[Plan], *, lossy: bool) -> None:
     Raises:
         WorkRefused: Something would be lost.
     """
-    losses = [text for plan in plans for text in plan.losses]
+    columns: dict[str, list[str]] = {}
+    for plan in plans:
+        for name, what in plan.losses.items():
+            columns.setdefault(what, []).append(f"{plan.pair.name}.{name}")
+    losses = [f"{', '.join(names)} {'lose' if names[1:] else 'loses'} {what}" for what, names in columns.items()]
     if losses and not lossy:
-        raise WorkRefused("\n".join(losses), "alter the columns, leave the tables out, or say --lossy")
+        raise WorkRefused("; ".join(losses), "alter the columns, leave the tables out, or say --lossy")
     for text in losses:
         _log.warning("%s", text)

@@ -7,6 +7,7 @@ found by reading once more those buckets that do, in constant memory.
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from dbctl.backends.bulk import Bulk
     from dbctl.bulk.plans import Plan
     from dbctl.bulk.reading_out import Moment
+
+_log = logging.getLogger("dbctl")
 
 _BUCKETS = 4096
 _FEW = 8
@@ -54,6 +57,9 @@ def verify(moment: Moment, backend: Bulk, connection: Connection, plan: Plan) ->
         sums = moment.backend.checksum(moment.connection, plan.readable.selection)
         if sums is not None and sums == backend.checksum(connection, copied):
             return
+    if plan.uncertain:
+        names = ", ".join(sorted(plan.uncertain))
+        _log.warning("%s: of what loses its own it is compared only where there is NULL: %s", plan.pair.name, names)
     comparison = _Comparison(plan, _reader(moment.backend, moment.connection, plan.readable.selection, plan.converted),
                              _reader(backend, connection, copied, list))  # fmt: skip
     if differing := comparison.differences():
@@ -80,7 +86,7 @@ class _Comparison:
         self._plan, self._reads = plan, (one, two)
         names = [column.name for column in plan.own]
         self._key = [names.index(name) for name in plan.key if name in names] or list(range(len(names)))
-        self._plain = [_PLAIN.get(column.kind) for column in plan.own]
+        self._plain = [_there if one.name in plan.uncertain else _PLAIN.get(one.kind) for one in plan.own]
 
     def differences(self) -> Sequence[str]:
         """Return the keys of some rows that are not the same in both."""
@@ -126,6 +132,11 @@ def _plain(make: Callable[[str], str] | None, values: Texts) -> Sequence[str]:
     if make is None:
         return [_NULL if value is None else value for value in values]
     return [_NULL if value is None else make(value) for value in values]
+
+
+def _there(_: str) -> str:
+    """Return the same for all values, which are as good as any other."""
+    return ""
 
 
 def _without_zeros(value: str) -> str:

@@ -95,6 +95,10 @@ class MySQLCopies(Copies):
         """Take CONCAT: || is OR here."""
         return f"CONCAT({', '.join(parts)})"
 
+    def digits_of_seconds(self, column: BulkColumn) -> int:
+        """Have none unless it says so."""
+        return _fraction(column)
+
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Look at the digits behind the point, at those of a float, and at fractions of seconds."""
         if own.kind is Kind.DECIMAL and not column.wide:  # of SQLite's each value is looked at

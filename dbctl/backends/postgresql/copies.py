@@ -90,6 +90,11 @@ class PostgreSQLCopies(Copies):
         """Read it as one."""
         return f"CAST(substr({digest}, 1, 32) AS uuid)"
 
+    def digits_of_seconds(self, column: BulkColumn) -> int:
+        """Have six unless it says so."""
+        found = re.search(r"\((\d)\)", column.type)
+        return int(found[1]) if found else 6
+
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Look at the digits behind the point, and at those of a float and of a time."""
         scale = re.search(r"\(\d+,\s*(\d+)\)", own.type)
