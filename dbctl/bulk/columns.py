@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dbctl.backends.kinds import BulkColumn
@@ -58,6 +58,8 @@ def layout(file: str, names: Sequence[str], wanted: Wanted, table: str, columns:
         UsageError: A column has no name, or the table has no such one, has it twice, or computes it.
     """
     by_name = {one.name: one for one in columns}
+    if not any(wanted.renamed.get(name, name) in by_name for name in names):
+        _refuse_other_delimiter(file, names, table, by_name)
     kinds: list[BulkColumn] = []
     places: list[int | None] = []
     for place, name in enumerate(names):
@@ -77,6 +79,18 @@ def layout(file: str, names: Sequence[str], wanted: Wanted, table: str, columns:
     if not kinds:
         raise UsageError(f"{file}: it has no column of {table}")
     return Layout(kinds, places, wanted.given)
+
+
+def _refuse_other_delimiter(file: str, names: Sequence[str], table: str, columns: Collection[str]) -> None:
+    """Do nothing where no column is known that stands between other delimiters.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for mark, word in {";": "';'", "\t": "tab", "|": "'|'", ",": ","}.items():
+        parts = {part.strip(' "') for name in names for part in name.split(mark)}
+        if not parts.isdisjoint(columns):
+            raise UsageError(f'{file}: {table} has no column "{names[0]}"', f"say --delimiter {word}")
 
 
 def _found(file: str, name: str, target: str, table: str, columns: Mapping[str, BulkColumn]) -> BulkColumn:

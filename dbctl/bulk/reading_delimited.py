@@ -110,7 +110,11 @@ def _header(data: bytes, shape: Shape, line: int) -> tuple[list[str], int]:
     text = _decoded(data[:end], shape, line).rstrip("\r\n")
     if shape.format == "tsv":
         return [name or "" for name in _unescaped(text.split("\t"), shape.null)], end
-    return next(csv.reader([text], delimiter=shape.delimiter, strict=True)), end
+    try:
+        return next(csv.reader([text], delimiter=shape.delimiter, strict=True)), end
+    except csv.Error as error:
+        hint = "say what parts its values: --delimiter ';', or tab"
+        raise UsageError(f"{shape.file}, line {line}: the header can't be read: {error}", hint) from error
 
 
 def whole_lines(stream: Any, shape: Shape) -> Iterator[tuple[int, bytes]]:

@@ -68,6 +68,24 @@ def test_a_row_that_does_not_fit_is_named_and_nothing_stays(sample: Sample) -> N
 
 
 @pytest.mark.each
+def test_a_column_that_only_a_model_has_a_default_for_is_told_so(on_database: Dbctl, database: TestDatabase) -> None:
+    database.execute("CREATE TABLE t (id char(32) NOT NULL, name varchar(9), v int)")
+    write(on_database, {"t.csv": "name,v\na,1\n"})
+    result = on_database("import", "t.csv", "t")
+    assert (result.code, "column id" in result.err, "default of a model" in result.err) == (1, True, True), str(result)
+    on_database.ok("import", "t.csv", "t", "--set", "id=x")
+
+
+def test_a_header_with_another_delimiter_is_told_so(dbctl: Dbctl) -> None:
+    dbctl.ok("init-tables")
+    heads = {"a.csv": "name;age", "b.csv": '"name";"age"', "c.csv": "name\tage", "d.tsv": "name,age"}
+    write(dbctl, {name: f"{head}\n" for name, head in heads.items()})
+    for name, mark in zip(heads, ("';'", "';'", "tab", ","), strict=True):
+        result = dbctl("import", name, "hero")
+        assert (result.code, f"--delimiter {mark}" in result.err) == (2, True), str(result)
+
+
+@pytest.mark.each
 def test_the_rest_is_loaded_and_what_is_left_out_can_be_mended(sample: Sample) -> None:
     dbctl = sample.dbctl
     rows = [f"n{number},s,{number},1" for number in range(300)]
