@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,16 +76,30 @@ def import_files(
         held.enter_context(backend.takes_rows(connection, strict=how.strict))
         if how.defer_keys:
             held.enter_context(backend.keys_at_end(connection, [relation]))
-        loader = Loader(connection, backend, target, bad=rejects.take, goes_on=how.max_errors > 0)
+
+        def take(bad: Bad) -> None:
+            rejects.take(_explained(bad, columns, how))
+
+        loader = Loader(connection, backend, target, bad=take, goes_on=how.max_errors > 0)
         for name, format_ in zip(files, formats, strict=True):
             with sources.opened(name) as source:
-                _load(source, format_, how, loader, _Table(relation.name, columns, review, rejects.take))
+                _load(source, format_, how, loader, _Table(relation.name, columns, review, take))
         if not database.dry_run:
             loader.conclude()
         rejects.conclude()
     skipped = loader.seen - loader.written - rejects.count if how.conflict == "skip" else 0
     rows = loader.seen - skipped - rejects.count
     return Imported(relation.name, rows, skipped, rejects.count)
+
+
+def _explained(bad: Bad, columns: Sequence[BulkColumn], how: How) -> Bad:
+    """Return a row with what is to be done where a column that the file lacks may not be NULL."""
+    loaded = {how.renamed.get(name, name) for name in bad.names} | how.given.keys()
+    lacking = {one.name for one in columns if not one.nullable} - loaded
+    if bad.column not in lacking:
+        return bad
+    why = "the file lacks it, and the database has no default for it; a default of a model is Python's alone"
+    return replace(bad, reason=f"{why} (give it in the file, or by --set): {bad.reason}")
 
 
 def known_format(name: str, how: How) -> str:

@@ -35,7 +35,7 @@ _HARMLESS = {1051}
 _OF_A_ROW = {1263, 1265, 1292, 1261, 1262, 1300, 1366, 1416, 1526, 1644, 1690, 1748, 3140, 3156, 3751, 3819, 4025, 4078}
 _BENT = {1261, 1262, 1263, 1264, 1265, 1292, 1300, 1366, 1406, 1416}
 _ROW = re.compile(r" (?:at|for) row (\d+)\Z|\ARow (\d+) ")
-_COLUMN = re.compile(r"[Cc]olumn [`'](?:.+`\.`)?(?P<column>[^`']+)[`']|FOREIGN KEY \(`(?P<key>[^`]+)`\)")
+_COLUMN = re.compile(r"(?:[Cc]olumn|Field) [`'](?:.+`\.`)?(?P<column>[^`']+)[`']|FOREIGN KEY \(`(?P<key>[^`]+)`\)")
 _TRUTH = {"true": "1", "t": "1", "false": "0", "f": "0"}
 _MODES = ("STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "NO_AUTO_VALUE_ON_ZERO")
 
