@@ -29,6 +29,33 @@ GLOBALS = ".globals.sql"
 
 
 @contextmanager
+def made(directory: Path) -> Iterator[Path]:
+    """Make a directory where there is none, and have it gone again where the block fails.
+
+    Raises:
+        UsageError: There is nothing that it could be made in, or it is a file.
+        ConfigError: The system refuses it.
+    """
+    if directory.is_dir():
+        yield directory
+        return
+    try:
+        directory.mkdir()
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no directory {directory.parent}", "make it, or name another") from error
+    except FileExistsError as error:
+        raise UsageError(f"{directory} is no directory", "name another") from error
+    except OSError as error:
+        raise ConfigError(f"{directory}: it can't be made: {error.strerror}") from error
+    try:
+        yield directory
+    except BaseException:
+        with suppress(OSError):  # where somebody has put something there it stays
+            directory.rmdir()
+        raise
+
+
+@contextmanager
 def unfinished(place: Path) -> Iterator[Path]:
     """Make a hidden directory in another for what is to be a file there, locked for the block and gone after it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +73,7 @@ def export(connector: Connector[Engine], target: Path, wish: Wish) -> Sequence[E
 
     Args:
         connector: The profile's engine.
-        target: The file, or the directory, which is there.
+        target: The file, or the directory, which is made where all tables are exported.
         wish: What is exported.
 
     Raises:
@@ -82,12 +82,11 @@ def export(connector: Connector[Engine], target: Path, wish: Wish) -> Sequence[E
         ConnectError: The server can't be reached, or was lost; nothing is left.
         NoSpace: The disk is full; nothing is left.
     """
-    directory = target if target.is_dir() else None
-    if wish.all and directory is None:
-        raise UsageError(f"there is no directory {target}", "make it: --all has a file for each table")
+    directory = target if wish.all or target.is_dir() else None
     if directory is None:
         _refuse_existing(target, replace=wish.replace)
     with (
+        files.made(directory) if directory else nullcontext(),
         files.telling_of_space(target),
         files.unfinished(directory or target.parent) as work,
         one_moment(connector) as moment,

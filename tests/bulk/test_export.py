@@ -62,7 +62,9 @@ def test_all_tables_are_of_one_moment_with_their_sums(on_database: Dbctl, databa
         database.execute(f"INSERT INTO {name} VALUES (1, 'a'), (2, NULL)")
     database.execute("CREATE VIEW seen AS SELECT * FROM one")
     directory = on_database.cwd / "out"
-    directory.mkdir()
+    for failing in ([str(directory), "--exclude", "three"], ["no/where"]):
+        assert on_database("export", "--all", *failing).code == 2
+        assert not directory.exists()
     jobs = ["--jobs", "2"] if database.kind == "postgresql" else []
     found = on_database.ok("export", "--all", "out", "--format", "csv.gz", "--manifest", *jobs, "--json").json
     assert [(row["table"], row["rows"]) for row in found] == [("one", 2), ("two", 2)]
