@@ -17,6 +17,7 @@ from dbctl.bulk.choosing import chosen_sources, paired, refuse_idle_masks, refus
 from dbctl.bulk.columns import Layout
 from dbctl.bulk.creating import blueprint, create
 from dbctl.bulk.crossing import Copied, Crossing, Wish
+from dbctl.bulk.emptying import empty
 from dbctl.bulk.loading import Bad, Loader
 from dbctl.bulk.ordering import Order, ordered
 from dbctl.bulk.plans import Plan, refuse_losses
@@ -109,6 +110,8 @@ def _copy(moment: Moment, unit: Database, wish: Wish) -> Sequence[Copied]:
     done = []
     loosely = unit.backend.bulk.keys_at_end(connection, order.loose) if order.loose else nullcontext()
     with unit.backend.bulk.takes_rows(connection, strict=not wish.lossy), loosely:
+        if wish.truncate:
+            empty(connection, unit.backend.bulk, plans)
         for plan in plans:
             began = time.monotonic()
             rows = load(moment, unit, plan)

@@ -74,6 +74,7 @@ class Wish:
         masks: How columns are masked.
         jobs: How many tables are copied at a time, by ranges.
         exclude: Which of all tables are not copied, by names or patterns of such.
+        truncate: Whether the tables are emptied before, in the same transaction.
     """
 
     tables: Sequence[str] = ()
@@ -86,6 +87,7 @@ class Wish:
     masks: Masks = field(default_factory=Masks)
     jobs: int = 1
     exclude: Sequence[str] = ()
+    truncate: bool = False
 
 
 @dataclass(frozen=True)

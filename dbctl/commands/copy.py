@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dbctl.bulk.crossing import Copied, Crossing
+from dbctl.errors import UsageError
 from dbctl.work.effects import writes
 
 PANEL = "Data"
@@ -69,6 +70,9 @@ def copy(
     create: Annotated[
         bool, typer.Option("--create", help="Create the tables that are not there, as the source has them.")
     ] = False,
+    truncate: Annotated[
+        bool, typer.Option("--truncate", help="Empty the tables before, in the same transaction.")
+    ] = False,
     lossy: Annotated[bool, typer.Option("--lossy", help="Copy also into columns that hold less, and say so.")] = False,
 ) -> list[Copied]:
     """Copy tables from one database into another, of whichever kind, with no file between.
@@ -85,9 +89,21 @@ def copy(
     from dbctl.bulk.crossing import Wish
     from dbctl.bulk.masking import masks_of
 
+    if truncate and resume:
+        raise UsageError("--truncate is in one transaction, and --resume in many", "leave one of them out")
     masks = masks_of(crossing.named(source).mask, mask or (), complete=refuse_unmasked)
     wish = Wish(
-        tables or (), all_, _conditions(where or []), create, lossy, verify, resume, masks, jobs, exclude or ()
+        tables or (),
+        all_,
+        _conditions(where or []),
+        create,
+        lossy,
+        verify,
+        resume,
+        masks,
+        jobs,
+        exclude or (),
+        truncate,
     )
     return list(copying.copy(crossing, source, wish))
 

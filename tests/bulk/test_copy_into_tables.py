@@ -1,0 +1,91 @@
+"""`dbctl copy` into tables of a service that is in use: what stays, what is lost, what is replaced."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.bulk.profiles import with_profiles
+from tests.bulk.test_copy import contents, filled, lite
+from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
+from tests.harness.shared import make_shared
+
+__all__ = ["lite"]
+
+
+def test_what_was_there_is_replaced_in_one_transaction(
+    dbctl: Forked, server_database: TestDatabase, lite: TestDatabase
+) -> None:
+    filled(lite)
+    on = with_profiles(dbctl, one=lite, two=server_database)
+    copy = ["copy", "hero", "team", "--from", "one", "--to", "two"]
+    on.ok(*copy, "--create")
+    server_database.execute("UPDATE hero SET name = 'old', above = NULL")
+    lite.execute("UPDATE hero SET above = 9 WHERE id = 9")
+    on.ok(*copy, "--truncate", "--verify")
+    lite.execute("UPDATE hero SET team_id = 77 WHERE id = 9")
+    assert on(*copy, "--truncate").code == 1
+    assert contents(on, "two", "hero", "id")[1][1] == "Rusty-Man"
+    server_database.execute("CREATE TABLE medal (hero bigint, FOREIGN KEY (hero) REFERENCES hero (id))")
+    result = on(*copy, "--truncate")
+    assert (result.code, "medal refers to hero" in result.err) == (1, True), str(result)
+    assert on(*copy, "--truncate", "--resume").code == 2
+
+
+def test_bookkeeping_of_the_target_stays_and_what_is_excluded_too(
+    dbctl: Forked, lite: TestDatabase, tmp_path: Path
+) -> None:
+    other, bare = (TestDatabase.on_file(tmp_path / name) for name in ("other.db", "bare.db"))
+    for database in (lite, other):
+        database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
+        database.execute("INSERT INTO alembic_version VALUES ('a2')")
+        database.execute("CREATE TABLE hero (id INTEGER PRIMARY KEY)")
+    bare.execute("CREATE TABLE log_a (id INTEGER)")
+    lite.execute("INSERT INTO hero VALUES (1)")
+    lite.execute("CREATE TABLE log_a (id INTEGER)")
+    lite.execute("CREATE TABLE dbctl_copy (id INTEGER)")
+    on = with_profiles(dbctl, one=lite, two=other, three=bare)
+    copy = ["copy", "--all", "--from", "one", "--exclude", "log_*", "--exclude", "there", "--json"]
+    same = on.ok(*copy, "--to", "two")
+    assert ([row["table"] for row in same.json], "both are at a2" in same.err) == (["hero"], True), str(same)
+    other.execute("UPDATE alembic_version SET version_num = 'a1'")
+    other.execute("DELETE FROM hero")
+    differs = on.ok(*copy, "--to", "two")
+    assert "two is at a1, the source at a2" in differs.err, str(differs)
+    assert other.execute("SELECT version_num FROM alembic_version") == [("a1",)]
+    on.ok(*copy, "--to", "three", "--create")
+    assert bare.execute("SELECT version_num FROM alembic_version") == [("a2",)]
+    unknown = on("copy", "--all", "--from", "one", "--to", "two", "--exclude", "heroo")
+    assert (unknown.code, "no table is called so" in unknown.err) == (2, True), str(unknown)
+    assert on("copy", "hero", "--from", "one", "--to", "two", "--exclude", "log_a").code == 2
+    on.ok("-p", "one", "export", "--all", str(tmp_path), "--exclude", "log_*", "--exclude", "there")
+    assert {path.stem for path in tmp_path.glob("*.csv")} == {"alembic_version", "hero", "dbctl_copy"}
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_what_may_be_lost_is_told_before_and_compared_as_it_is_then(
+    dbctl: Forked, database: TestDatabase, request: pytest.FixtureRequest
+) -> None:
+    """Fractions of seconds are cut, not rounded into the next day."""
+    for source in make_shared("postgresql", request):
+        source.execute(
+            "CREATE TABLE t (id int PRIMARY KEY, a timestamptz, b timestamptz, c time, d timestamp, e numeric)"
+        )
+        source.execute("INSERT INTO t VALUES (1, '2026-01-31 23:59:59.75Z', NULL, '23:59:59.75', '2026-01-31', 0.125)")
+        database.execute(
+            "CREATE TABLE t (id int PRIMARY KEY, a datetime, b datetime, c time, d timestamp(2) NULL, e decimal(9, 2))"
+        )
+        on = with_profiles(dbctl, one=source, two=database)
+        copy = ["copy", "t", "--from", "one", "--to", "two"]
+        refused = on(*copy)
+        assert (refused.code, "t.a, t.b lose that it is in UTC, and digits behind" in refused.err) == (1, True)
+        assert ("t.c, t.e lose digits behind the point; " in refused.err, "\\n" in refused.err) == (True, False)
+        assert len(refused.err.strip().splitlines()) <= 2, str(refused)
+        [row] = on.ok(*copy, "--lossy", "--verify", "--json").json
+        assert row["verified"]
+        [(a, c, e)] = database.execute("SELECT CAST(a AS CHAR), CAST(c AS CHAR), CAST(e AS CHAR) FROM t")
+        assert (a, c, e) == ("2026-01-31 23:59:59", "23:59:59", "0.13")
+        source.execute("UPDATE t SET e = 'NaN'")
+        database.execute("DELETE FROM t")
+        nan = on(*copy, "--lossy")
+        assert (nan.code, "line 1, column e" in nan.err) == (1, True), str(nan)
