@@ -56,9 +56,12 @@ def befall(place: Depot, load: str, what: str, dice: random.Random) -> bool:
 @pytest.mark.parametrize("load", ["copy back", "create", "resume back", "all"])
 def test_what_is_ended_before_its_last_commit_does_not_commit(place: Depot, load: str) -> None:
     whole = place.whole(load)
-    place.reset()
-    with after_step(place.middles[load][-1], interrupt):
-        result = place.dbctl(*LOADS[load].line)
+    for last in reversed(place.middles[load]):  # a run that is handed more at a time has fewer steps
+        place.reset()
+        with after_step(last, interrupt) as steps:
+            result = place.dbctl(*LOADS[load].line)
+        if steps.count >= last:
+            break
     assert not place.fault(load, result, code=130)
     assert place.look() != whole
 

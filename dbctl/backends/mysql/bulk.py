@@ -176,13 +176,14 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
         if read_as is not None and (read_as.format == "csv" or read_as.null != r"\N"):
             ends = f"FIELDS TERMINATED BY '{read_as.delimiter}' "
             ends += """OPTIONALLY ENCLOSED BY '"' ESCAPED BY ''""" if read_as.format == "csv" else "ESCAPED BY ''"
-            null = read_as.null.replace("\\", "\\\\").replace("'", "''")
+            null = read_as.null.replace("\\", "\\\\").replace("'", "''").replace("{", "{{").replace("}", "}}")
         names, sets = [], []
         forms = list(map(self.form, target.kinds))
         for number, (column, form) in enumerate(zip(target.kinds, forms, strict=True)):
             # Of a 0 for AUTO_INCREMENT MariaDB makes the next number where there is a SET, and that has not this too.
             apart = null is not None or form != "{}" or (column.kind is Kind.INTEGER and set(forms) != {"{}"})
-            own = form if null is None else form.format(f"NULLIF({{}}, '{null}')")
+            # As bytes: a collation takes a blank for nothing, and one letter for another.
+            own = form if null is None else form.format(f"IF(CAST({{0}} AS BINARY) = '{null}', NULL, {{0}})")
             name = self.sql_name(column.name)
             names.append(f"@c{number}" if apart else name)
             sets += [f"{name} = {own.format(f'@c{number}')}"] * apart
