@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Bulk, Delimited, Fault, Rows, Run, Target
@@ -40,6 +42,22 @@ SELECT setval(CAST(:sequence AS regclass), loaded.last) FROM (SELECT max({column
 WHERE loaded.last > (SELECT CASE WHEN s.is_called THEN s.last_value ELSE s.last_value - 1 END FROM {sequence} s)
   AND (SELECT seqincrement > 0 FROM pg_catalog.pg_sequence WHERE seqrelid = CAST(:sequence AS regclass))
 """
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """Have psycopg2 print no error that it raises too: of a server that leaves amid a COPY it hears two."""
+    hook = sys.excepthook
+
+    def tell(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+        if not (kind is SystemError and type(error.__cause__).__module__.startswith("psycopg2")):
+            hook(kind, error, at)
+
+    sys.excepthook = tell
+    try:
+        yield
+    finally:
+        sys.excepthook = hook
 
 
 class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
@@ -113,7 +131,8 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
                 cursor.execute(f"TRUNCATE {place}")
             drawn = _Drawn(parts)
             try:
-                cursor.copy_expert(f"COPY {place} ({columns}) FROM STDIN WITH ({', '.join(options)})", drawn)
+                with _told_once():
+                    cursor.copy_expert(f"COPY {place} ({columns}) FROM STDIN WITH ({', '.join(options)})", drawn)
             finally:
                 if drawn.error is not None:  # of which psycopg2 tells no more than that there was one
                     raise drawn.error
