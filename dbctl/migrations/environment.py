@@ -160,6 +160,8 @@ class Environment:
             if self.output is None:
                 kwargs = self._checked(connection, kwargs)
             configure(connection, *args, **kwargs)
+            if self.output is not None:
+                self._refuse_other(context.get_context().dialect.name)
             if configured:
                 configured(context.get_context())
 
@@ -191,6 +193,19 @@ class Environment:
             options["transaction_per_migration"] = False
         options["include_name"] = _but_locks(options.get("include_name"))
         return options
+
+    def _refuse_other(self, dialect: str) -> None:
+        """Refuse to write SQL for another kind of database than the profile's.
+
+        Raises:
+            ConfigError: The env.py has it written so.
+        """
+        backend = self.migrations.backend
+        if dialect not in {driver.partition("+")[0] for driver in backend.drivers}:
+            raise ConfigError(
+                f"{self.env} has SQL written for {dialect}, and {backend.profile.called} is {backend.title}",
+                'have it configure config.get_main_option("sqlalchemy.url") where it is offline',
+            )
 
     def _is_ours(self, connection: Connection) -> bool:
         return bool(connection.engine.dialect in self.migrations.dialects)

@@ -120,3 +120,12 @@ def test_sql_begins_and_ends_where_it_is_told(dbctl: Dbctl, service: MakeService
     assert dbctl("migrate", "downgrade", "a1", "--sql").code == 2
     assert "version_num='a3'" in dbctl.ok("migrate", "stamp", "a1:a3", "--sql").out
     assert not list(dbctl.cwd.glob("*.db"))
+
+
+def test_sql_is_written_for_no_other_kind_of_database(dbctl: Dbctl, service: MakeService) -> None:
+    made = service()
+    made.edit("migrations/env.py", 'url = config.get_main_option("sqlalchemy.url")', 'url = "postgresql://u@h/d"')
+    told = "migrations/env.py has SQL written for postgresql, and profile development is SQLite; have it configure"
+    result = dbctl("migrate", "upgrade", "--sql")
+    assert (result.code, result.out) == (3, "")
+    assert told in result.err
