@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+import pymysql
 import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import OperationalError
@@ -203,3 +204,8 @@ def test_errors_are_heard_also_when_sqlalchemy_has_looked_at_tables(database: Te
     with units(profile_of(database), False) as bench, pytest.raises(Contention, match="Deadlock"):
         bench.run(work)
     assert database.execute("SELECT x FROM t") == []
+
+
+def test_a_full_server_says_so_also_where_the_driver_cuts_its_words() -> None:
+    cut = pymysql.err.OperationalError(1040, "ny connections")
+    assert backend_of(profile_at("mysql://u@localhost/d")).error_text(cut) == "Too many connections"

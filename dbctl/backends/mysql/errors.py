@@ -33,6 +33,9 @@ _DEADLOCK = "error 149 "
 _UNFIT_FOR_GROUP = 3098
 _UNFIT = "a replication group takes writes for tables of InnoDB's that have a primary key"
 
+_FULL = 1040
+"""Is said before a login, and may come without a state, for which PyMySQL 1.1.0 cuts six letters off."""
+
 QUERY_KILLED = 1317
 STATEMENT_TIMEOUT = 3024
 """MySQL's: max_execution_time is over."""
@@ -113,6 +116,8 @@ class MySQLErrors(Diagnosis):
             return super().error_text(error)
         if isinstance(error.__context__, TimeoutError):
             return ""  # PyMySQL bounds its reads in seconds of its own; `connect_error` says the profile's
+        if error.args[0] == _FULL:
+            return "Too many connections"
         text = " ".join(str(error.args[1] or "the connection is closed").split())
         return f"{text.rstrip('.')}: {_UNFIT}" if error.args[0] == _UNFIT_FOR_GROUP else text
 
