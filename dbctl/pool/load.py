@@ -115,11 +115,14 @@ class Load:
         await greenlet_spawn(self._warm)
         with self._timed():
             ticking = asyncio.ensure_future(tick())
+            workers = [asyncio.ensure_future(greenlet_spawn(self._serve)) for _ in range(self.workers)]
             try:
                 ticking.add_done_callback(lambda _: self.stop())  # what ticks may fail, and says why below
-                await asyncio.gather(*(greenlet_spawn(self._serve) for _ in range(self.workers)))
+                await asyncio.gather(*workers)
             finally:
+                self.stop()
                 self._work.end()
+                await asyncio.wait(workers)  # each has its connection until it has ended
                 over.set()
                 await ticking  # it may be asking the server, by a connection that nobody else may use meanwhile
 
