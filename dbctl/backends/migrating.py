@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.errors import Diagnosis
 from dbctl.errors import Unsupported
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Dialect, Engine
 
 
 class Migrating(Diagnosis):
     """The part of a backend that migrations ask."""
 
+    drivers: ClassVar[Sequence[str]]
     lock_timeouts: ClassVar[Collection[Any]] = ()
     """The codes of errors that say that a lock, which others hold, was not had in time."""
+
+    def foreign(self, dialect: Dialect) -> str:
+        """Return the name of a dialect that is another database's; "" where it is this one's."""
+        return "" if dialect.name in {driver.partition("+")[0] for driver in self.drivers} else dialect.name
 
     def is_lock_timeout(self, error: BaseException) -> bool:
         """Tell whether an error of SQLAlchemy's says that a lock was not had in time."""

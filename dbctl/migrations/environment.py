@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Dialect
 
     from dbctl.migrations.access import Migrations
 
@@ -161,7 +161,7 @@ class Environment:
                 kwargs = self._checked(connection, kwargs)
             configure(connection, *args, **kwargs)
             if self.output is not None:
-                self._refuse_other(context.get_context().dialect.name)
+                self._refuse_other(context.get_context().dialect)
             if configured:
                 configured(context.get_context())
 
@@ -194,16 +194,16 @@ class Environment:
         options["include_name"] = _but_locks(options.get("include_name"))
         return options
 
-    def _refuse_other(self, dialect: str) -> None:
+    def _refuse_other(self, dialect: Dialect) -> None:
         """Refuse to write SQL for another kind of database than the profile's.
 
         Raises:
             ConfigError: The env.py has it written so.
         """
         backend = self.migrations.backend
-        if dialect not in {driver.partition("+")[0] for driver in backend.drivers}:
+        if other := backend.foreign(dialect):
             raise ConfigError(
-                f"{self.env} has SQL written for {dialect}, and {backend.profile.called} is {backend.title}",
+                f"{self.env} has SQL written for {other}, and {backend.profile.called} is {backend.title}",
                 'have it configure config.get_main_option("sqlalchemy.url") where it is offline',
             )
 
