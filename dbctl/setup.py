@@ -242,16 +242,6 @@ class _Rehearsal(_Setup):
             found = pending(migrations, in_empty=self._is_new)
         return f"{len(found)} applied" if found else "nothing to do"
 
-    def _upgraded(self, migrations: Migrations) -> Sequence[Any]:
-        from dbctl.migrations.changes import upgrade
-
-        try:
-            return upgrade(migrations, "heads")
-        except DbctlError as error:
-            if error.hint is Remedy.RESUME:  # which is not this command's
-                error.hint = Remedy.RESUME_UPGRADE
-            raise
-
     def _init(self) -> str:
         from dbctl.connections.connector import opened
         from dbctl.tables.catalog import in_order
