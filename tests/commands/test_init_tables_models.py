@@ -169,3 +169,9 @@ def test_a_module_that_is_not_there_is_named(run: Dbctl, name: str) -> None:
     assert result.talk.startswith("dbctl: error: models: ")
     assert name in result.err
     assert result.talk.count("\n") == 1
+
+
+def test_what_stands_for_a_module_is_asked_for_nothing(run: Dbctl) -> None:
+    asked = "    @property\n    def __dict__(self): raise SystemError('all that is in it is made')\n"
+    write(run.cwd, {"app/ships.py": f"import sys\n{CORE}\nclass Lib:\n{asked}\nsys.modules['lib.of_c'] = Lib()\n"})
+    assert created(run, "--models", "app.ships") == {"ship"}

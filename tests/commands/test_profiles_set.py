@@ -36,6 +36,11 @@ def test_a_value_is_changed_where_it_stands(run: Dbctl) -> None:
     assert text(run) == FILE.replace("size = 7", "size = 9")
 
 
+def test_one_word_is_a_list_of_one(run: Dbctl) -> None:
+    [row] = run.ok("profiles", "set", "pg", "models=app.models", "--json").json
+    assert row["value"] == ["app.models"]
+
+
 def test_key_and_value_may_be_two_words(run: Dbctl) -> None:
     run.ok("profiles", "set", "pg", "pool.size", "9")
     assert text(run) == FILE.replace("size = 7", "size = 9")

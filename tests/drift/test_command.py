@@ -143,6 +143,27 @@ def test_partitions_are_not_told(dbctl: Dbctl, postgres_database: TestDatabase) 
     assert [row["table"] for row in result.json] == ["log"]
 
 
+def test_one_default_written_in_two_ways_is_no_difference_nor_is_alembics_table_in_a_schema(
+    dbctl: Dbctl, postgres_database: TestDatabase
+) -> None:
+    run = forked(dbctl, postgres_database)
+    (run.cwd / "own.py").write_text(
+        "from sqlalchemy import Column, DateTime, Integer, MetaData, Table, func\n"
+        "born = Column('born', DateTime(timezone=True), server_default=func.now())\n"
+        "t = Table('t', MetaData(), Column('id', Integer, primary_key=True), born, schema='acme')\n"
+    )
+    for statement in (
+        "CREATE SCHEMA acme",
+        "CREATE TABLE acme.t (id serial PRIMARY KEY, born timestamptz DEFAULT (CURRENT_TIMESTAMP))",
+        "CREATE TABLE acme.alembic_version (version_num varchar(32) PRIMARY KEY)",
+    ):
+        postgres_database.execute(statement)
+    run.ok("drift", "--models", "own")
+    postgres_database.execute("ALTER TABLE acme.t ALTER born SET DEFAULT statement_timestamp()")
+    result = run("drift", "--models", "own", "--json")
+    assert (result.code, [row["part"] for row in result.json]) == (6, ["column born, default"]), str(result)
+
+
 def test_a_table_declared_twice_is_an_error_of_the_models(created: Dbctl) -> None:
     write(created.cwd)
     (created.cwd / "other.py").write_text((created.cwd / "fleet.py").read_text())

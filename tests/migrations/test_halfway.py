@@ -227,3 +227,36 @@ def test_an_autocommit_block_is_run_under_the_lock(
     postgres_database.execute("DROP INDEX by_name")
     run.ok("migrate", "upgrade", "--resume")
     assert tables(postgres_database) == {"alembic_version", "item", "runs", "t"}
+
+
+def test_the_rest_of_a_downgrade_is_run_as_every_other_command_advises(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    if not commits_by_itself(database):
+        pytest.skip("nothing of it stays here")
+    made = service()
+    create = "op.create_table('first', sa.Column('id', sa.Integer))"
+    made.add("a4", "a3", create, "op.drop_table('first')\nop.execute('INSERT INTO nowhere (id) VALUES (1)')")
+    on_database.ok("migrate", "upgrade")
+    assert on_database("migrate", "downgrade", "a3").code == 1
+    advice = "run the rest of the downgrade with: dbctl migrate downgrade -1 --resume; or mend the database by hand"
+    for line in (["migrate", "upgrade"], ["migrate", "upgrade", "--resume"], ["setup"]):
+        refused = on_database(*line)
+        assert (refused.code, advice in refused.err) == (1, True), str(refused)
+    database.execute("CREATE TABLE nowhere (id INTEGER)")
+    on_database.ok("migrate", "downgrade", "-1", "--resume")
+    assert on_database.ok("migrate", "current", "--json").json[0]["revision"] == "a3"
+    on_database.ok("migrate", "upgrade")
+
+
+def test_setup_has_the_rest_run_by_migrate(on_database: Dbctl, database: TestDatabase, service: MakeService) -> None:
+    if not commits_by_itself(database):
+        pytest.skip("nothing of it stays here")
+    service(history="broken")
+    advice = "run the rest of the upgrade with: dbctl migrate upgrade --resume; or mend the database by hand"
+    for _ in range(2):
+        failed = on_database("setup")
+        assert (failed.code, advice in failed.err) == (1, True), str(failed)
+    database.execute("CREATE TABLE missing_table (id INTEGER)")
+    on_database.ok("migrate", "upgrade", "--resume")
+    on_database.ok("setup")

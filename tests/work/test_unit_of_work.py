@@ -38,6 +38,15 @@ class Gadget(Scratch, table=True):
     doubled: int | None = Field(default=None, sa_column_kwargs={"server_onupdate": FetchedValue()})
 
 
+def test_a_profile_will_do_for_a_connector(database: TestDatabase) -> None:
+    try:
+        with dbctl.unit_of_work(profile_of(database)) as unit:
+            unit.session.add(Gadget(name="by profile"))
+        assert database.execute("SELECT name FROM gadget") == [("by profile",)]
+    finally:
+        dbctl.dispose()
+
+
 @pytest.fixture
 def database(shared_database: TestDatabase) -> TestDatabase:
     """The module's database with the table, which is empty."""
