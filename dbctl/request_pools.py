@@ -51,7 +51,9 @@ class RequestPools:
         counted = [one.recorder.shared() for one in used]
         if own.connector.profile in self._directories:
             return counted[-1]  # to which the others have been added
-        return merged(counted)
+        pools = merged(counted)
+        pools.gauges["workers"] = 1
+        return pools
 
     async def end(self, own: Access) -> None:
         """Close the idle connections of a profile's pools, and be a worker of them no more."""

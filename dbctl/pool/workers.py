@@ -51,6 +51,8 @@ class Workers:
     def __init__(self, recorder: Recorder, directory: str | os.PathLike[str]) -> None:
         self._recorder = recorder
         self._directory = Path(directory)
+        # A process with two pools there, one of each driver, is one worker.
+        self._is_second = any(other._directory == self._directory for other in _sharing)
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._begin()
@@ -88,7 +90,7 @@ class Workers:
             OSError: The directory can't be read or written.
         """
         with self._alone():
-            own = self._recorder.snapshot()
+            own = self._counted()
             self._put(own)  # or another worker that is asked next would know less
             others = [each for path in self._directory.glob("*.json") if (each := self._counts(path))]
             ended = [snapshot for path, snapshot, lives in others if not lives]
@@ -101,6 +103,11 @@ class Workers:
                         path.unlink()
         living = [snapshot for _, snapshot, lives in others if lives]
         return merged([own, *living, *([_of_ended(ended)] if ended else [])])
+
+    def _counted(self) -> Snapshot:
+        snapshot = self._recorder.snapshot()
+        snapshot.gauges["workers"] = 0 if self._is_second else 1
+        return snapshot
 
     def _counts(self, path: Path) -> tuple[Path, Snapshot, bool] | None:
         """Return what another worker has counted, and whether it lives; None where it has not said it yet."""
@@ -143,10 +150,10 @@ class Workers:
                 return
 
     def _write(self) -> None:
-        snapshot = self._recorder.snapshot()
+        snapshot = self._counted()
         if (counted := (snapshot.counters, snapshot.gauges)) != self._written:
             with self._alone():
-                self._put(self._recorder.snapshot())
+                self._put(self._counted())
             self._written = counted
 
     def _put(self, snapshot: Snapshot) -> None:
