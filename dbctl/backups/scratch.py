@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.connections.connector import opened
-from dbctl.connections.watching import watched_by
+from dbctl.connections.watching import owing, watched_by
 from dbctl.databases.places import on_server
 from dbctl.errors import DbctlError, WorkRefused
 
@@ -62,13 +62,14 @@ def scratch(profile: Profile, kind: str, properties: Mapping[str, Any]) -> Itera
             _drop_left(profile, connection, backend, f"dbctl_{each}_")
         made = Scratch(f"dbctl_{kind}_{os.urandom(6).hex()}", connection, backend)
         _lock(connection, backend, made.name)
-        _create(made, backend.at_hand(connection, properties))
-        try:
-            yield made
-        finally:
-            if not made.kept:
-                connection.close()  # it may be in the very database, whose sessions are ended
-                _drop(profile, backend, made.name)
+        with owing(lambda: _stays(made.name, "there was no time to drop it")):
+            _create(made, backend.at_hand(connection, properties))
+            try:
+                yield made
+            finally:
+                if not made.kept:
+                    connection.close()  # it may be in the very database, whose sessions are ended
+                    _drop(profile, backend, made.name)
 
 
 def properties_of(profile: Profile) -> Mapping[str, Any]:
@@ -114,7 +115,7 @@ def _drop(profile: Profile, backend: Backups, name: str) -> None:
         with watched_by(None), on_server(profile) as (connection, _):
             _drop_by(connection, backend, name)
     except DbctlError as error:
-        _tell_that_it_stays(name, error.message)
+        _log.warning("%s", _stays(name, error.message))
 
 
 def _drop_by(connection: Connection, backend: Backups, name: str) -> None:
@@ -131,7 +132,7 @@ def _drop_by(connection: Connection, backend: Backups, name: str) -> None:
                 _unbind(backend, name)
                 connection.exec_driver_sql(statement)
             elif code not in gone:
-                _tell_that_it_stays(name, backend.error_text(error.orig or error))
+                _log.warning("%s", _stays(name, backend.error_text(error.orig or error)))
 
 
 def _unbind(backend: Backups, name: str) -> None:
@@ -143,5 +144,5 @@ def _unbind(backend: Backups, name: str) -> None:
             connection.exec_driver_sql(statement)
 
 
-def _tell_that_it_stays(name: str, why: str) -> None:
-    _log.warning("the database %s stays, which the next run tries to drop: %s", name, why)
+def _stays(name: str, why: str) -> str:
+    return f"the database {name} stays, which the next run tries to drop: {why}"

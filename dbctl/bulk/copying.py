@@ -26,7 +26,7 @@ from dbctl.bulk.rejects import told
 from dbctl.bulk.turns import Turns
 from dbctl.bulk.verifying import verify
 from dbctl.connections.connector import opened
-from dbctl.connections.watching import raise_if_ended, watched_by
+from dbctl.connections.watching import owing, raise_if_ended, watched_by
 from dbctl.errors import Conflict, DbctlError, OutcomeUnknown, UsageError
 from dbctl.work.progress import report
 from dbctl.work.retries import run_unit
@@ -73,6 +73,11 @@ def copy(crossing: Crossing, source: str, wish: Wish) -> Sequence[Copied]:
 def _copy_into_new(moment: Moment, crossing: Crossing, wish: Wish) -> Sequence[Copied]:
     """Copy into tables of which a target commits by itself that they are created; where it fails take them away."""
     made: list[str] = []
+    with owing(lambda: _left(made)):
+        return _copy_or_take_away(moment, crossing, wish, made)
+
+
+def _copy_or_take_away(moment: Moment, crossing: Crossing, wish: Wish, made: list[str]) -> Sequence[Copied]:
     try:
         crossing.in_unit(lambda unit: _create(moment, unit, wish, made))
         return crossing.in_unit(lambda unit: _copy(moment, unit, wish))
@@ -83,8 +88,12 @@ def _copy_into_new(moment: Moment, crossing: Crossing, wish: Wish) -> Sequence[C
             with watched_by(None):  # who has ended the copy does not end this too
                 run_unit(crossing.target, lambda unit: _drop(unit, made), retries=0)
         except DbctlError:
-            vars(error)["left"] = f"left, and empty, is what --create has made: {', '.join(made)}"
+            vars(error)["left"] = _left(made)
         raise
+
+
+def _left(made: Sequence[str]) -> str:
+    return f"left, and empty, is what --create has made: {', '.join(made)}" if made else ""
 
 
 def _create(moment: Moment, unit: Database, wish: Wish, made: list[str]) -> None:

@@ -63,6 +63,12 @@ class Watcher(Protocol):
     def keep(self, tell: Callable[[], str] | None) -> None:
         """Take note of what tells what the work has committed by now, should it be ended and not answer."""
 
+    def owe(self, tell: Callable[[], str]) -> None:
+        """Take note that the work is to take something away after it, and of what tells that it stays."""
+
+    def settle(self, tell: Callable[[], str]) -> None:
+        """Take note that it is taken away."""
+
 
 _watcher: ContextVar[Watcher | None] = ContextVar("dbctl_watcher", default=None)
 _telling: ContextVar[Callable[[], str] | None] = ContextVar("dbctl_telling", default=None)
@@ -120,6 +126,24 @@ def told_if_ended(tell: Callable[[], str]) -> Iterator[None]:
     finally:
         _telling.reset(token)
         watcher.keep(outer)
+
+
+@contextmanager
+def owing(tell: Callable[[], str]) -> Iterator[None]:
+    """Have who ends the work wait a moment for the end of the block, which takes away there what it has made.
+
+    Args:
+        tell: Tells what stays where that takes longer, as a sentence; "" where nothing does.
+    """
+    watcher = _watcher.get()
+    if watcher is None:
+        yield
+        return
+    watcher.owe(tell)
+    try:
+        yield
+    finally:
+        watcher.settle(tell)
 
 
 @contextmanager

@@ -30,6 +30,9 @@ T = TypeVar("T")
 _TO_ROLL_BACK = 0.6
 """Seconds that the work has to roll back when it is ended; the server does it when this process is gone."""
 
+_TO_TAKE_AWAY = 2.0
+"""Seconds more that it has where it is to take away what no server does for it: a database that it has made."""
+
 _TO_CANCEL = 1.0
 """Seconds that a server has to hear a cancel."""
 
@@ -55,6 +58,7 @@ class Supervisor:
         self._committing = False
         self._in_use: dict[int, Use] = {}
         self._tell: Callable[[], str] | None = None
+        self._owed: list[Callable[[], str]] = []
         self.deadline: Deadline | None = None
         """When the time of the work is over, from when it is begun."""
         self.abandoned = False
@@ -94,7 +98,7 @@ class Supervisor:
         try:
             if not self._end():
                 self._cancel(lambda seconds: is_done(future, seconds))
-                self.abandoned = not future.done()
+                self.abandoned = not future.done() and not (self._owed and self._takes_away(future))
                 if not self.abandoned:
                     _take_over(future, reason)
                 elif self._tell:
@@ -103,6 +107,13 @@ class Supervisor:
             return self._outcome(future, reason)
         except Ended:
             raise reason from None
+
+    def _takes_away(self, future: Future[Any]) -> bool:
+        """Wait a moment for work that has something to take away, and tell whether it has; else say what stays."""
+        if not is_done(future, _TO_TAKE_AWAY):
+            for stays in filter(None, [tell() for tell in list(self._owed)]):
+                _log.warning("%s", stays)
+        return future.done()
 
     def _outcome(self, future: Future[T], reason: BaseException) -> T:
         try:
@@ -195,6 +206,14 @@ class Supervisor:
     def keep(self, tell: Callable[[], str] | None) -> None:
         """Take note of what tells what the work has committed by now."""
         self._tell = tell
+
+    def owe(self, tell: Callable[[], str]) -> None:
+        """Take note that the work is to take something away after it, and of what tells that it stays."""
+        self._owed.append(tell)
+
+    def settle(self, tell: Callable[[], str]) -> None:
+        """Take note that it is taken away."""
+        self._owed.remove(tell)
 
     def check(self) -> None:
         """Raise what ends the work, where it was ended from outside."""

@@ -4,9 +4,11 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dbctl.backups import scratch
 from tests.backups.conftest import Shop
 from tests.backups.held import PATIENCE, running, said, wait_for
 from tests.backups.stalled import COMMANDS, left_by, line_for, stalled
@@ -42,6 +44,32 @@ def test_a_signal_ends_it(shop: Shop, command: str, number: int, code: int) -> N
         assert shop.contents() == before
         wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in below))
         assert left_by(shop, held.temporary) == []
+
+
+@pytest.mark.parametrize(("seconds", "stays"), [(1.0, False), (20.0, True)])
+@pytest.mark.parametrize("database", SERVER_KINDS, indirect=True)
+def test_a_slow_drop_is_waited_for_a_moment(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, seconds: float, stays: bool
+) -> None:
+    """And what stays for want of time is told."""
+
+    def slow(*arguments: Any) -> None:
+        time.sleep(seconds)
+        drop_by(*arguments)
+
+    drop_by = scratch._drop_by
+    with stalled(shop) as held:
+        monkeypatch.setattr(scratch, "_drop_by", slow)
+        with running(held.dbctl, *line_for(shop, "verify", held.backup)) as process:
+            wait_for(held.reached)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 130
+        *told, last = said(err)
+        assert last == "dbctl: interrupted"
+        left = [name for name in left_by(shop, held.temporary) if "verify" in name]
+        why = "stays, which the next run tries to drop: there was no time to drop it"
+        assert (bool(left), told) == (stays, [f"dbctl: the database {name} {why}" for name in left])
 
 
 @pytest.mark.parametrize("command", COMMANDS)
