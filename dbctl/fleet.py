@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Generic, TypeVar
 
 from dbctl.errors import ConfigError, ConnectError, DbctlError, worst_of
 from dbctl.probe import PingReport, Stages
 from dbctl.profiles.model import Profile, called
+from dbctl.records import record
 from dbctl.runtime.waits import result_of, started
 from dbctl.spread import Spread
 from dbctl.work.progress import report
@@ -25,7 +26,7 @@ def listed(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-@dataclass(frozen=True)
+@record
 class Outcome(Generic[T]):
     """What came of the work on one profile: its result, or the error that ended it."""
 
@@ -34,7 +35,7 @@ class Outcome(Generic[T]):
     error: DbctlError | None = None
 
 
-@dataclass(frozen=True)
+@record
 class ProfilePing:
     """One profile of several: a `PingReport` of the database that answered, or the step that failed and why."""
 
@@ -56,7 +57,7 @@ class ProfilePing:
     error: str | None = field(default=None, metadata={"across": True})
 
 
-@dataclass(frozen=True)
+@record
 class Several:
     """Profiles that are looked at together.
 

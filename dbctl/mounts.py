@@ -3,10 +3,11 @@
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from dbctl.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Mount:
     """A package of command modules: one module a command, one package a group of them.
 

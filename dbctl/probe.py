@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +15,7 @@ from dbctl.connections.connector import async_opened, opened
 from dbctl.connections.nodes import refuse_nodes
 from dbctl.errors import ConnectError
 from dbctl.profiles import Profile
+from dbctl.records import record
 from dbctl.runtime.backoff import Patience
 from dbctl.runtime.network import time_steps
 from dbctl.runtime.waits import result_of, started
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@record
 class Stages:
     """The steps that a driver does not tell apart, measured on a socket of dbctl's own before the driver connects.
 
@@ -43,7 +43,7 @@ class Stages:
     tunnel_ms: float | None = None
 
 
-@dataclass(frozen=True)
+@record
 class PingReport:
     """A database that answers.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -21,6 +20,7 @@ from dbctl.connections.connector import Connector, async_connector, connector
 from dbctl.errors import ConnectError
 from dbctl.pool.recorder import Recorder, observe
 from dbctl.profiles import Profile
+from dbctl.records import record
 from dbctl.runtime.backoff import Patience
 from dbctl.work.database import Database
 from dbctl.work.sessions import async_unit_of_work, unit_of_work
@@ -28,7 +28,7 @@ from dbctl.work.sessions import async_unit_of_work, unit_of_work
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@record
 class _Queues:
     """Where one waits for an engine: for a connection of the pool, and to ping beside the pool, one after the other."""
 
@@ -40,7 +40,7 @@ _queues: RunVar[WeakKeyDictionary[Engine, _Queues]] = RunVar("dbctl_queues")
 """Each event loop's own: what waits in one can't be woken from another."""
 
 
-@dataclass(frozen=True)
+@record
 class Access:
     """A profile's engine, that of the sync driver or of the async one, as a service works with it."""
 

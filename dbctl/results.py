@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, replace
 from itertools import count, starmap
 from typing import Any, Generic, TypeVar
 
+from dbctl.records import record
+
 T = TypeVar("T")
 
 
@@ -19,7 +21,7 @@ class PlainText:
         raise TypeError(f"{type(self).__name__} does not say what its text is")
 
 
-@dataclass(frozen=True)
+@record
 class Unshown:
     """What is not shown, and yet counted: so many rows."""
 
@@ -97,14 +99,14 @@ class Rows(Generic[T]):
         return Rows(self.columns, list(self.values), self._make, changed=self.changed)
 
 
-@dataclass(frozen=True)
+@record
 class Single:
     """One value, shown bare: without a name, and as it is."""
 
     value: Any
 
 
-@dataclass(frozen=True)
+@record
 class Result:
     """What one of several statements gave.
 
@@ -138,7 +140,7 @@ class Results:
         return Results([replace(one, rows=one.rows and one.rows.drawn()) for one in self.values])
 
 
-@dataclass(frozen=True)
+@record
 class Frame(Generic[T]):
     """What there is at one moment, and what is to be said of it.
 
@@ -168,7 +170,7 @@ class Frames(Iterator[T]):
         return next(self._rows)
 
 
-@dataclass(frozen=True)
+@record
 class Part:
     """Rows of a result below its columns, or a piece of text of it, and whose it is.
 

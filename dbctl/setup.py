@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
 from dbctl.backends.base import Missing
@@ -20,6 +20,7 @@ from dbctl.errors import CheckFailed, DbctlError, Remedy, WorkRefused
 from dbctl.migrations.access import RETRIES, Migrations, require_alembic
 from dbctl.migrations.location import located
 from dbctl.probe import when_up
+from dbctl.records import record
 from dbctl.work.supervision import Supervisor
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ LOCK_WAIT = 600.0
 """Seconds for which another run is waited for, where the profile says nothing else."""
 
 
-@dataclass(frozen=True)
+@record
 class Step:
     """A step, what came of it, and how many seconds it took."""
 
@@ -50,7 +51,7 @@ def _no_functions(target: str) -> Callable[[], object]:
     raise WorkRefused(f"{target}: nobody here calls a service's own functions", "give what does")
 
 
-@dataclass(frozen=True)
+@record
 class Undertaking:
     """A database that is to be set up.
 

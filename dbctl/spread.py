@@ -1,10 +1,11 @@
 """Times, and what many of them amount to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from dbctl.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Spread:
     """The spread of a number of times, in milliseconds; percentiles by the nearest rank."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 
 from dbctl.backends import backend_of
@@ -19,13 +19,14 @@ from dbctl.connections.connector import opened
 from dbctl.errors import ConnectError, DbctlError
 from dbctl.profiles import Profile
 from dbctl.profiles.places import Place
+from dbctl.records import record
 from dbctl.runtime.waits import result_of, started
 
 _ROUNDS = 5
 """How often nodes that were only named by others are asked in turn: a chain of standbys is seldom longer."""
 
 
-@dataclass(frozen=True)
+@record
 class Node:
     """A node: its address or its name, what it says of itself, and how far behind it is.
 
@@ -51,7 +52,7 @@ class Node:
     error: str | None = field(metadata={"across": True})
 
 
-@dataclass(frozen=True)
+@record
 class Answer:
     """What asking one node gave: what it says, or why it can't be asked."""
 
@@ -67,7 +68,7 @@ class Answer:
         return getattr(self.error, "stage", None) == APART
 
 
-@dataclass(frozen=True)
+@record
 class Topology:
     """The nodes, each below the one that it follows, and what is not told."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from dbctl.activity.tree import placed
 from dbctl.backends.sessions import IN_TRANSACTION, SessionThere, State
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import NotFound, Remedy, WorkRefused
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,7 +36,7 @@ _SHOWN = 100
 """Characters of a statement that is named before it is ended."""
 
 
-@dataclass(frozen=True)
+@record
 class Ended:
     """A session that was ended, or whose statement was.
 
@@ -56,7 +57,7 @@ class Ended:
     statement: str | None = field(metadata={"across": "cut"})
 
 
-@dataclass(frozen=True)
+@record
 class Rule:
     """Which sessions of the profile's database are chosen, of those that are none of a superuser's.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from dbctl.backends.sessions import SessionsThere, State
 from dbctl.connections.connector import opened
 from dbctl.connections.watching import raise_if_ended
 from dbctl.profiles import Profile
+from dbctl.records import record
 from dbctl.results import Frame, Frames
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _STEP = 0.1
 """Seconds after which a pause looks whether all is to end."""
 
 
-@dataclass(frozen=True)
+@record
 class Session:
     """A session. `blocked_by` are those that it waits for, `root` the one at the top of that, `suspects` who may be.
 
@@ -53,7 +54,7 @@ class Session:
     statement: str | None = field(metadata={"across": "cut"})
 
 
-@dataclass(frozen=True)
+@record
 class Wanted:
     """Which sessions are wanted.
 

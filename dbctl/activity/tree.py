@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from dbctl.backends.sessions import SessionThere, State
+from dbctl.records import record
 
 Id = int | str
 
 
-@dataclass(frozen=True)
+@record
 class Placed:
     """A session in the tree.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dbctl.backends.findings import Finding, Level
 from dbctl.backends.relatives import told_of
 from dbctl.errors import DbctlError
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -28,7 +28,7 @@ Answer = TypeVar("Answer")
 _CLOCK_READINGS = 3
 
 
-@dataclass(frozen=True)
+@record
 class Limit:
     """How many connections there may be at a time; `limit` is None where there may be any number.
 
@@ -41,7 +41,7 @@ class Limit:
     own: int
 
 
-@dataclass(frozen=True)
+@record
 class ServerUsage:
     """The server's own count of connections.
 
@@ -61,7 +61,7 @@ class ServerUsage:
         return cls(server.in_use, server.own, server.limit or 0, max(0, free))
 
 
-@dataclass(frozen=True)
+@record
 class Timeout:
     """A time limit of the server's: its name there, seconds (None: it has none), and the statement that sets one."""
 
@@ -79,7 +79,7 @@ class Way(Enum):
     NETWORK = "the network"
 
 
-@dataclass(frozen=True)
+@record
 class Login:
     """The user, and what makes it a superuser, or None for an ordinary one."""
 
@@ -87,7 +87,7 @@ class Login:
     power: str | None
 
 
-@dataclass(frozen=True)
+@record
 class Encoding:
     """How the database stores text, and the statement with which it would store all of Unicode, None where it does."""
 
@@ -95,7 +95,7 @@ class Encoding:
     fix: str | None
 
 
-@dataclass(frozen=True)
+@record
 class Clock:
     """How far the server's clock is ahead of this machine's, within what, and its session's zone, all in seconds."""
 
@@ -104,7 +104,7 @@ class Clock:
     utc_offset: int
 
 
-@dataclass(frozen=True)
+@record
 class IdleTransaction:
     """A session of this application that holds a transaction and does nothing; `blocks` are those that wait for it."""
 
@@ -113,7 +113,7 @@ class IdleTransaction:
     blocks: Sequence[int]
 
 
-@dataclass(frozen=True)
+@record
 class Facts:
     """What was measured; None is what the database does not have, or does not tell.
 

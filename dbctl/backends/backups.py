@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -11,12 +11,13 @@ from dbctl.backends.base import Backend
 from dbctl.backends.replacing import Replacing
 from dbctl.backends.tools import Tool, Version
 from dbctl.errors import Unsupported
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-@dataclass(frozen=True)
+@record
 class StoredTable:
     """A table with rows; `part_of` names the partitioned table that it is one of, with its schema.
 
@@ -35,7 +36,7 @@ TableNames = Sequence[tuple[str | None, str]]
 """Schemas, where there are several, and names of tables."""
 
 
-@dataclass(frozen=True)
+@record
 class Extent:
     """What of a database is written.
 
@@ -58,7 +59,7 @@ class Extent:
         return self.data and (schema, table) not in self.without_rows
 
 
-@dataclass(frozen=True)
+@record
 class Start:
     """How a tool is started; everybody on the machine can read the words.
 
@@ -81,7 +82,7 @@ class Start:
     hint: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Stored:
     """How a backup stands in its file, and what of it is wanted: what a restore has to know of it.
 
@@ -105,7 +106,7 @@ class Stored:
     beside: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Loosened:
     """A foreign key that was taken off a table, and its definition in SQL."""
 

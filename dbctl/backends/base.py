@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,6 +24,7 @@ from dbctl.backends.replicated import Replicated
 from dbctl.backends.tunnels import Tunnelled
 from dbctl.errors import ConfigError, Unsupported
 from dbctl.profiles import Profile, password_of
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -37,7 +37,7 @@ _COMMENTS = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
 """What may stand before a statement's first word."""
 
 
-@dataclass(frozen=True)
+@record
 class Identity:
     """Who answers at the other end, and as whom this connection is logged in."""
 

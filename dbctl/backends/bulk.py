@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from dbctl.backends.base import Backend
 from dbctl.backends.exports import Exports
 from dbctl.backends.kinds import BulkColumn, Kind, digits_of
 from dbctl.errors import Conflict
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,7 +24,7 @@ Taken = Callable[[Column], Column]
 """Makes of a column's texts what a database takes for them."""
 
 
-@dataclass(frozen=True)
+@record
 class Rows:
     """Rows of a file, by columns, as they are checked and loaded.
 
@@ -62,7 +63,7 @@ class Rows:
         return tuple(column[index] for column in self.columns)
 
 
-@dataclass(frozen=True)
+@record
 class Ragged:
     """A row with more or fewer values than there are columns."""
 
@@ -71,7 +72,7 @@ class Ragged:
     expected: int
 
 
-@dataclass(frozen=True)
+@record
 class Delimited:
     """Rows of a file as they stand in it, whole lines in UTF-8, for a server that reads such by itself.
 
@@ -103,7 +104,7 @@ class Run(Protocol):
         """Yield the parts."""
 
 
-@dataclass(frozen=True)
+@record
 class Fault:
     """Why a row can't be loaded.
 
@@ -130,7 +131,7 @@ class Refused(Exception):
         self.fault = fault
 
 
-@dataclass(frozen=True)
+@record
 class Target:
     """Where rows are loaded to.
 

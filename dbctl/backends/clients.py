@@ -6,9 +6,11 @@ What a client keeps of its own (its history, its prompt, its keys) is left to it
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
+
+from dbctl.records import record
 
 NO_KEYRING = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
 """What has a client of Python neither look for a password in the system's keyring nor store one there.
@@ -17,7 +19,7 @@ https://keyring.readthedocs.io/en/latest/#config-file-path
 """
 
 
-@dataclass(frozen=True)
+@record
 class Start:
     """How a client is started on a profile; everybody on the machine can read the arguments.
 
@@ -30,7 +32,7 @@ class Start:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class Opening:
     """What a client is to be started for.
 
@@ -45,7 +47,7 @@ class Opening:
     read_only: bool
 
 
-@dataclass(frozen=True)
+@record
 class Client:
     """A terminal client.
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.locks import Holder
 from dbctl.errors import Unsupported, UsageError
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-@dataclass(frozen=True)
+@record
 class Wanted:
     """What a new database is to be like; what is None is the server's to choose.
 

@@ -7,10 +7,10 @@ is there by declaring it once more, in a temporary table that nobody else sees, 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.base import Backend
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Connection, ForeignKeyConstraint, Table
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Inspector
 
 
-@dataclass(frozen=True)
+@record
 class Definition:
     """An index, or a constraint that is kept by one, as the database writes it.
 
@@ -33,7 +33,7 @@ class Definition:
     constraint: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class EnumType:
     """A type of its own that has members, in their order."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.origins import (
@@ -29,6 +28,7 @@ from dbctl.errors import (
     WorkRefused,
 )
 from dbctl.profiles.secrets import doubt_of
+from dbctl.records import record
 from dbctl.runtime import network
 from dbctl.runtime.foreign_errors import described, place_of
 
@@ -48,7 +48,7 @@ PLACE = "dbctl_place"
 """The attribute of a driver's error that says where the value stands that a constraint refused."""
 
 
-@dataclass(frozen=True)
+@record
 class Meaning:
     """What one of a database's error codes means here.
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.copies import Copies
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.errors import UsageError
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -43,7 +43,7 @@ BATCH = 2000
 """Rows that are read at a time."""
 
 
-@dataclass(frozen=True)
+@record
 class Selection:
     """Rows that are read.
 

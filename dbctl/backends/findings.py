@@ -1,9 +1,11 @@
 """What a check says: how bad it is, what was measured, why it matters, what to change."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, TypedDict
+
+from dbctl.records import record
 
 
 class Level(StrEnum):
@@ -37,7 +39,7 @@ class Figures(TypedDict, total=False):
 _FOR_PROGRAMS: Mapping[str, Any] = {"table": False}
 
 
-@dataclass(frozen=True)
+@record
 class Finding:
     """One answer of a check.
 

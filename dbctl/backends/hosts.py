@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.errors import ConnectError
 from dbctl.profiles.places import Place, places
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from dbctl.profiles import Profile
@@ -35,7 +35,7 @@ APART = "cluster"
 """The stage of the error that refuses a server which takes no part in its cluster."""
 
 
-@dataclass(frozen=True)
+@record
 class Turn:
     """One host's turn, and how long it may take.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.definitions import Definitions
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-@dataclass(frozen=True)
+@record
 class Relation:
     """A table, or what can be read as one.
 
@@ -42,7 +42,7 @@ class Relation:
         return self.kind in {"table", "partitioned table", "materialized view", "virtual table"}
 
 
-@dataclass(frozen=True)
+@record
 class ColumnThere:
     """A column as the database has it: its type in the server's own words; a default may be how it is generated."""
 
@@ -53,7 +53,7 @@ class ColumnThere:
     comment: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class IndexThere:
     """An index: its definition, its size in bytes and how often it was read, where the server tells."""
 
@@ -63,7 +63,7 @@ class IndexThere:
     scans: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class PartThere:
     """A constraint, a trigger, a partition, or a foreign key of another table, which `table` names."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+
+from dbctl.records import record
 
 BYTES = "\\x"
 """What the text of bytes begins with, before their hexadecimal digits."""
@@ -35,7 +36,7 @@ class Kind(StrEnum):
     OTHER = "other"  # the database's own text of it
 
 
-@dataclass(frozen=True)
+@record
 class BulkColumn:
     """A column whose values go to a file, or come from one.
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from dbctl.records import record
 
 TABLE = "dbctl_lock"
 """The table of such rows, in the profile's database; it is made when the first lock is taken there."""
@@ -32,7 +33,7 @@ _LONGEST_NAME = 190
 """Characters of a key that every version of the databases at hand can have, at 4 bytes each."""
 
 
-@dataclass(frozen=True)
+@record
 class LockStatements:
     """The statements, each on a session of the lock's own, which commits each.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.lock_statements import LockStatements
 from dbctl.errors import Unsupported
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@record
 class Holder:
     """Who holds a lock: a session's number, None where none holds it any more, and the program's name where it has one.
 
@@ -37,7 +37,7 @@ class Holder:
         return f"{self.kind} {self.session}" + (f" ({self.program})" if self.program else "")
 
 
-@dataclass(frozen=True)
+@record
 class LockWait:
     """That a connection waits for a lock: who holds it, as far as that is told, and what it is."""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from dbctl.errors import Unsupported
 from dbctl.profiles.places import Place
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-@dataclass(frozen=True)
+@record
 class Peer:
     """Another node, as one sees it; None is what is not told.
 
@@ -47,7 +47,7 @@ class Peer:
         return self.is_below and self.place is None and self.host is None and self.state is None
 
 
-@dataclass(frozen=True)
+@record
 class View:
     """What a node says of itself, and of the others; None is what it has not, or does not tell.
 

@@ -7,16 +7,17 @@ or take it for something else than was meant.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.profiles.query import as_list, is_yes
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from dbctl.profiles import Profile
 
 
-@dataclass(frozen=True)
+@record
 class Option:
     """One option of a database's drivers.
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect, Engine, Pool
@@ -45,7 +46,7 @@ def driver_error(error: Exception) -> Exception:
     return error.orig if isinstance(error, DBAPIError) and isinstance(error.orig, Exception) else error
 
 
-@dataclass(frozen=True)
+@record
 class Origin:
     """Where an error came from.
 

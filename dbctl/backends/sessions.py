@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dbctl.backends.base import Backend
 from dbctl.errors import Unsupported
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -32,7 +32,7 @@ IN_TRANSACTION = frozenset({State.IDLE_IN_TRANSACTION, State.IDLE_IN_FAILED_TRAN
 """What a session does that holds a transaction, and its locks, for a client that asks nothing."""
 
 
-@dataclass(frozen=True)
+@record
 class SessionThere:
     """A session, as its server tells of it; None is what the server, or the file, does not tell.
 
@@ -78,7 +78,7 @@ class SessionThere:
         return ", ".join(filter(None, (self.user, self.application, self.client)))
 
 
-@dataclass(frozen=True)
+@record
 class SessionsThere:
     """All sessions of a server that it tells of.
 

@@ -7,11 +7,11 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from dbctl.errors import ConfigError
+from dbctl.records import record
 from dbctl.runtime.waits import result_of, started
 
 _TO_TELL = 10.0
@@ -20,7 +20,7 @@ _TO_TELL = 10.0
 Version = tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Tool:
     """A program that is there, and its version."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from dbctl.backups.manifest import ENDING, Manifest, beside
 from dbctl.backups.writing import Wish, tell_bytes, writing
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import OutputLost, UsageError
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dbctl")
 
 
-@dataclass(frozen=True)
+@record
 class Made:
     """A backup that was made. `removed` names those that are not kept any more."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
@@ -12,6 +11,7 @@ from shutil import rmtree
 from dbctl.backups.files import GLOBALS, hide, size_of
 from dbctl.backups.manifest import ENDING, Manifest, read
 from dbctl.errors import CheckFailed
+from dbctl.records import record
 
 _log = logging.getLogger("dbctl")
 
@@ -19,7 +19,7 @@ _SKEW = timedelta(minutes=10)
 """How far the clocks of two machines that write to one directory may be apart."""
 
 
-@dataclass(frozen=True)
+@record
 class Rules:
     """What is kept; None says nothing, and where all are None all is kept.
 
@@ -39,7 +39,7 @@ class Rules:
         return any(number is not None for number in (self.newest, self.weekly, self.monthly))
 
 
-@dataclass(frozen=True)
+@record
 class Found:
     """A backup that is there, with its manifest."""
 

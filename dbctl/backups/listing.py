@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dbctl.backups.keeping import found_in
 from dbctl.errors import CheckFailed, UsageError
+from dbctl.records import record
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _STEPS = ("bytes", "kB", "MB", "GB", "TB")
 
 
-@dataclass(frozen=True)
+@record
 class Listed:
     """A backup that is there: its age when it was listed, and what its manifest says; `doubt` is why it may be none."""
 

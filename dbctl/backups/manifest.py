@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dbctl.errors import CheckFailed, NotFound, UsageError
 from dbctl.profiles.words import nearest
+from dbctl.records import record
 from dbctl.runtime.replacing import replace_whole
 
 _log = logging.getLogger("dbctl")
@@ -23,7 +24,7 @@ _FORMAT = 1
 """The version of what stands in a manifest."""
 
 
-@dataclass(frozen=True)
+@record
 class Table:
     """A table in a backup; its rows are None where they are not in it. `part_of` is the partitioned table's name."""
 
@@ -63,7 +64,7 @@ def called(name: str, tables: Sequence[Table], where: str) -> Sequence[Table]:
     return found
 
 
-@dataclass(frozen=True)
+@record
 class Manifest:
     """What is known of a backup.
 

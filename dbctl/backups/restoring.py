@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from dbctl.connections.watching import begin_what_is_not_divided, is_ended, watc
 from dbctl.databases.files import refuse_in_use
 from dbctl.databases.places import at, name_of, on_server
 from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown, Remedy, UsageError, WorkRefused
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from dbctl.backends.backups import Backups
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dbctl")
 
 
-@dataclass(frozen=True)
+@record
 class Restored:
     """A database that was restored. `before` is the name that the one has which was there, where that is kept."""
 
@@ -42,7 +42,7 @@ class Restored:
     before: str | None
 
 
-@dataclass(frozen=True)
+@record
 class How:
     """How a backup is restored.
 

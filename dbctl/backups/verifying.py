@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from dbctl.backups.scratch import scratch
 from dbctl.connections.connector import opened
 from dbctl.databases.places import at, on_server
 from dbctl.errors import CheckFailed, ConfirmationNeeded, UsageError, WorkRefused
+from dbctl.records import record
 from dbctl.runtime.private import private_directory
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dbctl.profiles import Profile
 
 
-@dataclass(frozen=True)
+@record
 class Verified:
     """A backup that was restored and looked at: what is wrong with it stands in `findings`."""
 
@@ -39,7 +39,7 @@ class Verified:
     findings: Sequence[str]
 
 
-@dataclass(frozen=True)
+@record
 class Question:
     """What is asked of the scratch database, and the one value that is to be the answer."""
 

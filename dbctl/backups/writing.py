@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
 
@@ -18,6 +18,7 @@ from dbctl.backups.running import tool_at_work, unbounded
 from dbctl.connections.connector import opened
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import DbctlError, UsageError
+from dbctl.records import record
 from dbctl.runtime.private import private_directory
 from dbctl.runtime.waits import is_done, result_of, started
 from dbctl.work.progress import report
@@ -40,7 +41,7 @@ _LOOK = 0.2
 """Seconds between two looks at how much a tool has written."""
 
 
-@dataclass(frozen=True)
+@record
 class Wish:
     """What is wanted of a backup.
 

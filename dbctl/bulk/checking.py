@@ -10,19 +10,19 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cache
 from typing import Any
 
 from dbctl.backends.bulk import Fault
 from dbctl.backends.kinds import BulkColumn, Kind, is_uuid
+from dbctl.records import record
 
 Reason = Callable[[str], str | None]
 """Returns why a value is none that the column holds; None where it is one."""
 
 
-@dataclass(frozen=True)
+@record
 class Check:
     """How a column's values are looked at.
 

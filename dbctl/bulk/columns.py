@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from dbctl.backends.kinds import BulkColumn
 from dbctl.errors import UsageError
+from dbctl.records import record
 
 OF_REJECTS = ("_file", "_line", "_column", "_reason")
 """The columns that a file of rejected rows has besides, and that are left out when it is imported."""
 
 
-@dataclass(frozen=True)
+@record
 class Layout:
     """How the columns of a file are those of a table.
 
@@ -31,7 +31,7 @@ class Layout:
         return list(self.places) == list(range(width))
 
 
-@dataclass(frozen=True)
+@record
 class Wanted:
     """What is said of a file's columns.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.kinds import Kind
 from dbctl.bulk.models import with_uuids
 from dbctl.bulk.reading_out import Moment, called, usual_schema, writable
 from dbctl.errors import NotFound, UsageError
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dbctl")
 
 
-@dataclass(frozen=True)
+@record
 class Blueprint:
     """Tables that the target lacks.
 

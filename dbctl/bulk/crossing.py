@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeVar
 
 from dbctl.bulk.masking import Masks
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@record
 class Crossing:
     """Where rows come into, and what finds the profile that they come from.
 
@@ -59,7 +60,7 @@ class Crossing:
         )
 
 
-@dataclass(frozen=True)
+@record
 class Wish:
     """What is copied, and how.
 
@@ -90,7 +91,7 @@ class Wish:
     truncate: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Copied:
     """A table that was copied: its rows, how long it took, and whether both sides were compared and are the same."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from dbctl.bulk.forms import Form
@@ -16,7 +18,7 @@ _FORMAT = 1
 """The version of what stands in a manifest."""
 
 
-@dataclass(frozen=True)
+@record
 class Exported:
     """A file that was written: of which table, its rows, its size in bytes, and how long it took."""
 

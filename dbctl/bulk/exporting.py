@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from dbctl.bulk.reading_out import Moment, Readable, one_moment
 from dbctl.bulk.writing import Columns, writer_for
 from dbctl.connections.watching import begin_what_is_not_divided, raise_if_ended
 from dbctl.errors import OutputLost, UsageError
+from dbctl.records import record
 from dbctl.runtime.waits import result_of, started
 from dbctl.work.progress import report
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from dbctl.connections.connector import Connector
 
 
-@dataclass(frozen=True)
+@record
 class Wish:
     """What is exported, and how.
 

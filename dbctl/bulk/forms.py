@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from dbctl.errors import UsageError
+from dbctl.records import record
 
 FORMATS: Final = {
     "csv": ("csv",),
@@ -21,7 +21,7 @@ COMPRESSIONS: Final = {"gz": "gzip", "zst": "zstd"}
 """The endings of compressed files, and how those are compressed."""
 
 
-@dataclass(frozen=True)
+@record
 class Form:
     """What a file is.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from dbctl.bulk.rejects import Rejects
 from dbctl.bulk.terms import How, Imported
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import UsageError
+from dbctl.records import record
 from dbctl.work.progress import report
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _empty(database: Database, connection: Connection, relation: Relation, targe
     connection.exec_driver_sql(f"TRUNCATE {place}" if quick else f"DELETE FROM {place}")
 
 
-@dataclass(frozen=True)
+@record
 class _Table:
     """The table, its columns, and what is made of rows before they are loaded."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from dbctl.bulk.checking import Check, check_of
 from dbctl.bulk.columns import Layout
 from dbctl.bulk.plain_lines import Run, fitting
 from dbctl.connections.watching import raise_if_ended
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dbctl.backends.bulk import Bulk
 
 
-@dataclass(frozen=True)
+@record
 class Bad:
     """A row that can't be loaded.
 
@@ -247,7 +248,7 @@ def _bad_row(rows: Rows, fault: Fault, index: int | None, layout: Layout) -> Bad
     )
 
 
-@dataclass(frozen=True)
+@record
 class _Plan:
     """What is done with each column before it is loaded."""
 

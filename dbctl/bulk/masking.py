@@ -12,13 +12,14 @@ import re
 import secrets
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.errors import UsageError, WorkRefused
 from dbctl.profiles.words import nearly
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from dbctl.backends.bulk import Bulk
@@ -46,7 +47,7 @@ def _key() -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:32] if said else secrets.token_hex(16)
 
 
-@dataclass(frozen=True)
+@record
 class Masks:
     """How columns are masked.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from dbctl.backends.kinds import Kind
@@ -14,6 +14,7 @@ from dbctl.bulk.mapping import Convert, comparable, convert, loss
 from dbctl.bulk.models import with_uuids
 from dbctl.bulk.reading_out import usual_schema
 from dbctl.errors import NotFound, WorkRefused
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dbctl")
 
 
-@dataclass(frozen=True)
+@record
 class Pair:
     """A table, and the one that its rows come into.
 
@@ -43,7 +44,7 @@ class Pair:
     name: str
 
 
-@dataclass(frozen=True)
+@record
 class Plan:
     """How a table is copied.
 

@@ -9,12 +9,12 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
 from dbctl.backends.bulk import Delimited, Ragged, Rows
 from dbctl.errors import UsageError, WorkRefused
+from dbctl.records import record
 
 _PART = 1 << 19
 """Bytes of whole lines that are handed on at a time."""
@@ -31,7 +31,7 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 csv.field_size_limit(_LONGEST)
 
 
-@dataclass(frozen=True)
+@record
 class Shape:
     """How values stand in a file.
 

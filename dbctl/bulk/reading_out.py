@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from dbctl.backups.running import unbounded
 from dbctl.connections.connector import opened
 from dbctl.errors import NotFound, UsageError
 from dbctl.profiles.words import nearest
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dbctl.connections.connector import Connector
 
 
-@dataclass(frozen=True)
+@record
 class Moment:
     """A connection whose transaction sees one moment of a database, and only reads.
 
@@ -78,7 +78,7 @@ def _reading(connector: Connector[Engine], snapshot: str | None = None) -> Itera
             connection.invalidate()
 
 
-@dataclass(frozen=True)
+@record
 class Readable:
     """What is read in bulk.
 

@@ -9,11 +9,11 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from dbctl.errors import ConfigError, UsageError, WorkRefused
+from dbctl.records import record
 from dbctl.runtime.distribution import how_to_install
 
 STDIN = "-"
@@ -25,7 +25,7 @@ _PACKED = 1 << 14
 """Bytes of zstd that are unpacked at a time; each may become some ten thousand."""
 
 
-@dataclass(frozen=True)
+@record
 class Source:
     """A file that rows are read from.
 

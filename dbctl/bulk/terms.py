@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from dbctl.records import record
 
 
-@dataclass(frozen=True)
+@record
 class How:
     """How files are read and loaded.
 
@@ -47,7 +49,7 @@ class How:
     rejects: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Imported:
     """What was imported: the rows that were written, that were skipped since they were there, that were rejected."""
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from dbctl.records import record
 from dbctl.results import Sections
 
 _GENERATED = re.compile(r"GENERATED\b|AUTO_INCREMENT\b|STORED\b|VIRTUAL\b", re.IGNORECASE)
 """What a default begins with that is none, and stands in a declaration without that word."""
 
 
-@dataclass(frozen=True)
+@record
 class ColumnSaid:
     """A column: what is said of it in SQL, and what the model declares where that is another thing.
 
@@ -37,7 +38,7 @@ def column_text(type_: str, *, nullable: bool, default: str | None) -> str:
     return " ".join(filter(None, [type_, "" if nullable else "NOT NULL", said]))
 
 
-@dataclass(frozen=True)
+@record
 class IndexSaid:
     """An index: its size, and how many times it was read, where the server tells."""
 
@@ -48,7 +49,7 @@ class IndexSaid:
     bytes: int | None = field(metadata={"table": False})
 
 
-@dataclass(frozen=True)
+@record
 class PartSaid:
     """A constraint, a trigger or a partition."""
 
@@ -56,7 +57,7 @@ class PartSaid:
     definition: str
 
 
-@dataclass(frozen=True)
+@record
 class ReferenceSaid:
     """A foreign key of a table that refers to this one."""
 
@@ -65,7 +66,7 @@ class ReferenceSaid:
     definition: str
 
 
-@dataclass(frozen=True)
+@record
 class DriftSaid:
     """In what the table differs from its model."""
 
@@ -79,7 +80,7 @@ class DriftSaid:
         return f"model: {self.model or 'nothing'}; database: {self.database or 'nothing'}"
 
 
-@dataclass(frozen=True)
+@record
 class Description(Sections):
     """A table with all its parts."""
 

@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from dbctl.backends import backend_of
@@ -17,6 +17,7 @@ from dbctl.connections.connector import opened
 from dbctl.errors import CheckFailed, ConfigError, DbctlError, Remedy, UsageError, worst_of
 from dbctl.fleet import Several, listed, on_each
 from dbctl.profiles.model import called
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
@@ -30,7 +31,7 @@ _NAMED = 3
 """How many of those that are alike are named to a person."""
 
 
-@dataclass(frozen=True)
+@record
 class FleetDrift:
     """One thing in which a profile, and the others that are like it, differ; or that it can't be looked at, and why.
 

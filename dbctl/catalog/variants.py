@@ -9,15 +9,15 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from dbctl.catalog.schemas import Part
+from dbctl.records import record
 
 Changes = frozenset[tuple[Part, str | None]]
 """In which parts one differs, and what it has there; None where it has nothing of the kind."""
 
 
-@dataclass(frozen=True)
+@record
 class Change:
     """One thing in which a group of databases differs; None where one side has nothing of the kind."""
 
@@ -26,7 +26,7 @@ class Change:
     found: str | None
 
 
-@dataclass(frozen=True)
+@record
 class Group:
     """Databases that are alike, in the order in which they were named, and in what they differ from the reference."""
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
+from dbctl.records import record
 from dbctl.results import Frame
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@record
 class Line:
     """Points that belong together, by their x.
 
@@ -30,7 +31,7 @@ class Line:
         return cls(name, [(x, y) for x, y in points if y is not None])
 
 
-@dataclass(frozen=True)
+@record
 class Chart:
     """Lines over one axis.
 
@@ -52,7 +53,7 @@ class Chart:
         return max((y for line in self.lines for _, y in line.points), default=0.0) or 1.0
 
 
-@dataclass(frozen=True)
+@record
 class Bars:
     """An amount for each of several names.
 
@@ -72,7 +73,7 @@ class Bars:
         return max((amount for _, amount in self.bars), default=0.0) or 1.0
 
 
-@dataclass(frozen=True)
+@record
 class Gauge:
     """How much there is of something now.
 
@@ -87,7 +88,7 @@ class Gauge:
     of: float | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Spark:
     """How something went until now.
 
@@ -100,7 +101,7 @@ class Spark:
     values: Sequence[float | None]
 
 
-@dataclass(frozen=True)
+@record
 class Board:
     """What a live screen shows at one moment.
 
@@ -117,7 +118,7 @@ class Board:
     tables: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]]]] = ()
 
 
-@dataclass(frozen=True)
+@record
 class LiveFrame(Frame[T]):
     """A frame that a screen shows as a board; elsewhere its rows are written."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbctl.cli.options import Globals, Terms
 from dbctl.cli.outcome import current
 from dbctl.cli.variables import says_yes, variable_of
 from dbctl.errors import UsageError
+from dbctl.records import record
 from dbctl.work.effects import Effects
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@record
 class Call:
     """One call of a command function.
 

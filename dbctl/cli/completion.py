@@ -6,18 +6,18 @@ The answer to what every command has, such as --profile, is given without any co
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from dbctl.cli.line import Line, config_named, taken_apart
 from dbctl.cli.main import PROTOCOL
+from dbctl.records import record
 
 _PROFILE = ("--profile", "-p")
 
 Found = Iterable[tuple[str, str]]
 
 
-@dataclass(frozen=True)
+@record
 class _Said:
     """The options on a line, as a parameter's completion function finds them in Typer's context."""
 

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from inspect import cleandoc
+
+from dbctl.records import record
 
 _SECTION = re.compile(r"(Args|Returns|Yields|Raises|Examples?):")
 _PARAMETER = re.compile(r"\s+\*{0,2}(\w+)(?:\s*\([^)]*\))?:(.*)")
@@ -14,7 +15,7 @@ _FIELDS = ":fields:"
 """What stands for the heading of fields, which have none."""
 
 
-@dataclass(frozen=True)
+@record
 class Description:
     """What there is to say of a command.
 

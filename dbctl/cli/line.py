@@ -2,12 +2,13 @@
 
 import shlex
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+
+from dbctl.records import record
 
 CONFIG_OPTIONS = ("--config", "-c")
 
 
-@dataclass(frozen=True)
+@record
 class Line:
     """What has been typed.
 

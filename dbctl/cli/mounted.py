@@ -12,7 +12,7 @@ import ast
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from pkgutil import iter_modules
@@ -21,11 +21,12 @@ from typing import Any
 from dbctl.cli.docstrings import Description
 from dbctl.errors import ConfigError
 from dbctl.mounts import Mount
+from dbctl.records import record
 
 _LAST = 1_000_000
 
 
-@dataclass(frozen=True)
+@record
 class Found:
     """A command, or a group of them, that is there and not imported yet.
 
@@ -108,7 +109,7 @@ class Found:
         }
 
 
-@dataclass(frozen=True)
+@record
 class Commands:
     """The commands of some mounts.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbctl.cli.calls import Call
 from dbctl.errors import UsageError
+from dbctl.records import record
 from dbctl.work.effects import Effects
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ WITHOUT_CONNECTION = ("deadline", "lock", "lock_wait", "skip_locked")
 BOUNDS = ("timeout", "lock_timeout", "deadline", "isolation", "lock", "lock_wait", "skip_locked", "max_lag")
 
 
-@dataclass(frozen=True)
+@record
 class Opener:
     """How what a first parameter asks for is opened.
 
@@ -60,7 +61,7 @@ class Opener:
             import dbctl.profiles.layers  # noqa: F401
             from dbctl.profiles.model import Profile
 
-            Profile.model_rebuild()
+            Profile.build()
 
     def terms_of(self, effects: Effects) -> Collection[str]:
         """Return the terms that a command with these effects takes."""

@@ -8,7 +8,7 @@ import functools
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from inspect import Parameter
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -18,6 +18,7 @@ from dbctl.cli.choices import Format, Isolation, Log, named
 from dbctl.cli.variables import says_yes
 from dbctl.errors import UsageError
 from dbctl.profiles.choosing import Wanted, is_pattern
+from dbctl.records import record
 
 GLOBAL_PANEL = "Global options"
 _TERMS = "Transaction options"
@@ -61,7 +62,7 @@ def _option(*names: str, help: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=GLOBAL_PANEL, show_default=False, **more)
 
 
-@dataclass(frozen=True)
+@record
 class Globals:
     """What was said of the global options; None or False where nothing was."""
 
@@ -200,7 +201,7 @@ def _seconds(name: str, help: str, least: float = 0.001) -> Any:
     return _term(name, min=least, metavar="SECONDS", help=help)
 
 
-@dataclass(frozen=True)
+@record
 class Terms:
     """What was said of the terms on which a command's unit of work is run; None or False where nothing was."""
 

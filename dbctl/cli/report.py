@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from dbctl.cli import events
@@ -17,9 +17,10 @@ from dbctl.cli.options import Globals
 from dbctl.cli.outcome import current
 from dbctl.cli.streams import complain, discard_stdout
 from dbctl.errors import ConfigError, DbctlError
+from dbctl.records import record
 
 
-@dataclass(frozen=True)
+@record
 class _How:
     """How much is said, in which form, and what was said on the line: hints are to be pasted."""
 

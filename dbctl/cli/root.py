@@ -1,7 +1,7 @@
 """The whole command line: its own options, and what it shows where nothing is asked of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from dbctl.cli.exits import ExitCode
 from dbctl.cli.mounted import Commands, commands_of, mounted_by_file
 from dbctl.cli.options import Globals, as_parameters
 from dbctl.cli.tree import CommandTree, config_of, make_group, taken_away
+from dbctl.records import record
 
 SUMMARY = "Administer a database by a connection profile: one subcommand, one session, committed or rolled back whole."
 
@@ -22,7 +23,7 @@ _ON_THE_FRONT_PAGE = 6
 _SHELL_OPTIONS = ("--show-completion", "--install-completion")
 
 
-@dataclass(frozen=True)
+@record
 class RootOptions:
     """The options that only the whole command line has."""
 

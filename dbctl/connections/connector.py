@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -16,6 +15,7 @@ from weakref import WeakKeyDictionary
 from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
 from dbctl.profiles import Profile
+from dbctl.records import record
 from dbctl.runtime.versions import sqlalchemy_is_before
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 AnyEngine = TypeVar("AnyEngine", "Engine", "AsyncEngine")
 
 
-@dataclass(frozen=True)
+@record
 class Connector(Generic[AnyEngine]):
     """The engine of a profile, that of the sync driver or of the async one.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dbctl.records import record
 from dbctl.runtime.deadlines import shut_down
 from dbctl.runtime.waits import is_done, started
 
@@ -27,7 +27,7 @@ _TO_CANCEL = 0.5
 """Seconds that a server has to hear that what was interrupted is to be ended."""
 
 
-@dataclass(frozen=True)
+@record
 class Use:
     """A driver's connection in use, or whatever else the work may wait for.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.console import prompt
@@ -13,6 +12,7 @@ from dbctl.console.names import models_by_name, own_names
 from dbctl.console.scripts import run_script
 from dbctl.console.sessions import Desk, opened_on
 from dbctl.errors import UsageError
+from dbctl.records import record
 from dbctl.runtime.importing import put_on_path
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _STDIN = "-"
 _log = logging.getLogger("dbctl")
 
 
-@dataclass(frozen=True)
+@record
 class Settings:
     """What a console is told.
 

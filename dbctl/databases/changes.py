@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends import backend_of
@@ -14,6 +13,7 @@ from dbctl.connections.watching import raise_if_ended, told_if_ended
 from dbctl.databases import files
 from dbctl.databases.places import is_there, name_of, on_server
 from dbctl.errors import Remedy, WorkRefused
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -34,7 +34,7 @@ _SHOWN = 5
 """How many of the sessions that are in the way are named."""
 
 
-@dataclass(frozen=True)
+@record
 class DatabaseState:
     """A database, and whether it was `created` or `dropped`, `exists`, or is `missing`."""
 

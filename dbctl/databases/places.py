@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from dbctl.backends import backend_of
 from dbctl.connections.asking import profile_named
 from dbctl.connections.connector import opened
 from dbctl.errors import ConfigError, ConnectError, Remedy
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dbctl.profiles import Profile
 
 
-@dataclass(frozen=True)
+@record
 class Place:
     """Where a database is, or is to be.
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from dbctl.backends.databases import Purpose
+from dbctl.records import record
 from dbctl.results import PlainText
 from dbctl.work.database import Database
 
 _log = logging.getLogger("dbctl")
 
 
-@dataclass(frozen=True)
+@record
 class RoleState:
     """A role, what it is for, and whether it was `created` or `exists`; either way it has its grants."""
 
@@ -22,7 +22,7 @@ class RoleState:
     state: str
 
 
-@dataclass(frozen=True)
+@record
 class Grant(PlainText):
     """A statement that creates a role, or grants it something."""
 

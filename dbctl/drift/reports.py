@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dbctl.errors import CheckFailed
+from dbctl.records import record
 from dbctl.results import PlainText
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dbctl")
 
 
-@dataclass(frozen=True)
+@record
 class Drift:
     """One thing in which models and database differ.
 
@@ -34,7 +34,7 @@ class Drift:
     database: str | None
 
 
-@dataclass(frozen=True)
+@record
 class Statement(PlainText):
     """A statement that would mend it."""
 

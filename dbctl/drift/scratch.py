@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.definitions import Definition
 from dbctl.errors import ConnectError, OutOfTime
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Connection, Dialect, Index, Table
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dbctl")
 
 
-@dataclass(frozen=True)
+@record
 class Facts:
     """What a database tells of a column, in its own words; None where there is nothing to tell.
 
@@ -47,7 +48,7 @@ class Facts:
         return [each.name for each in fields(self) if getattr(self, each.name) != getattr(other, each.name)]
 
 
-@dataclass(frozen=True)
+@record
 class Made:
     """What the database has made of a table, in its own words.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.definitions import Definition
 from dbctl.drift.scratch import Facts, Scratch, checks_of
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from alembic.operations.ops import AlterColumnOp
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from dbctl.backends.base import Backend
 
 
-@dataclass(frozen=True)
+@record
 class Difference:
     """One thing in which models and database differ.
 

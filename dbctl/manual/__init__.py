@@ -6,10 +6,10 @@ A page is one file beside this one. Its first line is its name and what it is ab
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from dbctl.records import record
 from dbctl.results import Markdown, PlainText
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SUFFIX = ".md"
 
 
-@dataclass(frozen=True)
+@record
 class Topic:
     """A page, and what it is about."""
 
@@ -26,7 +26,7 @@ class Topic:
     about: str
 
 
-@dataclass(frozen=True)
+@record
 class Page(Markdown):
     """A page with all that it says, in Markdown."""
 
@@ -38,7 +38,7 @@ class Page(Markdown):
         return self.text.rstrip("\n")
 
 
-@dataclass(frozen=True)
+@record
 class CommandHelp(PlainText):
     """What a command's --help shows."""
 
@@ -49,7 +49,7 @@ class CommandHelp(PlainText):
         return self.text.rstrip("\n")
 
 
-@dataclass(frozen=True)
+@record
 class Manual:
     """The pages, and the help of the commands that are there.
 

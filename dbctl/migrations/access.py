@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from dbctl.backends import backend_of
 from dbctl.backends.base import Missing
 from dbctl.errors import ConfigError, LockHeld, Remedy, WorkRefused
 from dbctl.profiles import Profile
+from dbctl.records import record
 from dbctl.runtime.distribution import how_to_install, missing_module
 from dbctl.work.supervision import Supervisor
 
@@ -44,7 +45,7 @@ def require_alembic() -> None:
         raise ConfigError(message, how_to_install("migrate")) from error
 
 
-@dataclass(frozen=True)
+@record
 class Migrations:
     """Migrations of one profile's database; a block, after which its engines are closed.
 

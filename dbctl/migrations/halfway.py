@@ -6,11 +6,12 @@ killed. The table is asked for by alembic's version table and its schema, as an 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text, inspect
 from sqlalchemy.exc import DBAPIError
+
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 SUFFIX = "_halfway"
 
 
-@dataclass(frozen=True)
+@record
 class Halfway:
     """A revision that has been done in part.
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbctl.errors import ConfigError, Remedy
 from dbctl.profiles.files import is_file, text_of
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from dbctl.profiles import Profile
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 INI, TOML, ENV = "alembic.ini", "pyproject.toml", "env.py"
 
 
-@dataclass(frozen=True)
+@record
 class Location:
     """Where alembic is told what it is told.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,14 @@ from alembic.runtime.migration import MigrationContext
 
 from dbctl.migrations.results import Sql
 from dbctl.migrations.statements import is_counted
+from dbctl.records import record
 from dbctl.runtime.foreign import guarded
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
 
 
-@dataclass(frozen=True)
+@record
 class Rendered:
     """The SQL of steps.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dbctl.records import record
 from dbctl.results import PlainText
 
 
-@dataclass(frozen=True)
+@record
 class Applied:
     """A revision that was run, and for how many seconds."""
 
@@ -16,7 +15,7 @@ class Applied:
     seconds: float
 
 
-@dataclass(frozen=True)
+@record
 class Revision:
     """A revision that a database is at.
 
@@ -32,7 +31,7 @@ class Revision:
     state: str
 
 
-@dataclass(frozen=True)
+@record
 class Pending:
     """What a database lacks: a revision, or what autogenerate would add to one."""
 
@@ -40,7 +39,7 @@ class Pending:
     description: str
 
 
-@dataclass(frozen=True)
+@record
 class Sql(PlainText):
     """SQL that would be run, with all that ends its statements."""
 
@@ -50,7 +49,7 @@ class Sql(PlainText):
         return f"{self.sql.strip()}\n"
 
 
-@dataclass(frozen=True)
+@record
 class Output(PlainText):
     """What alembic has written."""
 

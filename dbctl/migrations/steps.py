@@ -6,13 +6,13 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import Remedy
 from dbctl.migrations.halfway import Halfway, staying
 from dbctl.migrations.results import Applied
 from dbctl.migrations.statements import Statements
+from dbctl.records import record
 from dbctl.work import progress
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _SAVEPOINT = "dbctl_revision"
 _log = logging.getLogger("dbctl")
 
 
-@dataclass(frozen=True)
+@record
 class Failure:
     """A revision that failed.
 

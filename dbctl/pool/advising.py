@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from dbctl.backends import backend_of
 from dbctl.charts.model import amount
@@ -14,6 +13,7 @@ from dbctl.pool.scraping import Address
 from dbctl.pool.serverside import server_side
 from dbctl.pool.verdict import patience
 from dbctl.profiles import Profile
+from dbctl.records import record
 
 _BY_CHANCE = 1.0
 """How requests vary in how long they hold a connection: as by chance, unless that is known."""
@@ -22,7 +22,7 @@ _MORE = 1.5
 """How many times as many connections to try where all were in use, and nobody knows how many would have been."""
 
 
-@dataclass(frozen=True)
+@record
 class Advice:
     """What one process of a service asks of its pool, and how large that is to be.
 

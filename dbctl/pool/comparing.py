@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dbctl.errors import ConfigError
+from dbctl.records import record
 
 _PARTS = ("limits", "run", "server", "peak", "after")
 """What of a run is compared, in this order."""
 
 
-@dataclass(frozen=True)
+@record
 class Compared:
     """One figure in two runs; `change` is by how much the second is greater, as a part of the first."""
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from dbctl.backends.audit import ServerUsage
 from dbctl.connections.connector import Connector
 from dbctl.errors import UsageError
 from dbctl.pool.times import Tally, Times
+from dbctl.records import record
 
 MOST_AT_ONCE, MOST_SECONDS, MOST_HOLD, MOST_A_SECOND = 10_000, 7 * 86400, 3600, 100_000
 """How many ask at a time, seconds that a load lasts and that one holds its connection, and requests a second, at most:
 no machine has so many threads, and no Python serves so many."""
 
 
-@dataclass(frozen=True)
+@record
 class Plan:
     """How a pool is loaded.
 
@@ -61,7 +62,7 @@ class Plan:
         return size if math.isinf(connector.capacity) else 2 * int(connector.capacity)
 
 
-@dataclass(frozen=True)
+@record
 class Limits:
     """What the profile configures; `connections` is what all workers together may open."""
 
@@ -87,7 +88,7 @@ class Limits:
         )
 
 
-@dataclass(frozen=True)
+@record
 class Run:
     """What was measured: `checkout` is the wait for a connection, `connect` the driver's own time for a new one.
 
@@ -115,7 +116,7 @@ class Run:
     cut: int
 
 
-@dataclass(frozen=True)
+@record
 class PoolStats:
     """A pool's limits, how it did in a run, and the server's count of connections before, at most, and after it."""
 
@@ -128,7 +129,7 @@ class PoolStats:
     verdict: str
 
 
-@dataclass(frozen=True)
+@record
 class Moment:
     """How it went until a moment, since the one before: times in seconds, None where nobody got a connection."""
 
@@ -142,7 +143,7 @@ class Moment:
     server: ServerUsage | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Measured:
     """All of a run: the figures, and what charts are drawn of."""
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from dbctl.records import record
 
 _PARTS = 6
 """Every power of two has 2 ** 6 buckets: a value is known to 1/128 of itself."""
@@ -176,7 +177,7 @@ class Histogram:
         return made
 
 
-@dataclass(frozen=True)
+@record
 class Spread:
     """The spread of a number of times, in milliseconds; quantiles by the nearest rank."""
 

@@ -8,13 +8,14 @@ Cunneen); so all alike (M/D/c) wait half as long as by chance.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from dbctl.records import record
 
 MOST = 1000
 """Connections beyond which no size is sought."""
 
 
-@dataclass(frozen=True)
+@record
 class Demand:
     """What is asked of a pool.
 

@@ -8,7 +8,6 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from dbctl.errors import ConfigError
 from dbctl.pool.exposition import BOUNDS
 from dbctl.pool.scraping import Address
 from dbctl.pool.snapshots import COUNTERS, GAUGES, HISTOGRAMS, Snapshot
+from dbctl.records import record
 from dbctl.work.progress import report
 
 _SAMPLE = re.compile(r"dbctl_pool_(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)")
@@ -24,7 +24,7 @@ _LABEL = re.compile(r'(\w+)="((?:\\.|[^"\\])*)"')
 _NEEDED = ("checkouts", "timeouts", "requests_queued")
 
 
-@dataclass(frozen=True)
+@record
 class Reading:
     """What was counted from some moment on until `at`, in Unix time.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dbctl.pool.histograms import Histogram
+from dbctl.records import record
 
 COUNTERS: Mapping[str, tuple[str, str]] = {
     "requests_num": ("requests", "Connections asked for, and given or refused."),
@@ -52,7 +53,7 @@ HISTOGRAMS: Mapping[str, tuple[str, str, str]] = {
 """Under each name that of Prometheus' histogram, psycopg_pool's name of the sum in milliseconds, and what is in it."""
 
 
-@dataclass(frozen=True)
+@record
 class Holder:
     """Who has a connection.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dbctl.backends import backend_of
 from dbctl.charts.model import amount
@@ -11,6 +11,7 @@ from dbctl.errors import Unsupported, UsageError
 from dbctl.pool.figures import MOST_AT_ONCE, Measured, Plan
 from dbctl.pool.verdict import Ground, patience
 from dbctl.profiles import Profile
+from dbctl.records import record
 
 _AS_GOOD = 0.95
 """What share of the best throughput is as good as the best."""
@@ -19,7 +20,7 @@ _BUSY = 0.8
 """Which share of the connections is in use, on average, where they are what limits the throughput."""
 
 
-@dataclass(frozen=True)
+@record
 class SizeStats:
     """A pool of one size under the load.
 
@@ -39,7 +40,7 @@ class SizeStats:
     knee: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Sweep:
     """All sizes, and what they amount to in a line; `stopped` says why the load was ended early, where it was."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from dbctl.pool.histograms import Histogram
+from dbctl.records import record
 from dbctl.spread import milliseconds
 
 _BOUNDS = [factor * 10.0**power for power in range(-5, 3) for factor in (1, 2, 5)]
 """Seconds: what a chart of waits has bars for, from 10 µs on."""
 
 
-@dataclass(frozen=True)
+@record
 class Times:
     """The spread of a number of times, in milliseconds, with its tail; percentiles by the nearest rank."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from dbctl.backends.audit import ServerUsage
@@ -13,6 +12,7 @@ from dbctl.connections.connector import Connector
 from dbctl.pool.figures import Run
 from dbctl.pool.queueing import Demand
 from dbctl.pool.times import Tally
+from dbctl.records import record
 
 SHORT = 0.005
 """Seconds that nobody minds to wait for a connection, however short the work is."""
@@ -29,7 +29,7 @@ def patience(hold: float) -> float:
     return max(hold, SHORT)
 
 
-@dataclass(frozen=True)
+@record
 class Ground:
     """What a pool stands on.
 

@@ -6,7 +6,7 @@ import queue
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from dbctl.charts.model import Board, Gauge, LiveFrame, Spark, amount
@@ -15,6 +15,7 @@ from dbctl.connections.watching import is_ended, raise_if_ended
 from dbctl.pool.figures import Measured, Moment, Plan
 from dbctl.pool.measuring import Measurement
 from dbctl.profiles import Profile
+from dbctl.records import record
 from dbctl.runtime.waits import is_done, started
 
 _STEP = 0.1
@@ -24,7 +25,7 @@ _SPARKS = 60
 """How many moments a small line has at most."""
 
 
-@dataclass(frozen=True)
+@record
 class Look:
     """The pool at one moment of a load, `at` seconds after its beginning; waits are those since the look before."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import ConfigError
 from dbctl.profiles.fleets import BETWEEN
 from dbctl.profiles.words import nearest
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from dbctl.profiles.discovery import Profiles
@@ -18,7 +18,7 @@ _TOLD = 20
 """How many names are listed to one who has named none of them."""
 
 
-@dataclass(frozen=True)
+@record
 class Wanted:
     """Which profiles are wanted.
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from dbctl.profiles.model import Profile
 from dbctl.profiles.presets import BUILT_IN, BUILT_IN_MODELS, EMBEDDED, PRESETS
 from dbctl.profiles.rows import Row, layer_of, tables_of
 from dbctl.profiles.words import misspelt, nearest, nearly
+from dbctl.records import record
 
 Ask = Callable[[Fleet, "Profiles"], Iterable[Row]]
 """Asks for the rows of a fleet, by the profile that its query is run on."""
@@ -24,7 +25,7 @@ def _unasked(fleet: Fleet, profiles: "Profiles") -> Iterable[Row]:
     raise ConfigError(f"{fleet.origin}: its rows are not asked for here", "name its profiles by dbctl.profile")
 
 
-@dataclass(frozen=True)
+@record
 class Choice:
     """The profile that is meant, by its name, and what chose it; `origin` is "" where it was asked for itself."""
 
@@ -32,7 +33,7 @@ class Choice:
     origin: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Profiles:
     """All profiles that can be named: those of the profile file, if there is one, and the built-in ones.
 

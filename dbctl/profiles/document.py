@@ -6,7 +6,7 @@ Completion and the list of commands read it with each press of a key, so neither
 import os
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from dbctl.profiles.files import is_file, text_of
 from dbctl.profiles.fleets import BETWEEN, Fleet, fleets_of
 from dbctl.profiles.presets import PRESETS
 from dbctl.profiles.words import nearest
+from dbctl.records import record
 from dbctl.runtime.machine import in_container
 
 FILE_NAME = "profiles.toml"
 
 
-@dataclass(frozen=True)
+@record
 class Document:
     """The profile file's own structure; a profile's table is validated when it is chosen."""
 

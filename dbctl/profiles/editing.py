@@ -6,7 +6,6 @@ Whatever an edit makes of the text is read again and compared with what was mean
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dbctl.profiles.statements import (
@@ -22,6 +21,7 @@ from dbctl.profiles.statements import (
     written,
     written_key,
 )  # fmt: skip
+from dbctl.records import record
 
 
 class Edit(Protocol):
@@ -52,7 +52,7 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
     return text
 
 
-@dataclass(frozen=True)
+@record
 class Append:
     """Add a table at the end of the file."""
 
@@ -77,7 +77,7 @@ class Append:
         return ended + gap + tomli_w.dumps(nested).replace("\n", newline(text))
 
 
-@dataclass(frozen=True)
+@record
 class Set:
     """Give a key a value."""
 
@@ -111,7 +111,7 @@ class Set:
         return text[:first] + line + newline(text) + text[first:]
 
 
-@dataclass(frozen=True)
+@record
 class Remove:
     """Take a key or a table away, with its tables below it and the comments that are its own.
 

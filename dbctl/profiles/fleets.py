@@ -6,12 +6,12 @@ profiles of rows.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dbctl.errors import ConfigError
 from dbctl.profiles.words import nearest
+from dbctl.records import record
 
 BETWEEN = "/"
 """What stands between a fleet's name and that of one of its profiles: `tenants/acme`."""
@@ -28,7 +28,7 @@ _KEYS: Mapping[str, tuple[type, str]] = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Fleet:
     """Where the rows come from that are profiles.
 

@@ -8,7 +8,6 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from dbctl.profiles.tls import tls_problems
 from dbctl.profiles.tunnels import TUNNELS, tunnel_problems
 from dbctl.profiles.urls import is_secret, split_url
 from dbctl.profiles.words import nearest
+from dbctl.records import record
 
 _TABLES: Mapping[str, type[BaseModel]] = {"pool": Pool, "ssl": Ssl, "tunnel": Tunnel}
 _LOCATION = ("driver", "host", "hosts", "port", "user", "database", "query", "password")
@@ -33,7 +33,7 @@ _VARIABLE = re.compile(r"\$(\$?)\{(\w+)\}")
 _FILE_KEYS = [key for key in ("url", *Profile.model_fields) if key not in {"name", "password", "query"}]
 
 
-@dataclass(frozen=True)
+@record
 class Layer:
     """Some of a profile's values, by dotted key, and where they came from.
 

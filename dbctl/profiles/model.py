@@ -4,7 +4,9 @@ A field's description says what is allowed there; the error for a bad value quot
 """
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -18,6 +20,8 @@ Environment = Literal["production", "testing", "development"]
 Target = Literal["any", "primary", "standby"]
 URLS = ("--url", "DBCTL_URL")
 """The names of profiles that are a URL alone: what it was given by."""
+
+_DISABLE_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 
 Isolation = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
 
@@ -51,8 +55,26 @@ Count = Annotated[int, BeforeValidator(_refuse_bool)]
 Seconds = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
 
 
+@contextmanager
+def _without_plugins() -> Iterator[None]:
+    """Have no plugin of pydantic's take part in what is built in the block: it would be shown each password.
+
+    Looking for one would take as long as reading a profile does, and loading it many times that.
+    https://docs.pydantic.dev/latest/concepts/plugins/
+    """
+    said = os.environ.get(_DISABLE_PLUGINS)
+    os.environ[_DISABLE_PLUGINS] = "__all__"
+    try:
+        yield
+    finally:
+        if said is None:
+            del os.environ[_DISABLE_PLUGINS]
+        else:
+            os.environ[_DISABLE_PLUGINS] = said
+
+
 class _Table(BaseModel):
-    # Deferred: a table's validator is built once, as a part of the profile's, and that when one is first validated.
+    # Deferred until a profile is first validated.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
@@ -198,12 +220,21 @@ class Profile(_Table):
         return (",".join(str(place) for place in places(self)), None) if self.hosts else (self.host, self.port)
 
     @classmethod
+    def build(cls) -> None:
+        """Build what validates profiles, once."""
+        if not cls.__pydantic_complete__:
+            with _without_plugins():
+                for table in (Pool, Ssl, Tunnel, cls):
+                    table.model_rebuild()
+
+    @classmethod
     def from_values(cls, values: Mapping[str, Any], origins: Mapping[str, str]) -> "Profile":
         """Validate nested values into a profile that knows where they came from.
 
         Raises:
             pydantic.ValidationError: A value is not allowed; `dbctl.profiles.layers` turns it into a ConfigError.
         """
+        cls.build()
         profile = cls.model_validate(values)
         profile._origins = dict(origins)
         return profile

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbctl.errors import ConfigError
 from dbctl.profiles.query import as_list
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from dbctl.profiles.model import Profile
 
 
-@dataclass(frozen=True)
+@record
 class Place:
     """Where a server may be: at an address, or at a Unix socket in a directory.
 

@@ -6,10 +6,10 @@ The text is TOML 1.0 (https://toml.io/en/v1.0.0) that `tomllib` has read already
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dbctl.errors import ConfigError
+from dbctl.records import record
 
 Data = Mapping[str, Any]
 Keys = tuple[str, ...]
@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 _COMMENT_LINE = re.compile(r"[ \t]*#.*")
 
 
-@dataclass(frozen=True)
+@record
 class Statement:
     """A heading, or a key with its value; offsets are those of its lines, and of the value alone."""
 
@@ -60,7 +60,7 @@ class Statement:
         return text[: self.end] + ended + indent + line + text[self.end :]
 
 
-@dataclass(frozen=True)
+@record
 class Holder:
     """The statement whose inline table holds a path, and what of the path lies within it."""
 

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from dbctl.profiles.document import parse, place
 from dbctl.profiles.files import absolute, text_of
 from dbctl.profiles.model import Profile
 from dbctl.profiles.words import nearest
+from dbctl.records import record
 from dbctl.runtime.replacing import replace_whole
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 Accept = Callable[[Profile], object]
 
 
-@dataclass(frozen=True)
+@record
 class ProfileFile:
     """The profile file, whether it is there or not, and whether what is in it is right or not.
 

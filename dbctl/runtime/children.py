@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import BinaryIO
 
+from dbctl.records import record
 from dbctl.runtime.waits import result_of, started
 
 _SET_DEATH_SIGNAL = 1
@@ -35,7 +35,7 @@ class SaidTooMuch(Exception):
     """A program has written more than anybody wants to read."""
 
 
-@dataclass(frozen=True)
+@record
 class Ended:
     """A program that has ended: its exit code, and what it has written to stdout and to stderr."""
 

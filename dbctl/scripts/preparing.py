@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.scripts import Statement, sql_text
 from dbctl.errors import DbctlError, Remedy, UsageError, WorkRefused
+from dbctl.records import record
 from dbctl.scripts.parameters import Word
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 _TRANSACTION = r"(?:BEGIN|START\s+TRANSACTION|COMMIT|ROLLBACK(?!\s+(?:WORK\s+)?TO\b)|ABORT|END)\b"
 
 
-@dataclass(frozen=True)
+@record
 class Script:
     """A script, and where it came from.
 

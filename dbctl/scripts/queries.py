@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.scripts import Statement, sql_text
 from dbctl.errors import CheckFailed, ConnectError, NotFound, Remedy, UsageError, WorkRefused
+from dbctl.records import record
 from dbctl.results import Result, Results, Rows, Single
 from dbctl.scripts.preparing import Script, refuse_client_words, refuse_transactions, with_parameters
 from dbctl.work.streaming import MOST_BUFFERED, fetched
@@ -26,7 +26,7 @@ _MOST_SAID = 10
 """Notices or warnings of one statement that are told."""
 
 
-@dataclass(frozen=True)
+@record
 class Wanted:
     """What is wanted of a query.
 

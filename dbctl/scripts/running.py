@@ -6,11 +6,11 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.scripts import Statement, sql_text
 from dbctl.errors import ConnectError, DbctlError, OutOfTime, Remedy, UsageError
+from dbctl.records import record
 from dbctl.results import Step
 from dbctl.runtime.deadlines import call_after
 from dbctl.runtime.waits import started
@@ -36,7 +36,7 @@ _SLACK = 0.3
 """Seconds beyond a statement's timeout: a server that ends it by itself says more."""
 
 
-@dataclass(frozen=True)
+@record
 class Done(Step):
     """What a statement of a script did.
 

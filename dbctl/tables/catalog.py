@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.relations import TABLE
 from dbctl.errors import ConfigError
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, ForeignKeyConstraint, Index, MetaData, Table, UniqueConstraint
@@ -26,7 +26,7 @@ _log = logging.getLogger("dbctl")
 Columns = tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Gap:
     """An index or a constraint of a model that its table does not have.
 
@@ -140,7 +140,7 @@ class Catalog:
         )
 
 
-@dataclass(frozen=True)
+@record
 class _Parts:
     """What a table has: the names of indexes and constraints, and which columns they are on."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.relations import TABLE
 from dbctl.connections.connector import Connector
 from dbctl.errors import CheckFailed, DbctlError, Remedy, WorkRefused
+from dbctl.records import record
 from dbctl.results import PlainText
 from dbctl.tables.catalog import Catalog, Gap, in_order
 from dbctl.tables.dropping import drop, drop_in_batches, droppable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dbctl")
 
 
-@dataclass(frozen=True)
+@record
 class TableState:
     """A table, or a part of one that is there, and whether it was `created`, `exists` or `dropped`, or is `missing`.
 
@@ -42,7 +42,7 @@ class TableState:
     state: str
 
 
-@dataclass(frozen=True)
+@record
 class Ddl(PlainText):
     """A statement that creates or drops a table."""
 
@@ -182,7 +182,7 @@ def _by_kind(missing: tuple[str, str]) -> str:
     return missing[0]
 
 
-@dataclass(frozen=True)
+@record
 class _Creation:
     """What is to be created of one metadata."""
 

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -14,6 +13,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 
 from dbctl.errors import ConfigError, Remedy
+from dbctl.records import record
 from dbctl.runtime.importing import directory_of, imported, put_on_path
 
 ALL = ".*"
@@ -24,7 +24,7 @@ _DEFINES_TABLES = re.compile(rb"^[^#\n]*(?:\btable\s*=\s*True\b|\b__tablename__\
 _NO_PACKAGES = {"__pycache__", "node_modules"}
 
 
-@dataclass(frozen=True)
+@record
 class Source:
     """A module that is there, imported or not.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from dbctl.errors import UsageError
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -31,7 +31,7 @@ def _agreed(what: str, *, by_rule: bool = False) -> None:
     """Agree: a program that calls this has its own way of asking."""
 
 
-@dataclass(frozen=True)
+@record
 class Database:
     """One open session on one profile, inside the unit of work that commits or rolls it back.
 
@@ -58,7 +58,7 @@ class Database:
     consent: Consent = _agreed
 
 
-@dataclass(frozen=True)
+@record
 class Turn:
     """A profile for what connects by itself, confirmed where it is protected, with its lock held meanwhile.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
+
+from dbctl.records import record
 
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
+@record
 class Effects:
     """What running a command does.
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbctl.connections.connector import async_connector, connector
 from dbctl.errors import DbctlError
+from dbctl.records import record
 from dbctl.work.deadlines import Deadline
 from dbctl.work.gate import Gate
 from dbctl.work.locks import async_advisory_lock, guarded_by_lock
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@record
 class Terms:
     """On what terms a run is made.
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -23,6 +22,7 @@ from dbctl.connections.connector import AnyEngine, Connector, async_connector
 from dbctl.connections.connector import connector as shared_connector
 from dbctl.connections.engines import WRITES
 from dbctl.profiles import Profile
+from dbctl.records import record
 from dbctl.work.commits import Ending
 from dbctl.work.database import Database
 
@@ -126,7 +126,7 @@ def in_async(
     return call
 
 
-@dataclass(frozen=True)
+@record
 class AsyncDatabase:
     """What `Database` is, with an async session."""
 

@@ -160,3 +160,18 @@ def test_what_is_for_no_extra_is_imported_without_one() -> None:
     ).stdout.split()
     assert "dbctl.fastapi" in lacking
     assert [name for name in lacking if not name.startswith(FOR_AN_EXTRA)] == []
+
+
+def test_no_plugin_of_pydantic_s_is_loaded_for_a_profile(dbctl: Dbctl) -> None:
+    """It would be shown the password; a service's own models have theirs."""
+    site = dbctl.cwd / "site"
+    metadata = site / "spy-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: spy\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[pydantic]\nspy = spy:Spy\n")
+    (site / "spy.py").write_text(
+        "class Spy:\n    @staticmethod\n    def new_schema_validator(*args, **how):\n        return None, None, None\n"
+    )
+    path = {"PYTHONPATH": str(site)}
+    assert "spy" not in imported(dbctl, "ping", "--url", "sqlite://", env=path)
+    assert "spy" in imported(dbctl, "init-tables", "--url", "sqlite://", env=path)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import Backend
 from dbctl.backends.hosts import APART
 from dbctl.backends.lock_statements import TABLE, LockStatements, by_row, later
 from dbctl.errors import ConnectError, WorkRefused
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -61,7 +61,7 @@ GROUP_LOCK = by_row(
 )
 
 
-@dataclass(frozen=True)
+@record
 class Node:
     """A machine of a cluster, as it sees itself.
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from dbctl.records import record
 
 # Of what nobody waits for there may be very many.
 METADATA_LOCKS = """
@@ -61,7 +62,7 @@ _WANTED: Mapping[str, set[str]] = {
 """By which locks that others wait for already: so a SELECT waits behind an ALTER that waits."""
 
 
-@dataclass(frozen=True)
+@record
 class MetadataLock:
     """A lock that a session has on something, or waits for."""
 

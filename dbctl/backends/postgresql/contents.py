@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+
+from dbctl.records import record
 
 _LINE = re.compile(r"(\d+); \d+ \d+ (.*)")
 _NEEDS = ";\tdepends on:"
@@ -31,7 +32,7 @@ _PARENTS = ("CONSTRAINT", "INDEX")
 """What a partition's own of the same kind is one of."""
 
 
-@dataclass(frozen=True)
+@record
 class Entry:
     """An entry: its number, its kind, schema, name and owner as one text, and the numbers of those that it needs."""
 

@@ -11,11 +11,11 @@ import pwd
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 from dbctl.backends.sessions import State
+from dbctl.records import record
 
 _PENDING, _RESERVED, _SHARED = 0x40000000, 0x40000001, 0x40000002
 _WAL_WRITE = 120
@@ -25,7 +25,7 @@ _COMMAND = 100
 """Characters of a command line that tell what it is."""
 
 
-@dataclass(frozen=True)
+@record
 class Process:
     """A process that has the file open.
 

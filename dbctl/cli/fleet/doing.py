@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbctl.cli.endings import ended_by
 from dbctl.cli.exits import ExitCode
 from dbctl.cli.streams import ReaderLeft
 from dbctl.errors import CheckFailed, DbctlError, FunctionFailed, OutOfTime, OutputLost
+from dbctl.records import record
 from dbctl.results import Part, drawn
 from dbctl.work.functions import OwnFunction
 from dbctl.work.shapes import presentable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dbctl.work.deadlines import Deadline
 
 
-@dataclass(frozen=True)
+@record
 class Ended:
     """How it ended.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,14 @@ from dbctl.cli.calls import Call
 from dbctl.cli.prompts import can_ask
 from dbctl.errors import ConfirmationNeeded, UsageError
 from dbctl.profiles.choosing import chosen, is_pattern
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from dbctl.cli.opening import Opener
     from dbctl.profiles import Profile
 
 
-@dataclass(frozen=True)
+@record
 class Member:
     """A profile, and the call on it."""
 

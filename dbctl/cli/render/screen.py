@@ -1,16 +1,16 @@
 """The screen, the pipe or the file that a table is shown on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from dbctl.cli.report import visible, visible_on_screen
+from dbctl.records import record
 
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 _IN_ASCII = str.maketrans({"→": "->", "·": "/", "≤": "<="})
 
 
-@dataclass(frozen=True)
+@record
 class Screen:
     """Where a table is shown.
 

@@ -15,6 +15,7 @@ from typing import Any, get_args, get_type_hints
 
 from dbctl.cli.render.values import is_range, is_record
 from dbctl.errors import ConfigError, UsageError
+from dbctl.records import record
 from dbctl.results import Frames, Gathered, PlainText, Rows, Values
 
 Row = Sequence[Any]
@@ -29,7 +30,7 @@ _SLOW = 0.1
 """Seconds after which a batch is handed on with what it has: what is there is to be seen."""
 
 
-@dataclass(frozen=True)
+@record
 class Batch:
     """Rows below the same columns."""
 
@@ -37,7 +38,7 @@ class Batch:
     rows: Sequence[Row]
 
 
-@dataclass(frozen=True)
+@record
 class Sheet:
     """A result.
 

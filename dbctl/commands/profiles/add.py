@@ -1,7 +1,6 @@
 """`dbctl profiles add`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -11,13 +10,14 @@ from dbctl.profiles import Profiles
 from dbctl.profiles.editing import Append, Edit, Set
 from dbctl.profiles.settings import nested, settings_of
 from dbctl.profiles.writing import ProfileFile, check_new
+from dbctl.records import record
 from dbctl.work.effects import writes
 
 PLACE = 3
 PAGE = "profile-file"
 
 
-@dataclass(frozen=True)
+@record
 class Added:
     """A profile that is in the file now."""
 

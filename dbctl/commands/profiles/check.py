@@ -1,7 +1,7 @@
 """`dbctl profiles check`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated
 
 import typer
@@ -10,12 +10,13 @@ from dbctl import fleet, probe
 from dbctl.backends import backend_of
 from dbctl.errors import ConfigError, DbctlError, worst_of
 from dbctl.profiles import Profiles
+from dbctl.records import record
 
 PLACE = 9
 PAGE = "profile-file"
 
 
-@dataclass(frozen=True)
+@record
 class Checked:
     """A profile, or one of several things that are wrong with it; `server` is who answered, where that was asked."""
 

@@ -1,7 +1,6 @@
 """`dbctl profiles default`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -14,13 +13,14 @@ from dbctl.profiles.editing import Edit, Remove, Set
 from dbctl.profiles.fleets import BETWEEN
 from dbctl.profiles.words import nearest
 from dbctl.profiles.writing import ProfileFile
+from dbctl.records import record
 from dbctl.work.effects import writes
 
 PLACE = 6
 PAGE = "profile-file"
 
 
-@dataclass(frozen=True)
+@record
 class Default:
     """The profile that the file names for when nothing else does; None where it names none."""
 

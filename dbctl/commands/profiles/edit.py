@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -18,6 +17,7 @@ from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles.document import parse
 from dbctl.profiles.files import decoded
 from dbctl.profiles.writing import ProfileFile
+from dbctl.records import record
 from dbctl.runtime.waits import typed_line
 from dbctl.work.effects import owns_terminal
 
@@ -27,7 +27,7 @@ PAGE = "profile-file"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@record
 class Edited:
     """The profile file after it was edited."""
 

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from dbctl.profiles.importing import Found, from_dotenv, from_url, from_variable
 from dbctl.profiles.option_files import client_file, from_client_groups, from_services, service_file
 from dbctl.profiles.settings import nested
 from dbctl.profiles.writing import ProfileFile, check_new
+from dbctl.records import record
 from dbctl.results import PlainText
 from dbctl.work.effects import writes
 
@@ -37,7 +37,7 @@ class Source(StrEnum):
     MY_CNF = "my-cnf"
 
 
-@dataclass(frozen=True)
+@record
 class Imported:
     """A profile that is in the file now."""
 
@@ -46,7 +46,7 @@ class Imported:
     file: str
 
 
-@dataclass(frozen=True)
+@record
 class Toml(PlainText):
     """A table as it would be written."""
 

@@ -1,7 +1,7 @@
 """`dbctl profiles list`."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 
 import typer
@@ -10,12 +10,13 @@ from dbctl.backends import backend_of
 from dbctl.errors import ConfigError, DbctlError
 from dbctl.profiles import Profiles
 from dbctl.profiles.presets import BUILT_IN
+from dbctl.records import record
 
 PLACE = 1
 PAGE = "profiles"
 
 
-@dataclass(frozen=True)
+@record
 class ProfileRow:
     """A profile that can be named: where it leads, or why it can't be used; `default` is the one taken unless named."""
 

@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from dbctl.profiles.writing import ProfileFile
+from dbctl.records import record
 from dbctl.results import PlainText
 
 PLACE = 10
 PAGE = "profile-file"
 
 
-@dataclass(frozen=True)
+@record
 class FilePath(PlainText):
     """Where the profile file is, or would be."""
 

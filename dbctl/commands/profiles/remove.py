@@ -1,7 +1,6 @@
 """`dbctl profiles remove`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -12,13 +11,14 @@ from dbctl.profiles.completion import complete_profile
 from dbctl.profiles.editing import Edit, Remove
 from dbctl.profiles.presets import PRESETS
 from dbctl.profiles.writing import ProfileFile, table_of
+from dbctl.records import record
 from dbctl.work.effects import writes
 
 PLACE = 8
 PAGE = "profile-file"
 
 
-@dataclass(frozen=True)
+@record
 class Removed:
     """A profile that is no longer in the file."""
 

@@ -1,7 +1,6 @@
 """`dbctl profiles set`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -14,13 +13,14 @@ from dbctl.profiles.editing import Edit, Remove, Set
 from dbctl.profiles.settings import settings_of
 from dbctl.profiles.words import nearest
 from dbctl.profiles.writing import ProfileFile, table_of
+from dbctl.records import record
 from dbctl.work.effects import writes
 
 PLACE = 5
 PAGE = "profile-file"
 
 
-@dataclass(frozen=True)
+@record
 class Written:
     """A value that is in the file now; None for one that no longer is."""
 

@@ -1,7 +1,6 @@
 """`dbctl profiles show`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -10,12 +9,13 @@ from pydantic import BaseModel
 from dbctl.backends import backend_of
 from dbctl.profiles import Profiles
 from dbctl.profiles.completion import complete_profile
+from dbctl.records import record
 
 PLACE = 2
 PAGE = "profiles"
 
 
-@dataclass(frozen=True)
+@record
 class Setting:
     """One value of a profile, and where it came from."""
 
