@@ -33,7 +33,7 @@ def record(cls: type[T]) -> type[T]:
 
 def _set(self: Any, name: str, value: object) -> None:
     """Set an attribute once, as the class's own `__init__` does."""
-    if name in vars(self):
+    if name in self.__dict__:
         raise FrozenInstanceError(f"cannot assign to field {name!r}")
     object.__setattr__(self, name, value)
 
