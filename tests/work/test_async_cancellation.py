@@ -64,7 +64,7 @@ def test_100_tasks_cancelled_at_random_points(
     async def move(engine: AsyncEngine, hero: int) -> None:
         async with async_unit_of_work(Connector(engine, backend_of(server_profile))) as opened:
             await opened.session.exec(update(Hero).where(col(Hero.id) == hero).values(age=hero))
-            await asyncio.sleep(dice.random() * 0.02)
+            await asyncio.sleep(dice.random() * 0.06)
             await opened.session.exec(select(Team))
             await opened.run(lambda given: sample.add_hero(given.session, "new", "x", team="Z-Force"))
 
