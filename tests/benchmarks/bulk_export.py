@@ -119,7 +119,8 @@ class Runs:
             return ["psql", "-q", *place, "-U", server.app_user, "-d", database.name]
         self._environ["MYSQL_PWD"] = server.app_password
         more = ["-u", server.app_user, "-D", database.name, "-B", "--quick"]
-        return ["mariadb", "--no-defaults", "--skip-ssl", *place, *more]
+        tls = [f"--ssl-ca={server.ca}", "--ssl-verify-server-cert"]  # as the profile has it
+        return ["mariadb", "--no-defaults", *tls, *place, *more]
 
 
 def main() -> None:

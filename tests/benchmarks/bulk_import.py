@@ -142,7 +142,8 @@ class Runs:
             return ["psql", *place, "-U", server.app_user, "-d", self.database.name]
         self._environ["MYSQL_PWD"] = server.app_password
         more = ["-u", server.app_user, "-D", self.database.name, "--local-infile=1"]
-        return ["mariadb", "--no-defaults", "--skip-ssl", *place, *more]
+        tls = [f"--ssl-ca={server.ca}", "--ssl-verify-server-cert"]  # as the profile has it
+        return ["mariadb", "--no-defaults", *tls, *place, *more]
 
     def _floor(self, file: str, table: str) -> Sequence[str]:
         if self.database.kind == "postgresql":

@@ -121,7 +121,8 @@ class Runs:
             return ["psql", *place, "-p", str(server.port), "-U", server.app_user, "-d", self.database.name, "-c", copy]
         self._environ["MYSQL_PWD"] = server.app_password
         where = [*place, "-P", str(server.port), "-u", server.app_user, "-D", self.database.name]
-        return ["mariadb", "--no-defaults", "--skip-ssl", *where, "-B", "--quick", "-e", QUERY]
+        tls = [f"--ssl-ca={server.ca}", "--ssl-verify-server-cert"]  # as the profile has it
+        return ["mariadb", "--no-defaults", *tls, *where, "-B", "--quick", "-e", QUERY]
 
     def _run(self, command: Sequence[str]) -> float:
         with self._output.open("wb") as output:

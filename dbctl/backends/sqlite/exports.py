@@ -86,6 +86,8 @@ def _texts(kind: Kind, values: Sequence[Any]) -> Texts:
     types = set(map(type, values))
     if types <= {str, _NULL}:
         return values
+    if kind is Kind.BOOLEAN and types == {int} and _TRUTH.keys() >= set(values):
+        return Numerals(map(_TRUTH.__getitem__, values))
     if types == {int} and kind not in _UNTYPED:
         return Numerals(map(_truth if kind is Kind.BOOLEAN else str, values))
     if types == {float} and kind not in _UNTYPED and all(map(math.isfinite, values)):
