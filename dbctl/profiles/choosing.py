@@ -75,7 +75,7 @@ def app_dir_of_several(profiles: Profiles, name: str | None) -> str | None:
     document = profiles.document
     fleet = document.fleet_of(name or "")
     one = fleet.template if fleet else next((each for each in document.profiles if fnmatchcase(each, name or "*")), "")
-    tables = [document.profiles.get(one, {}), document.defaults, {"app_dir": document.app_dir}]
+    tables = [document.profiles.get(one, {}), document.defaults, {"app_dir": document.imports_from(profiles.path)}]
     said = next(filter(None, (table.get("app_dir") for table in tables)), None)
     if said is None or profiles.path is None:
         return None

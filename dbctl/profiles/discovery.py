@@ -274,7 +274,7 @@ class Profiles:
             yield Layer({"exclude": self.document.exclude}, str(self.path))
         if self.document.seed is not None:
             yield Layer({"seed": self.document.seed}, str(self.path))
-        places = {"app_dir": self.document.app_dir, "alembic": self.document.alembic}
+        places = {"app_dir": self.document.imports_from(self.path), "alembic": self.document.alembic}
         if said := {key: place for key, place in places.items() if place is not None}:
             assert self.path is not None, "it comes from a file"
             yield layer_from_table(said, str(self.path), self.path.parent, self.environ)

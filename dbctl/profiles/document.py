@@ -69,6 +69,23 @@ class Document:
         path = find(config, environ)
         return cls.read(path) if path else cls()
 
+    def imports_from(self, path: Path | None) -> str | None:
+        """Return the directory that modules are imported from, relative to the file; None for the working directory.
+
+        It is `app_dir`, or the file's own where that has one of the modules, or alembic's file, and the working
+        directory has none: a file that was found further up, or is named by a cron job, stands beside its service.
+
+        Args:
+            path: The file, if there is one.
+        """
+        if self.app_dir is not None or path is None or path.parent == Path():
+            return self.app_dir
+        named = [self.models, *(table.get("models") for table in (self.defaults, *self.profiles.values()))]
+        modules = {str(name).partition(".")[0] for names in named if isinstance(names, list) for name in names}
+        signs = ["alembic.ini", *modules, *(f"{name}.py" for name in modules)]
+        here, there = (any((place / sign).exists() for sign in signs) for place in (Path(), path.parent))
+        return "." if there and not here else None
+
     def names(self) -> list[str]:
         """Return the names of all profiles, the file's first, then those that are built in."""
         return list(dict.fromkeys([*self.profiles, *PRESETS]))

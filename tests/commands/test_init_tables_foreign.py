@@ -1,5 +1,7 @@
 """`dbctl init-tables` on modules that do what a module of models should not: none of it is dbctl's."""
 
+from dataclasses import replace
+
 import pytest
 
 from dbctl.tables import modules
@@ -221,6 +223,19 @@ def test_the_file_names_the_directory_of_the_models(run: Dbctl, where: str) -> N
     assert created(run, "-c", "conf/profiles.toml") == {"ship"}
     error = refused(run, "-c", "conf/profiles.toml", "init-tables", "--app-dir", "nowhere")
     assert "app_dir: the directory nowhere can't be read: No such file or directory" in error
+
+
+def test_they_stand_beside_a_file_that_is_elsewhere(run: Dbctl) -> None:  # noqa: F811
+    """As of cron, or in a directory further down; and those of the working directory go first."""
+    service = CORE + 'def greet() -> str:\n    return "hello"\n'
+    write(run.cwd, {"repo/profiles.toml": 'models = ["shop"]\n', "repo/shop.py": service, "repo/.git/HEAD": ""})
+    write(run.cwd, {"repo/deep/empty.txt": ""})
+    assert created(run, "-c", "repo/profiles.toml") == {"ship"}
+    deep = replace(run, cwd=run.cwd / "repo" / "deep")
+    assert created(deep) == {"ship"}
+    assert deep.ok("run", "shop:greet").out == "value\thello\n"
+    write(deep.cwd, {"shop.py": CORE.replace("ship", "crew")})
+    assert created(deep, "--url", "sqlite:///other.db") == {"crew"}
 
 
 CONVENTION = """
