@@ -1,7 +1,7 @@
 """All profiles that can be named, and among them the one that is meant."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from dbctl.profiles.document import Document, find
 from dbctl.profiles.fleets import Fleet
 from dbctl.profiles.layers import Layer, build, layer_from_table, layer_from_url, refuse_exposed
 from dbctl.profiles.model import Profile
-from dbctl.profiles.presets import BUILT_IN, BUILT_IN_MODELS, EMBEDDED, PRESETS
+from dbctl.profiles.presets import BUILT_IN, BUILT_IN_MODELS, EMBEDDED, PRESETS, preset_in
 from dbctl.profiles.rows import Row, layer_of, tables_of
-from dbctl.profiles.words import misspelt, nearest, nearly
+from dbctl.profiles.words import misspelt, nearest
 from dbctl.records import record
 
 Ask = Callable[[Fleet, "Profiles"], Iterable[Row]]
@@ -48,6 +48,7 @@ class Profiles:
         named: All the names that were asked for, where a command takes several; `name` is the last of them.
         several: Whether they are rows of a result, even where it is just one.
         at_a_time: How many of several are looked at at a time.
+        by_file: Those of the variables that the file's `env_file` has set.
         heard: Called with the name of each profile that is selected.
         ask_rows: Asks for the rows of a fleet, each of which is asked for once.
     """
@@ -62,6 +63,7 @@ class Profiles:
     named: tuple[str, ...] = ()
     several: bool = False
     at_a_time: int = 32
+    by_file: Collection[str] = ()
     heard: Callable[[str], object] = lambda name: None
     ask_rows: Ask = _unasked
     _rows: dict[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict, compare=False, repr=False)
@@ -97,7 +99,8 @@ class Profiles:
             return cls(None, Document(), environ, name, url, options, ask)
         document = Document.read(path)
         refuse_exposed(path, [document.defaults, *document.profiles.values()])
-        return cls(path, document, environ, name, url, options, ask)
+        environ, by_file = document.with_variables(path, environ)
+        return cls(path, document, environ, name, url, options, ask, by_file=by_file)
 
     @classmethod
     def of(cls, path: Path, content: Mapping[str, Any], environ: Mapping[str, str]) -> "Profiles":
@@ -129,8 +132,9 @@ class Profiles:
         """Return a profile by its name, or the one that is meant.
 
         That is the one of the URL that was asked for; else of the name; else of DBCTL_URL or DBCTL_PROFILE, which
-        exclude each other; else of DATABASE_URL with ENVIRONMENT; else the file's default; else the one that
-        ENVIRONMENT names; else the file's only one; else, where the file has none, the embedded development profile.
+        exclude each other; else of DATABASE_URL with ENVIRONMENT, by `env_file` only in a file without profiles; else
+        the file's default; else the one that ENVIRONMENT names; else the file's only one; else, where the file has
+        none, the embedded development profile.
 
         Raises:
             ConfigError: There is no such profile, its values are not allowed, or it can't be told which one is meant.
@@ -172,7 +176,8 @@ class Profiles:
             return self._from_url(url, "DBCTL_URL")
         if name:
             return Choice(name, "DBCTL_PROFILE"), layers(name, "DBCTL_PROFILE: ")
-        if database_url := self.environ.get("DATABASE_URL"):
+        by_itself = "DATABASE_URL" not in self.by_file or not self.document.profiles
+        if (database_url := self.environ.get("DATABASE_URL")) and by_itself:
             return self._from_database_url(database_url)
         choice = self._in_file()
         return choice, layers(choice.name)
@@ -184,7 +189,7 @@ class Profiles:
         """
         if self.document.default:
             return Choice(self.document.default, f"default in {self.path}")
-        in_file, environment = self.document.members(), self._environment()
+        in_file, environment = self.document.members(), preset_in(self.environ)
         if self.environ.get("ENVIRONMENT") and (environment in in_file or environment != EMBEDDED):
             return Choice(environment, "ENVIRONMENT")
         if len(in_file) == 1:
@@ -200,7 +205,7 @@ class Profiles:
         return Choice(origin), [*self._shared(), layer_from_url(url, origin, self.environ)]
 
     def _from_database_url(self, database_url: str) -> tuple[Choice, list[Layer]]:
-        environment = self._environment()
+        environment = preset_in(self.environ)
         layers = self._layers(environment)
         # Tests never run on what DATABASE_URL names: the preset's in-memory database goes before it.
         if environment == "testing":
@@ -209,19 +214,6 @@ class Profiles:
             *layers,
             layer_from_url(database_url, "DATABASE_URL", self.environ),
         ]
-
-    def _environment(self) -> str:
-        """Return the preset that ENVIRONMENT names, however it is written; a service's own word, `staging`, names none.
-
-        Raises:
-            ConfigError: It is a preset's name, misspelt: the service would run on another one's settings.
-        """
-        said = self.environ.get("ENVIRONMENT", "").strip().lower() or EMBEDDED
-        if said in PRESETS:
-            return said
-        if meant := nearly(said, PRESETS):
-            raise ConfigError(f"ENVIRONMENT={said}: no preset has this name; did you mean {meant}?")
-        return EMBEDDED
 
     def _layers(self, name: str, said: str = "") -> list[Layer]:
         if fleet := self.document.fleet_of(name):

@@ -5,7 +5,7 @@ Completion and the list of commands read it with each press of a key, so neither
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Document:
     app_dir: str | None = None
     alembic: str | None = None
     seed: str | None = None
+    env_file: str | None = None
     sample: bool = True
     commands: list[str] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)
@@ -86,6 +87,32 @@ class Document:
         here, there = (any((place / sign).exists() for sign in signs) for place in (Path(), path.parent))
         return "." if there and not here else None
 
+    def with_variables(self, path: Path, environ: Mapping[str, str]) -> tuple[Mapping[str, str], Collection[str]]:
+        """Return an environment with what `env_file` sets beside it, and the names of that.
+
+        In the process' own it is set for all, such as the service's modules and programs that are run. What is set
+        already stays. A file that is not there sets nothing: where a service is deployed it has none.
+
+        Args:
+            path: The profile file, from where the file's path starts.
+            environ: The environment.
+
+        Raises:
+            ConfigError: It can't be read.
+        """
+        file = path.parent / os.path.expanduser(self.env_file or "")
+        if self.env_file is None or not file.exists():
+            return environ, ()
+        from dbctl.profiles.dotenv import variables_in
+
+        variables = variables_in(file, environ)
+        missing = {name: value for name, value in variables.items() if name not in environ}
+        if environ is not os.environ:
+            return {**environ, **missing}, missing.keys()
+        os.environ.update(missing)
+        _set_by_file.update(missing)
+        return environ, _set_by_file & variables.keys()
+
     def names(self) -> list[str]:
         """Return the names of all profiles, the file's first, then those that are built in."""
         return list(dict.fromkeys([*self.profiles, *PRESETS]))
@@ -128,6 +155,9 @@ class Document:
         return name in self.names() or (is_one and self.fleet_of(name) is not None)
 
 
+_set_by_file: set[str] = set()
+"""The variables of this process' environment that an `env_file` has set."""
+
 _ALLOWED: Mapping[str, tuple[type, str]] = {
     "default": (str, 'a profile\'s name, such as default = "dev"'),
     "models": (list, 'a list of module names, such as ["app.models"]'),
@@ -135,6 +165,7 @@ _ALLOWED: Mapping[str, tuple[type, str]] = {
     "app_dir": (str, 'a directory\'s path, such as "src"'),
     "alembic": (str, 'a path, such as "backend/alembic.ini"'),
     "seed": (str, 'a module and a function in it, such as "app.seed:main"'),
+    "env_file": (str, 'a path, such as ".env"'),
     "sample": (bool, "true, or false, which takes the sample's commands and tables away"),
     "commands": (list, 'a list of packages of command modules, such as ["app.admin"]'),
     "defaults": (dict, "a table"),

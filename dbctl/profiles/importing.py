@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from dbctl.errors import ConfigError
-from dbctl.profiles.files import absolute, text_of
+from dbctl.profiles.dotenv import variables_in
+from dbctl.profiles.files import absolute
 from dbctl.profiles.query import as_list, mode_of
 from dbctl.profiles.settings import typed
 from dbctl.profiles.urls import is_secret, split_url
@@ -34,13 +35,6 @@ _VARIABLES = {
 # The first part of the variables' names, and the database that it tells; libpq's own have no underscore behind it.
 _FAMILIES = {"DB": "", "POSTGRES": "postgresql", "PG": "postgresql", "MYSQL": "mysql", "MARIADB": "mariadb"}
 _PATHS = ("ssl.ca", "ssl.cert", "ssl.key", "password_file")
-
-_ASSIGNMENT = re.compile(
-    r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*
-    (?:"(?P<double>(?:\\.|[^"\\])*)"[ \t]*(?:\#.*)?$ | '(?P<single>[^']*)'[ \t]*(?:\#.*)?$ | (?P<bare>.*)$)""",
-    re.VERBOSE | re.MULTILINE,
-)
-_REFERENCE = re.compile(r"\$\{(\w+)(?::?-([^}]*))?\}")
 
 
 @dataclass
@@ -162,22 +156,11 @@ def from_dotenv(path: Path, entry: str | None, environ: Mapping[str, str]) -> tu
     Raises:
         ConfigError: It can't be read, or there is nothing in it to connect by.
     """
-    variables: dict[str, str] = {}
-
-    def fill(match: re.Match[str]) -> str:
-        return variables.get(match[1], environ.get(match[1], match[2] or ""))
-
-    for match in _ASSIGNMENT.finditer(text_of(path).replace("\r\n", "\n")):
-        if match["single"] is not None:
-            variables[match["name"]] = match["single"]
-        elif match["double"] is not None:
-            unescaped = re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), match["double"], flags=re.S)
-            variables[match["name"]] = _REFERENCE.sub(fill, unescaped)
-        else:
-            variables[match["name"]] = _REFERENCE.sub(fill, re.split(r"(?:^|\s)#", match["bare"])[0].strip())
+    variables = variables_in(path, environ)
     found = from_variables(variables, entry, str(path))
     read_later = [found.values[key] for key in ("password_env", "url") if key in found.values]
-    found.notes += [f"{path} is not read when the profile is used: export {name.strip('${}')}" for name in read_later]
+    how = "name it as env_file in the profile file, or export"
+    found.notes += [f"{path} is not read when the profile is used: {how} {name.strip('${}')}" for name in read_later]
     return found, variables
 
 

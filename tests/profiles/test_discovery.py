@@ -149,7 +149,7 @@ def test_a_file_that_is_not_text_is_told(profile_file: ProfileFile) -> None:
         Profiles.load(str(profile_file.path))
 
 
-KEYS = "default, models, exclude, app_dir, alembic, seed, sample, commands, defaults, profiles"
+KEYS = "default, models, exclude, app_dir, alembic, seed, env_file, sample, commands, defaults, profiles"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ def file(content: str) -> Path:
     return Path("source")
 
 
+NOT_READ = "source is not read when the profile is used: name it as env_file in the profile file, or export"
+
+
 def dotenv(content: str, entry: str | None = None, **environ: str) -> Found:
     return from_dotenv(file(content), entry, environ)[0]
 
@@ -145,13 +148,13 @@ def test_an_environment_file_is_read_as_others_read_it() -> None:
         "driver": "mysql", "host": "h-testx", "user": "u # $${STAGE}", "password_env": "DB_PASSWORD",
         "database": "shop", "application_name": 'a "b"',
     }  # fmt: skip
-    assert found.notes == ["source is not read when the profile is used: export DB_PASSWORD"]
+    assert found.notes == [f"{NOT_READ} DB_PASSWORD"]
 
 
 def test_an_environment_files_url_may_be_put_together() -> None:
     found = dotenv(f"PW={CANARY}\nDATABASE_URL=postgresql://u:${{PW}}@h/d\n")
     assert found.values == {"url": "${DATABASE_URL}"}
-    assert "source is not read when the profile is used: export DATABASE_URL" in found.notes
+    assert f"{NOT_READ} DATABASE_URL" in found.notes
 
 
 SERVICES = f"""
