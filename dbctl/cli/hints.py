@@ -3,14 +3,17 @@
 A command in it can be pasted as it stands: it has the profile, the file and the URL that were said on this line.
 """
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from dbctl.cli.options import Globals
 from dbctl.errors import DbctlError, Remedy
 
+_ENV_FILE = ".env"
 _BY_HAND = "; or mend the database by hand, and say so with: dbctl migrate stamp REVISION"
 _RESUME = f" with --resume{_BY_HAND}"
 
@@ -67,7 +70,17 @@ def hint_of(error: DbctlError, said: Globals | None = None, arguments: Mapping[s
     hint = f"{error.hint}{_HOW.get(error.hint, '') if isinstance(error.hint, Remedy) else ''}"
     if error.hint in {Remedy.CREATE_MISSING, Remedy.CREATE_WITH_SCHEMAS}:
         hint = " ".join([hint, *_models(arguments or {})])
+    if error.hint is Remedy.CREATE_DATABASE and _is_unread(said):
+        hint += f"; or if it is meant what {_ENV_FILE} says, begin with: dbctl profiles import dotenv --as dev"
     return _here(hint, said)
+
+
+def _is_unread(said: Globals | None) -> bool:
+    """Tell whether an environment file is here, and nothing else says where the database is."""
+    from dbctl.profiles.document import find
+
+    asked = said is not None and (said.config or said.profile or said.url)
+    return not asked and Path(_ENV_FILE).is_file() and find(None, os.environ) is None
 
 
 def left_by(error: BaseException, said: Globals | None = None) -> str:

@@ -61,3 +61,11 @@ def test_one_that_can_not_be_read_is_told(dbctl: Dbctl) -> None:
     result = dbctl("ping")
     assert (result.code, result.out) == (3, "")
     assert ".env: not UTF-8 text" in result.err
+
+
+def test_one_that_nobody_reads_is_pointed_at(dbctl: Dbctl) -> None:
+    (dbctl.cwd / ".env").write_text("DATABASE_URL=sqlite:///shop.db\n")
+    advice = dbctl("ping").err.rpartition("begin with: dbctl ")[2].split()
+    dbctl.ok(*advice)
+    dbctl.ok("init-tables")
+    assert dbctl.ok("ping", "--json").json["database"].endswith("shop.db")
