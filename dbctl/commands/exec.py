@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from dbctl.errors import UsageError
 from dbctl.work.database import Turn
-from dbctl.work.effects import owns_terminal, writes
+from dbctl.work.effects import owns_terminal, passes_words_on, writes
 
 PANEL = "Data"
 PLACE = 50
@@ -13,11 +14,12 @@ PAGE = "exec"
 
 
 @owns_terminal
+@passes_words_on
 @writes()
 def exec_(
     turn: Turn,
     command: Annotated[
-        list[str], typer.Argument(metavar="COMMAND", help="The program and its arguments, behind two hyphens.")
+        list[str], typer.Argument(metavar="COMMAND", help="The program and its arguments, behind all options.")
     ],
     scheme: Annotated[
         str | None,
@@ -36,4 +38,6 @@ def exec_(
     """
     from dbctl.programs.running import run_program
 
+    if command[0].startswith("-"):
+        raise UsageError(f"No such option: {command[0]}", "the program's own go behind its name")
     run_program(turn, command, scheme=scheme)

@@ -118,8 +118,17 @@ def test_one_that_is_not_there_is_told(dbctl: Dbctl) -> None:
     assert (result.code, result.talk) == (127, "dbctl: error: there is no program no-such-program\n")
 
 
-def test_options_behind_the_hyphens_are_the_programs(dbctl: Dbctl) -> None:
-    assert dbctl.ok("exec", "--url", "sqlite:///x.db", "--", "echo", "--help", "-p", "x").out == "--help -p x\n"
+@pytest.mark.parametrize("hyphens", [["--"], []])
+def test_what_stands_behind_its_name_is_the_programs(dbctl: Dbctl, hyphens: list[str]) -> None:
+    options = ("--help", "-p", "x", "--deadline", "-c", "echo")
+    result = dbctl.ok("exec", "--url", "sqlite:///x.db", *hyphens, "echo", *options)
+    assert result.out == f"{' '.join(options)}\n"
+
+
+def test_an_option_that_is_none_is_told(dbctl: Dbctl) -> None:
+    result = dbctl("exec", "--url", "sqlite:///x.db", "--schem", "mysql", "true")
+    assert (result.code, result.out) == (2, "")
+    assert "No such option: --schem" in result.err
 
 
 def test_standard_input_is_the_programs(dbctl: Dbctl) -> None:
