@@ -20,6 +20,23 @@ from dbctl.records import record
 SUMMARY = "Administer a database by a connection profile: one subcommand, one session, committed or rolled back whole."
 
 _ON_THE_FRONT_PAGE = 6
+OF_OTHERS = {
+    # alembic, Flask-Migrate
+    **{word: f"migrate {word}" for word in ("upgrade", "downgrade", "current", "history", "heads", "stamp")},
+    "revision": "migrate revision",
+    # Django
+    "makemigrations": "migrate revision --autogenerate", "showmigrations": "migrate history",
+    "sqlmigrate": "migrate upgrade --sql", "dbshell": "shell", "inspectdb": "describe", "flush": "reset",
+    "dumpdata": "export", "loaddata": "import", "runscript": "run",
+    # Rails, Laravel, Prisma
+    "seed": "setup", "rollback": "migrate downgrade -1", "status": "migrate current", "prepare": "setup",
+    "dbconsole": "shell", "create": "create-database", "drop": "drop-database", "wipe": "drop-tables",
+    # the databases' own
+    "psql": "shell", "mysql": "shell", "sqlite3": "shell", "dump": "backup create", "sql": "query",
+    "execute": "query", "processlist": "activity", "wait": "ping --wait 30",
+}  # fmt: skip
+"""What other tools' words are here."""
+
 _SHELL_OPTIONS = ("--show-completion", "--install-completion")
 
 
@@ -56,6 +73,12 @@ class RootOptions:
 
 class Root(CommandTree):
     """The group of all commands: dbctl's own, and those that the profile file and installed packages mount."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the command that was asked for; another tool's word for it is told what it is here."""
+        if (meant := OF_OTHERS.get(args[0])) and args[0] not in self.walked(ctx, args).found:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {meant!r}?")
+        return super().resolve_command(ctx, args)
 
     def walked(self, ctx: Any, said: Sequence[str] = ()) -> Commands:
         """Return the commands of all mounts; those of installed packages are looked for where no other is meant."""
