@@ -33,7 +33,7 @@ class SQLiteSessions(Sessions, SQLite):
         unseen = None
         if hidden:
             whose = "1 process of another user" if hidden == 1 else f"{hidden} processes of other users"
-            unseen = f"{whose} can't be looked into; root can"
+            unseen = f"{whose} can't be looked into" + ("; root can" if os.geteuid() else "")
             untold.append(unseen)
         return SessionsThere(database, sessions, untold, unseen, lists_idle=True)
 
