@@ -210,10 +210,10 @@ class Profiles:
         # Tests never run on what DATABASE_URL names: the preset's in-memory database goes before it.
         if environment == "testing":
             return Choice(environment, "ENVIRONMENT"), layers
-        return Choice(environment, "DATABASE_URL"), [
-            *layers,
-            layer_from_url(database_url, "DATABASE_URL", self.environ),
-        ]
+        said = layer_from_url(database_url, "DATABASE_URL", self.environ)
+        if self.path is not None and "DATABASE_URL" in self.by_file:
+            said = replace(said, directory=self.path.parent)  # as all that the file says
+        return Choice(environment, "DATABASE_URL"), [*layers, said]
 
     def _layers(self, name: str, said: str = "") -> list[Layer]:
         if fleet := self.document.fleet_of(name):
