@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
@@ -17,6 +18,7 @@ from dbctl.errors import ConfigError, UsageError
 from dbctl.migrations.environment import Environment
 from dbctl.migrations.location import Location
 from dbctl.migrations.results import Output
+from dbctl.profiles.words import nearest
 from dbctl.runtime.foreign import guarded
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ OWN = ("upgrade", "downgrade", "current", "check", "stamp")
 
 _WRITES = "ensure_version"
 """What else writes to the database."""
+
+_NO_COMMAND = re.compile(r"argument \{(?P<known>.+)\}: (?P<why>invalid choice: '(?P<word>.*)')")
+"""What argparse says of a word that is no command."""
 
 _WITHOUT_SCRIPTS = ("init", "list_templates")
 
@@ -83,6 +88,8 @@ def _parsed(line: CommandLine, words: Sequence[str], shown: StringIO) -> Namespa
         if not end.code:
             return None
         said = complaint.getvalue().rpartition("error: ")[2].strip().partition(" (choose from")[0]
+        if wrong := _NO_COMMAND.fullmatch(said):
+            said = f"{wrong['why']}; {nearest(wrong['word'], wrong['known'].split(','))}"
         raise UsageError(f"alembic: {said}", "dbctl migrate alembic -h shows what it knows") from end
     options.raiseerr = True  # or it would end the process
     return options

@@ -210,7 +210,7 @@ def test_every_other_word_is_alembics_own(dbctl: Dbctl, service: MakeService) ->
     assert "a3 (current)" in dbctl.ok("migrate", "history", "-i").out
     wrong = dbctl("migrate", "histori")
     assert wrong.code == 2
-    assert "invalid choice: 'histori'" in wrong.err
+    assert """invalid choice: 'histori'; did you mean "history"?""" in wrong.err
     own = dbctl("migrate", "alembic", "upgrade", "head")
     assert own.code == 2
     assert "upgrade is dbctl's own command here, for it is done under a lock" in own.err
