@@ -119,12 +119,13 @@ def told_if_ended(tell: Callable[[], str]) -> Iterator[None]:
     def tell_all() -> str:
         return "; ".join(filter(None, [outer and outer(), tell()]))
 
-    token = _telling.set(tell_all)
+    _telling.set(tell_all)
     watcher.keep(tell_all)
     try:
         yield
     finally:
-        _telling.reset(token)
+        if _telling.get() is tell_all:  # as in `watched_by`
+            _telling.set(outer)
         watcher.keep(outer)
 
 
@@ -149,11 +150,14 @@ def owing(tell: Callable[[], str]) -> Iterator[None]:
 @contextmanager
 def watched_by(watcher: Watcher | None) -> Iterator[None]:
     """Have each checkout in the block, and in what threads it starts, told to a watcher; to nobody for None."""
-    token = _watcher.set(watcher)
+    outer = _watcher.get()
+    _watcher.set(watcher)
     try:
         yield
     finally:
-        _watcher.reset(token)
+        # The end of a generator's block may be in another context, where a token of this one means nothing.
+        if _watcher.get() is watcher:
+            _watcher.set(outer)
 
 
 def tell_watchers(engine: Engine, backend: Backend) -> None:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from dbctl.work.deadlines import Deadline
     from dbctl.work.own_commits import OwnCommits
 
+_FOR_ONE_UNIT: dict[str, Any] = {"expire_on_commit": False, "close_resets_only": False}
+"""Options of a session that begins nothing behind its unit's end, which nobody would commit, nor give back."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -65,7 +68,7 @@ def unit_of_work(
     """
     connector = profile if isinstance(profile, Connector) else shared_connector(profile)
     backend = connector.backend
-    session = Session(_begun(connector.engine, backend, writes), expire_on_commit=False)
+    session = Session(_begun(connector.engine, backend, writes), **_FOR_ONE_UNIT)
     if strict:
         _be_strict(session, backend, writes, commits)
     ending = Ending(session, backend, dry_run, strict, writes, before_commit, deadline, commits)
@@ -96,7 +99,7 @@ async def async_unit_of_work(
 
     connector = profile if isinstance(profile, Connector) else async_connector(profile)
     backend = connector.backend
-    session = AsyncSession(_begun(connector.engine, backend, writes), expire_on_commit=False)
+    session = AsyncSession(_begun(connector.engine, backend, writes), **_FOR_ONE_UNIT)
     if strict:
         _be_strict(session.sync_session, backend, writes, commits)
     ending = Ending(session.sync_session, backend, dry_run, strict, writes, before_commit, deadline, commits)
