@@ -20,7 +20,7 @@ from dbctl.sample.schemas import HeroCreate
 from dbctl.work.database import Database
 
 _COLUMNS = ("name", "secret_name", "age", "team")
-_DIGITS = r"^[0-9]{1,10}$"
+_DIGITS = r"^-?[0-9]{1,10}$"
 _NUMBERS = "age"
 
 

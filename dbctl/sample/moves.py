@@ -41,7 +41,9 @@ _moves = Table(
     Column("hero", String(200)),
     Column("source", String(200)),
     Column("target", String(200)),
-    Column("number", Integer),
+    Column("hero_number", Integer),
+    Column("source_number", Integer),
+    Column("target_number", Integer),
     Column("hero_id", Integer, index=True),
     Column("from_id", Integer),
     Column("to_id", Integer),
@@ -61,7 +63,7 @@ _LOADED = [
     BulkColumn("hero", Kind.TEXT, "varchar(200)"),
     BulkColumn("source", Kind.TEXT, "varchar(200)"),
     BulkColumn("target", Kind.TEXT, "varchar(200)"),
-    BulkColumn("number", Kind.INTEGER, "integer"),
+    *(BulkColumn(f"{name}_number", Kind.INTEGER, "integer") for name in ("hero", "source", "target")),
 ]
 
 
@@ -72,11 +74,11 @@ def transfer_all(database: Database, file: str) -> Transferred:
 
     Args:
         database: Where.
-        file: A file with the columns hero (id or name), from and to (names of teams); or - for standard input.
+        file: A file with the columns hero, and from and to, the teams, each an id or a name; or - for standard input.
 
     Raises:
         NotFound: There is no such hero or team.
-        Ambiguous: Several heroes have this name.
+        Ambiguous: Several heroes have this name, or it is another's id.
         WorkRefused: A hero is not in the team to leave, or both teams are the same. The message has the line.
     """
     connection = database.session.connection()
@@ -125,12 +127,12 @@ def _load(database: Database, connection: Any, file: str) -> int:
 def _as_moves(rows: Rows, rejects: Rejects) -> Rows:
     if sorted(rows.names) != sorted(_COLUMNS):
         raise UsageError(f"{rows.file}: its columns are {', '.join(rows.names)}", f"let them be {','.join(_COLUMNS)}")
-    heroes, sources_, targets = (rows.columns[list(rows.names).index(name)] for name in _COLUMNS)
-    for name, column in zip(_COLUMNS, (heroes, sources_, targets), strict=True):
+    said = [rows.columns[list(rows.names).index(name)] for name in _COLUMNS]
+    for name, column in zip(_COLUMNS, said, strict=True):
         if None in column:
             index = list(column).index(None)
             rejects.take(Bad(rows.file, rows.lines[index], name, None, "there is none"))
-    columns = [list(map(str, rows.lines)), heroes, sources_, targets, list(map(_number, heroes))]
+    columns = [list(map(str, rows.lines)), *said, *(list(map(_number, column)) for column in said)]
     return replace(rows, names=[one.name for one in _LOADED], columns=columns)
 
 
@@ -147,20 +149,18 @@ def _resolve(connection: Any, file: str) -> None:
     """
     hero, team = Hero, Team
     move = _moves.c
-    by_number = select(col(hero.id)).where(col(hero.id) == move.number).scalar_subquery()
-    by_name = select(func.min(hero.id)).where(col(hero.name) == move.hero).scalar_subquery()
-    teams = {
-        name: select(func.min(team.id)).where(col(team.name) == text).scalar_subquery()
-        for name, text in {"from_id": move.source, "to_id": move.target}.items()
-    }
-    connection.execute(update(_moves).values(hero_id=func.coalesce(by_number, by_name), **teams))
-    others = select(func.count()).where(col(hero.name) == move.hero, col(hero.id) != move.hero_id).scalar_subquery()
-    for what, name, missing in (("hero", move.hero, move.hero_id), ("team", move.source, move.from_id),
-                                ("team", move.target, move.to_id)):  # fmt: skip
-        if found := _first(connection, select(move.line, name).where(missing.is_(None))):
+    meant = ((hero, move.hero, move.hero_number, move.hero_id), (team, move.source, move.source_number, move.from_id),
+             (team, move.target, move.target_number, move.to_id))  # fmt: skip
+    ids = {id_.name: _meant(kind, said, number) for kind, said, number, id_ in meant}
+    connection.execute(update(_moves).values(ids))
+    for kind, said, _, id_ in meant:
+        what = kind.__name__.lower()
+        if found := _first(connection, select(move.line, said).where(id_.is_(None))):
             raise NotFound(f'{file}, line {found[0]}: there is no {what} "{found[1]}"')
-    if found := _first(connection, select(move.line, move.hero).where(others > 0)):
-        raise Ambiguous(f'{file}, line {found[0]}: "{found[1]}" is the name of several heroes', "give the id")
+        others = select(func.count()).where(col(kind.name) == said, col(kind.id) != id_).scalar_subquery()
+        if found := _first(connection, select(move.line, said).where(others > 0)):
+            several = "the name of several heroes" if kind is hero else "the id of one team, and the name of another"
+            raise Ambiguous(f'{file}, line {found[0]}: "{found[1]}" is {several}', "give the id")
     if found := _first(connection, select(move.line, move.source).where(move.from_id == move.to_id)):
         raise WorkRefused(f'{file}, line {found[0]}: team "{found[1]}" is both the source and the target')
     before = func.lag(move.to_id).over(partition_by=move.hero_id, order_by=move.line)
@@ -175,6 +175,13 @@ def _resolve(connection: Any, file: str) -> None:
     )
     if found := _first(connection, broken):
         raise WorkRefused(f'{file}, line {found[0]}: hero "{found[1]}" is not in team "{found[2]}" then')
+
+
+def _meant(kind: type[Hero] | type[Team], said: Any, number: Any) -> Any:
+    """Return the id of what is meant: by an id, else by a name."""
+    by_number = select(col(kind.id)).where(col(kind.id) == number).scalar_subquery()
+    by_name = select(func.min(kind.id)).where(col(kind.name) == said).scalar_subquery()
+    return func.coalesce(by_number, by_name)
 
 
 def _first(connection: Any, query: Any) -> Sequence[Any] | None:

@@ -74,7 +74,7 @@ def test_a_log_that_can_not_be_written_moves_nobody(sample: Sample) -> None:
 
 def test_all_moves_of_a_file_are_made_in_their_order_or_none(sample: Sample) -> None:
     dbctl, before = sample.dbctl, sample.rows
-    head = "hero,from,to\n2,Preventers,Z-Force\nRusty-Man,Z-Force,Preventers\n"
+    head = "hero,from,to\n2,Preventers,2\nRusty-Man,Z-Force,1\n"
     for row, said in {
         "Spider-Boy,Preventers,Z-Force": 'line 4: hero "Spider-Boy" is not in team "Preventers" then',
         "5,Preventers,Z-Force": 'line 4: hero "5" is not in team "Preventers" then',
@@ -96,3 +96,6 @@ def test_all_moves_of_a_file_are_made_in_their_order_or_none(sample: Sample) -> 
     assert [row[4] for row in sample.rows["hero"][1:3]] == [2, 1]
     assert [row[1:] for row in sample.rows["transfer_log"]] == [(2, 1, 2), (3, 2, 1), (2, 2, 1), (2, 1, 2)]
     assert dbctl("transfer", "2", "--file", "moves.csv").code == dbctl("transfer", "2").code == 2
+    dbctl.ok("teams", "add", "1")
+    unclear = dbctl("transfer", "-f", "-", stdin="hero,from,to\n3,1,2\n")
+    assert (unclear.code, '"1" is the id of one team, and the name of another' in unclear.err) == (1, True)
