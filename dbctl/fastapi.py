@@ -15,7 +15,6 @@ down when the handler returns, so what the database makes, such as an id, is in 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -78,7 +77,6 @@ def _dependency(profile: ProfileName, writes: bool | None, *, asynchronous: bool
     async def request_session(connection: HTTPConnection) -> AsyncIterator[Any]:
         access = _access(connection.app, profile, asynchronous=asynchronous)
         to_write = connection.scope.get("method") not in _SAFE_METHODS if writes is None else writes
-        pools_of(connection.app).note(access)
         with labelled(_route(connection)):
             async with access.unit(writes=to_write) as database:
                 yield database.session
@@ -260,8 +258,8 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
     """Return a router with `/livez`, `/readyz` and `/metrics`.
 
     `/livez` asks nobody. `/readyz` connects anew, beside the pool, so that a pool in full use is no failure; it is 503
-    with the step that failed. `/metrics` is the pool that requests use in Prometheus' text format, of both drivers
-    together where they use both: this worker's, or all workers' where `lifespan` was given a `metrics_directory`.
+    with the step that failed. `/metrics` is the profile's pool in Prometheus' text format, of both drivers
+    together where both are used: this worker's, or all workers' where `lifespan` was given a `metrics_directory`.
 
     Args:
         profile: The profile, its name, or None for the one of the app's (outermost) `lifespan`.
@@ -288,7 +286,7 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
     @router.get("/metrics", summary="The connection pool at work", response_class=PlainTextResponse)
     async def pool_metrics(request: Request) -> PlainTextResponse:
         access = _access(request.app, profile, asynchronous=asynchronous)
-        snapshot = await asyncio.to_thread(pools_of(request.app).snapshot, access)
+        snapshot = await pools_of(request.app).snapshot(access)
         text = exposition(snapshot, {"profile": access.connector.profile.name})
         return PlainTextResponse(text, media_type=CONTENT_TYPE)
 

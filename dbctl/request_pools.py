@@ -1,37 +1,30 @@
-"""The pools that an app's requests take their connections from: what `/metrics` tells of, by whichever driver."""
+"""The pools that a service has of a profile: what `/metrics` tells of, by whichever driver and whoever uses them."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
+from dbctl.connections.connector import following, shared_with
 from dbctl.pool.snapshots import Snapshot, merged
+from dbctl.request_units import Access
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from dbctl.profiles import Profile
-    from dbctl.request_units import Access
 
 
 class RequestPools:
-    """The pools of one app, each from its first request on."""
+    """The pools of one app: those of dbctl's own engines, each from before its first use on."""
 
     def __init__(self) -> None:
         self._directories: dict[Profile, str | os.PathLike[str]] = {}
-        self._used: WeakKeyDictionary[Engine, Access] = WeakKeyDictionary()
-
-    def note(self, access: Access) -> None:
-        """Take note that requests are given connections of a pool."""
-        engine = access.connector.sync_engine
-        if engine not in self._used:
-            self._share(access)
-            self._used[engine] = access
+        self._following: dict[Profile, ExitStack] = {}
 
     def start(self, access: Access, directory: str | os.PathLike[str] | None) -> None:
-        """Begin to count, before any thread uses a profile's engine.
+        """Begin to count, before any thread uses a profile's engines.
 
         Args:
             access: The access to the profile.
@@ -40,37 +33,45 @@ class RequestPools:
         Raises:
             ConfigError: Nothing can be written there.
         """
+        profile = access.connector.profile
         if directory is not None:
-            self._directories[access.connector.profile] = directory
-        self._share(access)
+            self._directories[profile] = directory
+        following_it = self._following.setdefault(profile, ExitStack())
+        following_it.enter_context(following(profile, lambda built: self._count(Access(built))))
 
-    def snapshot(self, own: Access) -> Snapshot:
-        """Return what was counted of the pools of a profile that requests use; that of this access where none does."""
-        self._share(own)
-        used = self._of(own.connector.profile) or [own]
-        counted = [one.recorder.shared() for one in used]
-        if own.connector.profile in self._directories:
-            return counted[-1]  # to which the others have been added
-        pools = merged(counted)
-        pools.gauges["workers"] = 1
-        return pools
+    async def snapshot(self, own: Access) -> Snapshot:
+        """Return what was counted of the pools of a profile that are used; that of this access where none is."""
+        accesses = self._of(own)
+        return await asyncio.to_thread(self._sum, accesses)
 
     async def end(self, own: Access) -> None:
         """Close the idle connections of a profile's pools, and be a worker of them no more."""
-        for one in {own, *self._of(own.connector.profile)}:
+        profile = own.connector.profile
+        self._following.pop(profile, ExitStack()).close()
+        for one in self._of(own):
             await one.dispose()
-            if own.connector.profile in self._directories:
+            if profile in self._directories:
                 one.recorder.close()
-            self._used.pop(one.connector.sync_engine, None)
-        self._directories.pop(own.connector.profile, None)
+        self._directories.pop(profile, None)
 
-    def _share(self, access: Access) -> None:
+    def _sum(self, accesses: Sequence[Access]) -> Snapshot:
+        for one in accesses:
+            self._count(one)
+        counted = [one.recorder.shared() for one in accesses]
+        if accesses[0].connector.profile in self._directories:
+            return counted[-1]  # to which the others have been added
+        pools = merged([each for each in counted if each.counters["requests_num"]] or counted[:1])
+        pools.gauges["workers"] = 1
+        return pools
+
+    def _count(self, access: Access) -> None:
         recorder = access.recorder
         if not recorder.is_shared and (directory := self._directories.get(access.connector.profile)) is not None:
             recorder.share(directory)
 
-    def _of(self, profile: Profile) -> Sequence[Access]:
-        return [one for one in list(self._used.values()) if one.connector.profile == profile]
+    def _of(self, own: Access) -> Sequence[Access]:
+        others = (Access(each) for each in shared_with(own.connector.profile))
+        return [own, *(each for each in others if each != own)]
 
 
 def pools_of(app: Any) -> RequestPools:

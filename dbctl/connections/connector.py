@@ -6,7 +6,7 @@ SQLAlchemy is imported where an engine is built, so that reading a command's hel
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -102,7 +102,7 @@ def connector(profile: str | Profile | None = None) -> Connector[Engine]:
     if profile not in _shared:
         found = _profile(profile)
         # setdefault lets one thread win where two build the same engine; the loser's has connected to nothing.
-        _shared[profile] = _shared.get(found) or _shared.setdefault(found, build_connector(found))
+        _shared[profile] = _shared.get(found) or _shared.setdefault(found, _told(build_connector(found)))
     return _shared[profile]
 
 
@@ -120,12 +120,51 @@ def async_connector(profile: str | Profile | None = None) -> Connector[AsyncEngi
     """
     import asyncio
 
-    shared = _shared_by_loop.setdefault(asyncio.get_running_loop(), {})
+    loop = asyncio.get_running_loop()
+    shared = _shared_by_loop.setdefault(loop, {})
     if profile not in shared:
         found = _profile(profile)
-        shared[profile] = shared.get(found) or shared.setdefault(found, build_async_connector(found))
+        shared[profile] = shared.get(found) or shared.setdefault(found, _told(build_async_connector(found), loop))
         _tell_what_cancelling_leaves()
     return shared[profile]
+
+
+def shared_with(profile: Profile) -> list[Connector[Any]]:
+    """Return the connectors that this process and the running event loop have for a profile until now, two at most.
+
+    Raises:
+        RuntimeError: No event loop is running.
+    """
+    import asyncio
+
+    by_loop = _shared_by_loop.get(asyncio.get_running_loop(), {})
+    return [each for each in (_shared.get(profile), by_loop.get(profile)) if each]
+
+
+@contextmanager
+def following(profile: Profile, told: Callable[[Connector[Any]], None]) -> Iterator[None]:
+    """Have a function told of `shared_with(profile)`: those there are, and in the block each before its first use.
+
+    Raises:
+        RuntimeError: No event loop is running.
+    """
+    import asyncio
+
+    follower = profile, asyncio.get_running_loop(), told
+    _followers.append(follower)
+    try:
+        for each in shared_with(profile):
+            told(each)
+        yield
+    finally:
+        _followers.remove(follower)
+
+
+def _told(built: Connector[AnyEngine], loop: AbstractEventLoop | None = None) -> Connector[AnyEngine]:
+    for profile, own_loop, told in list(_followers):
+        if profile == built.profile and loop in (None, own_loop):
+            told(built)
+    return built
 
 
 @cache
@@ -193,6 +232,7 @@ async def async_opened(profile: Profile, missing: Missing = Missing.REFUSE) -> A
 _Named = str | Profile | None
 _shared: dict[_Named, Connector[Engine]] = {}
 _shared_by_loop: WeakKeyDictionary[AbstractEventLoop, dict[_Named, Connector[AsyncEngine]]] = WeakKeyDictionary()
+_followers: list[tuple[Profile, AbstractEventLoop, Callable[[Connector[Any]], None]]] = []
 
 
 def _profile(profile: _Named) -> Profile:

@@ -3,7 +3,9 @@
 import math
 import threading
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -221,4 +223,38 @@ def test_of_both_drivers_all_that_requests_do_is_counted(sample: TestDatabase, t
             assert service.client.get("/sync").status_code == 200
             counted = service.metrics
             assert (counted["checkouts_total"], counted["workers"]) == (4, 1)
+        dbctl.dispose()
+
+
+def test_what_the_service_does_by_itself_stays_in_the_sum_and_nothing_goes_back(sqlite_database: TestDatabase) -> None:
+    profile = profile_of(sqlite_database)
+
+    @asynccontextmanager
+    async def own(_: FastAPI) -> AsyncIterator[None]:
+        for _turn in range(10):
+            with dbctl.session(profile) as session:
+                session.connection()
+        yield
+
+    app = FastAPI(lifespan=lifespan(profile, own))
+    app.include_router(health_router())
+
+    @app.get("/dependency")
+    async def use(session: AsyncSessionDep) -> None:
+        await session.connection()
+
+    @app.get("/own")
+    async def use_own() -> None:
+        async with dbctl.async_session(profile) as session:
+            await session.connection()
+
+    for first, second in (("/dependency", "/own"), ("/own", "/dependency")):
+        with Served(app) as service:
+            seen = [service.metrics]
+            for path in (first, second):
+                assert service.client.get(path).status_code == 200
+                seen.append(service.metrics)
+        assert [each["requests_total"] for each in seen] == [10, 11, 12]
+        assert all(each["connects_total"] - each["closes_total"] == each["open"] for each in seen)
+        assert seen[-1]["capacity"] == 2 * seen[0]["capacity"]
         dbctl.dispose()
