@@ -24,10 +24,11 @@ _MORE = 1.5
 
 @record
 class Advice:
-    """What one process of a service asks of its pool, and how large that is to be.
+    """What a service asks of a pool, and how large that is to be: of each where it has several, on average.
 
-    `in_use` is the average by Little's law, `in_use_most` what was seen; `connections` is what all workers together may
-    open then, `room` how many the server has for them. `lines` is what to put into the profile's table.
+    A process has one pool, or one of each driver; `pools` is how many those of all processes are. `in_use` is the
+    average by Little's law, `in_use_most` what was seen of one; `connections` is what all pools of all workers together
+    may open then, `room` how many the server has for them. `lines` is what to run to have the profile so.
     """
 
     profile: str
@@ -39,6 +40,7 @@ class Advice:
     queued: int
     timeouts: int
     workers: int
+    pools: int
     size: int
     max_overflow: int
     connections: int
@@ -76,19 +78,22 @@ def advise(profile: Profile, source: str, seconds: float) -> Advice:
 
 def _advice(profile: Profile, reading: Reading, room: int | None) -> Advice:
     processes = max(1, int(reading.gauges.get("workers") or 1))
+    pools = max(processes, int(reading.gauges.get("pools") or 0))
+    at_once = max(profile.workers, processes) * math.ceil(pools / processes)
     hold = reading.usage_seconds / reading.usages
-    demand = Demand(reading.checkouts / reading.at / processes, hold, _BY_CHANCE)
+    demand = Demand(reading.checkouts / reading.at / pools, hold, _BY_CHANCE)
     most = int(reading.gauges.get("in_use_most") or 0)
     needed = demand.needs(patience(hold)) or math.ceil(demand.in_use)
     waited = reading.wait(0.99) > patience(hold) or bool(reading.timeouts)
     least = max(needed, most)
     capacity = max(least, math.ceil(_MORE * most)) if waited else least
     size, overflow = needed, capacity - needed
-    fits = room is None or capacity * profile.workers <= room
+    fits = room is None or capacity * at_once <= room
     if not fits and room is not None:
-        capacity = max(1, room // profile.workers)
+        capacity = max(1, room // at_once)
         size, overflow = min(size, capacity), max(0, capacity - size)
     load = f"{amount(demand.rate)} requests/s holding {amount(hold * 1000)} ms keep {amount(demand.in_use)} in use"
+    load = f"in each of {pools} pools {load}" if pools > 1 else load
     seen = f"at most {most} were, and p99 waited up to {amount(reading.wait(0.99) * 1000)} ms"
     return Advice(
         profile=profile.name,
@@ -99,10 +104,11 @@ def _advice(profile: Profile, reading: Reading, room: int | None) -> Advice:
         wait_p99_ms=round(reading.wait(0.99) * 1000, 3),
         queued=reading.queued,
         timeouts=reading.timeouts,
-        workers=profile.workers,
+        workers=max(profile.workers, processes),
+        pools=pools,
         size=size,
         max_overflow=overflow,
-        connections=(size + overflow) * profile.workers,
+        connections=(size + overflow) * at_once,
         room=room,
         verdict=f"{load}, {seen}: {_done(profile, size, overflow, fits=fits, waited=waited)}",
         lines=f"pool = {{ size = {size}, max_overflow = {overflow} }}",
@@ -111,7 +117,7 @@ def _advice(profile: Profile, reading: Reading, room: int | None) -> Advice:
 
 def _done(profile: Profile, size: int, overflow: int, *, fits: bool, waited: bool) -> str:
     if not fits:
-        return f"the server has room for {size + overflow} a process: shorten the hold, or run fewer workers"
+        return f"the server has room for {size + overflow} a pool: shorten the hold, or run fewer workers"
     pool, peaks = profile.pool, f", and {overflow} more at peaks" if overflow else ""
     if waited:
         return f"the pool was exhausted: try {size}{peaks}, and look again"

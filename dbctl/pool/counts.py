@@ -219,7 +219,7 @@ class PoolCounts:
             at_once = self._never_less("", "at_once", counters["requests_num"] - times["wait"].count)
             labels = self._labels(holds)
             gauges = gauges_of(self._pool, len(holds), counters["connections_opened"] - counters["connections_closed"])
-            gauges |= {"overflow_most": self._most_overflow}
+            gauges |= {"overflow_most": self._most_overflow, "pools": int(counters["requests_num"] > 0)}
             if gauges.get("in_use") is not None:
                 gauges["in_use_most"] = checkouts.most
             gauges["requests_waiting"] = self._waiting

@@ -42,6 +42,7 @@ GAUGES: Mapping[str, tuple[str, str]] = {
     "overflow_most": ("overflow_most", "Most connections open beyond the pool's size at a time."),
     "requests_waiting": ("requests_waiting", "Requests that wait in the queue."),
     "workers": ("workers", "Processes whose pools these are."),
+    "pools": ("pools", "Pools of theirs that connections were asked of."),
 }
 """Under each name that of Prometheus' gauge, and what it is; the value is None where a pool has no such number."""
 
