@@ -94,6 +94,9 @@ def _advice(profile: Profile, reading: Reading, room: int | None) -> Advice:
         size, overflow = min(size, capacity), max(0, capacity - size)
     load = f"{amount(demand.rate)} requests/s holding {amount(hold * 1000)} ms keep {amount(demand.in_use)} in use"
     load = f"in each of {pools} pools {load}" if pools > 1 else load
+    done = _done(profile, size, overflow, fits=fits, waited=waited)
+    if processes > profile.workers:
+        done += f"; {processes} workers run, and the profile has workers = {profile.workers}"
     seen = f"at most {most} were, and p99 waited up to {amount(reading.wait(0.99) * 1000)} ms"
     return Advice(
         profile=profile.name,
@@ -110,7 +113,7 @@ def _advice(profile: Profile, reading: Reading, room: int | None) -> Advice:
         max_overflow=overflow,
         connections=(size + overflow) * at_once,
         room=room,
-        verdict=f"{load}, {seen}: {_done(profile, size, overflow, fits=fits, waited=waited)}",
+        verdict=f"{load}, {seen}: {done}",
         lines=f"pool = {{ size = {size}, max_overflow = {overflow} }}",
     )
 

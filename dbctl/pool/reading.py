@@ -15,6 +15,7 @@ from dbctl.errors import ConfigError
 from dbctl.pool.exposition import BOUNDS
 from dbctl.pool.scraping import Address
 from dbctl.pool.snapshots import COUNTERS, GAUGES, HISTOGRAMS, Snapshot
+from dbctl.profiles.model import URLS
 from dbctl.records import record
 from dbctl.work.progress import report
 
@@ -77,7 +78,8 @@ def read(source: str, pool: str, seconds: float) -> Reading:
         seconds: How long to wait between two readings of a URL.
 
     Raises:
-        ConfigError: The file can't be read, or holds nothing of the kind; or the URL leads to nothing of the kind.
+        ConfigError: The file can't be read, or holds nothing of the kind; or the URL leads to nothing of the kind, or
+            to another profile's pool.
         ConnectError: Nobody answers at the URL, or with too much.
         OutOfTime: The answer takes too long.
         UsageError: The URL is none of HTTP's.
@@ -165,6 +167,10 @@ def _scraped(address: Address, pool: str) -> Reading:
         if not math.isfinite(value) and found["name"] != GAUGES["pool_max"][0]:
             raise ConfigError(f"{address.shown}: dbctl_pool_{found['name']} is no number")
         by_pool[tuple(sorted(labels.items()))][found["name"] + (f" {bound}" if bound else "")] = value
+    others = {key for key in by_pool if pool not in (dict(key).get("profile", pool), *URLS)}
+    if len(by_pool) == len(others) == 1:
+        name = dict(others.pop())["profile"]
+        raise ConfigError(f"{address.shown}: its pool is that of the profile {name}, not of {pool}", f"say -p {name}")
     wanted = by_pool if len(by_pool) == 1 else {key: by_pool[key] for key in by_pool if pool in dict(key).values()}
     if len(wanted) != 1:
         names = ", ".join(value for key in by_pool for value in dict(key).values())

@@ -222,7 +222,7 @@ def test_of_both_drivers_all_that_requests_do_is_counted(sample: TestDatabase, t
             assert service.metrics["checkouts_total"] == 3
             assert service.client.get("/sync").status_code == 200
             counted = service.metrics
-            assert (counted["checkouts_total"], counted["workers"]) == (4, 1)
+            assert [counted[name] for name in ("checkouts_total", "workers", "pools")] == [4, 1, 2]
         dbctl.dispose()
 
 

@@ -1,12 +1,17 @@
 """A running service's pools are each sized by their share, and what they may open is counted of all of them."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
+from dbctl.errors import ConfigError
+from dbctl.pool import observe
 from dbctl.pool.advising import Advice, _advice
 from dbctl.pool.exposition import BOUNDS
-from dbctl.pool.reading import Reading
+from dbctl.pool.reading import Reading, read
 from dbctl.profiles.layers import Layer, build
 
 
@@ -30,3 +35,33 @@ def test_the_figures_are_of_each_pool_and_the_connections_of_all(gauges: dict[st
     crowded = advised(gauges, 48, workers=6)
     assert crowded.connections <= 48
     assert "the server has room for" in crowded.verdict
+
+
+def test_workers_that_run_go_before_those_of_the_profile() -> None:
+    found = advised({"workers": 4, "pools": 4})
+    assert found.workers == 4
+    assert found.connections == 4 * (found.size + found.max_overflow)
+    assert found.verdict.endswith("; 4 workers run, and the profile has workers = 1")
+    assert "workers" not in advised({"workers": 1, "pools": 1}, workers=4).verdict
+
+
+def test_the_metrics_of_another_profile_are_refused() -> None:
+    body = observe(create_engine("sqlite://")).as_prometheus({"profile": "pg"}).encode()
+
+    class Metrics(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Metrics) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/metrics"
+        for name in ("pg", "--url"):
+            assert read(url, name, 0.01).checkouts == 0
+        with pytest.raises(ConfigError, match="its pool is that of the profile pg, not of my"):
+            read(url, "my", 0.01)
+        server.shutdown()
