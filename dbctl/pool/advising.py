@@ -1,8 +1,9 @@
-"""The size of a running service's pool, by what its recorder has counted, as the lines to put into the profile."""
+"""The size of a running service's pool, by what its recorder has counted, and the command that has the profile so."""
 
 from __future__ import annotations
 
 import math
+import shlex
 
 from dbctl.backends import backend_of
 from dbctl.charts.model import amount
@@ -13,6 +14,7 @@ from dbctl.pool.scraping import Address
 from dbctl.pool.serverside import server_side
 from dbctl.pool.verdict import patience
 from dbctl.profiles import Profile
+from dbctl.profiles.model import URLS
 from dbctl.records import record
 
 _BY_CHANCE = 1.0
@@ -114,8 +116,15 @@ def _advice(profile: Profile, reading: Reading, room: int | None) -> Advice:
         connections=(size + overflow) * at_once,
         room=room,
         verdict=f"{load}, {seen}: {done}",
-        lines=f"pool = {{ size = {size}, max_overflow = {overflow} }}",
+        lines=_command(profile, size, overflow, processes),
     )
+
+
+def _command(profile: Profile, size: int, overflow: int, processes: int) -> str:
+    """Return the command that writes it into the profile, in whichever of TOML's layouts that is."""
+    name = "NAME" if profile.name in URLS else shlex.quote(profile.name)
+    workers = f" workers={processes}" if processes > profile.workers else ""
+    return f"dbctl profiles set {name} pool.size={size} pool.max_overflow={overflow}{workers}"
 
 
 def _done(profile: Profile, size: int, overflow: int, *, fits: bool, waited: bool) -> str:

@@ -172,10 +172,15 @@ def test_a_services_pool_is_sized_by_what_it_has_counted(lite: Forked, recorder:
     assert advice["in_use"] == pytest.approx(advice["per_second"] * advice["hold_ms"] / 1000, abs=0.02)
     assert advice["in_use_most"] == snapshot["in_use_most"]
     assert advice["size"] + advice["max_overflow"] >= advice["in_use_most"]
-    assert advice["lines"] == f"pool = {{ size = {advice['size']}, max_overflow = {advice['max_overflow']} }}"
+    size, overflow = advice["size"], advice["max_overflow"]
+    assert advice["lines"] == f"dbctl profiles set lite pool.size={size} pool.max_overflow={overflow}"
     path = workdir / "profiles.toml"
-    path.write_text(f"{path.read_text()}{advice['lines']}\n")
-    assert lite.ok("pool-stats", "--duration", "0.1", "--json").json["limits"]["size"] == advice["size"]
+    for layout in ("", "pool = { size = 99 }\n", "[profiles.lite.pool]\nsize = 99\n"):
+        before = path.read_text()
+        path.write_text(before + layout)
+        lite.ok(*advice["lines"].split()[1:])
+        assert lite.ok("pool-stats", "--duration", "0.1", "--json").json["limits"]["size"] == size
+        path.write_text(before)
 
     later = {**snapshot, "at": snapshot["at"] + 10}
     (workdir / "two.json").write_text(f"{json.dumps(snapshot)}\n{json.dumps(later)}\n")

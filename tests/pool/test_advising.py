@@ -42,6 +42,8 @@ def test_workers_that_run_go_before_those_of_the_profile() -> None:
     assert found.workers == 4
     assert found.connections == 4 * (found.size + found.max_overflow)
     assert found.verdict.endswith("; 4 workers run, and the profile has workers = 1")
+    pool = f"pool.size={found.size} pool.max_overflow={found.max_overflow}"
+    assert found.lines == f"dbctl profiles set pg {pool} workers=4"
     assert "workers" not in advised({"workers": 1, "pools": 1}, workers=4).verdict
 
 
