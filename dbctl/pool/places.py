@@ -33,7 +33,12 @@ def labelled(label: str) -> Iterator[None]:
 
     Args:
         label: A word for it, of which there are few.
+
+    Raises:
+        TypeError: The label is no text.
     """
+    if not isinstance(label, str):
+        raise TypeError(f"a label has to be a text, and not {label!r}")
     before = _label.get()
     _label.set(label)
     try:

@@ -41,8 +41,11 @@ def observe(engine: Engine | AsyncEngine, name: str | None = None, leak_after: f
             them costs each checkout about a microsecond.
 
     Raises:
+        TypeError: The name is no text.
         ValueError: `leak_after` is not above 0.
     """
+    if not isinstance(name, str | None):
+        raise TypeError(f"a recorder's name has to be a text, and not {name!r}")
     if leak_after is not None and not leak_after > 0:
         raise ValueError("leak_after has to be above 0 seconds")
     sync_engine: Engine = getattr(engine, "sync_engine", engine)  # type: ignore[arg-type]
