@@ -286,7 +286,11 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
     @router.get("/metrics", summary="The connection pool at work", response_class=PlainTextResponse)
     async def pool_metrics(request: Request) -> PlainTextResponse:
         access = _access(request.app, profile, asynchronous=asynchronous)
-        snapshot = await pools_of(request.app).snapshot(access)
+        try:
+            snapshot = await pools_of(request.app).snapshot(access)
+        except OSError as error:  # of the metrics_directory
+            _log.error("%s: %s", request.url.path, error)
+            return PlainTextResponse("what the workers have counted can't be added up\n", 503, _RETRY_AFTER)
         text = exposition(snapshot, {"profile": access.connector.profile.name})
         return PlainTextResponse(text, media_type=CONTENT_TYPE)
 

@@ -118,7 +118,7 @@ class Recorder(PoolCounts):
         """Return what all workers have counted until now, which `share` has brought together; or else this one.
 
         Raises:
-            OSError: The directory can't be read any more.
+            OSError: The directory can't be read or written any more.
         """
         return self._workers.snapshot() if self._workers else self.snapshot()
 

@@ -63,11 +63,14 @@ class Workers:
     def _begin(self) -> None:
         """Become a worker, which lives for as long as its file is locked, however it ends."""
         self._written: Any = None
+        self._open()
+        self._end = threading.Event()
+        threading.Thread(target=self._keep_writing, args=(self._end,), name="dbctl-metrics", daemon=True).start()
+
+    def _open(self) -> None:
         self._path = self._directory / f"{uuid.uuid4().hex}.json"
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)
-        self._end = threading.Event()
-        threading.Thread(target=self._keep_writing, args=(self._end,), name="dbctl-metrics", daemon=True).start()
 
     def begin_anew(self) -> None:
         """Become a worker of its own in a fork, in which the parent's thread does not run."""
@@ -79,8 +82,9 @@ class Workers:
         if self in _sharing:
             _sharing.discard(self)
             self._end.set()
-            with suppress(OSError):  # the directory may be gone
-                self._write()
+            with suppress(OSError):
+                if self._directory.exists():  # else it is not for who ends to make it again
+                    self._write()
             os.close(self._file)
 
     def snapshot(self) -> Snapshot:
@@ -133,7 +137,9 @@ class Workers:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Have no other worker read or write in the block."""
+        """Have no other worker read or write in the block; a directory that somebody has removed is made again."""
+        with suppress(FileExistsError):
+            self._directory.mkdir(mode=0o700)
         descriptor = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -142,21 +148,29 @@ class Workers:
             os.close(descriptor)
 
     def _keep_writing(self, end: threading.Event) -> None:
+        told = False
         while not end.wait(_PAUSE):
             try:
                 self._write()
             except OSError as error:
-                _log.warning("%s: metrics are shared no more: %s", self._directory, error)
-                return
+                if not told:
+                    _log.warning("%s: metrics can't be shared: %s", self._directory, error)
+                told = True
+            else:
+                told = False
 
     def _write(self) -> None:
         snapshot = self._counted()
-        if (counted := (snapshot.counters, snapshot.gauges)) != self._written:
+        if (counted := (snapshot.counters, snapshot.gauges)) != self._written or not self._path.exists():
             with self._alone():
                 self._put(self._counted())
             self._written = counted
 
     def _put(self, snapshot: Snapshot) -> None:
+        if not self._path.exists():  # with the directory: what others had counted that have ended is lost
+            before = self._file
+            self._open()
+            os.close(before)
         content = json.dumps(snapshot.as_dict()).encode()
         os.pwrite(self._file, content, 0)
         os.truncate(self._file, len(content))

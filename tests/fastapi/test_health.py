@@ -1,8 +1,10 @@
 """Whoever runs the service can ask whether it lives, whether its database answers, and what its pool is doing."""
 
 import math
+import shutil
 import threading
 import time
+import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -258,3 +260,19 @@ def test_what_the_service_does_by_itself_stays_in_the_sum_and_nothing_goes_back(
         assert all(each["connects_total"] - each["closes_total"] == each["open"] for each in seen)
         assert seen[-1]["capacity"] == 2 * seen[0]["capacity"]
         dbctl.dispose()
+
+
+def test_metrics_that_can_not_be_added_up_are_503(sqlite_database: TestDatabase, tmp_path: Path) -> None:
+    directory = tmp_path / "metrics"
+    app = FastAPI(lifespan=lifespan(profile_of(sqlite_database), metrics_directory=directory))
+    app.include_router(health_router())
+    with Served(app) as service:
+        shutil.rmtree(directory, ignore_errors=True)
+        assert service.client.get("/metrics").status_code == 200
+        while not directory.is_file():  # it is made again meanwhile
+            directory.rename(tmp_path / uuid.uuid4().hex)
+            directory.touch()
+        assert (answer := service.client.get("/metrics")).status_code == 503
+        assert "added up" in answer.text
+        directory.unlink()
+        assert service.client.get("/metrics").status_code == 200

@@ -2,11 +2,12 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -163,3 +164,15 @@ def test_a_directory_that_can_not_be_is_refused(engine: Engine, tmp_path: Path) 
     with pytest.raises(ConfigError, match="metrics can't be shared there"):
         recorder.share(tmp_path / "file")
     assert recorder.shared().counters == recorder.snapshot().counters
+
+
+def test_a_directory_that_is_removed_is_made_again_with_all_who_live(engine: Engine, tmp_path: Path) -> None:
+    other = create_engine("sqlite://", poolclass=pool.QueuePool)
+    directory, recorders = tmp_path / "metrics", [observe(engine), observe(other)]
+    with closing(recorders[1]):
+        for each, taker in zip(recorders, (engine, other), strict=True):
+            each.share(directory)
+            taken(taker, 2)
+        shutil.rmtree(directory, ignore_errors=True)
+        until(lambda: [each.shared().counters["checkouts"] for each in recorders] == [4, 4])
+        assert len(list(directory.glob("*.json"))) == 2
