@@ -101,12 +101,17 @@ class Workers:
             if before := self._read(self._directory / _GONE):
                 ended.append(before)
             if len(ended) > bool(before):
-                (self._directory / _GONE).write_text(json.dumps(_of_ended(ended).as_dict()), encoding="utf-8")
+                self._keep(_of_ended(ended))
                 for path, _, lives in others:
                     if not lives:
                         path.unlink()
         living = [snapshot for _, snapshot, lives in others if lives]
         return merged([own, *living, *([_of_ended(ended)] if ended else [])])
+
+    def _keep(self, ended: Snapshot) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        with open(os.open(self._directory / _GONE, flags, 0o600), "w", encoding="utf-8") as file:
+            json.dump(ended.as_dict(), file)
 
     def _counted(self) -> Snapshot:
         snapshot = self._recorder.snapshot()

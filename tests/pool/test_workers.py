@@ -147,6 +147,7 @@ def test_what_was_counted_outlasts_the_service(engine: Engine, tmp_path: Path) -
         assert recorder.shared().counters["checkouts"] == 2
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert len(list(directory.glob("*.json"))) == 1
+    assert {stat.S_IMODE(each.stat().st_mode) for each in directory.iterdir()} == {0o600}
 
 
 def test_a_file_that_is_broken_is_left_out(engine: Engine, tmp_path: Path) -> None:
