@@ -36,6 +36,18 @@ _REPLACED_AS = "dbctl_replaced_as"
 """What a record's `record_info` has whose connection was closed: how one in its place is counted, if it is."""
 
 
+_GIVEN_UP = "dbctl_given_up"
+"""What a record's `record_info` has whose connection was counted as closed before it was."""
+
+
+_TOKEN = "dbctl_token"
+"""What a connection's `info` has that is gone when nobody has the connection any more."""
+
+
+class _Token:
+    pass
+
+
 class PoolCounts:
     """The counts of a pool.
 
@@ -62,6 +74,7 @@ class PoolCounts:
         self._counts = dict.fromkeys(COUNTERS, 0)
         self._times = {"wait": Histogram(), "connect": Histogram()}
         self._told: set[Hold] = set()
+        self._own: dict[int, weakref.finalize[Any, Any]] = {}
         self._shown: dict[tuple[str, str], int] = {}
         self._most_overflow = self._waiting = 0
         self._watch = None  # a fork takes no thread with it
@@ -75,12 +88,25 @@ class PoolCounts:
             for each in counters:
                 self._counts[each] += 1
 
-    def _detached(self, _connection: object, record: Any) -> None:
+    def _detached(self, connection: object, record: Any) -> None:
         """Take note of a connection that is its user's from now on; also of one that an async driver's user forgot."""
         self._add("detached")
         self.checkouts.detach(record)
+        if token := record.info.pop(_TOKEN, None):  # the user's proxy has it too, and alone from now on
+            number = id(connection)
+            self._own[number] = gone = weakref.finalize(token, _tell_gone, weakref.ref(self), number)
+            gone.atexit = False
 
-    def _closed(self, _connection: object, record: Any = None) -> None:
+    def gone(self, number: int) -> None:
+        """Take note that a detached connection is gone, without an event: its user has invalidated it, or let it go."""
+        if self._own.pop(number, None):
+            self._add("connections_closed")
+
+    def _closed(self, connection: object, record: Any = None) -> None:
+        if record is None:
+            self._own.pop(id(connection), None)
+        elif record.record_info.pop(_GIVEN_UP, False):
+            return
         self._add("connections_closed")
         if record is not None and _REPLACED_AS not in record.record_info:
             is_old = 0 <= recycle_of(self._pool) < time.time() - opened_at(record)
@@ -98,6 +124,7 @@ class PoolCounts:
         """Take note of a new connection, and how long it took."""
         if self.leak_after:
             self._begin_to_look()
+        record.info[_TOKEN] = _Token()
         with self._lock:
             self._add("connections_num", "connections_opened")
             self._times["connect"].record(seconds)
@@ -108,6 +135,11 @@ class PoolCounts:
     def connect_failed(self) -> None:
         """Take note that no connection could be made."""
         self._add("connections_num", "connections_errors")
+
+    def given_up(self, record: Any) -> None:
+        """Take note that a connection is back in a pool that goes away with it: it is as good as closed."""
+        record.record_info[_GIVEN_UP] = True
+        self._add("connections_closed")
 
     def request_failed(self, error: BaseException) -> None:
         """Take note that a connection was asked for, and not given."""
@@ -244,3 +276,8 @@ class PoolCounts:
         """Return a number that was counted, or the one that was shown before if that is more: so none goes back."""
         self._shown[kind, name] = shown = max(number, self._shown.get((kind, name), 0))
         return shown
+
+
+def _tell_gone(counts: weakref.ref[PoolCounts], number: int) -> None:
+    if found := counts():
+        found.gone(number)

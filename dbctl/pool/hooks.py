@@ -55,6 +55,9 @@ class Listener(Protocol):
     def connect_failed(self) -> None:
         """Take note that no connection could be made."""
 
+    def given_up(self, record: Any) -> None:
+        """Take note that a connection is back in a pool that goes away with it."""
+
 
 class Observed:
     """The hooks on an engine's pool, and on the new one where the engine makes one.
@@ -70,7 +73,7 @@ class Observed:
 
     def remove(self) -> None:
         """Take the hooks away again; one that somebody else's stands before stays, and listens for nobody."""
-        for owner_ref, name, hook_ref in self._hooks:
+        for owner_ref, name, hook_ref in reversed(self._hooks):
             owner, hook = owner_ref(), hook_ref()
             if owner is None or vars(owner).get(name) is not hook:
                 continue
@@ -86,7 +89,7 @@ class Observed:
         connect = checkouts.counting(pool.connect, lambda proxy: proxy._counter == 1, listener.request_failed)
         self._put(pool, "connect", connect)
         self._put(pool, _TAKE_BACK, checkouts.counting_back(getattr(pool, _TAKE_BACK)))
-        self._put(pool, "recreate", self._recreating(pool.recreate))
+        self._put(pool, "recreate", self._recreating(pool.recreate, weakref.ref(pool)))
         self._put(pool, _CONNECT, _timed(getattr(pool, _CONNECT), listener))
         if queue := getattr(pool, _QUEUE, None):
             self._put(queue, "get", _waiting(queue.get, listener))
@@ -96,11 +99,13 @@ class Observed:
         self._hooks.append((weakref.ref(owner), name, weakref.ref(hook)))
         setattr(owner, name, hook)
 
-    def _recreating(self, recreate: Callable[[], Pool]) -> Callable[[], Pool]:
+    def _recreating(self, recreate: Callable[[], Pool], old_ref: weakref.ref[Pool]) -> Callable[[], Pool]:
         def recreate_observed() -> Pool:
             pool = recreate()
             if self._hooks:  # else the hook has outlived its recorder
                 self._hooks = [each for each in self._hooks if each[0]()]
+                if old := old_ref():
+                    self._put(old, _TAKE_BACK, _given_up(getattr(old, _TAKE_BACK), self._listener))
                 self._hook(pool)
                 self._moved(pool)
             return pool
@@ -126,6 +131,18 @@ def _waiting(get: Callable[..., Any], listener: Listener) -> Callable[..., Any]:
             listener.end_wait(time.perf_counter() - start)
 
     return get_timed
+
+
+def _given_up(take_back: Callable[[Any], Any], listener: Listener) -> Callable[[Any], Any]:
+    """Tell of what comes back to a pool that the engine has no more: no event does, and nobody takes it again."""
+
+    def take_back_given_up(record: Any) -> Any:
+        result = take_back(record)
+        if record.dbapi_connection is not None:
+            listener.given_up(record)
+        return result
+
+    return take_back_given_up
 
 
 def _timed(create: Callable[[Any], Any], listener: Listener) -> Callable[[Any], Any]:

@@ -423,6 +423,30 @@ def test_an_engine_that_is_disposed_of_goes_on_with_its_counts(url: str) -> None
     engine.dispose()
 
 
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_what_goes_without_an_event_is_counted_as_closed(sqlite_database: TestDatabase, asynchronous: bool) -> None:
+    def script(engine: Engine) -> None:
+        recorder = observe(engine)
+        for closed in range(1, 4):
+            held = engine.connect()
+            engine.dispose()
+            counted(recorder, connections_closed=closed - 1, in_use=1)
+            held.close()
+            counted(recorder, connections_closed=closed, connections_opened=closed, pool_size=0)
+        for closed, leave in enumerate((Connection.invalidate, Connection.close, id), 4):
+            held = engine.connect()
+            held.detach()
+            leave(held)
+            del held
+            gc.collect()
+            counted(recorder, connections_closed=closed, connections_opened=closed, in_use=0)
+        recorder.close()
+        assert vars(engine.pool).keys() == vars(engine.pool.recreate()).keys()
+
+    classes = {"poolclass": pool.AsyncAdaptedQueuePool if asynchronous else pool.QueuePool}
+    run_on(sqlite_database, asynchronous, script, **classes)
+
+
 def test_a_recorder_that_is_closed_leaves_nothing_behind(url: str) -> None:
     engine = create_engine(url, poolclass=pool.QueuePool)
     plain = create_engine(url, poolclass=pool.QueuePool)
