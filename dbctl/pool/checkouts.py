@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter_ns
 from typing import Any
 
@@ -114,6 +115,15 @@ class Checkouts:
     def detach(self, record: Any) -> None:
         """Take note that a record has its connection no more, which is its user's own from now on."""
         self.counting_back(lambda _: None)(record)
+
+    def forget(self) -> None:
+        """Have nobody hold a connection, as far as is known: when it comes back is not heard of any more."""
+        with self.lock, suppress(KeyError):  # until there are no more
+            while True:
+                _, (_, label, _) = self.holds.popitem()
+                self.shared += 1
+                if label is not None:
+                    self.use_of(label, self.labels).checkouts += 1
 
     def held(self) -> list[Hold]:
         """Return what is checked out at this moment."""

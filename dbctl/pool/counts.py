@@ -64,6 +64,7 @@ class PoolCounts:
         self.leak_after: float | None = None
         self.checkouts = Checkouts()
         self._watch: call_after | None
+        self._listens = True
         self.reset()
 
     def reset(self) -> None:
@@ -173,6 +174,11 @@ class PoolCounts:
         finally:
             self.end_wait(perf_counter() - start)
 
+    def _listen_no_more(self) -> None:
+        self._listens = False
+        self.checkouts.forget()
+        self._own.clear()
+
     # --- who holds a connection for too long --------------------------------------------------------------------------
 
     def look_for_leaks(self, leak_after: float) -> None:
@@ -254,6 +260,8 @@ class PoolCounts:
             gauges |= {"overflow_most": self._most_overflow, "pools": int(counters["requests_num"] > 0)}
             if gauges.get("in_use") is not None:
                 gauges["in_use_most"] = checkouts.most
+            if not self._listens:
+                gauges |= dict.fromkeys(("pool_size", "pool_available", "in_use", "overflow"))
             gauges["requests_waiting"] = self._waiting
         if at_once:
             times["wait"].record(0.0, at_once)

@@ -83,7 +83,7 @@ class Recorder(PoolCounts):
         vars(pool)[_RECORDER] = self
 
     def close(self) -> None:
-        """Listen no more; what was counted until then can still be read."""
+        """Listen no more; what was counted until then can still be read, and what the pool has now is not known."""
         with _one_at_a_time:
             if vars(self._pool).pop(_RECORDER, None) is not self:
                 return
@@ -92,6 +92,7 @@ class Recorder(PoolCounts):
                 self._workers = None
             self._look_no_more()
             self._hooks.remove()
+            self._listen_no_more()
             for happening, listener in self._listeners.items():
                 event.remove(self._engine, happening, listener)
             _all.discard(self)

@@ -466,6 +466,18 @@ def test_a_recorder_that_is_closed_leaves_nothing_behind(url: str) -> None:
     engine.dispose()
 
 
+def test_a_recorder_that_is_closed_knows_nobody_who_has_a_connection(url: str) -> None:
+    engine = create_engine(url, poolclass=pool.QueuePool)
+    recorder = observe(engine)
+    with labelled("job"), engine.connect():
+        recorder.close()
+        before = recorder.as_dict()
+        assert (before["in_use"], before["pool_size"], before["holders"]) == (None, None, [])
+        assert before["labels"]["job"] == {"checkouts": 1, "in_use": 0, "usage_ms": 0}
+    counted(recorder, in_use=None, in_use_most=1, checkouts=1, connections_opened=1)
+    engine.dispose()
+
+
 @pytest.mark.parametrize("leak_after", [None, 3600])
 def test_an_engine_can_be_forgotten_with_its_recorder(url: str, leak_after: float | None) -> None:
     engine = create_engine(url, poolclass=pool.QueuePool)
