@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from dbctl import probe
 from dbctl.connections.connector import Connector, async_connector, connector
 from dbctl.errors import ConnectError
-from dbctl.pool.recorder import Recorder, observe
+from dbctl.pool.recorder import Recorder, is_observed, observe
 from dbctl.profiles import Profile
 from dbctl.records import record
 from dbctl.runtime.backoff import Patience
@@ -63,7 +63,8 @@ class Access:
     @property
     def recorder(self) -> Recorder:
         """What counts what the engine's pool does, from the first use of this on."""
-        return observe(self.connector.engine)
+        engine = self.connector.engine
+        return observe(engine, None if is_observed(engine) else self.connector.profile.name)
 
     @asynccontextmanager
     async def unit(self, *, writes: bool) -> AsyncIterator[Any]:

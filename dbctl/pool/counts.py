@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Pool
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("dbctl.pool")
 
 _SHOWN = 10
 """How many holders a snapshot has."""

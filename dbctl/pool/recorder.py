@@ -57,6 +57,11 @@ def observe(engine: Engine | AsyncEngine, name: str | None = None, leak_after: f
     return recorder
 
 
+def is_observed(engine: Engine | AsyncEngine) -> bool:
+    """Tell whether an engine has a recorder."""
+    return _RECORDER in vars(engine.pool)
+
+
 class Recorder(PoolCounts):
     """Counts what a pool does; a new pool after `dispose` goes on with its counts. Made by `observe`."""
 

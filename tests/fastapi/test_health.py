@@ -151,10 +151,13 @@ def test_each_connection_is_its_route_s(sample: TestDatabase, asynchronous: bool
     app.include_router(health_router(asynchronous=asynchronous))
     items = APIRouter(prefix="/items")
     held: list[dict[str, Any]] = []
+    names: list[str] = []
 
     def note() -> None:
         engine = dbctl.async_engine(profile) if asynchronous else dbctl.engine(profile)
-        held.extend(dbctl.pool.observe(engine).as_dict()["holders"])
+        values = dbctl.pool.observe(engine).as_dict()
+        names.append(values["name"])
+        held.extend(values["holders"])
 
     @items.get("/{number}")
     def read(session: SessionDep, number: int) -> None:
@@ -178,6 +181,7 @@ def test_each_connection_is_its_route_s(sample: TestDatabase, asynchronous: bool
             for path in paths:
                 assert service.client.get(f"/items/{number}/{path}".removesuffix("/")).status_code == 200
         families = text_string_to_metric_families(service.client.get("/metrics").text)
+    assert names == [profile.name] * 3 * len(paths)
     routes = {"/".join(filter(None, ["GET /items/{number}", path])) for path in paths}
     assert {each["label"] for each in held} == routes
     counted = {

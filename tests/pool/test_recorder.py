@@ -202,6 +202,7 @@ def test_a_leak_is_told_though_nobody_uses_the_pool(url: str, caplog: pytest.Log
         while not caplog.messages:
             threading.Event().wait(0.01)
         assert f"taken {__file__}:" in caplog.messages[0]
+        assert caplog.records[0].name == "dbctl.pool"
         connection.close()
     engine.dispose()
 
@@ -426,20 +427,24 @@ def test_an_engine_that_is_disposed_of_goes_on_with_its_counts(url: str) -> None
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 def test_what_goes_without_an_event_is_counted_as_closed(sqlite_database: TestDatabase, asynchronous: bool) -> None:
     def script(engine: Engine) -> None:
-        recorder = observe(engine)
+        recorder, drivers = observe(engine), []
         for closed in range(1, 4):
             held = engine.connect()
+            drivers.append(held.connection.dbapi_connection)
             engine.dispose()
             counted(recorder, connections_closed=closed - 1, in_use=1)
             held.close()
             counted(recorder, connections_closed=closed, connections_opened=closed, pool_size=0)
         for closed, leave in enumerate((Connection.invalidate, Connection.close, id), 4):
             held = engine.connect()
+            drivers.append(held.connection.dbapi_connection)
             held.detach()
             leave(held)
             del held
             gc.collect()
             counted(recorder, connections_closed=closed, connections_opened=closed, in_use=0)
+        for each in filter(None, drivers):
+            each.close()
         recorder.close()
         assert vars(engine.pool).keys() == vars(engine.pool.recreate()).keys()
 
