@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from dbctl.pool.counts import PoolCounts
 from dbctl.pool.exposition import exposition
@@ -18,7 +18,7 @@ from dbctl.pool.snapshots import Snapshot
 from dbctl.pool.workers import Workers
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, Pool
+    from sqlalchemy import Pool
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 _RECORDER = "dbctl_recorder"
@@ -41,14 +41,18 @@ def observe(engine: Engine | AsyncEngine, name: str | None = None, leak_after: f
             them costs each checkout about a microsecond.
 
     Raises:
-        TypeError: The name is no text.
+        TypeError: The engine is none, the name no text, or `leak_after` no number.
         ValueError: `leak_after` is not above 0.
     """
+    sync_engine: Any = getattr(engine, "sync_engine", engine)
+    if not isinstance(sync_engine, Engine):
+        raise TypeError(f"what is observed has to be an Engine or an AsyncEngine, and not {engine!r}")
     if not isinstance(name, str | None):
         raise TypeError(f"a recorder's name has to be a text, and not {name!r}")
+    if not isinstance(leak_after, int | float | None):
+        raise TypeError(f"leak_after has to be a number of seconds, and not {leak_after!r}")
     if leak_after is not None and not leak_after > 0:
         raise ValueError("leak_after has to be above 0 seconds")
-    sync_engine: Engine = getattr(engine, "sync_engine", engine)  # type: ignore[arg-type]
     with _one_at_a_time:
         recorder: Recorder = vars(sync_engine.pool).get(_RECORDER) or Recorder(sync_engine)
     recorder.name = name or recorder.name

@@ -383,13 +383,17 @@ def test_a_leak_is_after_some_time() -> None:
             observe(engine, leak_after=wrong)
 
 
-def test_what_is_no_text_is_refused_as_a_label_or_a_name(url: str) -> None:
+def test_what_is_of_another_kind_is_refused_in_words(url: str) -> None:
     engine = create_engine(url, poolclass=pool.QueuePool)
     wrong: Any = 42
     with pytest.raises(TypeError, match="a label has to be a text, and not 42"), labelled(wrong):
         pass
     with pytest.raises(TypeError, match="name has to be a text, and not 42"):
         observe(engine, wrong)
+    with pytest.raises(TypeError, match="has to be an Engine or an AsyncEngine, and not None"):
+        observe(None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="leak_after has to be a number of seconds, and not 'x'"):
+        observe(engine, leak_after="x")  # type: ignore[arg-type]
     with engine.connect():
         assert 'pool="' in observe(engine).as_prometheus()
     engine.dispose()
