@@ -43,7 +43,6 @@ ProfileName = str | Profile | None
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
 _log = logging.getLogger(__name__)
-
 _RETRY_AFTER = {"Retry-After": "5"}
 _CLIENT_GONE = 499
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -110,8 +109,12 @@ async def named_route(connection: HTTPConnection) -> AsyncIterator[None]:
 
 def _route(connection: HTTPConnection) -> str:
     """Return the route as it is declared, of which there are few: `GET /heroes/{hero_id}`."""
-    path = getattr(connection.scope.get("route"), "path", "(no route)")
-    return f"{connection.scope.get('method', 'WEBSOCKET')} {path}"
+    scope, root = connection.scope, connection.scope.get("root_path", "")
+    path = getattr(scope.get("route"), "path", "(no route)")
+    # Of the mounts that led to it only what they matched is known, after the root that a proxy has given the service.
+    declared = {str(value): f"{{{name}}}" for name, value in connection.path_params.items() if f"{{{name}" not in path}
+    mount = root.removeprefix(scope.get("app_root_path", root)).split("/")
+    return f"{scope.get('method', 'WEBSOCKET')} {'/'.join(declared.get(each, each) for each in mount)}{path}"
 
 
 def override(app: FastAPI, profile: ProfileName) -> AbstractContextManager[Any]:
@@ -288,7 +291,7 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
         access = _access(request.app, profile, asynchronous=asynchronous)
         try:
             snapshot = await pools_of(request.app).snapshot(access)
-        except OSError as error:  # of the metrics_directory
+        except OSError as error:
             _log.error("%s: %s", request.url.path, error)
             return PlainTextResponse("what the workers have counted can't be added up\n", 503, _RETRY_AFTER)
         text = exposition(snapshot, {"profile": access.connector.profile.name})

@@ -280,3 +280,29 @@ def test_metrics_that_can_not_be_added_up_are_503(sqlite_database: TestDatabase,
         assert "added up" in answer.text
         directory.unlink()
         assert service.client.get("/metrics").status_code == 200
+
+
+def test_a_route_of_a_mounted_app_has_the_mount_in_its_name(sqlite_database: TestDatabase) -> None:
+    profile = profile_of(sqlite_database)
+    app = FastAPI(lifespan=lifespan(profile))
+    app.include_router(health_router())
+    inner = FastAPI(dependencies=[Depends(named_route)])
+
+    @inner.get("/items/{number}")
+    def read(number: int) -> None:
+        with dbctl.engine(profile).connect():
+            pass
+
+    app.mount("/sub", inner)
+    app.mount("/of/{tenant}", inner)
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        """Have the path begin with the root that a proxy has told, as a server does."""
+        await app({**scope, "root_path": "/behind"}, receive, send)
+
+    with Served(behind) as service:
+        for path in ("/sub/items/1", "/sub/items/2", "/of/acme/items/1", "/of/7/items/7"):
+            assert service.client.get(f"/behind{path}").status_code == 200
+        text = service.client.get("/behind/metrics").text
+    for path in ("/sub/items/{number}", "/of/{tenant}/items/{number}"):
+        assert f'label_checkouts_total{{profile="{profile.name}",label="GET {path}"}} 2' in text
