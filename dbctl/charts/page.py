@@ -11,6 +11,9 @@ from dbctl.charts.model import Bars, Chart
 Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 """A heading, the columns' names, and rows of texts."""
 
+_MANY = 6
+"""Columns that a card has room for which is one of several in a row."""
+
 _STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1b1f24; --soft: #57606a; --edge: #d0d7de; --card: #f6f8fa; }
 @media (prefers-color-scheme: dark) {
@@ -26,6 +29,7 @@ h2 { font-size: 17px; margin: 0 0 8px; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 16px; }
 .card { background: var(--card); border: 1px solid var(--edge); border-radius: 8px; padding: 12px; min-width: 0;
   overflow-x: auto; }
+.wide { grid-column: 1 / -1; }
 .card svg { display: block; width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 15px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 4px 6px; border-bottom: 1px solid var(--edge); }
@@ -47,7 +51,7 @@ def page(title: str, verdict: str, charts: Sequence[Chart | Bars], tables: Seque
         made: What it says at its end of how it was made.
     """
     cards = [f'<section class="card">{svg.inline(each)}</section>' for each in charts]
-    cards += [f'<section class="card">{_table(*each)}</section>' for each in tables]
+    cards += [f'<section class="card{_wide(each)}">{_table(*each)}</section>' for each in tables]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -56,6 +60,11 @@ def page(title: str, verdict: str, charts: Sequence[Chart | Bars], tables: Seque
         + "\n".join(cards)
         + f"\n</div>\n<footer>{escape(made)}</footer>\n</main>\n</body>\n</html>\n"
     )
+
+
+def _wide(table: Table) -> str:
+    """Return the class of a card whose table needs the page's whole width."""
+    return " wide" if len(table[1]) > _MANY else ""
 
 
 def _table(name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

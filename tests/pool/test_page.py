@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dbctl.pool.drawing import write_page
+from dbctl.pool.drawing import write_page, write_sweep_page
 from dbctl.pool.figures import Plan
 from dbctl.pool.measuring import measure_pool
+from dbctl.pool.sweeping import SizeStats, Sweep
 from tests.harness.profile import profile_at
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -103,16 +105,7 @@ def browser() -> Sequence[str]:
 def test_it_is_legible_on_a_telephone_and_on_a_wide_screen(
     directory: Path, browser: Sequence[str], scheme: str
 ) -> None:
-    serve = partial(SimpleHTTPRequestHandler, directory=str(directory))
-    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/measuring.html"
-        command = [*browser, *SCHEMES[scheme], "--virtual-time-budget=5000", "--dump-dom", url]
-        shown = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout
-        server.shutdown()
-    measured = re.search(r"<pre>(.*)</pre>", shown)
-    assert measured, shown[-2000:]
-    found = json.loads(measured[1])
+    found = measured_in(browser, directory, *SCHEMES[scheme])
     for width in WIDTHS:
         each = found[str(width)]
         assert each["wide"] <= width  # nothing to be scrolled sideways
@@ -121,6 +114,28 @@ def test_it_is_legible_on_a_telephone_and_on_a_wide_screen(
         assert (each["outside"], each["clipped"], each["fetched"], each["requests"]) == (0, 0, 0, 0)
         assert each["charts"] == 4
     assert (found["360"]["columns"], found["1600"]["columns"]) == (1, 3)
+
+
+@pytest.mark.slow
+def test_a_sweeps_table_is_seen_whole(tmp_path: Path, browser: Sequence[str]) -> None:
+    sizes = [SizeStats(size, 1234.5, 123.4, 1234.5, 1234.5, 123.4, 100, 1000, 1000) for size in (1, 20, 300)]
+    write_sweep_page("production", Sweep(sizes, "the knee is 20"), tmp_path / "page.html")
+    (tmp_path / "measuring.html").write_text(MEASURING.replace("[360, 1600]", "[1100, 1600]"), encoding="utf-8")
+    found = measured_in(browser, tmp_path)
+    assert [found[width]["clipped"] for width in ("1100", "1600")] == [0, 0]
+
+
+def measured_in(browser: Sequence[str], directory: Path, *options: str) -> Any:
+    serve = partial(SimpleHTTPRequestHandler, directory=str(directory))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/measuring.html"
+        command = [*browser, *options, "--virtual-time-budget=5000", "--dump-dom", url]
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout
+        server.shutdown()
+    measured = re.search(r"<pre>(.*)</pre>", shown)
+    assert measured, shown[-2000:]
+    return json.loads(measured[1])
 
 
 @pytest.mark.slow
