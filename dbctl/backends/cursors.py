@@ -2,6 +2,7 @@
 
 A service may take the driver's own connection from its session, for a COPY or a LOAD DATA. What is raised there
 passes no event of SQLAlchemy's; but every driver lets the class of its cursors, or of its connections, be named.
+Of those that these make in turn the class is changed.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ def marking(
     *,
     asynchronous: bool = False,
     is_closed: Callable[[Any], bool] = lambda _: False,
+    connection: str = "connection",
+    made_by_driver: bool = False,
 ) -> type[C]:
     """Return a subclass of a driver's class of cursors, or of connections, that marks what its methods raise.
 
@@ -35,15 +38,19 @@ def marking(
         profile: The profile of the engine whose connections these are.
         asynchronous: Whether the methods are to be awaited.
         is_closed: Tells of the driver's connection whether it is closed.
+        connection: The attribute in which they have their connection; those that have none are connections.
+        made_by_driver: Whether the driver makes them, of the base, and they become this class's afterwards: then they
+            have room for no attributes but the base's.
     """
 
     def note(raised_by: Any, error: BaseException) -> None:
-        connection = getattr(raised_by, "connection", raised_by)
-        note_origin(error, profile, connection=connection, lost=is_closed(connection))
+        its = getattr(raised_by, connection, raised_by)
+        note_origin(error, profile, connection=its, lost=is_closed(its))
 
     wrap = _awaited if asynchronous else _called
     own = {name: wrap(getattr(base, name), note) for name in methods if hasattr(base, name)}
-    return type(base.__name__, (base,), {"__module__": base.__module__, "__doc__": base.__doc__, **own})
+    room: dict[str, Any] = {"__slots__": ()} if made_by_driver else {}
+    return type(base.__name__, (base,), {"__module__": base.__module__, "__doc__": base.__doc__, **room, **own})
 
 
 def _called(method: Callable[..., Any], note: Note) -> Callable[..., Any]:

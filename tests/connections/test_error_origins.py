@@ -134,3 +134,13 @@ def test_a_command_s_error_of_a_raw_cursor_is_no_lost_connection(profile: Profil
     with pytest.raises(DbctlError) as caught:
         dbctl.run(work, profile)
     assert not isinstance(caught.value, ConnectError), repr(caught.value)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_raw_cursor_whose_server_ends_its_session_has_lost_its_connection_in_async_too(profile: Profile) -> None:
+    async def run() -> None:
+        async with dbctl.async_session(profile) as session:
+            await session.run_sync(raw, "SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(ConnectError, match="the connection was lost"):
+        asyncio.run(run())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from functools import partial
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.cursors import marking
@@ -28,6 +28,9 @@ _ASKING = (
 )
 """What asyncpg's connections ask the server by."""
 
+_RUNNING = ("explain", "fetch", "fetchrow", "fetchval", "fetchmany", "executemany")
+"""What its prepared statements ask it by, as SQLAlchemy's cursors do."""
+
 
 def connect_args(backend: Backend) -> dict[str, Any]:
     """Return asyncpg's keywords, and what `_connect` does with libpq's options that asyncpg has no keyword for.
@@ -38,14 +41,10 @@ def connect_args(backend: Backend) -> dict[str, Any]:
     Raises:
         ConfigError: asyncpg has nothing for one of the options, and can't do without it.
     """
-    import asyncpg
-
     profile = backend.profile
     args: dict[str, Any] = {
         **_options(backend),
-        "connection_class": marking(
-            asyncpg.Connection, _ASKING, profile, asynchronous=True, is_closed=lambda connection: connection.is_closed()
-        ),
+        "connection_class": _connection_class(profile),
         "timeout": profile.connect_timeout / (1 if backend.chooses else len(places(profile))),
         "server_settings": _server_settings(profile),
         "ssl": False if profile.ssl.mode == "disable" else _context(profile),
@@ -55,6 +54,26 @@ def connect_args(backend: Backend) -> dict[str, Any]:
         args["prepared_statement_name_func"] = lambda: f"__dbctl_{uuid.uuid4().hex}__"
         args["statement_cache_size"] = args["prepared_statement_cache_size"] = 0
     return args
+
+
+def _connection_class(profile: Profile) -> type[Any]:
+    """Return asyncpg's class of connections, which mark what they and their prepared statements raise."""
+    import asyncpg
+
+    mark = partial(marking, profile=profile, asynchronous=True, is_closed=lambda connection: connection.is_closed())
+    marking_statement = mark(
+        asyncpg.prepared_stmt.PreparedStatement, _RUNNING, connection="_connection", made_by_driver=True
+    )
+    marked: Any = mark(asyncpg.Connection, _ASKING)
+    prepare_marked = marked.prepare
+
+    async def prepare(self: Any, *args: Any, **kwargs: Any) -> Any:
+        statement = await prepare_marked(self, *args, **kwargs)
+        statement.__class__ = marking_statement  # asyncpg lets no class be named for them
+        return statement
+
+    marked.prepare = wraps(prepare_marked)(prepare)
+    return marked  # type: ignore[no-any-return]
 
 
 def _options(backend: Backend) -> dict[str, Any]:
