@@ -173,6 +173,7 @@ class Load:
     def _timed(self) -> Iterator[None]:
         self.started = time.perf_counter()
         self.until = self._end = self.started + self._plan.duration
+        self._work.ends = self._end + _TO_FINISH
         if self._plan.rate is not None:
             self._arrivals = Arrivals(self._plan.rate, self.started)
         yield

@@ -40,6 +40,7 @@ class Work:
     Attributes:
         over: Whether what is under way is to be ended, and nothing more begun.
         sleep: Waits for so many seconds.
+        ends: When, by `time.perf_counter`, what is still under way will be ended; infinity where nobody knows.
 
     Raises:
         UsageError: The plan's `sql` is not one statement.
@@ -48,6 +49,7 @@ class Work:
 
     def __init__(self, plan: Plan, backend: Backend) -> None:
         self.over = False
+        self.ends = math.inf
         self.sleep: Callable[[float], object] = time.sleep
         self._plan = plan
         self._backend = backend
@@ -106,14 +108,10 @@ class Work:
         """Run the statement so that it can't write; a server that falls silent is not waited for much longer."""
         from dbctl.connections.response_timeouts import cut_after
 
-        profile = self._backend.profile
-        patience = profile.statement_timeout or max(
-            profile.connect_timeout, self._plan.duration if math.isfinite(self._plan.duration) else 0.0
-        )
         with self._cancelled_at_end(connection) as cut:
             if self.over:
                 return False
-            with cut_after(self._backend, connection.connection.driver_connection, patience):
+            with cut_after(self._backend, connection.connection.driver_connection, self._patience()):
                 if _READS not in connection.info:
                     self._backend.keep_from_writing(connection)
                     connection.info[_READS] = True
@@ -124,6 +122,11 @@ class Work:
                 if not self._backend.is_read_only(connection):
                     raise WorkRefused(f"the transaction reads only, and this ends that: {sql_text(self._plan.work)}")
         return not cut
+
+    def _patience(self) -> float:
+        """Return the seconds that a server may be silent: until it is told to end the statement, and has to answer."""
+        profile, left = self._backend.profile, self.ends - time.perf_counter()
+        return profile.connect_timeout + (max(0.0, left) if math.isfinite(left) else profile.statement_timeout or 0.0)
 
     @contextmanager
     def _cancelled_at_end(self, connection: Any) -> Iterator[list[Any]]:

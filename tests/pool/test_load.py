@@ -19,6 +19,7 @@ from dbctl.pool.figures import Measured, Plan
 from dbctl.pool.measuring import Measurement, async_measure_pool, measure_pool
 from dbctl.pool.sweeping import sweep
 from dbctl.profiles import Profile
+from dbctl.work.supervision import Supervisor
 from tests.faults.watching import watching, within
 from tests.harness.database import TestDatabase
 from tests.harness.profile import profile_of
@@ -174,6 +175,17 @@ def test_what_runs_at_the_server_is_ended_there_when_the_time_is_over(
     if database.server:
         with watching(database) as watch:
             assert within(5, lambda: watch.sessions() == 0)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["threads", "tasks"])
+def test_a_statement_may_outlast_the_load_and_what_a_server_is_waited_for(
+    server_database: TestDatabase, asynchronous: bool
+) -> None:
+    profile = of_size(profile_of(server_database, {"connect_timeout": 2}), 3)
+    plan = Plan(concurrency=3, sql=SLOW[server_database.dialect], duration=3.2)
+    measured = Supervisor().run(partial(of_plan, profile, plan, asynchronous))
+    run = measured.stats.run
+    assert (run.checkouts, run.cut, run.connections_opened) == (3, 3, 3)
 
 
 def test_a_load_ends_in_time_that_has_all_the_places_of_a_pooler(postgres_database: TestDatabase) -> None:
