@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from dbctl.runtime.deadlines import call_after
 from dbctl.runtime.waits import started
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import ExceptionContext
@@ -38,7 +39,19 @@ _SHOWN = 3
 _NOTICED = "dbctl_noticed"
 """What a pool's record has in its `record_info`: the checkout as it is looked at."""
 
+_wanted: ContextVar[bool] = ContextVar("dbctl_lock_notices", default=True)
+
 _log = logging.getLogger("dbctl")
+
+
+@contextmanager
+def without_lock_notices() -> Iterator[None]:
+    """Have no engine that is built in the block give notice: each long statement would open connections of its own."""
+    token = _wanted.set(False)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
 
 
 def tell_of_lock_waits(engine: Engine, backend: Backend) -> None:
@@ -47,6 +60,9 @@ def tell_of_lock_waits(engine: Engine, backend: Backend) -> None:
     A statement pays for no more than the time at which it began: a checkout looks at that now and then.
     """
     from sqlalchemy import event
+
+    if not _wanted.get():
+        return
 
     @event.listens_for(engine, "checkout")
     def watch(connection: Any, record: Any, _proxy: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dbctl.connections.connector import Connector, async_opened, opened
+from dbctl.connections.lock_notices import without_lock_notices
 from dbctl.connections.watching import is_ended
 from dbctl.pool.figures import Limits, Measured, Moment, Plan, PoolStats, Run
 from dbctl.pool.load import TICK, Load
@@ -37,7 +38,7 @@ def measure_pool(profile: Profile, plan: Plan | None = None, seen: Seen | None =
         CheckFailed: The server has no room for so many connections.
     """
     plan = plan or Plan()
-    with server_side(profile) as server, opened(profile) as connector:
+    with without_lock_notices(), server_side(profile) as server, opened(profile) as connector:
         measuring = Measurement(connector, plan, server, seen)
         measuring.load.run_threads()
         measuring.finish()
@@ -50,7 +51,7 @@ async def async_measure_pool(profile: Profile, plan: Plan | None = None, seen: S
     import asyncio
 
     plan = plan or Plan()
-    with server_side(profile) as server:
+    with without_lock_notices(), server_side(profile) as server:
         async with async_opened(profile) as connector:
             measuring = Measurement(connector, plan, server, seen, asyncio.to_thread)
             await measuring.load.run_tasks()

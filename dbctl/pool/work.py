@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from dbctl.backends.base import Backend
@@ -25,6 +26,9 @@ _READS = "dbctl_reads"
 
 _AGAIN = 0.5
 """Seconds after which a server is told once more to end what runs still."""
+
+_AT_ONCE = 4
+"""How many statements are ended at a time: each by a further connection, and more than that are left to others."""
 
 _CANCEL = "dbctl_cancel"
 """What a pooled connection's `info` has: what has the server end its statement."""
@@ -57,6 +61,7 @@ class Work:
         self._running: dict[object, Callable[[], Any]] = {}
         self._cancelling: dict[object, list[Future[Any]]] = {}
         self._cancel_at = 0.0
+        self._turns = threading.BoundedSemaphore(_AT_ONCE)
         self.do = self._chosen()
 
     do: Callable[[Any], bool]
@@ -72,10 +77,16 @@ class Work:
             return
         self._cancel_at = time.monotonic() + _AGAIN
         with self._lock:
-            for key, cancel in self._running.items():
+            for key in self._running:
                 told = self._cancelling.setdefault(key, [])
                 if not told or told[-1].done():
-                    told.append(started(cancel))
+                    told.append(started(partial(self._cancel, key)))
+
+    def _cancel(self, key: object) -> None:
+        """End one when it is its turn, if it runs still."""
+        with self._turns:
+            if cancel := self._running.get(key):
+                cancel()
 
     def _chosen(self) -> Callable[[Any], bool]:
         if self._plan.sql is not None:

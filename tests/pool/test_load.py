@@ -186,6 +186,9 @@ def test_a_statement_may_outlast_the_load_and_what_a_server_is_waited_for(
     measured = Supervisor().run(partial(of_plan, profile, plan, asynchronous))
     run = measured.stats.run
     assert (run.checkouts, run.cut, run.connections_opened) == (3, 3, 3)
+    # The load's three, and dbctl's own: whether a statement waits for a lock is not asked by further ones.
+    seen = [each.server.in_use_by_user for each in measured.moments if each.server and 2 < each.at < plan.duration]
+    assert max(seen) == 4
 
 
 def test_a_load_ends_in_time_that_has_all_the_places_of_a_pooler(postgres_database: TestDatabase) -> None:
