@@ -45,20 +45,24 @@ class Limit:
 class ServerUsage:
     """The server's own count of connections.
 
-    `limit` is what an ordinary user can get in all; `headroom` how many more this user could open now.
+    `limit` is what an ordinary user can get in all; `headroom` how many more this user could open now, and `narrowest`
+    the limit that lets it be no more: the server's, or one of the user's or the database's own.
     """
 
     in_use: int
     in_use_by_user: int
     limit: int
     headroom: int
+    narrowest: str
 
     @classmethod
     def of(cls, limits: Sequence[Limit]) -> ServerUsage:
         """Sum limits up, of which the first is the whole server's."""
         server = limits[0]
-        free = min(limit.limit - limit.in_use for limit in limits if limit.limit is not None)
-        return cls(server.in_use, server.own, server.limit or 0, max(0, free))
+        left = {limit: limit.limit - limit.in_use for limit in limits if limit.limit is not None}
+        least = min(left, key=left.__getitem__)
+        narrowest = f"{least.name} ({least.limit})"
+        return cls(server.in_use, server.own, server.limit or 0, max(0, left[least]), narrowest)
 
 
 @record

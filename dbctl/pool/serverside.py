@@ -50,6 +50,7 @@ class ServerSide:
         self._backend = backend
         self._next = 0.0
         self._looking: Future[ServerUsage | None] | None = None
+        self._by_force = False
         self.lists_sessions = False
         self.sessions: Sequence[SessionThere] = ()
         self.latest: ServerUsage | None = None
@@ -86,8 +87,15 @@ class ServerSide:
         if not is_done(self._looking, _SOON):
             return ""
         usage = self._last_look()
-        left = usage.limit - usage.in_use if usage else SPARE
-        return f"the server had {max(0, left)} of {usage.limit} connections left" if usage and left < SPARE else ""
+        return self._harm(usage) if usage else ""
+
+    def _harm(self, usage: ServerUsage) -> str:
+        """Say why the load is to end, or "": by force it may have all that is its user's own, not all of the server."""
+        if (left := usage.limit - usage.in_use) < SPARE:
+            return f"the server had {max(0, left)} of {usage.limit} connections left"
+        if usage.headroom < SPARE and not self._by_force:
+            return f"{usage.narrowest} had {usage.headroom} connections left"
+        return ""
 
     def _last_look(self) -> ServerUsage | None:
         """Return what was said to who asked last, when it is; None where nobody has."""
@@ -100,7 +108,7 @@ class ServerSide:
             is_done(self._looking, _TO_CLOSE)
 
     def refuse(self, wanted: int, *, force: bool) -> None:
-        """Refuse more connections than the server has room for.
+        """Refuse more connections than the server, or a limit of the user's own, has room for.
 
         Args:
             wanted: How many would be opened.
@@ -109,14 +117,14 @@ class ServerSide:
         Raises:
             CheckFailed: There is no room, or too little would be left for others.
         """
+        self._by_force = force
         if self.before is None or force:
             return
-        room = min(self.before.headroom, self.before.limit - self.before.in_use - SPARE)
-        if wanted > room:
+        if wanted > (room := self.before.headroom - SPARE):
             raise CheckFailed(
                 f"{self._backend.profile.called}: the load may open {wanted} connections, and the server has room for"
-                f" {max(0, room)} (limit {self.before.limit}, in use {self.before.in_use},"
-                f" {SPARE} kept for others)",
+                f" {max(0, room)} more: {self.before.narrowest} leaves {self.before.headroom}, of which {SPARE}"
+                " are kept for others",
                 hint="lower --concurrency, or say --force",
             )
 

@@ -26,7 +26,7 @@ LOAD = ["concurrency", "duration_s", "checkouts", "checkout", "connections_opene
         "overflow_used", "timeouts", "work", "rate", "per_second", "usage", "connections_closed", "recycled",
         "unserved", "cut"]  # fmt: skip
 TAILED = [*SPREAD[:-1], "p999_ms", "max_ms"]
-USAGE = ["in_use", "in_use_by_user", "limit", "headroom"]
+USAGE = ["in_use", "in_use_by_user", "limit", "headroom", "narrowest"]
 
 SETTING_UP = ["step", "state", "seconds"]
 ACTIVITY = ["at", "session", "state", "seconds", "transaction_seconds", "waits_for", "blocked_by", "suspects", "root",

@@ -111,7 +111,13 @@ def limited(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
 
 
 def test_the_servers_view_is_the_servers_own_count(limited: TestDatabase, dbctl: Dbctl) -> None:
-    view = stats(forked(dbctl, limited), limited, "--concurrency", "1", size=1, max_overflow=0)["server"]
+    one = ("--concurrency", "1")
+    refused = forked(dbctl, limited)("pool-stats", *one)
+    # Of the role's limit five are kept for others too, unless one insists.
+    assert (refused.code, refused.out) == (6, ""), str(refused)
+    assert "the server has room for 0 more: " in refused.err
+    assert " (5) leaves 1, of which 5 are kept for others" in refused.err
+    view = stats(forked(dbctl, limited), limited, *one, "--force", size=1, max_overflow=0)["server"]
     # The three that are taken, and dbctl's own, by which it asked.
     assert view["in_use_by_user"] == 4
     assert view["in_use"] >= 4

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -125,6 +126,24 @@ def test_it_ends_before_it_does_harm(server_database: TestDatabase, monkeypatch:
     assert time.monotonic() - began < 30
     assert measured.stopped.startswith("the server had ")
     assert measured.stats.run.checkouts > 0
+
+
+def test_it_ends_before_its_user_can_connect_no_more(postgres_database: TestDatabase) -> None:
+    server = postgres_database.server
+    assert server
+    server.create_role("narrow", "secret", connections=9)
+    profile = of_size(profile_of(postgres_database, {"user": "narrow", "password": "secret"}), 2)
+    taken: list[Any] = []
+
+    def take(_: Measurement) -> None:
+        if not taken:
+            taken.extend(server.connect(user="narrow", password="secret") for _ in range(3))
+
+    measured = measure_pool(profile, Plan(duration=60), take)
+    for each in taken:
+        each.close()
+    server.drop_role("narrow")
+    assert re.fullmatch(r"role narrow's CONNECTION LIMIT \(9\) had [34] connections left", measured.stopped)
 
 
 def test_an_endless_load_ends_when_it_is_left(lite: Profile) -> None:
