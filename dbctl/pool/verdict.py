@@ -130,7 +130,8 @@ def _on_overflow(run: Run, ground: Ground, usages: Tally) -> Iterator[str]:
     kept = run.most_in_use + run.recycled
     if not (run.connect and run.overflow_used and run.connections_opened > _OFTEN * kept):
         return
-    opened = f"{run.connections_opened} connections were opened as overflow, {amount(run.connect.median_ms)} ms each"
+    beyond = run.connections_opened - run.recycled - ground.size
+    opened = f"{beyond} connections were opened as overflow, {amount(run.connect.median_ms)} ms each"
     if run.rate:
         demand = Demand(run.rate, usages.mean, usages.variation)
         wait = demand.wait(ground.size)
