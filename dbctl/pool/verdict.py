@@ -103,9 +103,13 @@ def _at_a_rate(run: Run, ground: Ground, waits: Tally, usages: Tally) -> str:
     if wait <= patience(hold) and failed <= _RARE * waits.count:
         return f"{_connections(run.most_in_use)} {_suffice(run.most_in_use)} for {load}: {waiting}"
     needed = Demand(rate, hold, usages.variation).needs(patience(hold))
+    if run.concurrency < min(ground.capacity, needed or math.inf):
+        more = f"raise --concurrency to {needed}" if needed else "raise --concurrency, or shorten the hold"
+        return f"{load}: {waiting}; no more than {run.concurrency} at a time ask for one: {more}"
     if needed is not None and needed <= ground.capacity:
         reason = "the pool has enough, and what is slow is the server or this process"
-        if run.connections_opened > _RARE * waits.count:
+        warm = min(ground.size, run.concurrency)
+        if run.connections_opened - warm > _RARE * waits.count:
             reason = "what they wait for is that new connections are opened"
         return f"{load}: {waiting}; {reason}"
     return f"{load}: {waiting}; {ground.raised(needed, 'shorten the hold')}"

@@ -47,6 +47,17 @@ def run_of(waits: Tally, **figures: object) -> Run:
             " the pool has enough, and what is slow is the server or this process",
         ),
         (
+            # The pool's five are opened before the first request comes.
+            replace(GROUND, capacity=15), {"rate": 200.0, "concurrency": 6, "checkouts": 400}, Tally([0.18] * 400),
+            "200 requests/s holding 20 ms: p99 waits 180 ms;"
+            " the pool has enough, and what is slow is the server or this process",
+        ),
+        (
+            replace(GROUND, capacity=15), {"rate": 200.0, "concurrency": 5}, LATE,
+            "200 requests/s holding 20 ms: p99 waits 180 ms;"
+            " no more than 5 at a time ask for one: raise --concurrency to 6",
+        ),
+        (
             GROUND, {"rate": None}, LATE,
             "20 at a time share 5 connections: 40 checkouts/s holding 20 ms, p99 waits 180 ms;"
             " raise pool.size to 20, or have fewer at a time",
