@@ -43,7 +43,7 @@ class Load:
 
     Attributes:
         waits: Seconds that each waited for its connection, how many were in use then, and how many of them overflow.
-        usages: Seconds for which each was held.
+        usages: Seconds for which each was held; of a statement that was cut nobody knows how long it takes.
         timeouts: An entry for each that got none in the pool's time.
         cut: An entry for each whose work was ended with the load.
         late: Waits of such as are among those too, and not among `waits`: seconds, and how many of them.
@@ -236,11 +236,13 @@ class Load:
         except PoolTimeout:
             self.timeouts.append(since)
             return
-        got = time.perf_counter()
+        got, done = time.perf_counter(), False
         try:
             self.waits.append((got - since, self._in_use(), self._overflow()))
-            if not self._work.do(connection):
+            done = self._work.do(connection)
+            if not done:
                 self.cut.append(since)
         finally:
             connection.close()
-            self.usages.append(time.perf_counter() - got)
+            if done or self._plan.sql is None:
+                self.usages.append(time.perf_counter() - got)

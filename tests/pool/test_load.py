@@ -196,6 +196,15 @@ def test_what_runs_at_the_server_is_ended_there_when_the_time_is_over(
             assert within(5, lambda: watch.sessions() == 0)
 
 
+def test_a_statement_that_was_cut_does_not_count_as_one_that_took_so_long(postgres_database: TestDatabase) -> None:
+    plan = Plan(concurrency=1, sql="SELECT pg_sleep(1.5)", duration=2.1)
+    run = measure_pool(profile_of(postgres_database), plan).stats.run
+    assert (run.checkouts, run.cut) == (2, 1)
+    assert run.usage
+    assert run.usage.count == 1
+    assert run.usage.min_ms >= 1500
+
+
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["threads", "tasks"])
 def test_a_statement_may_outlast_the_load_and_what_a_server_is_waited_for(
     server_database: TestDatabase, asynchronous: bool
