@@ -89,7 +89,7 @@ def sweep(profile: Profile, sizes: Sequence[int], plan: Plan, measure: Callable[
         if last.stopped:
             break
     knee = knee_of(found, plan.rate)
-    rows = [replace(each, knee=each is knee and not _is_at_its_limit(found, knee)) for each in found]
+    rows = [replace(each, knee=each is knee and not _is_at_its_limit(found, knee, plan)) for each in found]
     before = last.stats.server if last else None
     room = Ground(max(sizes), float(max(sizes)), profile.workers, before.headroom if before else None)
     return Sweep(rows, _verdict(found, knee, plan, room), last.stopped if last else "")
@@ -121,9 +121,18 @@ def knee_of(found: Sequence[SizeStats], rate: float | None) -> SizeStats:
     return next(in_time, as_good[-1])
 
 
-def _is_at_its_limit(found: Sequence[SizeStats], best: SizeStats) -> bool:
+def _is_at_its_limit(found: Sequence[SizeStats], best: SizeStats, plan: Plan) -> bool:
     """Tell whether still more connections would give more than the best of several sizes does, the greatest."""
-    return best is found[-1] and len(found) > 1 and best.in_use >= _BUSY * best.size
+    return best is found[-1] and len(found) > 1 and _is_used_up(best) and not _suffices_for_all(best, plan)
+
+
+def _is_used_up(one: SizeStats) -> bool:
+    return one.in_use >= _BUSY * one.size
+
+
+def _suffices_for_all(one: SizeStats, plan: Plan) -> bool:
+    """Tell whether no more ask at a time than there are connections; unless it is said, greater sizes have more."""
+    return plan.concurrency is not None and plan.concurrency <= one.size
 
 
 def _verdict(found: Sequence[SizeStats], knee: SizeStats, plan: Plan, ground: Ground) -> str:
@@ -132,11 +141,13 @@ def _verdict(found: Sequence[SizeStats], knee: SizeStats, plan: Plan, ground: Gr
         f"by Little's law {amount(knee.per_second)}/s x {amount(knee.usage_ms)} ms keeps {amount(knee.in_use)} of"
         f" {knee.size} in use"
     )
-    if _is_at_its_limit(found, knee):
+    if _is_at_its_limit(found, knee, plan):
         bound = "no knee yet: the pool is still what limits it, try greater sizes"
+    elif _is_used_up(knee) and _suffices_for_all(knee, plan):
+        bound = f"no more than {plan.concurrency} at a time ask for one: a greater size needs a greater --concurrency"
     elif plan.rate is not None:
         bound = "more connections shorten no wait that matters"
-    elif knee.in_use >= _BUSY * knee.size:
+    elif _is_used_up(knee):
         bound = "beyond it the server, or this process, is what limits it"
     else:
         bound = "not the pool but the server, or this process, is what limits it"

@@ -254,3 +254,9 @@ def test_the_knee_is_not_where_the_pool_is_used_up(lite: Profile) -> None:
     found = sweep(lite, [1, 2], Plan(concurrency=8, hold=0.02, duration=0.3), measure_pool)
     assert "no knee yet" in found.verdict
     assert [each.knee for each in found.sizes] == [False, False]
+
+
+def test_no_greater_size_is_proposed_than_ask_at_a_time(lite: Profile) -> None:
+    found = sweep(lite, [1, 2], Plan(concurrency=2, hold=0.02, duration=0.3), measure_pool)
+    assert "no more than 2 at a time ask for one: a greater size needs a greater --concurrency" in found.verdict
+    assert [each.knee for each in found.sizes] == [False, True]
