@@ -151,7 +151,8 @@ def publish(pairs: list[tuple[Path, Path]]) -> None:
         if isinstance(error, FileExistsError):
             refuse_existing(pairs[len(done)][1])
         raise
-    sync_directory(pairs[0][1].parent)
+    for directory in {target.parent for target in done}:
+        sync_directory(directory)
 
 
 def sync(path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.bulk.types import TYPES, made
 from tests.faults.small_disk import small_disk
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import forked
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
@@ -82,6 +83,13 @@ def test_all_tables_are_of_one_moment_with_their_sums(on_database: Dbctl, databa
     on_database.ok("export", "--all", "out", "--format", "csv.gz", "--replace")
     on_database.ok("export", "seen", "out", "--format", "jsonl")
     assert (directory / "seen.jsonl").read_text() == '{"id": 1, "v": "a"}\n{"id": 2, "v": null}\n'
+
+
+def test_of_no_tables_an_empty_directory_is_made(dbctl: Dbctl, sqlite_database: TestDatabase) -> None:
+    Path(sqlite_database.name).touch()
+    on = forked(dbctl, sqlite_database)
+    assert on.ok("export", "--all", "out", "--json").json == []
+    assert list((on.cwd / "out").iterdir()) == []
 
 
 def test_a_query_is_read_and_can_not_write(on_database: Dbctl, database: TestDatabase) -> None:
