@@ -12,6 +12,7 @@ from dbctl.backends.bulk import Delimited, Fault, Ragged, Refused, Rows, Taken, 
 from dbctl.bulk.checking import Check, check_of
 from dbctl.bulk.columns import Layout
 from dbctl.bulk.plain_lines import Run, fitting
+from dbctl.bulk.savepoints import savepoint
 from dbctl.connections.watching import raise_if_ended
 from dbctl.records import record
 
@@ -191,7 +192,7 @@ class Loader:
         return plan.target
 
     def _savepoint(self, *, always: bool = False) -> Any:
-        return self._connection.begin_nested() if always or self._goes_on else nullcontext()
+        return savepoint(self._connection, self._backend) if always or self._goes_on else nullcontext()
 
     def _fault(self, error: Exception, target: Target) -> Fault | None:
         return error.fault if isinstance(error, Refused) else self._backend.fault_of(error, target)

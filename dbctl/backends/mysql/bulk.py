@@ -17,6 +17,7 @@ from dbctl.backends.bulk_texts import each, in_utc, moments, tab_separated
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.mysql.engine import MySQL
 from dbctl.backends.mysql.exports import MySQLExports
+from dbctl.backends.origins import note_origin
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -158,6 +159,8 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
             try:
                 rows, warnings = _send(driver_connection, self._load_statement(target, place, read_as), data)
             except Exception as error:
+                if isinstance(error, self.driver_errors()):
+                    note_origin(error, self.profile, connection=driver_connection, lost=not driver_connection.open)
                 if self.error_code(error) not in _FORBIDDEN:
                     raise
                 connection.info[_FORBIDDEN] = True
