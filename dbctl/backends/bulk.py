@@ -114,6 +114,7 @@ class Fault:
         column: The column, where one is to blame.
         line: Which line of what was loaded, from 1, where the database counts these.
         key: The values of columns by which the row is known.
+        bare: Why, where no value may be told, and the reason may hold a part of one; None where it holds none, or all.
     """
 
     reason: str
@@ -121,6 +122,7 @@ class Fault:
     column: str | None = None
     line: int | None = None
     key: Sequence[tuple[str, str]] = ()
+    bare: str | None = None
 
 
 class Refused(Exception):

@@ -100,7 +100,8 @@ def _explained(bad: Bad, columns: Sequence[BulkColumn], how: How) -> Bad:
     if bad.column not in lacking:
         return bad
     why = "the file lacks it, and the database has no default for it; a default of a model is Python's alone"
-    return replace(bad, reason=f"{why} (give it in the file, or by --set): {bad.reason}")
+    why += " (give it in the file, or by --set): "
+    return replace(bad, reason=why + bad.reason, bare=bad.bare and why + bad.bare)
 
 
 def known_format(name: str, how: How) -> str:

@@ -37,6 +37,7 @@ class Bad:
         through: The last line that it may begin in, where it is not known which row it is.
         counted: What is counted in the file: lines, or rows.
         given: Values that are the same for all rows, and stand in no file.
+        bare: Why, where no value may be told; None where the reason tells no part of one.
     """
 
     file: str
@@ -49,6 +50,7 @@ class Bad:
     through: int | None = None
     counted: str = "line"
     given: Sequence[Any] = ()
+    bare: str | None = None
 
 
 class Loader:
@@ -214,7 +216,7 @@ class Loader:
         line = max(one for one in begins if one <= at)
         if line in rows.lines:
             return _bad_row(rows, fault, list(rows.lines).index(line), layout)
-        return Bad(rows.file, line, None, None, fault.reason, given=tuple(layout.given.values()))
+        return Bad(rows.file, line, None, None, fault.reason, given=tuple(layout.given.values()), bare=fault.bare)
 
 
 def _joined(parts: Sequence[tuple[Rows, Sequence[Ragged]]]) -> tuple[Rows, Sequence[Ragged]]:
@@ -230,7 +232,8 @@ def _bad_row(rows: Rows, fault: Fault, index: int | None, layout: Layout) -> Bad
     given = tuple(layout.given.values())
     if index is None:
         first, last = rows.lines[0], rows.lines[-1]
-        return Bad(rows.file, first, fault.column, None, fault.reason, through=last, counted=rows.counted, given=given)
+        unknown = Bad(rows.file, first, fault.column, None, fault.reason, through=last, bare=fault.bare)
+        return replace(unknown, counted=rows.counted, given=given)
     row = rows.row(index)
     value = layout.given.get(fault.column or "")
     places = dict(zip((one.name for one in layout.kinds), layout.places, strict=True))
@@ -246,6 +249,7 @@ def _bad_row(rows: Rows, fault: Fault, index: int | None, layout: Layout) -> Bad
         row,
         counted=rows.counted,
         given=given,
+        bare=fault.bare,
     )
 
 

@@ -163,7 +163,7 @@ def told(bad: Bad, *, masked: bool) -> str:
     parts = [bad.file, place]
     if bad.column is not None:
         parts.append(f"column {bad.column}")
-    reason = _without_values(bad) if masked else bad.reason
+    reason = (bad.bare or _without_values(bad)) if masked else bad.reason
     if bad.value is None or masked:
         return f"{', '.join(parts)}: {reason}"
     value = bad.value if len(bad.value) <= _LONGEST else f"{bad.value[:_LONGEST]}…"

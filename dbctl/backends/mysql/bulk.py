@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Bulk, Delimited, Fault, Refused, Rows, Run, Taken, Target
@@ -34,6 +35,7 @@ _FORBIDDEN = (1148, 3948, 4166)
 _HARMLESS = {1051}
 # no value of the column, truncated, no JSON, no geometry, no partition, raised by a trigger, a check, NULL, no such day
 _OF_A_ROW = {1263, 1265, 1292, 1261, 1262, 1300, 1366, 1416, 1526, 1644, 1690, 1748, 3140, 3156, 3751, 3819, 4025, 4078}
+_RAISED = 1644
 _BENT = {1261, 1262, 1263, 1264, 1265, 1292, 1300, 1366, 1406, 1416}
 _ROW = re.compile(r" (?:at|for) row (\d+)\Z|\ARow (\d+) ")
 _COLUMN = re.compile(r"(?:[Cc]olumn|Field) [`'](?:.+`\.`)?(?P<column>[^`']+)[`']|FOREIGN KEY \(`(?P<key>[^`]+)`\)")
@@ -217,7 +219,7 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
         told = connection.exec_driver_sql("SHOW WARNINGS").all()
         for _, code, text in told:
             if code not in _HARMLESS and (target.strict or code not in _BENT):
-                raise Refused(_fault(text))
+                raise Refused(_fault(text, code))
 
     def is_of_a_row(self, error: BaseException) -> bool:
         """Take also the server's words for values that are none."""
@@ -227,15 +229,17 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
         """Return what the server says; which row it is it counts within one of several statements."""
         if not self.is_of_a_row(error):
             return None
-        found = _fault(self.error_text(getattr(error, "orig", None) or error))
-        return Fault(found.reason, None, found.column)
+        found = _fault(self.error_text(getattr(error, "orig", None) or error), self.error_code(error))
+        return replace(found, index=None)
 
 
-def _fault(text: str) -> Fault:
+def _fault(text: str, code: int | None) -> Fault:
     row, place = _ROW.search(text), _COLUMN.search(text)
     number = int(row[1] or row[2]) if row else 0
     reason = re.sub(r" (?:at|for) row \d+\Z|\ARow \d+ ", "", text)
-    return Fault(reason, number - 1 if number else None, (place["column"] or place["key"]) if place else None)
+    column = (place["column"] or place["key"]) if place else None
+    bare = f"a trigger refuses it (error {code})" if code == _RAISED else None  # in words that may hold any value
+    return Fault(reason, number - 1 if number else None, column, bare=bare)
 
 
 def _send(driver_connection: Any, statement: str, parts: Iterable[bytes]) -> tuple[int, int]:

@@ -26,6 +26,7 @@ _STAGE = "dbctl_stage"
 _DATA_EXCEPTION = "22"
 _TWICE_IN_ONE = "21000"
 _RAISED = "P0001"
+_SYNTAX = "42601"
 _BAD_COPY_FORMAT = "22P04"
 
 _SEQUENCES = """
@@ -165,6 +166,8 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
     def is_of_a_row(self, error: BaseException) -> bool:
         """Take also what is no value of its type, what a trigger raises, and what is there twice for an update."""
         code = self.error_code(error) or ""
+        if code == _SYNTAX:  # of a tsquery or a jsonpath that COPY has read
+            return _CONTEXT.match(getattr(getattr(error, "diag", None), "context", None) or "") is not None
         return super().is_of_a_row(error) or code.startswith(_DATA_EXCEPTION) or code in {_TWICE_IN_ONE, _RAISED}
 
     def fault_of(self, error: BaseException, target: Target) -> Fault | None:
@@ -186,7 +189,24 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
         column = (place and place["column"]) or (diagnosis and diagnosis.column_name) or None
         if column is None and len(key) == 1:
             column = key[0][0]
-        return Fault(reason, None, column, int(place["line"]) if place else None, key)
+        line = int(place["line"]) if place else None
+        return Fault(reason, None, column, line, key, _meaning_of(self.error_code(error), diagnosis))
+
+
+def _meaning_of(code: str | None, diagnosis: Any) -> str:
+    """Return what an SQLSTATE means, and of which constraint it is: words of the server's may hold parts of a value.
+
+    https://www.postgresql.org/docs/current/errcodes-appendix.html
+    """
+    from psycopg2 import errors
+
+    try:
+        name = errors.lookup(code or "").__name__
+    except KeyError:
+        name = "Refused"  # a trigger may raise any code
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    constraint = (diagnosis and diagnosis.constraint_name) or ""
+    return f"{words}{constraint and f' of {constraint}'} (SQLSTATE {code})"
 
 
 class _Drawn:
