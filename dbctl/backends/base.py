@@ -36,6 +36,9 @@ from dbctl.backends.clusters import Clusters
 _COMMENTS = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
 """What may stand before a statement's first word."""
 
+BEGINS_BARE = "dbctl_begins_bare"
+"""The execution option of a connection whose transactions begin without `Backend.begin_statement`."""
+
 
 @record
 class Identity:

@@ -12,7 +12,7 @@ from weakref import WeakSet
 from sqlalchemy import create_engine, event
 
 from dbctl.backends import backend_of
-from dbctl.backends.base import Missing
+from dbctl.backends.base import BEGINS_BARE, Missing
 from dbctl.connections.aborted import watch
 from dbctl.connections.connecting import bound_connecting
 from dbctl.connections.error_origins import mark_errors
@@ -146,8 +146,8 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
-        if options.get("isolation_level") == "AUTOCOMMIT":
-            return  # SQLAlchemy says that one begins, and there is none
+        if options.get("isolation_level") == "AUTOCOMMIT" or options.get(BEGINS_BARE):
+            return  # of AUTOCOMMIT SQLAlchemy says that one begins, and there is none
         if statement := statements[bool(options.get(WRITES))]:
             connection.exec_driver_sql(statement)
 

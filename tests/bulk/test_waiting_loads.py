@@ -1,9 +1,11 @@
 """Loads and reads in bulk that others' locks are in the way of: bounded, and ended with the exit code of that."""
 
 import contextlib
+from pathlib import Path
 
 import pytest
 
+from tests.bulk.profiles import with_profiles
 from tests.faults.test_contended_commands import until_it_waits
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked, forked
@@ -36,3 +38,22 @@ def test_a_deadlock_is_told_as_one(loading: Forked, mariadb_database: TestDataba
         rows(other, "INSERT INTO t VALUES (1)")
         result = wait()
     assert (result.code, "Deadlock" in result.err) == (1, True), str(result)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_lock_is_waited_for_no_longer_by_what_reads_and_sessions_share_a_moment(
+    dbctl: Forked, database: TestDatabase, tmp_path: Path
+) -> None:
+    lite = TestDatabase.on_file(tmp_path / "lite.db")
+    for name in ("a", "b"):
+        for one in (database, lite):
+            one.execute(f"CREATE TABLE {name} (id integer PRIMARY KEY)")
+            one.execute(f"INSERT INTO {name} VALUES (1)")
+    on = with_profiles(dbctl, pg=database, lite=lite)
+    on.ok("export", "--all", "out", "--jobs", "2", "--lock-timeout", "1")
+    assert [path.read_text() for path in (on.cwd / "out").iterdir()] == ["id\n1\n"] * 2
+    with contextlib.closing(database.connect(autocommit=False)) as other:
+        rows(other, "LOCK TABLE a")
+        for words in (("export", "a", "a.csv"), ("copy", "a", "--from", "pg", "--to", "lite", "--truncate")):
+            result = on(*words, "--lock-timeout", "0.5", "--deadline", "9")
+            assert (result.code, "lock_timeout 0.5 s" in result.err) == (5, True), str(result)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.base import BEGINS_BARE
 from dbctl.backends.exports import Exports, Selection, Take, Texts
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.postgresql.copies import PostgreSQLCopies
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dbctl.backends.inventory import Relation
+    from dbctl.profiles import Profile
 
 _PART = 1024 * 1024
 """Bytes that are handed on at a time; COPY sends each row by itself."""
@@ -59,7 +61,9 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 class PostgreSQLExports(PostgreSQLCopies, Exports):
     """How PostgreSQL is read in bulk."""
 
-    export_options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    profile: Profile
+    # A snapshot is taken before any query, and what bounds statements would be one.
+    export_options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True, BEGINS_BARE: True}
     reads_with_jobs = True
     type_kinds = (
         (r".*\[\]$", Kind.ARRAY),
@@ -80,10 +84,12 @@ class PostgreSQLExports(PostgreSQLCopies, Exports):
     )
 
     def begin_reading(self, connection: Connection, snapshot: str | None = None) -> str | None:
-        """Take the snapshot of another session, or export one that others may take."""
+        """Take the snapshot of another session, or export one that others may take; bound the waits for locks alone."""
         if snapshot is not None:
             connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
         self.backups.let_take_time(connection)  # type: ignore[attr-defined]
+        if self.profile.lock_timeout:
+            self.limit_lock_waits(connection, self.profile.lock_timeout)  # type: ignore[attr-defined]
         self.set_texts(connection)
         if snapshot is not None or connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
             return snapshot
