@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dbctl.bulk import bookkeeping, reading_out
 from dbctl.bulk.plans import Pair
-from dbctl.bulk.reading_out import Moment, called, usual_schema
+from dbctl.bulk.reading_out import Moment, called, usual_schema, writable
 from dbctl.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from dbctl.backends.inventory import Relation
     from dbctl.bulk.crossing import Wish
     from dbctl.connections.connector import Connector
+
+_log = logging.getLogger("dbctl")
 
 
 def refuse_same(moment: Moment, backend: Bulk, connection: Connection) -> None:
@@ -32,19 +35,33 @@ def refuse_same(moment: Moment, backend: Bulk, connection: Connection) -> None:
         )
 
 
-def chosen_sources(moment: Moment, wish: Wish) -> Sequence[Relation]:
-    """Return the tables that are copied.
+def chosen_sources(moment: Moment, wish: Wish, *, telling: bool = False) -> Sequence[Relation]:
+    """Return the tables that are copied: of all, those that have a column for it.
+
+    Args:
+        moment: The source.
+        wish: What is copied.
+        telling: Whether the others are told.
 
     Raises:
-        NotFound: One of them is not there.
+        NotFound: One of them is not there, or has no such column.
     """
     if wish.all == bool(wish.tables):
         raise UsageError("there is to be one of TABLE and --all", "name tables, or say --all")
-    if wish.all:
-        return bookkeeping.without_own(moment, reading_out.all_tables(moment, wish.exclude))
-    if wish.exclude:
+    if wish.exclude and not wish.all:
         raise UsageError("--exclude is about --all", "leave one of them out")
-    return [reading_out.table(moment, name) for name in wish.tables]
+    if wish.all:
+        found = bookkeeping.without_own(moment, reading_out.all_tables(moment, wish.exclude))
+    else:
+        found = [reading_out.table(moment, name) for name in wish.tables]
+    bare = [one for one in found if not writable(moment.backend.table_columns(moment.connection, one))]
+    for one in bare:
+        text = f"{called(one, usual_schema(moment.connection))} has no column that can be copied"
+        if not wish.all:
+            raise NotFound(text, "leave it out")
+        if telling:
+            _log.warning("%s: it is left out", text)
+    return [one for one in found if one not in bare]
 
 
 def paired(moment: Moment, backend: Bulk, connection: Connection, wish: Wish) -> Sequence[Pair]:
@@ -55,7 +72,7 @@ def paired(moment: Moment, backend: Bulk, connection: Connection, wish: Wish) ->
     """
     usual = usual_schema(moment.connection)
     found = []
-    for source in chosen_sources(moment, wish):
+    for source in chosen_sources(moment, wish, telling=True):
         if wish.all and bookkeeping.stays(moment, source, backend, connection, create=wish.create):
             continue
         name = called(source, usual)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.kinds import Kind
 from dbctl.bulk.models import with_uuids
 from dbctl.bulk.reading_out import Moment, called, usual_schema, writable
-from dbctl.errors import NotFound, UsageError
+from dbctl.errors import UsageError
 from dbctl.records import record
 
 if TYPE_CHECKING:
@@ -129,8 +129,6 @@ class _Draft:
         for profile in (moment.backend.profile, backend.profile):
             there = with_uuids(profile, relation, usual, there)
         self._columns = {one.name: one for one in there}
-        if not self._columns:
-            raise NotFound(f"{relation.name} has no column that can be copied")
 
     @property
     def place(self) -> str:

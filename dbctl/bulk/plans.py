@@ -77,7 +77,7 @@ class Plan:
         """Plan for a table.
 
         Raises:
-            NotFound: The target has no such column.
+            NotFound: The target has no such column, or computes them all.
         """
         from sqlalchemy import inspect
 
@@ -86,6 +86,8 @@ class Plan:
         if missing := [one.name for one in columns if one.name not in there]:
             raise NotFound(f"{pair.name}: {backend.profile.called} has no column {', '.join(missing)}")
         columns = [one for one in columns if not there[one.name].generated]
+        if not columns:
+            raise NotFound(f"{pair.name}: {backend.profile.called} computes all columns", "leave the table out")
         own = _own(connection, backend, pair.target, columns, [there[one.name] for one in columns])
         both = list(zip(columns, own, strict=True))
         lost = {one.name: loss(backend, one, mine) for one, mine in both}

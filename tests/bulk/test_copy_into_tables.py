@@ -89,3 +89,20 @@ def test_what_may_be_lost_is_told_before_and_compared_as_it_is_then(
         database.execute("DELETE FROM t")
         nan = on(*copy, "--lossy")
         assert (nan.code, "line 1, column e" in nan.err) == (1, True), str(nan)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_table_without_columns_keeps_no_other_from_coming(
+    dbctl: Forked, database: TestDatabase, lite: TestDatabase
+) -> None:
+    database.execute("CREATE TABLE bare ()")
+    database.execute("INSERT INTO bare DEFAULT VALUES")
+    database.execute("CREATE TABLE hero (id integer)")
+    database.execute("INSERT INTO hero VALUES (1)")
+    on = with_profiles(dbctl, one=database, two=lite)
+    copy = ["copy", "--from", "one", "--to", "two", "--create"]
+    found = on.ok(*copy, "--all", "--json")
+    assert [row["table"] for row in found.json] == ["hero"]
+    assert found.err.count("bare has no column that can be copied") == 1, str(found)
+    named = on(*copy, "bare")
+    assert (named.code, "bare has no column that can be copied" in named.err) == (1, True), str(named)
