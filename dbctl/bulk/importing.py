@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -135,7 +136,9 @@ def _key(connection: Connection, relation: Relation, how: How) -> Sequence[str]:
     from sqlalchemy import inspect
 
     inspector = inspect(connection)
-    primary = inspector.get_pk_constraint(relation.name, relation.schema)["constrained_columns"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
+        primary = inspector.get_pk_constraint(relation.name, relation.schema)["constrained_columns"]
     if not how.key:
         if not primary:
             raise UsageError(f"{relation.name} has no primary key", "name the columns of a unique one with --key")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -34,14 +35,16 @@ def ordered(connection: Connection, relations: Sequence[Relation]) -> Order:
     inspector = inspect(connection)
     usual = inspector.default_schema_name
     by_name = {(one.schema or usual, one.name): one for one in relations}
-    refers = {
-        place: {
-            (key["referred_schema"] or one.schema or usual, key["referred_table"])
-            for key in inspector.get_foreign_keys(one.name, one.schema)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
+        refers = {
+            place: {
+                (key["referred_schema"] or one.schema or usual, key["referred_table"])
+                for key in inspector.get_foreign_keys(one.name, one.schema)
+            }
+            & by_name.keys()
+            for place, one in by_name.items()
         }
-        & by_name.keys()
-        for place, one in by_name.items()
-    }
     loose = [by_name[place] for place, to in refers.items() if place in to]
     done: list[tuple[str | None, str]] = []
     left = list(by_name)

@@ -106,3 +106,22 @@ def test_a_table_without_columns_keeps_no_other_from_coming(
     assert found.err.count("bare has no column that can be copied") == 1, str(found)
     named = on(*copy, "bare")
     assert (named.code, "bare has no column that can be copied" in named.err) == (1, True), str(named)
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_of_types_that_sqlalchemy_does_not_know_nothing_is_said(
+    dbctl: Forked, database: TestDatabase, lite: TestDatabase
+) -> None:
+    database.execute("CREATE TABLE place (id integer PRIMARY KEY, at geometry, ip inet6)")
+    database.execute("INSERT INTO place VALUES (1, NULL, '::1')")
+    lite.execute("CREATE TABLE place (id integer PRIMARY KEY, at blob, ip text)")
+    lite.execute("INSERT INTO place VALUES (2, NULL, '::2')")
+    on = with_profiles(dbctl, one=lite, two=database)
+    (on.cwd / "place.csv").write_text("id,ip\n2,::2\n")
+    for words in (
+        "copy place --from one --to two --lossy --truncate",
+        "-p two import place.csv place --on-conflict skip",
+    ):
+        result = on.ok(*words.split())
+        assert "SAWarning" not in result.err, str(result)
+    assert database.execute("SELECT id, ip FROM place") == [(2, "::2")]
