@@ -90,8 +90,7 @@ def import_files(
             loader.conclude()
         rejects.conclude()
     skipped = loader.seen - loader.written - rejects.count if how.conflict == "skip" else 0
-    rows = loader.seen - skipped - rejects.count
-    return Imported(relation.name, rows, skipped, rejects.count)
+    return Imported(relation.name, loader.written, skipped, rejects.count)
 
 
 def _explained(bad: Bad, columns: Sequence[BulkColumn], how: How) -> Bad:
