@@ -86,12 +86,15 @@ class Ranges:
             return copied, True
         ends: list[Sequence[Any]] = []
         names = [one.name for one in self._plan.columns]
+        read = 0
 
         def note(columns: Sequence[Any]) -> None:
+            nonlocal read
+            read += len(columns[0])
             ends[:] = [[columns[names.index(one.name)][-1] for one in self._key]]
 
-        rows = load(self._after(last), note)
-        copied, done = copied + rows, rows < RANGE
+        copied += load(self._after(last), note)
+        done = read < RANGE  # of which a trigger of the target's may have left some out
         self._write(connection, ends[0] if ends else last, copied, done=done)
         return copied, done
 

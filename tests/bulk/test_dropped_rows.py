@@ -2,6 +2,7 @@
 
 import pytest
 
+from dbctl.bulk.resuming import RANGE
 from tests.bulk.profiles import with_profiles
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked
@@ -27,3 +28,16 @@ def test_they_are_not_counted(dbctl: Forked, dropping: TestDatabase) -> None:
     (on.cwd / "t.csv").write_text("id,v\n1,5\n2,2\n4,4\n")
     found = on.ok("import", "t.csv", "t", "--on-conflict", "update", "--json").json
     assert (found["rows"], found["skipped"], dropping.execute("SELECT sum(v) FROM t")) == (2, 0, [(12,)])
+
+
+def test_a_copy_by_ranges_goes_on_behind_them(
+    dbctl: Forked, dropping: TestDatabase, sqlite_database: TestDatabase
+) -> None:
+    sqlite_database.execute("CREATE TABLE t (id integer PRIMARY KEY, v integer)")
+    sqlite_database.execute(
+        "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < ?) INSERT INTO t SELECT n, n FROM s",
+        RANGE + 5,
+    )
+    on = with_profiles(dbctl, lite=sqlite_database, pg=dropping)
+    [found] = on.ok("copy", "t", "--from", "lite", "--to", "pg", "--resume", "--json").json
+    assert (found["rows"], dropping.execute("SELECT count(*), max(id) FROM t")) == (RANGE + 4, [(RANGE + 4, RANGE + 5)])
