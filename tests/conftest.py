@@ -31,12 +31,14 @@ __all__ = ["dice"]
 
 def pytest_configure() -> None:
     """Take away what the tests and the programs that they run would inherit from whoever runs them."""
-    # A shell starts what it puts into the background with both signals of a terminal's keys ignored, and that is handed
-    # down to every program. A handler is not: with one, they start with the signal's own effect, and hear Ctrl-C.
+    # A shell starts what it puts into the background with both signals of a terminal's keys ignored, nohup what it runs
+    # with SIGHUP, and that is handed down to every program. A handler is not: with one, they start with the signal's
+    # own effect, and hear Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
-        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     # libpq and asyncpg read settings from these.
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
