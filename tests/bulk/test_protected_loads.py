@@ -33,3 +33,19 @@ def test_no_part_of_a_value_is_told(dbctl: Dbctl, database: TestDatabase) -> Non
     (other.cwd / "all.jsonl").write_text("".join(lines))
     result = other(*load, "all.jsonl", "t", "--max-errors", "5", "--json")
     assert (result.code, result.json["rejected"], "SECRET" in str(result)) == (0, 5, False), str(result)
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_no_words_of_a_trigger_are_told(dbctl: Dbctl, database: TestDatabase) -> None:
+    database.execute("CREATE TABLE t (id integer PRIMARY KEY, w varchar(20))")
+    database.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH ROW BEGIN DECLARE told varchar(90);"
+        " SET told = concat('not ', substr(NEW.w, 2)); SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = told; END"
+    )
+    other = forked(dbctl, database)
+    (other.cwd / "profiles.toml").write_text(database.toml.replace("\n", "\nprotected = true\n", 1))
+    (other.cwd / "t.csv").write_text("id,w\n1,aSECRET\n")
+    for more in ([], ["--on-conflict", "skip"]):
+        result = other("-p", "my", "import", "t.csv", "t", "--confirm", "my", *more)
+        told = [word in str(result) for word in ("t.csv, line 2: a trigger refuses it", "SECRET")]
+        assert (result.code, told) == (1, [True, False]), str(result)

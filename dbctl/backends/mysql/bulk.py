@@ -223,14 +223,18 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
 
     def is_of_a_row(self, error: BaseException) -> bool:
         """Take also the server's words for values that are none."""
-        return super().is_of_a_row(error) or self.error_code(error) in _OF_A_ROW
+        return super().is_of_a_row(error) or self.error_code(_original(error)) in _OF_A_ROW
 
     def fault_of(self, error: BaseException, target: Target) -> Fault | None:
         """Return what the server says; which row it is it counts within one of several statements."""
         if not self.is_of_a_row(error):
             return None
-        found = _fault(self.error_text(getattr(error, "orig", None) or error), self.error_code(error))
-        return replace(found, index=None)
+        original = _original(error)
+        return replace(_fault(self.error_text(original), self.error_code(original)), index=None)
+
+
+def _original(error: BaseException) -> BaseException:
+    return getattr(error, "orig", None) or error
 
 
 def _fault(text: str, code: int | None) -> Fault:
