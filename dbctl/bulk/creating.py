@@ -148,13 +148,31 @@ class _Draft:
     def indexes(self, taken: set[str]) -> Iterator[str]:
         """Yield CREATE INDEX for those of columns alone, with names of their own: MySQL's are those of one table."""
         for index in self._inspector.get_indexes(*self._named):
-            names = index["column_names"]
-            if not index["unique"] and all(name in self._columns for name in names):
-                name = str(index["name"])
-                if name.lower() in taken and not self._backend.index_names_of_tables:
-                    name = "_".join([self._relation.name, *map(str, names), "idx"])
-                taken.add(name.lower())
-                yield (f"CREATE INDEX {self._backend.sql_name(name)} ON {self.place} ({self._names(map(str, names))})")
+            names, name = index["column_names"], str(index["name"])
+            if index["unique"] and names in self._unique():
+                continue
+            if odd := self._odd(index):
+                _log.warning("%s is created without its index %s, %s", self._relation.name, name, odd)
+                continue
+            if name.lower() in taken and not self._backend.index_names_of_tables:
+                name = "_".join([self._relation.name, *map(str, names), "idx"])
+            taken.add(name.lower())
+            kind = "UNIQUE INDEX" if index["unique"] else "INDEX"
+            yield f"CREATE {kind} {self._backend.sql_name(name)} ON {self.place} ({self._names(map(str, names))})"
+
+    def _odd(self, index: Any) -> str:
+        """Return what an index is more than columns in their order; "" where it is not."""
+        said = {key.partition("_")[2]: value for key, value in index.get("dialect_options", {}).items() if value}
+        if method := said.get("using") or said.get("prefix"):
+            return f"a {str(method).lower()} index"
+        if "where" in said:
+            return "which is partial"
+        if "nulls_not_distinct" in said:
+            return "to which NULLs are the same"
+        if None in index["column_names"]:
+            return "which is of an expression"
+        lacking = [name for name in index["column_names"] if name not in self._columns]
+        return f"for {lacking[0]} is not copied" if lacking else ""
 
     def refuse_uneven(self, drafts: Mapping[tuple[str | None, str], _Draft]) -> None:
         """Do nothing where whole numbers refer to such of the same size.
@@ -203,10 +221,9 @@ class _Draft:
             columns = self._names(key["constrained_columns"])
             yield f"FOREIGN KEY ({columns}) REFERENCES {other} ({self._names(key['referred_columns'])}){actions}"
 
-    def _unique(self) -> Iterator[Sequence[str]]:
-        for unique in self._inspector.get_unique_constraints(*self._named):
-            if all(name in self._columns for name in unique["column_names"]):
-                yield unique["column_names"]
+    def _unique(self) -> Sequence[Sequence[str]]:
+        found = [unique["column_names"] for unique in self._inspector.get_unique_constraints(*self._named)]
+        return [names for names in found if all(name in self._columns for name in names)]
 
     def _indexed(self) -> set[str]:
         indexes = [index["column_names"] for index in self._inspector.get_indexes(*self._named)]

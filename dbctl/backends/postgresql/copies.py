@@ -110,7 +110,7 @@ class PostgreSQLCopies(Copies):
 
 
 def _integer(column: BulkColumn) -> str:
-    if column.wide or re.match(r"bigint|int unsigned", column.type):
+    if column.wide or re.match(r"bigint|int(?:\(\d+\))? unsigned", column.type):
         return "numeric(20)" if "bigint" in column.type and "unsigned" in column.type else "bigint"
-    small = re.match(r"tinyint|smallint(?! unsigned)|year", column.type)
+    small = re.match(r"tinyint|smallint(?!(?:\(\d+\))? unsigned)|year", column.type)
     return "smallint" if small else "integer"

@@ -1,0 +1,58 @@
+"""`dbctl copy --create`: the tables are what they are at the source, and what they are not is said."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bulk.profiles import with_profiles
+from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
+from tests.harness.shared import make_shared
+
+INDEXES = (
+    "CREATE TABLE t (a int PRIMARY KEY, b text, c text, d jsonb)",
+    "CREATE UNIQUE INDEX t_b ON t (b)",
+    "CREATE UNIQUE INDEX t_part ON t (c) WHERE b IS NULL",
+    "CREATE INDEX t_gin ON t USING gin (d)",
+    "CREATE INDEX t_hash ON t USING hash (c)",
+    "CREATE INDEX t_low ON t (lower(b))",
+    "INSERT INTO t VALUES (1, 'x', repeat('long', 9000), '{}')",
+)
+LEFT_OUT = {
+    "t_part, which is partial",
+    "t_gin, a gin index",
+    "t_hash, a hash index",
+    "t_low, which is of an expression",
+}
+
+
+@pytest.fixture
+def second(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
+    """Another database of PostgreSQL."""
+    yield from make_shared("postgresql", request)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_an_index_is_made_as_it_is_or_left_out(
+    dbctl: Forked, database: TestDatabase, sqlite_database: TestDatabase, second: TestDatabase
+) -> None:
+    for statement in INDEXES:
+        database.execute(statement)
+    sqlite_database.execute("CREATE TABLE there (a int)")
+    for other in (sqlite_database, second):
+        on = with_profiles(dbctl, one=database, two=other)
+        said = on.ok("copy", "t", "--from", "one", "--to", "two", "--create", "--lossy").err
+        assert {left for left in LEFT_OUT if f"t is created without its index {left}" in said} == LEFT_OUT
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            other.execute("INSERT INTO t (a, b) VALUES (2, 'x')")
+        described = on.ok("-p", "two", "describe", "t", "--json").json
+        assert {index["name"] for index in described["indexes"]} - {"t_pkey"} == {"t_b"}
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_a_number_without_a_sign_has_room(dbctl: Forked, database: TestDatabase, second: TestDatabase) -> None:
+    database.execute("CREATE TABLE t (a int unsigned PRIMARY KEY, b smallint unsigned, c bigint unsigned, d smallint)")
+    database.execute("INSERT INTO t VALUES (4294967295, 65535, 18446744073709551615, 1)")
+    on = with_profiles(dbctl, one=database, two=second)
+    on.ok("copy", "t", "--from", "one", "--to", "two", "--create", "--verify")
+    assert second.execute("SELECT * FROM t") == [(4294967295, 65535, 18446744073709551615, 1)]
