@@ -43,8 +43,10 @@ def befall(place: Depot, load: str, what: str, dice: random.Random) -> bool:
     place.reset()
     with after_step(dice.choice(place.middles[load]), make(place.home)):
         result = place.dbctl(*LOADS[load].line)
-    if place.home.server:
-        place.home.server.revive()
+    if server := place.home.server:
+        if what == "crashed":
+            server.stop("immediate")  # until it has ended it can't be started
+        server.revive()
     done = place.fault(load, result, code=code)
     if not done and not (code < 0 and place.look() == whole):
         again = place.dbctl(*LOADS[load].line)
