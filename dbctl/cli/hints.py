@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from dbctl.cli.options import Globals
@@ -80,7 +79,8 @@ def _is_unread(said: Globals | None) -> bool:
     from dbctl.profiles.document import find
 
     asked = said is not None and (said.config or said.profile or said.url)
-    return not asked and Path(_ENV_FILE).is_file() and find(None, os.environ) is None
+    named = asked or any(os.environ.get(name) for name in ("DBCTL_PROFILE", "DBCTL_URL", "DATABASE_URL"))
+    return not named and os.path.isfile(_ENV_FILE) and find(None, os.environ) is None
 
 
 def left_by(error: BaseException, said: Globals | None = None) -> str:

@@ -84,7 +84,8 @@ class Document:
         named = [self.models, *(table.get("models") for table in (self.defaults, *self.profiles.values()))]
         modules = {str(name).partition(".")[0] for names in named if isinstance(names, list) for name in names}
         signs = ["alembic.ini", *modules, *(f"{name}.py" for name in modules)]
-        here, there = (any((place / sign).exists() for sign in signs) for place in (Path(), path.parent))
+        # By os.path, to which what this user may not look into is not there: a cron job's directory may be root's.
+        here, there = (any(os.path.exists(place / sign) for sign in signs) for place in (Path(), path.parent))
         return "." if there and not here else None
 
     def with_variables(self, path: Path, environ: Mapping[str, str]) -> tuple[Mapping[str, str], Collection[str]]:
@@ -101,7 +102,7 @@ class Document:
             ConfigError: It can't be read.
         """
         file = path.parent / os.path.expanduser(self.env_file or "")
-        if self.env_file is None or not file.exists():
+        if self.env_file is None or not os.path.exists(file):
             return environ, ()
         from dbctl.profiles.dotenv import variables_in
 

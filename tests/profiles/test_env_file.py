@@ -1,10 +1,12 @@
 """`env_file`: variables that a file beside the profile file sets where the environment does not."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dbctl.profiles.document import Document
 from tests.harness.cli import Dbctl
 
 PROFILES = 'default = "dev"\nenv_file = ".env"\n[profiles.dev]\nurl = "${SHOP_URL}"\npool.size = 3\n'
@@ -67,7 +69,25 @@ def test_one_that_can_not_be_read_is_told(dbctl: Dbctl) -> None:
 
 def test_one_that_nobody_reads_is_pointed_at(dbctl: Dbctl) -> None:
     (dbctl.cwd / ".env").write_text("DATABASE_URL=sqlite:///shop.db\n")
+    for name in ("DBCTL_URL", "DATABASE_URL"):
+        assert "dotenv" not in dbctl("ping", env={name: "sqlite:///none.db"}).err
     advice = dbctl("ping").err.rpartition("begin with: dbctl ")[2].split()
     dbctl.ok(*advice)
     dbctl.ok("init-tables")
     assert dbctl.ok("ping", "--json").json["database"].endswith("shop.db")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_working_directory_that_is_another_s_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a cron job begins in root's."""
+    (tmp_path / "closed").mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path / "closed")
+    document = Document(models=["shop"], env_file=".env")
+    if (child := os.fork()) == 0:
+        try:
+            os.setuid(65534)
+            found = document.imports_from(Path("/nowhere/profiles.toml")), document.with_variables(Path("p.toml"), {})
+            os._exit(found != (None, ({}, ())))
+        except BaseException:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
