@@ -167,6 +167,8 @@ class _Draft:
             return f"a {str(method).lower()} index"
         if "where" in said:
             return "which is partial"
+        if "length" in said:
+            return "which is of the beginning of a text"
         if "nulls_not_distinct" in said:
             return "to which NULLs are the same"
         if None in index["column_names"]:

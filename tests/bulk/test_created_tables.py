@@ -56,3 +56,15 @@ def test_a_number_without_a_sign_has_room(dbctl: Forked, database: TestDatabase,
     on = with_profiles(dbctl, one=database, two=second)
     on.ok("copy", "t", "--from", "one", "--to", "two", "--create", "--verify")
     assert second.execute("SELECT * FROM t") == [(4294967295, 65535, 18446744073709551615, 1)]
+
+
+@pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
+def test_an_index_of_the_beginning_of_a_text_is_left_out(
+    dbctl: Forked, database: TestDatabase, request: pytest.FixtureRequest
+) -> None:
+    database.execute("CREATE TABLE t (a int PRIMARY KEY, b text, KEY t_b (b(10)), FULLTEXT t_full (b))")
+    for other in make_shared(database.kind, request):
+        on = with_profiles(dbctl, one=database, two=other)
+        said = on.ok("copy", "t", "--from", "one", "--to", "two", "--create").err
+        assert "without its index t_b, which is of the beginning of a text" in said
+        assert "without its index t_full, a fulltext index" in said
