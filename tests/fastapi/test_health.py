@@ -271,6 +271,7 @@ def test_metrics_that_can_not_be_added_up_are_503(sqlite_database: TestDatabase,
     app = FastAPI(lifespan=lifespan(profile_of(sqlite_database), metrics_directory=directory))
     app.include_router(health_router())
     with Served(app) as service:
+        assert service.client.get("/metrics").status_code == 200  # which has begun by then
         shutil.rmtree(directory, ignore_errors=True)
         assert service.client.get("/metrics").status_code == 200
         while not directory.is_file():  # it is made again meanwhile
