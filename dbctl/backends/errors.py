@@ -249,35 +249,36 @@ class Diagnosis:
             )
         if isinstance(error, exc.CompileError):
             return WorkRefused(f"{self.title} can't express it: {' '.join(str(error).split())}")
-        wrapped = isinstance(error, exc.DBAPIError) and error.orig is not None
-        original = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
-        origin = origin_of(original)
+        wrapped = error.orig if isinstance(error, exc.DBAPIError) else None
+        origin = origin_of(wrapped or error)
         if origin is None or not are_one_database(origin.profile, self.profile):
             return None
         if not wrapped and not isinstance(error, self.driver_errors()):
             return self.refused_value(error)
-        connecting = origin.connecting
-        meaning = self.meaning(original)
-        unsure = committing and (meaning.commit_unknown if meaning else not self.error_code(original))
-        lost = connecting or unsure or origin.lost or getattr(error, "connection_invalidated", False)
-        kind: type[DbctlError] = ConnectError if lost else WorkRefused
+        lost = origin.lost or getattr(error, "connection_invalidated", False)
+        return self._of_driver(wrapped or error, connecting=origin.connecting, lost=lost, committing=committing)
+
+    def _of_driver(self, error: BaseException, *, connecting: bool, lost: bool, committing: bool) -> DbctlError:
+        """Return dbctl's error for one of the driver's own, raised on a connection of this database's."""
+        meaning = self.meaning(error)
+        unsure = committing and (meaning.commit_unknown if meaning else not self.error_code(error))
+        kind: type[DbctlError] = ConnectError if connecting or unsure or lost else WorkRefused
         if meaning and not unsure and not (connecting and meaning.stage):
             kind = meaning.error
-        translated: DbctlError
-        if issubclass(kind, ConnectError):
-            translated = self.connect_error(original) if connecting else self.lost_error(original)
-        else:
-            text = getattr(original, LOCK_WAIT, "") or self.error_text(original)
-            if issubclass(kind, Conflict) and (place := place_told(original)):
-                text = text.rstrip(".") + place
-            # A database in memory is gone with the command that creates its tables.
-            pointless = kind is MissingTable and self.profile.in_memory
-            translated = kind(text, "" if pointless else _HINTS.get(kind, ""))
-            if hasattr(original, LOCK_WAIT):
-                translated.hint = Remedy.WAIT_LONGER
-        translated.hint = getattr(original, HINT, "") or translated.hint
+        lost_how = self.connect_error if connecting else self.lost_error
+        translated = lost_how(error) if issubclass(kind, ConnectError) else self._refusal(kind, error)
+        translated.hint = getattr(error, HINT, "") or translated.hint
         translated.heals = meaning is not None and meaning.heals
         return translated
+
+    def _refusal(self, kind: type[DbctlError], error: BaseException) -> DbctlError:
+        """Return an error of a kind in the driver's words, with the place of what was refused, and what to do."""
+        text = getattr(error, LOCK_WAIT, "") or self.error_text(error)
+        if issubclass(kind, Conflict) and (place := place_told(error)):
+            text = text.rstrip(".") + place
+        hint = Remedy.WAIT_LONGER if hasattr(error, LOCK_WAIT) else _HINTS.get(kind, "")
+        # A database in memory is gone with the command that creates its tables.
+        return kind(text, "" if kind is MissingTable and self.profile.in_memory else hint)
 
 
 def refused_by_sqlalchemy(error: BaseException) -> WorkRefused | None:
