@@ -186,6 +186,11 @@ def result_of(connection: Connection, query: str) -> Iterator[Any]:
         result.close()
 
 
+def run_as_it_stands(connection: Connection, statement: str) -> Any:
+    """Run a statement that has no parameters, for a % in a name begins none either, and return its result."""
+    return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
 def hex_of(value: bytes) -> str:
     """Return bytes as files have them."""
     return f"\\x{value.hex()}"

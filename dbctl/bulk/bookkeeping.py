@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.lock_statements import TABLE as LOCKS
 from dbctl.bulk.reading_out import Moment, called, chosen, usual_schema
 from dbctl.bulk.resuming import PLACES
@@ -67,7 +68,7 @@ def _has(moment: Moment, relation: Relation, columns: set[str]) -> bool:
 
 def _revisions(connection: Connection, backend: Bulk, relation: Relation) -> Sequence[str]:
     query = f"SELECT version_num FROM {backend.behind_from(relation)}"
-    return sorted(connection.exec_driver_sql(query).scalars())
+    return sorted(run_as_it_stands(connection, query).scalars())
 
 
 def _said(revisions: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from dbctl.backends.bulk import Rows, Target
+from dbctl.backends.exports import run_as_it_stands
 from dbctl.bulk import resuming
 from dbctl.bulk.ahead import read_ahead
 from dbctl.bulk.choosing import chosen_sources, paired, refuse_idle_masks, refuse_jobs, refuse_same
@@ -107,7 +108,7 @@ def _drop(unit: Database, tables: Sequence[str]) -> None:
     connection = unit.session.connection()
     with unit.backend.bulk.keys_at_end(connection, ()):
         for place in tables:
-            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {place}")
+            run_as_it_stands(connection, f"DROP TABLE IF EXISTS {place}")
 
 
 def _copy(moment: Moment, unit: Database, wish: Wish) -> Sequence[Copied]:

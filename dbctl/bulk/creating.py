@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import Kind
 from dbctl.bulk.models import with_uuids
 from dbctl.bulk.reading_out import Moment, called, usual_schema, writable
@@ -83,17 +84,13 @@ def create(connection: Connection, plan: Blueprint, made: list[str]) -> None:
         plan: What they are.
         made: Is told the name, as SQL, of each table that is created.
     """
-
-    def run(statement: str) -> None:
-        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
-
     for statement in plan.schemas:
-        run(statement)
+        run_as_it_stands(connection, statement)
     for place, statement in plan.tables.items():
-        run(statement)
+        run_as_it_stands(connection, statement)
         made.append(place)
     for statement in plan.further:
-        run(statement)
+        run_as_it_stands(connection, statement)
     if plan.names:
         _log.info("created as the source has them: %s", ", ".join(plan.names))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dbctl.backends.exports import run_as_it_stands
 from dbctl.errors import WorkRefused
 
 if TYPE_CHECKING:
@@ -33,4 +34,4 @@ def empty(connection: Connection, backend: Bulk, plans: Sequence[Plan]) -> None:
                 text = f"{other} refers to {one.name}, and is not copied: --truncate would take from its rows"
                 raise WorkRefused(text, "copy it too, or leave --truncate out")
     for one in reversed(tables):
-        connection.exec_driver_sql(f"DELETE FROM {backend.behind_from(one)}")
+        run_as_it_stands(connection, f"DELETE FROM {backend.behind_from(one)}")

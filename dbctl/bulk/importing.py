@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Delimited, Rows, Target
+from dbctl.backends.exports import run_as_it_stands
 from dbctl.bulk import sources
 from dbctl.bulk.columns import Layout, Wanted, layout
 from dbctl.bulk.forms import form_of
@@ -162,7 +163,7 @@ def _empty(database: Database, connection: Connection, relation: Relation, targe
     referenced = bool(backend.catalog.references_there(connection, relation))
     quick = backend.empties_at_once and not referenced
     place = backend.place(target)
-    connection.exec_driver_sql(f"TRUNCATE {place}" if quick else f"DELETE FROM {place}")
+    run_as_it_stands(connection, f"TRUNCATE {place}" if quick else f"DELETE FROM {place}")
 
 
 @record

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Bulk, Delimited, Fault, Refused, Rows, Run, Taken, Target
 from dbctl.backends.bulk_texts import each, in_utc, moments, tab_separated
+from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.mysql.engine import MySQL
 from dbctl.backends.mysql.exports import MySQLExports
@@ -41,6 +42,8 @@ _ROW = re.compile(r" (?:at|for) row (\d+)\Z|\ARow (\d+) ")
 _COLUMN = re.compile(r"(?:[Cc]olumn|Field) [`'](?:.+`\.`)?(?P<column>[^`']+)[`']|FOREIGN KEY \(`(?P<key>[^`]+)`\)")
 _TRUTH = {"true": "1", "t": "1", "false": "0", "f": "0"}
 _MODES = ("STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "NO_AUTO_VALUE_ON_ZERO")
+# A day of zeros is one that the table may have, and LOAD DATA's own words have backslashes.
+_NOT_MODES = ("NO_ZERO_IN_DATE", "NO_ZERO_DATE", "TRADITIONAL", "NO_BACKSLASH_ESCAPES")
 
 _log = logging.getLogger(__name__)
 
@@ -85,8 +88,9 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
 
         modes = ",".join(_MODES) if strict else "NO_AUTO_VALUE_ON_ZERO"
         zone, mode = connection.exec_driver_sql("SELECT @@SESSION.time_zone, @@SESSION.sql_mode").one()
-        # A day of zeros is one that the table may have.
-        there = "REPLACE(REPLACE(@@SESSION.sql_mode, 'NO_ZERO_IN_DATE', ''), 'NO_ZERO_DATE', '')"
+        there = "@@SESSION.sql_mode"
+        for unwanted in _NOT_MODES:
+            there = f"REPLACE({there}, '{unwanted}', '')"
         connection.exec_driver_sql(f"SET SESSION time_zone = '+00:00', sql_mode = CONCAT({there}, ',{modes}')")
         try:
             yield
@@ -99,9 +103,8 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
         """Make a temporary table to load into where a row's key may be there already."""
         if target.conflict != "error":
             connection.exec_driver_sql(f"DROP TEMPORARY TABLE IF EXISTS {_STAGE}")
-            connection.exec_driver_sql(
-                f"CREATE TEMPORARY TABLE {_STAGE} SELECT {self.names(target.columns)} FROM {self.place(target)} LIMIT 0"
-            )
+            rows = f"SELECT {self.names(target.columns)} FROM {self.place(target)} LIMIT 0"
+            run_as_it_stands(connection, f"CREATE TEMPORARY TABLE {_STAGE} {rows}")
 
     def load_lines(self, connection: Connection, target: Target, lines: Run) -> tuple[int, int]:
         """Load them as they stand."""
@@ -136,9 +139,9 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
         if target.conflict == "skip" or not target.others:
             same = " AND ".join(f"t.{name} = s.{name}" for name in map(self.sql_name, target.key))
             there = f"SELECT 1 FROM {self.place(target)} t WHERE {same}"
-            return seen, int(connection.exec_driver_sql(f"{insert} WHERE NOT EXISTS ({there})").rowcount)
+            return seen, int(run_as_it_stands(connection, f"{insert} WHERE NOT EXISTS ({there})").rowcount)
         instead = ", ".join(f"{name} = s.{name}" for name in map(self.sql_name, target.others))
-        connection.exec_driver_sql(f"{insert} ON DUPLICATE KEY UPDATE {instead}")
+        run_as_it_stands(connection, f"{insert} ON DUPLICATE KEY UPDATE {instead}")
         self._refuse(connection, target)
         return seen, seen
 
@@ -201,10 +204,8 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
         mark = ", ".join(self.form(column).format("%s") for column in target.kinds)
         cursor = connection.connection.cursor()
         try:
-            cursor.executemany(
-                f"INSERT INTO {place} ({self.names(target.columns)}) VALUES ({mark})",
-                list(zip(*rows.columns, strict=True)),
-            )
+            into = f"{place} ({self.names(target.columns)})".replace("%", "%%")
+            cursor.executemany(f"INSERT INTO {into} VALUES ({mark})", list(zip(*rows.columns, strict=True)))
         finally:
             cursor.close()
         self._refuse(connection, target)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.exports import BATCH, Exports, Selection, Take, hex_of, result_of
+from dbctl.backends.exports import BATCH, Exports, Selection, Take, hex_of, result_of, run_as_it_stands
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.mysql.copies import MySQLCopies
 from dbctl.backends.mysql.delimited import Lines
@@ -67,8 +67,9 @@ class MySQLExports(MySQLCopies, Exports):
         return None
 
     def set_texts(self, connection: Connection) -> None:
-        """Be in UTC."""
-        connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")
+        """Be in UTC, and add no blanks to a CHAR."""
+        modes = "REPLACE(@@SESSION.sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '')"
+        connection.exec_driver_sql(f"SET SESSION time_zone = '+00:00', sql_mode = {modes}")
 
     def checksum(self, connection: Connection, selection: Selection) -> tuple[int, int] | None:
         """Add up sixty bits of a digest of each row, in which NULL and the empty text are told apart."""
@@ -76,7 +77,7 @@ class MySQLExports(MySQLCopies, Exports):
         parts = ", ".join(f"ISNULL({name}), CAST({name} AS BINARY)" for name in names)
         digest = f"CAST(CONV(LEFT(SHA2(CONCAT_WS(0x1f, {parts}), 224), 15), 16, 10) AS UNSIGNED)"
         query = f"SELECT count(*), coalesce(sum({digest}), 0) FROM ({selection.query}) AS dbctl_query"
-        rows, total = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).one()
+        rows, total = run_as_it_stands(connection, query).one()
         return int(rows), int(total)
 
     def sql_name(self, name: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Bulk, Delimited, Fault, Rows, Run, Target
 from dbctl.backends.bulk_texts import tab_separated
+from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import Kind
 from dbctl.backends.postgresql.engine import PostgreSQL
 from dbctl.backends.postgresql.exports import PostgreSQLExports
@@ -39,9 +40,9 @@ WHERE a.attrelid = CAST(:table AS regclass) AND a.attnum > 0 AND NOT a.attisdrop
 """
 # What is loaded may lie behind what the sequence has given; it never goes back.
 _GO_ON = """
-SELECT setval(CAST(:sequence AS regclass), loaded.last) FROM (SELECT max({column}) AS last FROM {table}) loaded
+SELECT setval(CAST({named} AS regclass), loaded.last) FROM (SELECT max({column}) AS last FROM {table}) loaded
 WHERE loaded.last > (SELECT CASE WHEN s.is_called THEN s.last_value ELSE s.last_value - 1 END FROM {sequence} s)
-  AND (SELECT seqincrement > 0 FROM pg_catalog.pg_sequence WHERE seqrelid = CAST(:sequence AS regclass))
+  AND (SELECT seqincrement > 0 FROM pg_catalog.pg_sequence WHERE seqrelid = CAST({named} AS regclass))
 """
 
 
@@ -109,9 +110,8 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
             return
         columns = self.names(target.columns)
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{_STAGE}")
-        connection.exec_driver_sql(
-            f"CREATE TEMPORARY TABLE {_STAGE} ON COMMIT DROP AS SELECT {columns} FROM {self.place(target)} WITH NO DATA"
-        )
+        rows = f"SELECT {columns} FROM {self.place(target)} WITH NO DATA"
+        run_as_it_stands(connection, f"CREATE TEMPORARY TABLE {_STAGE} ON COMMIT DROP AS {rows}")
 
     def load_rows(self, connection: Connection, target: Target, rows: Rows) -> int:
         """COPY them."""
@@ -160,8 +160,8 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{_STAGE}")
         for name, sequence in connection.execute(text(_SEQUENCES), {"table": table}).all():
             if sequence and name in target.columns:
-                go_on = _GO_ON.format(column=self.sql_name(name), table=table, sequence=sequence)
-                connection.execute(text(go_on), {"sequence": sequence})
+                known = {"table": table, "column": self.sql_name(name), "sequence": sequence}
+                run_as_it_stands(connection, _GO_ON.format(**known, named=_literal(sequence)))
 
     def is_of_a_row(self, error: BaseException) -> bool:
         """Take also what is no value of its type, what a trigger raises, and what is there twice for an update."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dbctl.backends.copies import Copies
+from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import BulkColumn, Kind
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ class PostgreSQLCopies(Copies):
         ]
         for table, name, deferrable, _ in found:
             if not deferrable:
-                connection.exec_driver_sql(f"ALTER TABLE {table} ALTER CONSTRAINT {name} DEFERRABLE")
+                run_as_it_stands(connection, f"ALTER TABLE {table} ALTER CONSTRAINT {name} DEFERRABLE")
         connection.exec_driver_sql("SET CONSTRAINTS ALL DEFERRED")
         yield
         connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
         for table, name, deferrable, _ in found:
             if not deferrable:
-                connection.exec_driver_sql(f"ALTER TABLE {table} ALTER CONSTRAINT {name} NOT DEFERRABLE")
+                run_as_it_stands(connection, f"ALTER TABLE {table} ALTER CONSTRAINT {name} NOT DEFERRABLE")
 
     def type_for(self, column: BulkColumn) -> str:
         """Take the type that has room for all values of the kind."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import BEGINS_BARE
-from dbctl.backends.exports import Exports, Selection, Take, Texts
+from dbctl.backends.exports import Exports, Selection, Take, Texts, run_as_it_stands
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.postgresql.copies import PostgreSQLCopies
 
@@ -104,7 +104,7 @@ class PostgreSQLExports(PostgreSQLCopies, Exports):
         """Add up a hash of each row's text."""
         hashed = "hashtextextended(CAST(dbctl_query AS text), 0)"
         query = _within(selection.query, f"count(*), coalesce(sum({hashed}), 0)")
-        rows, total = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).one()
+        rows, total = run_as_it_stands(connection, query).one()
         return int(rows), int(total)
 
     def table_columns(self, connection: Connection, relation: Relation) -> Sequence[BulkColumn]:
