@@ -20,7 +20,7 @@ def _complete(ctx: Any, incomplete: str) -> list[str]:
     return complete_profile(ctx, incomplete)
 
 
-@writes(retries=0)
+@writes(creates="create", retries=0)
 def copy(
     crossing: Crossing,
     source: Annotated[

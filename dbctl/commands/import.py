@@ -15,7 +15,7 @@ PAGE = "import"
 
 
 @one_profile(lambda files, **_: "standard input can be read once" if "-" in files else "")
-@writes(retries=0)
+@writes(creates="create", retries=0)
 def import_(
     database: Database,
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Files to load; or - for standard input.")],

@@ -17,7 +17,7 @@ class Effects:
 
     Args:
         writes: It means to write; it gets `--dry-run`, and a transaction that may write.
-        creates: Connecting for it may create the database where that is a file.
+        creates: Connecting for it may create the database where that is a file; or the option with which it may.
         unless: The option with which it only looks.
         only_with: The option without which it only looks.
         asks: Where the profile is protected it asks by itself, by `Database.agree`, when it knows what it would commit.
@@ -42,7 +42,7 @@ class Effects:
     """
 
     writes: bool = False
-    creates: bool = False
+    creates: bool | str = False
     unless: str | None = None
     only_with: str | None = None
     asks: bool = False
@@ -63,7 +63,8 @@ class Effects:
     def in_a_run(self, arguments: Mapping[str, Any]) -> Effects:
         """Return what it does when it is run with these arguments."""
         looks = (self.unless and arguments.get(self.unless)) or (self.only_with and not arguments.get(self.only_with))
-        return replace(self, writes=False) if looks else self
+        creates = self.creates is True or bool(self.creates and arguments.get(self.creates))
+        return replace(self, writes=self.writes and not looks, creates=creates)
 
     def spares_protected(self, arguments: Mapping[str, Any]) -> bool:
         """Tell whether it only reads a protected profile when it is run with these arguments."""
@@ -72,7 +73,7 @@ class Effects:
 
 def writes(
     *,
-    creates: bool = False,
+    creates: bool | str = False,
     unless: str | None = None,
     only_with: str | None = None,
     asks: bool = False,
@@ -85,7 +86,8 @@ def writes(
     """Mark a command function as one that writes: `@writes()`.
 
     Args:
-        creates: Connecting for it may create the database where that is a file.
+        creates: Whether connecting for it may create the database where that is a file; or the name of its option with
+            which it may.
         unless: The name of its option with which it only looks.
         only_with: The name of its option without which it only looks.
         asks: Whether it asks by itself where the profile is protected, as in `Effects`.

@@ -1,6 +1,7 @@
 """`dbctl copy --create`: the tables are what they are at the source, and what they are not is said."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,15 @@ def test_an_index_of_the_beginning_of_a_text_is_left_out(
         said = on.ok("copy", "t", "--from", "one", "--to", "two", "--create").err
         assert "without its index t_b, which is of the beginning of a text" in said
         assert "without its index t_full, a fulltext index" in said
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_file_that_is_not_there_is_made(dbctl: Forked, database: TestDatabase, tmp_path: Path) -> None:
+    database.execute("CREATE TABLE t (id integer PRIMARY KEY)")
+    database.execute("INSERT INTO t VALUES (7)")
+    new = TestDatabase.on_file(tmp_path / "new.db")
+    on = with_profiles(dbctl, own=database, new=new)
+    line = ["copy", "t", "--from", "own", "--to", "new"]
+    assert (on(*line).code, on(*line, "--create", "--dry-run").code, Path(new.name).exists()) == (4, 0, False)
+    on.ok(*line, "--create")
+    assert new.execute("SELECT * FROM t") == [(7,)]
