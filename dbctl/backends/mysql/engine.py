@@ -174,12 +174,15 @@ class MySQL(
         """Bound each statement and each lock, and the wait for an answer no longer as while connecting."""
         from sqlalchemy import event
 
+        from dbctl.backends.mysql.unknown_types import pass_over
+
         # Whether `ping` takes its argument SQLAlchemy 2.0 finds out by itself, and with asyncmy it finds wrong.
         vars(engine.dialect)["_send_false_to_ping"] = True
         if not engine.dialect.is_async:
             from dbctl.backends.mysql.streaming import stream_by
 
             stream_by(engine, self._kill_query)
+        pass_over(engine.dialect)
         hear_all_errors(engine.dialect)
 
         @event.listens_for(engine, "connect")

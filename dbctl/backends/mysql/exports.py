@@ -98,9 +98,12 @@ class MySQLExports(MySQLCopies, Exports):
     def _described(self, field: Any) -> BulkColumn:
         from pymysql.constants import FIELD_TYPE, FLAG
 
+        from dbctl.backends.mysql.unknown_types import VECTOR
+
         named = [(code, name.lower()) for name, code in vars(FIELD_TYPE).items() if isinstance(code, int)]
-        words = dict(reversed(named))  # the names that came later are others' for the same
-        word = _WORDS.get(words[field.type_code], words[field.type_code])
+        words = dict([(VECTOR, "vector"), *reversed(named)])  # the names that came later are others' for the same
+        word = words.get(field.type_code, "unknown")
+        word = _WORDS.get(word, word)
         if word == "text" and field.charsetnr == _BINARY:
             word = "blob"
         type_ = f"bit({field.length})" if word == "bit" else word
