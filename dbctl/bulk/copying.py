@@ -122,11 +122,18 @@ def _copy(moment: Moment, unit: Database, wish: Wish) -> Sequence[Copied]:
     with unit.backend.bulk.takes_rows(connection, strict=not wish.lossy), loosely:
         if wish.truncate:
             empty(connection, unit.backend.bulk, plans)
+        if wish.verify:
+            plans = [replace(plan, where_there="") if _is_empty(unit, plan) else plan for plan in plans]
         for plan in plans:
             began = time.monotonic()
             rows = load(moment, unit, plan)
             done.append(Copied(plan.pair.name, rows, _since(began), verified=False))
     return done if not wish.verify else _verified(moment, unit, plans, done)
+
+
+def _is_empty(unit: Database, plan: Plan) -> bool:
+    table = unit.backend.bulk.behind_from(plan.pair.target)
+    return run_as_it_stands(unit.session.connection(), f"SELECT 1 FROM {table} LIMIT 1").first() is None
 
 
 def _planned(moment: Moment, unit: Database, wish: Wish) -> tuple[Sequence[Plan], Order]:

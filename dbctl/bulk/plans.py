@@ -59,6 +59,7 @@ class Plan:
         key: The target's primary key.
         masked: The SQL that masks columns, by their names.
         uncertain: Columns that lose what can't be told beforehand, so that there is nothing to compare them with.
+        where_there: The condition that tells the copied rows of the target from those that it had before.
     """
 
     pair: Pair
@@ -71,6 +72,7 @@ class Plan:
     key: Sequence[str] = ()
     masked: Mapping[str, str] = field(default_factory=dict)
     uncertain: Collection[str] = ()
+    where_there: str = ""
 
     @classmethod
     def of(cls, moment: Moment, backend: Bulk, connection: Connection, pair: Pair, wish: Wish) -> Plan:
@@ -101,7 +103,7 @@ class Plan:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
             key = inspect(connection).get_pk_constraint(pair.target.name, pair.target.schema)["constrained_columns"]
-        return cls(pair, columns, own, converts, losses, readable, where, key, masked, uncertain)
+        return cls(pair, columns, own, converts, losses, readable, where, key, masked, uncertain, where)
 
     def converted(self, values: Sequence[Texts]) -> Sequence[Texts]:
         """Return columns of the source as the target's."""

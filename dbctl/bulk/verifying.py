@@ -51,7 +51,7 @@ def verify(moment: Moment, backend: Bulk, connection: Connection, plan: Plan) ->
     Raises:
         WorkRefused: They differ; the message names keys.
     """
-    copied = backend.selected(plan.pair.target, plan.own, where=plan.where)
+    copied = backend.selected(plan.pair.target, plan.own, where=plan.where_there)
     backend.set_texts(connection)
     if moment.backend.__class__ is backend.__class__ and not any(plan.converts) and not plan.masked:
         sums = moment.backend.checksum(moment.connection, plan.readable.selection)

@@ -13,6 +13,9 @@ PANEL = "Data"
 PLACE = 30
 PAGE = "copy"
 
+# A table's name before its condition; and no cast, as in id::text.
+_TABLE = re.compile(r"""([^\s:"'()\[\]]+):(?!:)|"((?:[^"]|"")+)":(?!:)""")
+
 
 def _complete(ctx: Any, incomplete: str) -> list[str]:
     from dbctl.profiles.completion import complete_profile
@@ -112,6 +115,7 @@ def _conditions(where: list[str]) -> dict[str, str]:
     """Return the conditions by table; one that names none is "" and holds for all that have no own."""
     found: dict[str, str] = {}
     for one in where:
-        named = re.match(r"([\w.]+):(?!:)", one)  # and no cast, as in id::text
-        found[named[1] if named else ""] = one[named.end() if named else 0 :].strip()
+        named = _TABLE.match(one)
+        name = (named[1] or named[2].replace('""', '"')) if named else ""
+        found[name] = one[named.end() if named else 0 :].strip()
     return found

@@ -54,8 +54,9 @@ def test_they_are_copied(dbctl: Forked, database: TestDatabase, table: str, tmp_
     (on.cwd / "a.csv").write_text(f"{','.join(COLUMNS)}\n1,10,one\n2,20,two\n")
     on.ok("import", "a.csv", table)
     on.ok("copy", table, "--from", "own", "--to", "other", "--create", "--verify")
-    other.execute(f"DELETE FROM {quoted(other, table)} WHERE {quoted(other, '%s')} = 'two'")
-    on.ok("copy", table, "--from", "other", "--to", "own", "--truncate", "--verify")
+    named = table if " " not in table else quoted(other, table)
+    where = f"{named}: {quoted(other, '%s')} = 'one'"
+    on.ok("copy", table, "--from", "other", "--to", "own", "--truncate", "--verify", "--where", where)
     assert rows(database, table) == [(1, 10, "one")]
 
 
