@@ -92,6 +92,32 @@ def test_the_rest_of_it_is_run_when_what_was_wrong_is_mended(
     assert on_database.ok("migrate", "upgrade", "--json").json == []
 
 
+@pytest.mark.dependency
+@pytest.mark.parametrize("env", ["generic", "async"])
+def test_rows_that_a_later_ddl_has_committed_are_not_written_twice(
+    on_database: Dbctl, database: TestDatabase, service: MakeService, env: str
+) -> None:
+    if not commits_by_itself(database):
+        pytest.skip("nothing of it stays here")
+    made = service(env, history="broken")
+    upgrade = [
+        'op.create_table("t", sa.Column("n", sa.Integer))',
+        'op.execute("INSERT INTO t VALUES (0)")',
+        'op.execute("INSERT INTO t VALUES (1)")',
+        'op.add_column("t", sa.Column("m", sa.Integer))',
+        'op.execute("INSERT INTO t VALUES (2, 2)")',
+        'op.execute("INSERT INTO missing_table (id) VALUES (1)")',
+        'op.execute("INSERT INTO t VALUES (3, 3)")',
+    ]
+    (made.root / "migrations" / "versions" / "b2_halfway.py").unlink()
+    made.add("b2", "b1", "\n".join(upgrade))
+    told = on_database("migrate", "upgrade").err
+    assert "; 4 statements of it stay, " in told, told
+    database.execute("CREATE TABLE missing_table (id INTEGER)")
+    on_database.ok("migrate", "upgrade", "--resume")
+    assert sorted(database.execute("SELECT n FROM t")) == [(0,), (1,), (2,), (3,)]
+
+
 def test_it_is_not_gone_on_with_where_its_script_is_another_by_now(
     on_database: Dbctl, database: TestDatabase, service: MakeService
 ) -> None:

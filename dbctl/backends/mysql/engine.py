@@ -151,13 +151,13 @@ class MySQL(
 
     def async_connect_args(self) -> dict[str, Any]:
         """Return asyncmy's keywords, which are PyMySQL's but for TLS: without a context it does none."""
-        from asyncmy.cursors import Cursor
+        from dbctl.backends.mysql.async_cursors import StatusCursor
 
         args = self.connect_args()
         for option in self.told():
             args.pop(option, None)
         args |= self._options(asynchronous=True) | {"ssl": ssl_context(self.profile), "async_creator_fn": self._connect}
-        args["cursor_cls"] = marking(Cursor, _ASKING, self.profile, asynchronous=True)
+        args["cursor_cls"] = marking(StatusCursor, _ASKING, self.profile, asynchronous=True)
         del args["read_timeout"], args["cursorclass"]
         if self.profile.ssl.mode == "disable":
             args["ssl"] = args.pop("ssl_disabled") and None
