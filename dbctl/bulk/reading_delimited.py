@@ -25,6 +25,9 @@ _LONGEST = 1 << 28
 _EMPTY = "\ue000dbctl\ue000"
 """What stands for `""`, which Python's reader does not tell from nothing: private characters."""
 
+_QUOTED = re.compile(r'"(?:[^"]++|"")*+"')
+"""A value in quotes; nothing in it is tried twice, nor kept to be."""
+
 _ESCAPED = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -119,34 +122,41 @@ def _header(data: bytes, shape: Shape, line: int) -> tuple[list[str], int]:
 
 def whole_lines(stream: Any, shape: Shape) -> Iterator[tuple[int, bytes]]:
     """Yield parts that end where a row does, each with the number of its first line."""
-    rest, line = b"", 1
+    line, inside, size = 1, 0, 0
+    held: list[bytes] = []  # in which no row ends
     while part := stream.read(_PART):
-        rest += part
-        if end := _last_end(rest, shape.quote):
-            yield line, rest[:end]
-            line += rest.count(b"\n", 0, end)
-            rest = rest[end:]
-        elif len(rest) > _LONGEST:
-            raise WorkRefused(f"{shape.file}, line {line}: a value's quotes are not closed")
-    if rest:
-        if shape.quote and rest.count(shape.quote) % 2:
+        if end := _last_end(part, shape.quote, inside):
+            rows = b"".join([*held, part[:end]])
+            yield line, rows
+            line += rows.count(b"\n")
+            held, inside, size = [part[end:]], _odd(part, shape.quote, end), 0
+        else:
+            held.append(part)
+            inside, size = inside ^ _odd(part, shape.quote), size + len(part)
+            if size > _LONGEST:
+                raise WorkRefused(f"{shape.file}, line {line}: a value's quotes are not closed")
+    if rest := b"".join(held):
+        if inside:
             raise WorkRefused(
                 f"{shape.file}, line {line + _open_row(rest, shape.quote)}: a value's quotes are not closed"
             )
         yield line, rest if rest.endswith(b"\n") else rest + b"\n"
 
 
-def _last_end(data: bytes, quote: bytes) -> int:
-    """Return how many bytes end with the last line's end that is in no quotes; 0 where there is none."""
-    if not quote:
-        return data.rfind(b"\n") + 1
-    end, inside = len(data), data.count(quote) % 2
+def _last_end(data: bytes, quote: bytes, inside: int) -> int:
+    """Return how many bytes end with the last line's end in no quotes, if any; inside is 1 where they begin in such."""
+    end, inside = len(data), inside ^ _odd(data, quote)
     while (at := data.rfind(b"\n", 0, end)) >= 0:
-        inside ^= data.count(quote, at, end) % 2
+        inside ^= _odd(data, quote, at, end)
         if not inside:
             return at + 1
         end = at
     return 0
+
+
+def _odd(data: bytes, quote: bytes, *place: int) -> int:
+    """Return 1 where the number of quotes in bytes, or in a place of them, is odd."""
+    return data.count(quote, *place) % 2 if quote else 0
 
 
 def _open_row(data: bytes, quote: bytes) -> int:
@@ -239,13 +249,11 @@ def _unescape(found: re.Match[str]) -> str:
 def _csv(text: str, shape: Shape, width: int, first: int) -> tuple[Sequence[int], list[Any]]:
     """Read lines of CSV, of which a value without quotes is NULL where it is the text that stands for that."""
     if '""' in text:
-        text = re.sub(r'"(?:[^"]|"")*"', lambda found: f'"{_EMPTY}"' if found[0] == '""' else found[0], text)
+        text = _QUOTED.sub(lambda found: f'"{_EMPTY}"' if found[0] == '""' else found[0], text)
     quoted_null = f'"{shape.null}"' if shape.null else None
     marked = quoted_null is not None and quoted_null in text
     if marked:
-        text = re.sub(
-            r'"(?:[^"]|"")*"', lambda found: f'"{_EMPTY}{shape.null}"' if found[0] == quoted_null else found[0], text
-        )
+        text = _QUOTED.sub(lambda found: f'"{_EMPTY}{shape.null}"' if found[0] == quoted_null else found[0], text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=shape.delimiter, strict=True)
     try:
         rows: list[Any] = list(reader)

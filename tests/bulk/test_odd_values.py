@@ -101,3 +101,19 @@ def test_a_number_with_a_large_power_is_the_nearest_that_there_is(on: Dbctl, dat
     text = "1.7485919214226948e-301"  # of which SQLite makes its neighbour
     on.ok("import", write(on, "real.csv", f"n\n{text}\n1_0\n1e\n-inf\n"), "real", "--no-strict")
     assert database.execute("SELECT n FROM real") == [(float(text),), ("1_0",), ("1e",), (float("-inf"),)]
+
+
+def test_a_value_of_many_lines_takes_what_its_own_size_takes(on: Dbctl, database: TestDatabase) -> None:
+    long = 'x\n"' * 700_000
+    quoted = long.replace('"', '""')
+    write(on, "long.csv", f'id,name\n1,"{quoted}"\n2,"a\nb"\n3,"{quoted}{quoted}"\n4,d\n')
+    on.ok("import", "long.csv", "thing")
+    assert database.execute("SELECT id, length(name) FROM thing ORDER BY id") == [
+        (1, len(long)),
+        (2, 3),
+        (3, 2 * len(long)),
+        (4, 1),
+    ]
+    database.execute("DELETE FROM thing")
+    refused(on, database, "bad.csv", f'id,name\n1,"{quoted}"\n2,b\nx,c\n', ", line 700004, column id")
+    refused(on, database, "open.csv", f'id,name\n1,"{quoted}"\n2,"b\nx,c\n', ", line 700003: a value's quotes are not")
