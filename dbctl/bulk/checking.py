@@ -87,7 +87,7 @@ _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 def _integer(column: BulkColumn, untyped: bool) -> Check:
     named = next((bits for words, bits in _BITS if re.match(words, column.type, re.IGNORECASE)), 32)
     bits = 64 if column.wide else named
-    unsigned = "unsigned" in column.type.lower()
+    unsigned = "unsigned" in column.type.lower() and not column.wide
     low, high = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     digits = len(str(high)) - 1
     sign = "" if unsigned else "-?+"
@@ -110,13 +110,17 @@ def _size(value: str) -> int:
 
 
 _DECIMAL = re.compile(r"[+-]?(?P<whole>\d*)(?:\.(?P<part>\d*))?(?:[eE](?P<power>[+-]?\d+))?", re.ASCII)
+_DIGITS_OF_A_FLOAT, _DIGITS_OF_A_WHOLE_NUMBER = 15, 18
+"""Digits that 64 bits keep, of any number."""
+
+_FEW_DIGITS = r"-?+\d{1,9}+(?:\.\d{1,6}+)?+"
 _NO_NUMBERS = {"nan", "infinity", "-infinity", "+infinity", "inf", "-inf"}
 
 
 def _decimal(column: BulkColumn, untyped: bool) -> Check | None:
     sizes = re.search(r"\((\d+)(?:\s*,\s*(-?\d+))?\)", column.type)
     if sizes is None:
-        return Check(r"-?+\d{1,9}+(?:\.\d{1,6}+)?+", _shortened) if untyped else None
+        return Check(_FEW_DIGITS, shortened) if untyped else None
     precision, scale = int(sizes[1]), int(sizes[2] or 0)
     whole = precision - scale
     part = rf"(?:\.\d{{1,{scale}}}+)?+" if scale > 0 else ""
@@ -132,17 +136,44 @@ def _decimal(column: BulkColumn, untyped: bool) -> Check | None:
         before = len((found["whole"] + (found["part"] or "")).lstrip("0")) - len(found["part"] or "") + power
         if before > whole:
             return f"it is out of range, {whole} digits before the point are kept"
-        return f"{max(scale, 0)} of the digits behind the point are kept" if behind > scale else None
+        if behind > scale:
+            return f"{max(scale, 0)} of the digits behind the point are kept"
+        return shortened(value) if untyped else None
 
+    if untyped and precision > _DIGITS_OF_A_FLOAT:
+        return Check(_FEW_DIGITS if min(whole - 9, scale - 6) >= 0 else None, reason)
     return Check(rf"-?+\d{{1,{whole}}}+{part}" if whole > 0 else None, reason)
 
 
-def _shortened(value: str) -> str | None:
+def shortened(value: str) -> str | None:
+    """Tell what SQLite leaves out of a number that it makes a float of; None where that is nothing."""
     found = _DECIMAL.fullmatch(value)
     if found is None or not (found["whole"] or found["part"]):
         return "it is no number"
     digits = len((found["whole"] + (found["part"] or "").rstrip("0")).lstrip("0"))
-    return "15 digits are kept" if digits > 15 and not (found["part"] is None and digits <= 18) else None
+    if digits <= _DIGITS_OF_A_FLOAT or (found["part"] is None and digits <= _DIGITS_OF_A_WHOLE_NUMBER):
+        return None
+    return f"{_DIGITS_OF_A_FLOAT} digits are kept"
+
+
+def _other(column: BulkColumn, untyped: bool) -> Check | None:
+    """Refuse a text of which SQLite makes a number with another text: it does so wherever it knows no type's word.
+
+    https://www.sqlite.org/datatype3.html#determination_of_column_affinity
+    """
+    if not untyped or not column.type:
+        return None
+
+    def reason(value: str) -> str | None:
+        found = _DECIMAL.fullmatch(value.strip(" \t\n\v\f\r"))
+        if found is None or not (found["whole"] or found["part"]):
+            return None
+        whole = found["part"] is None and found["power"] is None and len(found["whole"]) <= _DIGITS_OF_A_WHOLE_NUMBER
+        number = int(value) if whole else float(value)
+        made = str(int(number)) if abs(number) < 10**_DIGITS_OF_A_FLOAT and number == int(number) else repr(number)
+        return None if made == value else f"{column.type} is no text to SQLite, which makes {made} of it"
+
+    return Check(r"(?:[^\d+\-.\s][^\n]*+|0|-?[1-9]\d{0,14})", reason)
 
 
 def _float(column: BulkColumn, untyped: bool) -> Check:
@@ -235,4 +266,5 @@ _CHECKS: Mapping[Kind, Callable[[BulkColumn, bool], Check | None]] = {
     Kind.TIME: lambda *_: _read_by(time.fromisoformat, "time", _TIME),
     Kind.TIMESTAMP: _timestamp,
     Kind.UUID: _uuid,
+    Kind.OTHER: _other,
 }

@@ -11,6 +11,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING
 
 from dbctl.backends.kinds import BYTES, BulkColumn, Kind, digits_of
+from dbctl.bulk.checking import shortened
 
 if TYPE_CHECKING:
     from dbctl.backends.bulk import Bulk
@@ -122,9 +123,18 @@ def _cut(backend: Bulk, source: BulkColumn, target: BulkColumn) -> Convert | Non
     return lambda value: longer.sub(r"\1", value, count=1)
 
 
+def _of_15_digits(value: str) -> str:
+    """Round a number of which SQLite would make a float."""
+    if shortened(value) is None or not _FINITE.fullmatch(value):
+        return value
+    return format(Context(prec=15, rounding=ROUND_HALF_UP).create_decimal(value), "f")
+
+
 def _rounded(source: BulkColumn, target: BulkColumn) -> Convert | None:
     """Return what rounds a number to the digits that a column has behind the point, halves away from zero."""
     sizes = re.search(r"\(\d+(?:,\s*(\d+))?\)", target.type) if target.kind is Kind.DECIMAL else None
+    if source.kind in _NUMBERS and target.wide and target.kind is Kind.DECIMAL:
+        return _of_15_digits
     if source.kind not in _NUMBERS or target.wide or not (sizes or target.kind is Kind.INTEGER):
         return None
     last = Decimal(1).scaleb(-int((sizes and sizes[1]) or 0))

@@ -32,7 +32,12 @@ def parquet_rows(source: Source) -> Iterator[Rows]:
             columns = [texts(_values(column, arrow)) for column in batch.columns]
             yield Rows(source.name, names, range(first, first + batch.num_rows), columns, "row")
             first += batch.num_rows
-    except (arrow.ArrowException, OSError) as error:
+    except (
+        arrow.ArrowException,
+        OSError,
+        ValueError,
+        OverflowError,
+    ) as error:  # as what Python has none of
         raise WorkRefused(f"{source.name}, row {first} or behind: it can't be read: {error}") from error
 
 
@@ -48,8 +53,10 @@ def opened(source: Source) -> tuple[Any, Any]:
 
 
 def _values(column: Any, arrow: Any) -> list[Any]:
-    """Return a column's values; of a moment in nanoseconds, which Python has none of, the text."""
+    """Return a column's values; of a time in nanoseconds, which Python has none of, that in microseconds."""
     type_ = column.type
     if arrow.types.is_timestamp(type_) and type_.unit == "ns":
         column = column.cast(arrow.timestamp("us", type_.tz), safe=True)
+    elif arrow.types.is_time64(type_):
+        column = column.cast(arrow.time64("us"), safe=True)
     return column.to_pylist()  # type: ignore[no-any-return]

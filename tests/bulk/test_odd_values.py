@@ -117,3 +117,40 @@ def test_a_value_of_many_lines_takes_what_its_own_size_takes(on: Dbctl, database
     database.execute("DELETE FROM thing")
     refused(on, database, "bad.csv", f'id,name\n1,"{quoted}"\n2,b\nx,c\n', ", line 700004, column id")
     refused(on, database, "open.csv", f'id,name\n1,"{quoted}"\n2,"b\nx,c\n', ", line 700003: a value's quotes are not")
+
+
+@pytest.mark.parametrize(
+    ("kept", "type_", "refused"),
+    [
+        ("123456789012345678", "decimal(38,10)", "12345678901234567.1"),
+        ("9223372036854775807", "bigint unsigned", "18446744073709551615"),
+        ("-5", "unsigned big int", "9223372036854775808"),
+        ("12345678901234567", "number(20)", "12345678901234567890"),
+        ("1.5", "money", "1234567890123456.7"),
+        ("a 7", "string", "007"),
+        ("-1.5", "phone", "+41"),
+    ],
+)
+def test_a_number_that_sqlite_would_change_is_refused(
+    on: Dbctl, database: TestDatabase, kept: str, type_: str, refused: str
+) -> None:
+    database.execute(f"CREATE TABLE odd (v {type_})")
+    result = on("import", write(on, "bad.csv", f"v\n{kept}\n{refused}\n"), "odd")
+    assert (result.code, f'bad.csv, line 3, column v: "{refused}"' in result.err) == (1, True), str(result)
+    on.ok("import", write(on, "good.csv", f"v\n{kept}\n"), "odd")
+    on.ok("export", "odd", "out.csv")
+    assert (on.cwd / "out.csv").read_text() == (on.cwd / "good.csv").read_text()
+
+
+def test_times_of_parquet_that_python_has_none_of_are_refused_or_cut(on: Dbctl, database: TestDatabase) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for values, type_, code in (
+        ([3_000], pa.time64("ns"), 0),
+        ([3_001], pa.time64("ns"), 1),
+        ([-62_135_596_801], pa.timestamp("s"), 1),
+    ):
+        parquet.write_table(pa.table({"name": pa.array(values, type_)}), on.cwd / "t.parquet")
+        result = on("import", "t.parquet", "thing")
+        assert (result.code, "t.parquet, row 1 or behind: it can't be read" in result.err) == (code, code == 1)
+    assert database.execute("SELECT name FROM thing") == [("00:00:00.000003",)]

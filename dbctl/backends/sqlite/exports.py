@@ -44,7 +44,7 @@ class SQLiteExports(SQLiteCopies, Exports):
         (r".*(char|clob|text)", Kind.TEXT),
         (r".*blob|.*binary", Kind.BYTES),
         (r".*(real|floa|doub)", Kind.FLOAT),
-        (r"numeric|decimal", Kind.DECIMAL),
+        (r"num|dec|money|fixed|currency", Kind.DECIMAL),
     )
 
     def begin_reading(self, connection: Connection, snapshot: str | None = None) -> str | None:
