@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from dbctl.backends.kinds import BYTES, BulkColumn, Kind
+from dbctl.records import record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dbctl.backends.inventory import Relation
+
+
+@record
+class OwnType:
+    """A type that somebody has made in a database, as another one of the same kind has it.
+
+    Args:
+        sql: What a column is declared as there.
+        schema: The schema that has to be there for it; None for the usual one.
+        creates: The SQL that creates it; "" where there is nothing to create.
+    """
+
+    sql: str
+    schema: str | None = None
+    creates: str = ""
 
 
 class Copies:
@@ -46,6 +62,21 @@ class Copies:
     def type_for(self, column: BulkColumn) -> str:
         """Return the type of this database that a column of another one gets."""
         raise NotImplementedError
+
+    def own_types(
+        self, source: Connection, connection: Connection, columns: Sequence[BulkColumn]
+    ) -> Mapping[str, OwnType]:
+        """Return what types that somebody has made in another database of this kind become in this one.
+
+        Args:
+            source: A connection to the other database.
+            connection: A connection to this one, which may have such types too.
+            columns: Columns of the other one.
+
+        Returns:
+            Those of these columns, by their types' own words.
+        """
+        return {}
 
     def type_in_key(self, type_: str) -> str:
         """Return the type that such a column gets where it is in a key or an index."""

@@ -15,7 +15,7 @@ from dbctl.errors import UsageError
 from dbctl.records import record
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Dialect
+    from sqlalchemy import Connection
 
     from dbctl.backends.bulk import Bulk
     from dbctl.backends.inventory import Relation
@@ -30,12 +30,14 @@ class Blueprint:
 
     Args:
         schemas: The SQL that creates the schemas that they are in.
+        types: The SQL that creates the types that they have.
         tables: The SQL that creates each, by its name as SQL.
         further: The SQL that creates their indexes and foreign keys, in order.
         names: What they are called.
     """
 
     schemas: Sequence[str]
+    types: Sequence[str]
     tables: Mapping[str, str]
     further: Sequence[str]
     names: Sequence[str]
@@ -53,23 +55,28 @@ def blueprint(moment: Moment, backend: Bulk, connection: Connection, relations: 
     Raises:
         UsageError: One is in a schema, and the target has none; or refers to a column of another type than its own.
     """
+    from sqlalchemy import inspect
+
     usual = usual_schema(moment.connection)
     there = backend.catalog.inventory(connection, None)
     own = usual_schema(connection)
     names = {name for one in there for name in (called(one, own), f"{one.schema}.{one.name}")}
     missing = [one for one in relations if called(one, usual) not in names]
     own_names = names | {called(one, usual) for one in missing}
-    drafts = [_Draft(moment, backend, connection.dialect, one, own_names) for one in missing]
+    drafts = [_Draft(moment, backend, connection, one, own_names) for one in missing]
     if backend.keys_of_one_type:
         by_name = dict(zip(((one.schema, one.name) for one in missing), drafts, strict=True))
         for draft in drafts:
             draft.refuse_uneven(by_name)
     taken = {name.lower() for name in own_names}
-    schemas = {draft.schema for draft in drafts if draft.schema}
+    types = [one for draft in drafts for one in draft.types.values()]
+    schemas = {schema for schema in [one.schema for one in drafts] + [one.schema for one in types] if schema}
     if schemas and not backend.has_schemas:
         raise UsageError(f"{backend.title} has no schema {', '.join(sorted(schemas))}", "leave those tables out")
+    lacking = schemas and schemas - set(inspect(connection).get_schema_names())  # to look needs no right to create
     return Blueprint(
-        [f"CREATE SCHEMA IF NOT EXISTS {backend.sql_name(name)}" for name in sorted(schemas)],
+        [f"CREATE SCHEMA {backend.sql_name(name)}" for name in sorted(lacking)],
+        sorted({one.creates for one in types if one.creates}),
         {draft.place: draft.table() for draft in drafts},
         [text for draft in drafts for text in (*draft.indexes(taken), *draft.keys_after())],
         [called(one, usual) for one in missing],
@@ -84,7 +91,7 @@ def create(connection: Connection, plan: Blueprint, made: list[str]) -> None:
         plan: What they are.
         made: Is told the name, as SQL, of each table that is created.
     """
-    for statement in plan.schemas:
+    for statement in (*plan.schemas, *plan.types):
         run_as_it_stands(connection, statement)
     for place, statement in plan.tables.items():
         run_as_it_stands(connection, statement)
@@ -101,18 +108,18 @@ class _Draft:
     Args:
         moment: The source.
         backend: That of the target.
-        dialect: SQLAlchemy's of the target.
+        connection: A connection to the target.
         relation: The table.
         known: What tables the target has, or will have.
     """
 
     def __init__(
-        self, moment: Moment, backend: Bulk, dialect: Dialect, relation: Relation, known: Collection[str]
+        self, moment: Moment, backend: Bulk, connection: Connection, relation: Relation, known: Collection[str]
     ) -> None:
         from sqlalchemy import inspect
 
         self._moment, self._backend, self._relation = moment, backend, relation
-        self._dialect, self._known = dialect, known
+        self._dialect, self._known = connection.dialect, known
         usual = usual_schema(moment.connection)
         self.schema = None if relation.schema == usual else relation.schema
         """Its schema in the target, where that is not the usual one."""
@@ -126,6 +133,8 @@ class _Draft:
         for profile in (moment.backend.profile, backend.profile):
             there = with_uuids(profile, relation, usual, there)
         self._columns = {one.name: one for one in there}
+        self.types = backend.own_types(moment.connection, connection, there) if self._own else {}
+        """Types that somebody has made, by the source's words for them."""
 
     @property
     def place(self) -> str:
@@ -244,11 +253,14 @@ class _Draft:
 
     def _column(self, column: BulkColumn, *, counted: bool) -> str:
         backend = self._backend
-        # A type that somebody has made, a domain or an enumeration, need not be there too: its base type is.
-        own = self._own and backend.kind_of(column.type) is column.kind
+        made = self.types.get(column.type)
+        own = self._own and (made is not None or backend.kind_of(column.type) is column.kind)
         if column.kind is Kind.UUID:
             own = own and self._moment.connection.dialect.supports_native_uuid == self._dialect.supports_native_uuid
-        type_ = column.type if own else self._type(column)
+        type_ = (made.sql if made else column.type) if own else self._type(column)
+        if made and made.sql != column.type:
+            text = "%s.%s is created as %s: the target has no type %s"
+            _log.warning(text, self._relation.name, column.name, made.sql, column.type)
         if not own and column.name in self._indexed():
             type_ = backend.type_in_key(type_)
         name = backend.sql_name(column.name)

@@ -27,6 +27,36 @@ LEFT_OUT = {
 }
 
 
+TYPES = (
+    "CREATE SCHEMA wear",
+    "CREATE TYPE mood AS ENUM ('it''s', 'so so', 'ok')",
+    """CREATE TYPE wear."Size" AS ENUM ('s', 'm')""",
+    "CREATE TYPE place AS (x int, y text)",
+    "CREATE DOMAIN price AS numeric(12, 3) CHECK (VALUE > 0)",
+    "CREATE DOMAIN feeling AS mood",
+    "CREATE TYPE span AS RANGE (subtype = float8)",
+    """CREATE TABLE t (a int PRIMARY KEY, b mood, c mood[], d wear."Size", e wear."Size"[], f place, g place[],
+                       h price, i price[], j feeling, k feeling[], l span, m inet[], n timestamp(3)[])""",
+    """INSERT INTO t VALUES (1, 'ok', '{so so,it''s}', 'm', '{s,NULL}', '(1,"a b")', '{"(1,\\"a b\\")"}',
+                             1.5, '{2.125,NULL}', 'ok', '{so so}', '[1.5,2]', '{::1}', '{2026-01-31 12:00:00.25}')""",
+)
+CREATED = {
+    "b": "mood",
+    "c": "mood[]",
+    "d": 'wear."Size"',
+    "e": 'wear."Size"[]',
+    "f": "text",
+    "g": "text",
+    "h": "numeric(12,3)",
+    "i": "numeric(12,3)[]",
+    "j": "mood",
+    "k": "mood[]",
+    "l": "text",
+    "m": "inet[]",
+    "n": "timestamp(3) without time zone[]",
+}
+
+
 @pytest.fixture
 def second(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
     """Another database of PostgreSQL."""
@@ -48,6 +78,27 @@ def test_an_index_is_made_as_it_is_or_left_out(
             other.execute("INSERT INTO t (a, b) VALUES (2, 'x')")
         described = on.ok("-p", "two", "describe", "t", "--json").json
         assert {index["name"] for index in described["indexes"]} - {"t_pkey"} == {"t_b"}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_types_that_somebody_has_made_come_along_or_what_they_are_made_of(
+    dbctl: Forked, database: TestDatabase, second: TestDatabase
+) -> None:
+    for statement in TYPES:
+        database.execute(statement)
+    on = with_profiles(dbctl, one=database, two=second)
+    copy = ["copy", "t", "--from", "one", "--to", "two", "--create"]
+    said = on.ok(*copy, "--verify").err
+    assert "t.g is created as text: the target has no type place[]" in said
+    types = "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass"
+    assert dict(second.execute(f"{types} AND attnum > 1")) == CREATED
+    text = "SELECT row_to_json(s)::text FROM (SELECT b, c, e, i FROM t) s"
+    assert second.execute(text) == database.execute(text)
+    second.execute("DROP TABLE t")
+    second.execute("CREATE TYPE place AS (x int, y text)")
+    said = on.ok(*copy, "--verify").err  # the types that it has stay
+    assert "place" not in said, said
+    assert second.execute("SELECT (f).y, (g[1]).x FROM t") == [("a b", 1)]
 
 
 @pytest.mark.parametrize("database", ["mariadb"], indirect=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dbctl.backends.copies import Copies
+from dbctl.backends.copies import Copies, OwnType
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import BulkColumn, Kind
 
@@ -22,6 +22,18 @@ FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE k.contype = 'f' AND k.conparentid = 0 AND n.nspname = %(schema)s AND c.relname = %(name)s
 """
+# Of types, and of what arrays are of, those that are not PostgreSQL's own.
+_MADE = """
+SELECT w.words, format_type(b.oid, NULL), CASE WHEN NOT pg_type_is_visible(b.oid) THEN m.nspname END,
+       ARRAY(SELECT CAST(l.enumlabel AS text) FROM pg_catalog.pg_enum l WHERE l.enumtypid = b.oid
+             ORDER BY l.enumsortorder)
+FROM unnest(CAST(%(words)s AS text[])) w (words)
+JOIN pg_catalog.pg_type t ON t.oid = CAST(CAST(w.words AS regtype) AS oid)
+JOIN pg_catalog.pg_type b ON b.oid = CASE WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN t.typelem ELSE t.oid END
+JOIN pg_catalog.pg_namespace m ON m.oid = b.typnamespace
+WHERE m.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
+_THERE = "SELECT w FROM unnest(CAST(%(words)s AS text[])) w WHERE to_regtype(w) IS NOT NULL"
 _MOST_DIGITS = 1000
 
 _PLAIN: Mapping[Kind, str] = {
@@ -73,6 +85,24 @@ class PostgreSQLCopies(Copies):
         if column.kind is Kind.TEXT and (found := re.match(r"(?:var)?char\w*\((\d+)\)", column.type, re.IGNORECASE)):
             return f"varchar({found[1]})"
         return _PLAIN.get(column.kind, "text")
+
+    def own_types(
+        self, source: Connection, connection: Connection, columns: Sequence[BulkColumn]
+    ) -> Mapping[str, OwnType]:
+        """Keep those that are here too; create enumerations; take texts for others, which nobody can make for sure."""
+        words = sorted({one.type for one in columns})
+        made = source.exec_driver_sql(_MADE, {"words": words}).all()
+        there = set(connection.exec_driver_sql(_THERE, {"words": [words for words, *_ in made]}).scalars())
+        found = {}
+        for words, name, schema, labels in made:
+            if words in there:
+                found[words] = OwnType(words)
+            elif labels:
+                listed = ", ".join(map(self.text_literal, labels))  # type: ignore[attr-defined]
+                found[words] = OwnType(words, schema, f"CREATE TYPE {name} AS ENUM ({listed})")
+            else:
+                found[words] = OwnType("text")
+        return found
 
     def key_literal(self, column: BulkColumn, value: str) -> str:
         """Quote a text whatever it has in it."""

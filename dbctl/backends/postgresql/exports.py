@@ -41,12 +41,21 @@ _TEXTS = (
 _KIND_OF_TYPE = (
     "CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) WHEN 'e' THEN 'text' ELSE {own} END"
 )
-_COLUMNS = f"""
-SELECT a.attname, format_type(a.atttypid, a.atttypmod),
-       {_KIND_OF_TYPE.format(own="format_type(a.atttypid, a.atttypmod)")}, NOT a.attnotnull, a.attgenerated <> ''
+# Of each column its type, that of its elements where it is an array, and the base type of either.
+_COLUMNS = """
+SELECT a.attname, w.words, CASE WHEN b.typtype = 'e' AND e.oid IS NULL THEN 'text' ELSE w.words END,
+       NOT a.attnotnull, a.attgenerated <> ''
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+JOIN pg_catalog.pg_type o ON o.oid = coalesce(e.oid, t.oid)
+JOIN pg_catalog.pg_type b ON b.oid = CASE o.typtype WHEN 'd' THEN o.typbasetype ELSE o.oid END
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN o.typtype <> 'd' THEN format_type(a.atttypid, a.atttypmod)
+                ELSE format_type(o.typbasetype, o.typtypmod) || CASE WHEN e.oid IS NULL THEN '' ELSE '[]' END
+           END AS words
+) w
 WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 _TYPES = f"""
@@ -108,7 +117,7 @@ class PostgreSQLExports(PostgreSQLCopies, Exports):
         return int(rows), int(total)
 
     def table_columns(self, connection: Connection, relation: Relation) -> Sequence[BulkColumn]:
-        """Ask the catalogue."""
+        """Ask the catalogue, for domains by their base types."""
         names = {"schema": relation.schema or "public", "name": relation.name}
         rows = connection.exec_driver_sql(_COLUMNS, names).all()
         return [BulkColumn(name, self.kind_of(base), type_, *more) for name, type_, base, *more in rows]
