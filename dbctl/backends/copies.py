@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from dbctl.backends.inventory import Relation
 
 
+PLACES = "dbctl_copy"
+"""The table in which a copy by ranges keeps how far each table has come, in the database that it comes into."""
+
+
 @record
 class OwnType:
     """A type that somebody has made in a database, as another one of the same kind has it.

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dbctl.backends.copies import PLACES
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.lock_statements import TABLE as LOCKS
 from dbctl.bulk.reading_out import Moment, called, chosen, usual_schema
-from dbctl.bulk.resuming import PLACES
 from dbctl.errors import NotFound
 
 if TYPE_CHECKING:

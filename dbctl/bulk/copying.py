@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from dbctl.backends.bulk import Rows, Target
+from dbctl.backends.copies import PLACES
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.bulk import resuming
 from dbctl.bulk.ahead import read_ahead
@@ -72,25 +73,30 @@ def copy(crossing: Crossing, source: str, wish: Wish) -> Sequence[Copied]:
 
 
 def _copy_into_new(moment: Moment, crossing: Crossing, wish: Wish) -> Sequence[Copied]:
-    """Copy into tables of which a target commits by itself that they are created; where it fails take them away."""
-    made: list[str] = []
-    with owing(lambda: _left(made)):
-        return _copy_or_take_away(moment, crossing, wish, made)
-
-
-def _copy_or_take_away(moment: Moment, crossing: Crossing, wish: Wish, made: list[str]) -> Sequence[Copied]:
-    try:
+    """Copy into tables of which a target commits by itself that they are created."""
+    with _taken_away(crossing) as made:
         crossing.in_unit(lambda unit: _create(moment, unit, wish, made))
         return crossing.in_unit(lambda unit: _copy(moment, unit, wish))
-    except OutcomeUnknown:
-        raise  # all of it may be there
-    except BaseException as error:
+
+
+@contextmanager
+def _taken_away(crossing: Crossing) -> Iterator[list[str]]:
+    """Have a list for the names of what the target commits that it is created; where the block fails take that away."""
+    made: list[str] = []
+    with owing(lambda: _left(made)):
         try:
-            with watched_by(None):  # who has ended the copy does not end this too
-                run_unit(crossing.target, lambda unit: _drop(unit, made), retries=0)
-        except DbctlError:
-            vars(error)["left"] = _left(made)
-        raise
+            yield made
+        except OutcomeUnknown:
+            raise  # all of it may be there
+        except BaseException as error:
+            if not made:
+                raise
+            try:
+                with watched_by(None):  # who has ended the copy does not end this too
+                    run_unit(crossing.target, lambda unit: _drop(unit, made), retries=0)
+            except DbctlError:
+                vars(error)["left"] = _left(made)
+            raise
 
 
 def _left(made: Sequence[str]) -> str:
@@ -166,7 +172,8 @@ class _Resumed:
     """
 
     def __init__(self, moment: Moment, crossing: Crossing, source: str, wish: Wish) -> None:
-        self._moment, self._in_unit, self._source, self._wish = moment, crossing.in_unit, source, wish
+        self._moment, self._crossing, self._source, self._wish = moment, crossing, source, wish
+        self._in_unit = crossing.in_unit
 
     def all(self) -> Sequence[Copied]:
         """Copy all, and return what was copied in all runs.
@@ -174,30 +181,35 @@ class _Resumed:
         Raises:
             UsageError: Tables refer to each other, or have no key to go along.
         """
-        if self._wish.create:
-            self._in_unit(lambda unit: _create(self._moment, unit, self._wish, []))
-        plans, order = self._in_unit(self._begun)
+        with _taken_away(self._crossing) as made:  # what is refused is so before the first row
+            if self._wish.create and not self._crossing.target.backend.transactional_ddl:
+                self._in_unit(lambda unit: _create(self._moment, unit, self._wish, made))
+            plans, order = self._in_unit(self._begun)
+        jobs = min(self._wish.jobs, len(plans))
+        done = self._by_several(plans, order, jobs) if jobs > 1 else [self._table(self._moment, one) for one in plans]
+        if self._wish.verify:
+            done = list(self._in_unit(lambda unit: _verified(self._moment, unit, plans, done)))
+        self._in_unit(lambda unit: resuming.finish_places(unit, self._source, plans))
+        text = "all is there; the table %s keeps that, and the same command copies what comes behind it"
+        _log.info(text, PLACES)
+        return done
+
+    def _begun(self, unit: Database) -> tuple[Sequence[Plan], Order]:
+        refuse_same(self._moment, unit.backend.bulk, unit.session.connection())
+        if self._wish.create and unit.backend.transactional_ddl:
+            _create(self._moment, unit, self._wish, [])
+        plans, order = _planned(self._moment, unit, self._wish)
         if order.loose:
             names = ", ".join(one.name for one in order.loose)
             raise UsageError(f"rows of {names} refer to others of these tables", "copy them without --resume")
         for plan in plans:
             resuming.Ranges(self._moment, plan, self._source)  # each is looked at before the first is copied
-        jobs = min(self._wish.jobs, len(plans))
-        done = self._by_several(plans, order, jobs) if jobs > 1 else [self._table(self._moment, one) for one in plans]
-        if self._wish.verify:
-            done = list(self._in_unit(lambda unit: _verified(self._moment, unit, plans, done)))
-        self._in_unit(lambda unit: resuming.forget_places(unit, self._source))
-        return done
-
-    def _begun(self, unit: Database) -> tuple[Sequence[Plan], Order]:
-        refuse_same(self._moment, unit.backend.bulk, unit.session.connection())
         resuming.make_places(unit)
-        return _planned(self._moment, unit, self._wish)
+        return plans, order
 
     def _by_several(self, plans: Sequence[Plan], order: Order, jobs: int) -> Sequence[Copied]:
         by_target = {plan.pair.target: plan for plan in plans}
-        tables = [plan.pair.name for plan in plans]
-        self._in_unit(lambda unit: resuming.begin_places(unit, self._source, tables))
+        self._in_unit(lambda unit: resuming.begin_places(unit, self._source, plans))
         turns: Turns[Relation, Copied] = Turns(list(by_target), order.behind)
 
         def work() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import warnings
 from collections.abc import Collection, Mapping, Sequence
@@ -60,6 +62,7 @@ class Plan:
         masked: The SQL that masks columns, by their names.
         uncertain: Columns that lose what can't be told beforehand, so that there is nothing to compare them with.
         where_there: The condition that tells the copied rows of the target from those that it had before.
+        asked: A digest of which rows are chosen, and how they are masked.
     """
 
     pair: Pair
@@ -73,6 +76,7 @@ class Plan:
     masked: Mapping[str, str] = field(default_factory=dict)
     uncertain: Collection[str] = ()
     where_there: str = ""
+    asked: str = ""
 
     @classmethod
     def of(cls, moment: Moment, backend: Bulk, connection: Connection, pair: Pair, wish: Wish) -> Plan:
@@ -103,7 +107,9 @@ class Plan:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
             key = inspect(connection).get_pk_constraint(pair.target.name, pair.target.schema)["constrained_columns"]
-        return cls(pair, columns, own, converts, losses, readable, where, key, masked, uncertain, where)
+        ways = {name: wish.masks.way(pair.name, name) for name in masked}
+        asked = hashlib.sha256(json.dumps([where, ways], sort_keys=True).encode()).hexdigest()
+        return cls(pair, columns, own, converts, losses, readable, where, key, masked, uncertain, where, asked)
 
     def converted(self, values: Sequence[Texts]) -> Sequence[Texts]:
         """Return columns of the source as the target's."""

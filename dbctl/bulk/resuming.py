@@ -1,16 +1,19 @@
 """Copying by ranges of the primary key, each committed with its place, so that a copy that was cut goes on.
 
-The places stand in a table of the target's until all is copied. A range and its place are one transaction: whatever
-ends a run between two of them, no row is there twice, and none is left out.
+The places stand in a table of the target's. A range and its place are one transaction: whatever ends a run between two
+of them, no row is there twice, and none is left out. They stay behind the last one, too: nobody can tell whether a run
+that was ended then has said that all is there, and the same command said again is to end as it would have.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.copies import PLACES
 from dbctl.backends.kinds import Kind
 from dbctl.errors import UsageError
 
@@ -21,8 +24,7 @@ if TYPE_CHECKING:
     from dbctl.bulk.reading_out import Moment
     from dbctl.work.database import Database
 
-PLACES = "dbctl_copy"
-"""The table of places."""
+_log = logging.getLogger("dbctl")
 
 RANGE = 50_000
 """Rows of a range."""
@@ -43,6 +45,7 @@ def places() -> Table:
         Column("last", Text),
         Column("copied", BigInteger, nullable=False),
         Column("done", Boolean, nullable=False),
+        Column("asked", String(64), nullable=False),
     )
 
 
@@ -60,6 +63,7 @@ class Ranges:
 
     def __init__(self, moment: Moment, plan: Plan, source: str) -> None:
         self._moment, self._plan, self._source = moment, plan, source
+        self._begun = False
         by_name = {one.name: one for one in plan.columns}
         self._key = [by_name[name] for name in plan.key if name in by_name]
         if not self._key or len(self._key) < len(plan.key):
@@ -79,11 +83,12 @@ class Ranges:
 
         Returns:
             How many rows are copied by now, in all runs, and whether these are all.
+
+        Raises:
+            UsageError: A run before was asked for other rows, or for other masks, and has not come to its end.
         """
         connection = unit.session.connection()
-        last, copied, done = self._place(connection)
-        if done:
-            return copied, True
+        last, copied = self._place(unit, connection)
         ends: list[Sequence[Any]] = []
         names = [one.name for one in self._plan.columns]
         read = 0
@@ -94,9 +99,8 @@ class Ranges:
             ends[:] = [[columns[names.index(one.name)][-1] for one in self._key]]
 
         copied += load(self._after(last), note)
-        done = read < RANGE  # of which a trigger of the target's may have left some out
-        self._write(connection, ends[0] if ends else last, copied, done=done)
-        return copied, done
+        self._write(connection, ends[0] if ends else last, copied)
+        return copied, read < RANGE  # of which a trigger of the target's may have left some out
 
     def _after(self, last: Sequence[str] | None) -> Plan:
         """Return the plan of the rows behind a key, in the order of the key."""
@@ -112,18 +116,44 @@ class Ranges:
         ranged = replace(selection, query=f"{selection.query} ORDER BY {names} LIMIT {RANGE}")
         return replace(plan, readable=replace(plan.readable, selection=ranged))
 
-    def _place(self, connection: Connection) -> tuple[Sequence[str] | None, int, bool]:
+    def _place(self, unit: Database, connection: Connection) -> tuple[Sequence[str] | None, int]:
+        """Return the last key that is copied, and how many rows are: those of other runs count as far as they hold."""
         from sqlalchemy import select
 
         table = places()
-        found = connection.execute(select(table.c.last, table.c.copied, table.c.done).where(*self._own(table))).first()
-        return (found[0] and json.loads(found[0]), found[1], found[2]) if found else (None, 0, False)
+        columns = table.c.last, table.c.copied, table.c.done, table.c.asked
+        found = connection.execute(select(*columns).where(*self._own(table))).first()
+        begun, self._begun = self._begun, True
+        if found is None or found.last is None:
+            return None, 0
+        if not begun and not self._goes_on(unit, connection, found):
+            _log.info("%s is copied from its beginning: it is not what a copy before has left", self._plan.pair.name)
+            return None, 0
+        return json.loads(found.last), found.copied
 
-    def _write(self, connection: Connection, last: Sequence[str] | None, copied: int, *, done: bool) -> None:
+    def _goes_on(self, unit: Database, connection: Connection, place: Any) -> bool:
+        """Tell whether a place of another run is one of this copy: the rows are there, and what was asked is the same.
+
+        Of a copy that has come to its end all rows have to be there, for who has emptied the table since wants them
+        again; of one that was cut any.
+        """
+        least = place.copied if place.done else min(place.copied, 1)
+        there = f"SELECT 1 AS one FROM {unit.backend.bulk.behind_from(self._plan.pair.target)} LIMIT {least}"
+        if connection.exec_driver_sql(f"SELECT count(*) FROM ({there}) AS there").scalar_one() < least:
+            return False
+        if place.asked != self._plan.asked and not place.done:
+            raise UsageError(
+                f"{self._plan.pair.name}: a copy that has not come to its end has other rows or masks than this one",
+                "say --where and --mask as they were, or empty the table to begin anew",
+            )
+        return bool(place.asked == self._plan.asked)
+
+    def _write(self, connection: Connection, last: Sequence[str] | None, copied: int) -> None:
         from sqlalchemy import insert, update
 
         table = places()
-        values = {"copied": copied, "done": done, "last": None if last is None else json.dumps(last)}
+        key = None if last is None else json.dumps(last)
+        values = {"last": key, "copied": copied, "done": False, "asked": self._plan.asked}
         if connection.execute(update(table).where(*self._own(table)).values(values)).rowcount == 0:
             connection.execute(insert(table).values(source=self._source, name=self._plan.pair.name, **values))
 
@@ -136,22 +166,22 @@ def make_places(unit: Database) -> None:
     places().create(unit.session.connection(), checkfirst=True)
 
 
-def begin_places(unit: Database, source: str, names: Sequence[str]) -> None:
+def begin_places(unit: Database, source: str, plans: Sequence[Plan]) -> None:
     """Have a place for each table, so that sessions which copy several change only what is their own."""
     from sqlalchemy import insert, select
 
     table, connection = places(), unit.session.connection()
     there = set(connection.scalars(select(table.c.name).where(table.c.source == source)))
-    for name in names:
-        if name not in there:
-            connection.execute(insert(table).values(source=source, name=name, copied=0, done=False))
+    for plan in plans:
+        if plan.pair.name not in there:
+            values = {"source": source, "name": plan.pair.name, "copied": 0, "done": False, "asked": plan.asked}
+            connection.execute(insert(table).values(values))
 
 
-def forget_places(unit: Database, source: str) -> None:
-    """Forget the places of a source, and take the table away where it has no others."""
-    from sqlalchemy import delete, func, select
+def finish_places(unit: Database, source: str, plans: Sequence[Plan]) -> None:
+    """Take note that all of a copy is done."""
+    from sqlalchemy import update
 
-    table, connection = places(), unit.session.connection()
-    connection.execute(delete(table).where(table.c.source == source))
-    if not connection.scalar(select(func.count()).select_from(table)):
-        table.drop(connection)
+    table, names = places(), [plan.pair.name for plan in plans]
+    own = table.c.source == source, table.c.name.in_(names)
+    unit.session.connection().execute(update(table).where(*own).values(done=True))

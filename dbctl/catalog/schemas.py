@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.copies import PLACES
 from dbctl.backends.inventory import Relation, foreign_key_text
+from dbctl.backends.lock_statements import TABLE as LOCKS
 from dbctl.backends.relations import TABLE
 from dbctl.catalog.description import column_text
 from dbctl.drift.scratch import checks_of, facts_of_reflected, uniques_of
@@ -56,7 +58,7 @@ class _Reading:
     def __init__(self, connection: Connection, backend: Backend, inspector: Inspector, schema: str | None) -> None:
         self._connection, self._backend, self._inspector, self._schema = connection, backend, inspector, schema
         self._place = schema or connection.dialect.default_schema_name
-        others = backend.catalog.others_tables(connection, schema)
+        others = {*backend.catalog.others_tables(connection, schema), LOCKS, PLACES}
         kinds = backend.relations(connection, schema)
         self._kinds = {name: kind for name, kind in sorted(kinds.items()) if name not in others}
         self._tables = [name for name, kind in self._kinds.items() if kind == TABLE]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.copies import PLACES
 from dbctl.backends.lock_statements import TABLE as LOCKS
 from dbctl.backends.relations import TABLE
 from dbctl.drift.named_types import compare_enum_types, compare_sequences
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("dbctl")
 
-_BOOKKEEPING = (LOCKS, VERSIONS, f"{VERSIONS}{SUFFIX}")
+_BOOKKEEPING = (LOCKS, PLACES, VERSIONS, f"{VERSIONS}{SUFFIX}")
 """Tables that are dbctl's own and alembic's, in whatever schema they are."""
 
 

@@ -15,6 +15,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
 
+from dbctl.backends.copies import PLACES
 from dbctl.backends.lock_statements import TABLE as LOCKS
 from dbctl.connections.error_origins import mark_errors
 from dbctl.errors import ConfigError, DbctlError
@@ -191,7 +192,7 @@ class Environment:
             options["transactional_ddl"] = True  # alembic does not expect it of every driver
         if self.migrations.dry_run:
             options["transaction_per_migration"] = False
-        options["include_name"] = _but_locks(options.get("include_name"))
+        options["include_name"] = _but_own(options.get("include_name"))
         return options
 
     def _refuse_other(self, dialect: Dialect) -> None:
@@ -269,10 +270,11 @@ def _hear_dbctl(loggers: Loggers, *, alone: bool) -> None:
     logging.root.manager._clear_cache()  # type: ignore[attr-defined]  # what each logger remembers of its level
 
 
-def _but_locks(include_name: Callable[..., bool] | None) -> Callable[..., bool]:
-    """Return what tells autogenerate to look at all that an env.py says, but the table of dbctl's own locks."""
+def _but_own(include_name: Callable[..., bool] | None) -> Callable[..., bool]:
+    """Return what tells autogenerate to look at all that an env.py says, but tables of dbctl's own."""
 
     def is_looked_at(name: str | None, kind: str, parents: Any) -> bool:
-        return (kind, name) != ("table", LOCKS) and (include_name is None or include_name(name, kind, parents))
+        own = kind == "table" and name in {LOCKS, PLACES}
+        return not own and (include_name is None or include_name(name, kind, parents))
 
     return is_looked_at

@@ -244,7 +244,50 @@ def test_a_copy_that_was_killed_goes_on(dbctl: Forked, lite: TestDatabase, tmp_p
     [row] = on.ok(*copy, "--verify", "--json").json
     assert (row["rows"], row["verified"]) == (120000, True)
     assert target.execute("SELECT count(*), sum(v) FROM t")[0] == lite.execute("SELECT count(*), sum(v) FROM t")[0]
-    assert target.execute("SELECT count(*) FROM sqlite_master WHERE name = 'dbctl_copy'")[0][0] == 0
+    lite.execute("INSERT INTO t VALUES (99999, 'new', 'x')")
+    assert on.ok(*copy, "--verify", "--json").json[0]["rows"] == 120001
+    assert target.execute("SELECT name, copied, done FROM dbctl_copy") == [("t", 120001, 1)]
+
+
+def test_a_copy_by_ranges_that_is_done_is_done_again_only_where_its_rows_are_gone(
+    dbctl: Forked, server_database: TestDatabase, lite: TestDatabase
+) -> None:
+    """Who has run it does not know whether it has said so, as where it was killed then."""
+    lite.execute("CREATE TABLE t (id integer PRIMARY KEY, v integer)")
+    lite.execute("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
+    on = with_profiles(dbctl, one=lite, two=server_database)
+    copy = ["copy", "t", "--from", "one", "--to", "two", "--create", "--resume", "--json"]
+
+    def copied(*more: str) -> Any:
+        return on.ok(*copy, *more).json[0]["rows"], server_database.execute("SELECT count(*), max(v) FROM t")
+
+    assert copied() == copied() == (3, [(3, 3)])
+    lite.execute("INSERT INTO t VALUES (4, 4)")
+    assert copied() == copied("--verify") == (4, [(4, 4)])
+    server_database.execute("DELETE FROM t WHERE id < 4")
+    again = on(*copy)
+    assert (again.code, "t is copied from its beginning" in again.err) == (1, True), str(again)
+    server_database.execute("DELETE FROM t")
+    assert copied("--where", "id < 3") == (2, [(2, 2)])
+    assert copied("--where", "id > 2") == (2, [(4, 4)])
+    server_database.execute("UPDATE dbctl_copy SET done = (1 = 0)")
+    other = on(*copy)
+    assert (other.code, "say --where and --mask as they were" in other.err) == (2, True), str(other)
+    back = on.ok("copy", "--all", "--from", "two", "--to", "one", "--truncate", "--json").json
+    assert [row["table"] for row in back] == ["t"]
+
+
+def test_a_copy_by_ranges_that_is_refused_leaves_no_table(
+    dbctl: Forked, server_database: TestDatabase, lite: TestDatabase
+) -> None:
+    lite.execute("CREATE TABLE a (id integer PRIMARY KEY)")
+    lite.execute("CREATE TABLE b (id double PRIMARY KEY)")
+    lite.execute("CREATE TABLE c (id integer PRIMARY KEY, c integer REFERENCES c (id))")
+    on = with_profiles(dbctl, one=lite, two=server_database)
+    for table in ("b", "c"):
+        refused = on("copy", "a", table, "--from", "one", "--to", "two", "--create", "--resume")
+        assert (refused.code, "without --resume" in refused.err) == (2, True), str(refused)
+        assert on.ok("-p", "two", "tables", "--json").json == []
 
 
 def _copied(target: TestDatabase) -> Any:

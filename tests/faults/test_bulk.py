@@ -48,7 +48,7 @@ def befall(place: Depot, load: str, what: str, dice: random.Random) -> bool:
             server.stop("immediate")  # until it has ended it can't be started
         server.revive()
     done = place.fault(load, result, code=code)
-    if not done and not (code < 0 and place.look() == whole):
+    if not done and (LOADS[load].resumed or not (code < 0 and place.look() == whole)):
         again = place.dbctl(*LOADS[load].line)
         assert (again.code, place.look() == whole) == (0, True), f"{result}\n{again}"
     return done
