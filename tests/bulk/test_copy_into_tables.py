@@ -125,3 +125,28 @@ def test_of_types_that_sqlalchemy_does_not_know_nothing_is_said(
         result = on.ok(*words.split())
         assert "SAWarning" not in result.err, str(result)
     assert database.execute("SELECT id, ip FROM place") == [(2, "::2")]
+
+
+def test_sqlite_looks_for_referring_rows_by_an_index_that_is_gone_then(
+    dbctl: Forked, lite: TestDatabase, tmp_path: Path
+) -> None:
+    """Without one it looks through all rows with each row, as long as some refer to none."""
+    target = TestDatabase.on_file(tmp_path / "target.db")
+    columns = "id integer PRIMARY KEY, above integer REFERENCES tree, a integer, b integer, UNIQUE (a, b)"
+    target.execute(f"CREATE TABLE tree ({columns})")
+    target.execute("CREATE TABLE leaf (x integer, y integer, FOREIGN KEY (x, y) REFERENCES tree (a, b))")
+    target.execute("CREATE TABLE root (id integer PRIMARY KEY REFERENCES tree, z integer REFERENCES tree)")
+    target.execute("CREATE INDEX of_root ON root (z)")
+    target.execute("CREATE TABLE seen (id integer, indexes text)")
+    target.execute(
+        "CREATE TRIGGER look AFTER INSERT ON tree BEGIN INSERT INTO seen SELECT NEW.id, group_concat(tbl_name)"
+        " FROM (SELECT tbl_name FROM sqlite_master WHERE type = 'index' AND sql <> '' ORDER BY 1); END"
+    )
+    lite.execute("CREATE TABLE tree (id integer PRIMARY KEY, above integer)")
+    lite.execute("INSERT INTO tree VALUES (1, 2), (2, 3), (3, NULL)")
+    with_profiles(dbctl, one=lite, two=target).ok("copy", "tree", "--from", "one", "--to", "two")
+    indexes = "SELECT group_concat(tbl_name) FROM sqlite_master WHERE type = 'index' AND sql <> ''"
+    assert (target.execute(indexes), target.execute("SELECT * FROM seen")[2]) == (
+        [("root",)],
+        (3, "leaf,root,tree"),
+    )

@@ -31,6 +31,20 @@ _PLAIN: Mapping[Kind, str] = {
     Kind.JSON: "JSON",
 }
 
+_INDEX = "dbctl_of_key"
+"""What an index is called that there is during a load alone, before its number."""
+
+_TABLES = "FROM sqlite_master m, {} WHERE m.type = 'table' AND m.sql NOT LIKE 'CREATE VIRTUAL%'"
+_KEYS = f"""
+SELECT m.name, k.id, k."table", k."from" {_TABLES.format("pragma_foreign_key_list(m.name) k")} ORDER BY 1, 2, k.seq
+"""
+# A primary key that is the row's own number has no index, and needs none.
+_INDEXED = f"""
+SELECT m.name, c.name {_TABLES.format("pragma_index_list(m.name) i, pragma_index_info(i.name) c")}
+AND NOT i.partial AND c.seqno = 0
+UNION SELECT m.name, p.name {_TABLES.format("pragma_table_info(m.name) p")} AND p.pk = 1
+"""
+
 
 class SQLiteCopies(Copies):
     """How SQLite takes tables."""
@@ -41,12 +55,20 @@ class SQLiteCopies(Copies):
 
     @contextmanager
     def keys_at_end(self, connection: Connection, relations: Sequence[Relation]) -> Iterator[None]:
-        """Have SQLite look at the COMMIT, and look before that, to say which rows it would refuse."""
+        """Have SQLite look at the COMMIT, and look before that, to say which rows it would refuse.
+
+        As long as some rows refer to none it looks with each new one for those that refer to it: through all of a table
+        that has no index for that, which therefore gets one until the block's end.
+        """
+        lacking = {f'"{_INDEX}_{number}"': one for number, one in enumerate(_unindexed(connection, relations))}
+        for index, (table, columns) in lacking.items():
+            connection.exec_driver_sql(f"CREATE INDEX {index} ON {_quoted(table)} ({', '.join(map(_quoted, columns))})")
         connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
         yield
+        for index in lacking:
+            connection.exec_driver_sql(f"DROP INDEX {index}")
         for one in relations:
-            name = one.name.replace('"', '""')
-            broken = connection.exec_driver_sql(f'PRAGMA foreign_key_check("{name}")').all()
+            broken = connection.exec_driver_sql(f"PRAGMA foreign_key_check({_quoted(one.name)})").all()
             if broken:
                 raise BrokenReference(f"{one.name}: {len(broken)} rows refer to none in {broken[0][2]}")
 
@@ -78,6 +100,24 @@ class SQLiteCopies(Copies):
             return True
         found = re.search(r"\((\d+)", column.type)
         return column.wide or (found is not None and int(found[1]) <= _EXACT)
+
+
+def _unindexed(connection: Connection, relations: Sequence[Relation]) -> Sequence[tuple[str, Sequence[str]]]:
+    """Return the tables with columns that refer to some others, of which no index begins with any."""
+    names = {one.name.lower() for one in relations}
+    keys: dict[tuple[str, int], list[str]] = {}
+    for table, key, other, column in connection.exec_driver_sql(_KEYS).all():
+        if other.lower() in names:
+            keys.setdefault((table, key), []).append(column)
+    indexed = {tuple(row) for row in connection.exec_driver_sql(_INDEXED).all()}
+    found = {(table, *columns) for (table, _), columns in keys.items()}
+    return [
+        (table, columns) for table, *columns in sorted(found) if not any((table, one) in indexed for one in columns)
+    ]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _digest(value: Any, key: str) -> str | None:
