@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
@@ -47,6 +47,8 @@ class Copies:
     """Whether each table has names of its indexes for itself."""
     keys_of_one_type: ClassVar[bool] = False
     """Whether a column refers only to one of its very type."""
+    includes_columns: ClassVar[bool] = False
+    """Whether an index can have columns beside those that it sorts by."""
     counted_type: ClassVar[str] = "{}"
     """What a column is declared as whose numbers the database gives by itself; `{}` is its type."""
 
@@ -81,6 +83,10 @@ class Copies:
             Those of these columns, by their types' own words.
         """
         return {}
+
+    def inner_keys(self, connection: Connection, relation: Relation) -> Collection[str]:
+        """Return the names of a table's foreign keys that nobody has made: to parts of one that it refers to."""
+        return ()
 
     def type_in_key(self, type_: str) -> str:
         """Return the type that such a column gets where it is in a key or an index."""

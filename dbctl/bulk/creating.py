@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import Kind
+from dbctl.bulk.indexes import oddness, options_of
 from dbctl.bulk.models import with_uuids
-from dbctl.bulk.reading_out import Moment, called, usual_schema, writable
+from dbctl.bulk.reading_out import Moment, called, foreign_keys, usual_schema, writable
 from dbctl.errors import UsageError
 from dbctl.records import record
 
@@ -129,6 +130,7 @@ class _Draft:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
             self._key: Sequence[str] = self._inspector.get_pk_constraint(*self._named)["constrained_columns"]
+        self._foreign = foreign_keys(moment, relation)
         there = writable(moment.backend.table_columns(moment.connection, relation))
         for profile in (moment.backend.profile, backend.profile):
             there = with_uuids(profile, relation, usual, there)
@@ -147,7 +149,8 @@ class _Draft:
         parts = [self._column(one, counted=one.name == counted) for one in self._columns.values()]
         if self._key and not (counted and self._backend.counts_by_key):
             parts.append(f"PRIMARY KEY ({self._names(self._key)})")
-        parts += [f"UNIQUE ({self._names(names)})" for names in self._unique()]
+        for names, index in self._unique().items():
+            parts.append(f"UNIQUE ({self._names(names)}){self._including(index)}")
         parts += [] if self._backend.adds_constraints else list(self._keys())
         return f"CREATE TABLE {self.place} (\n  " + ",\n  ".join(parts) + "\n)"
 
@@ -155,32 +158,26 @@ class _Draft:
         """Yield CREATE INDEX for those of columns alone, with names of their own: MySQL's are those of one table."""
         for index in self._inspector.get_indexes(*self._named):
             names, name = index["column_names"], str(index["name"])
-            if index["unique"] and names in self._unique():
+            if index["unique"] and tuple(names) in self._unique():
                 continue
-            if odd := self._odd(index):
+            if odd := oddness(index, self._columns):
                 _log.warning("%s is created without its index %s, %s", self._relation.name, name, odd)
                 continue
             if name.lower() in taken and not self._backend.index_names_of_tables:
                 name = "_".join([self._relation.name, *map(str, names), "idx"])
             taken.add(name.lower())
             kind = "UNIQUE INDEX" if index["unique"] else "INDEX"
-            yield f"CREATE {kind} {self._backend.sql_name(name)} ON {self.place} ({self._names(map(str, names))})"
+            columns = f"({self._names(map(str, names))}){self._including(index)}"
+            yield f"CREATE {kind} {self._backend.sql_name(name)} ON {self.place} {columns}"
 
-    def _odd(self, index: Any) -> str:
-        """Return what an index is more than columns in their order; "" where it is not."""
-        said = {key.partition("_")[2]: value for key, value in index.get("dialect_options", {}).items() if value}
-        if method := said.get("using") or said.get("prefix"):
-            return f"a {str(method).lower()} index"
-        if "where" in said:
-            return "which is partial"
-        if "length" in said:
-            return "which is of the beginning of a text"
-        if "nulls_not_distinct" in said:
-            return "to which NULLs are the same"
-        if None in index["column_names"]:
-            return "which is of an expression"
-        lacking = [name for name in index["column_names"] if name not in self._columns]
-        return f"for {lacking[0]} is not copied" if lacking else ""
+    def _including(self, index: Any) -> str:
+        """Return the SQL of the columns that an index includes, and does not sort by."""
+        names = options_of(index).get("include", ())
+        if not names or (self._backend.includes_columns and all(name in self._columns for name in names)):
+            return f" INCLUDE ({self._names(names)})" if names else ""
+        text = "%s's index %s is created without the columns that it includes, %s"
+        _log.warning(text, self._relation.name, index["name"], ", ".join(names))
+        return ""
 
     def refuse_uneven(self, drafts: Mapping[tuple[str | None, str], _Draft]) -> None:
         """Do nothing where whole numbers refer to such of the same size.
@@ -188,7 +185,7 @@ class _Draft:
         Raises:
             UsageError: One does not, and the target takes no such key.
         """
-        for key in self._inspector.get_foreign_keys(*self._named):
+        for key in self._foreign:
             other = drafts.get((key["referred_schema"] or self._relation.schema, key["referred_table"]))
             for name, referred in zip(key["constrained_columns"], key["referred_columns"], strict=True):
                 mine, theirs = self._columns.get(name), other._columns.get(referred) if other else None
@@ -209,7 +206,7 @@ class _Draft:
                 yield f"ALTER TABLE {self.place} ADD {key}"
 
     def _keys(self) -> Iterator[str]:
-        for key in self._inspector.get_foreign_keys(*self._named):
+        for key in self._foreign:
             schema = key["referred_schema"] if key["referred_schema"] != self._relation.schema else self.schema
             parts = list(filter(None, (schema, key["referred_table"])))
             if ".".join(parts) not in self._known:
@@ -229,13 +226,19 @@ class _Draft:
             columns = self._names(key["constrained_columns"])
             yield f"FOREIGN KEY ({columns}) REFERENCES {other} ({self._names(key['referred_columns'])}){actions}"
 
-    def _unique(self) -> Sequence[Sequence[str]]:
-        found = [unique["column_names"] for unique in self._inspector.get_unique_constraints(*self._named)]
-        return [names for names in found if all(name in self._columns for name in names)]
+    def _unique(self) -> Mapping[tuple[str, ...], Any]:
+        """Return the columns of unique constraints that have no oddness, each with the index that the database has."""
+        indexes = {one.get("duplicates_constraint"): one for one in self._inspector.get_indexes(*self._named)}
+        found = {}
+        for unique in self._inspector.get_unique_constraints(*self._named):
+            index = unique if unique["name"] is None else indexes.get(unique["name"], unique)
+            if not oddness(index, self._columns):
+                found[tuple(unique["column_names"])] = index
+        return found
 
     def _indexed(self) -> set[str]:
         indexes = [index["column_names"] for index in self._inspector.get_indexes(*self._named)]
-        keys = [key["constrained_columns"] for key in self._inspector.get_foreign_keys(*self._named)]
+        keys = [key["constrained_columns"] for key in self._foreign]
         return {name for names in (self._key, *indexes, *keys, *self._unique()) for name in names if name}
 
     def _counted(self) -> str | None:

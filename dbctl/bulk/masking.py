@@ -10,7 +10,6 @@ import hashlib
 import os
 import re
 import secrets
-import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from fnmatch import fnmatchcase
@@ -142,21 +141,17 @@ class Masks:
         Raises:
             UsageError: A foreign key would not fit any more.
         """
-        from sqlalchemy import inspect
+        from dbctl.bulk.reading_out import foreign_keys
 
         names = {(one.schema, one.name): called for called, one in relations}
-        inspector = inspect(moment.connection)
         room = {
             f"{called}.{column.name}": _room(column)
             for called, one in relations
             for column in moment.backend.table_columns(moment.connection, one)
         }
-        for (schema, table), called in names.items():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
-                keys = inspector.get_foreign_keys(table, schema)
-            for key in keys:
-                other = names.get((key["referred_schema"] or schema, key["referred_table"]))
+        for called, relation in relations:
+            for key in foreign_keys(moment, relation):
+                other = names.get((key["referred_schema"] or relation.schema, key["referred_table"]))
                 for column, referred in zip(key["constrained_columns"], key["referred_columns"], strict=True):
                     own = self.way(called, column) or "keep"
                     theirs = (other and self.way(other, referred)) or "keep"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.exports import Selection
 from dbctl.backends.inventory import Relation
@@ -135,6 +136,17 @@ def usual_schema(connection: Connection) -> str | None:
     from sqlalchemy import inspect
 
     return inspect(connection).default_schema_name
+
+
+def foreign_keys(moment: Moment, relation: Relation) -> Sequence[Any]:
+    """Return a table's foreign keys as SQLAlchemy's inspector does, each that somebody has made once."""
+    from sqlalchemy import inspect
+
+    inner = moment.backend.inner_keys(moment.connection, relation)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
+        found = inspect(moment.connection).get_foreign_keys(relation.name, relation.schema)
+    return [one for one in found if one["name"] not in inner]
 
 
 def all_tables(moment: Moment, exclude: Sequence[str] = ()) -> Sequence[Relation]:

@@ -17,6 +17,8 @@ INDEXES = (
     "CREATE INDEX t_gin ON t USING gin (d)",
     "CREATE INDEX t_hash ON t USING hash (c)",
     "CREATE INDEX t_low ON t (lower(b))",
+    "CREATE INDEX t_more ON t (a) INCLUDE (b, c)",
+    "ALTER TABLE t ADD CONSTRAINT t_one UNIQUE (a, b) INCLUDE (c)",
     "INSERT INTO t VALUES (1, 'x', repeat('long', 9000), '{}')",
 )
 LEFT_OUT = {
@@ -77,7 +79,33 @@ def test_an_index_is_made_as_it_is_or_left_out(
         with pytest.raises(Exception, match=r"(?i)unique"):
             other.execute("INSERT INTO t (a, b) VALUES (2, 'x')")
         described = on.ok("-p", "two", "describe", "t", "--json").json
-        assert {index["name"] for index in described["indexes"]} - {"t_pkey"} == {"t_b"}
+        names = {index["name"] for index in described["indexes"]} - {"t_pkey", "t_a_b_key", "sqlite_autoindex_t_1"}
+        assert names == {"t_b", "t_more"}
+        named = [line for line in said.splitlines() if "without the columns that it includes" in line]
+        assert len(named) == (2 if other is sqlite_database else 0), said
+    definitions = "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 't'::regclass AND indnatts > 2"
+    found = {definition.partition(" USING ")[2] for (definition,) in second.execute(definitions)}
+    assert found == {"btree (a) INCLUDE (b, c)", "btree (a, b) INCLUDE (c)"}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_key_to_a_partitioned_table_is_one(
+    dbctl: Forked, database: TestDatabase, sqlite_database: TestDatabase, second: TestDatabase
+) -> None:
+    database.execute("CREATE TABLE part (id int PRIMARY KEY) PARTITION BY RANGE (id)")
+    for number in range(3):
+        database.execute(f"CREATE TABLE part_{number} PARTITION OF part FOR VALUES FROM ({number}) TO ({number + 1})")
+    database.execute("CREATE TABLE of_part (id int PRIMARY KEY, part int REFERENCES part ON DELETE CASCADE)")
+    database.execute("INSERT INTO part VALUES (0), (2)")
+    database.execute("INSERT INTO of_part VALUES (1, 2)")
+    sqlite_database.execute("CREATE TABLE there (a int)")
+    for other in (sqlite_database, second):
+        on = with_profiles(dbctl, one=database, two=other)
+        masks = ["--mask", "part.id=hash", "--mask", "of_part.part=hash"]
+        said = on.ok("copy", "--all", "--from", "one", "--to", "two", "--create", *masks).err
+        assert "without" not in said, said
+        described = on.ok("-p", "two", "describe", "of_part", "--json").json
+        assert "REFERENCES part(id) ON DELETE CASCADE" in str(described).replace(" (id)", "(id)").replace('"', "")
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
