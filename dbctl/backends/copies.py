@@ -84,6 +84,10 @@ class Copies:
         """
         return {}
 
+    def table_options(self, connection: Connection) -> str:
+        """Return what stands behind the columns of a table that is created, so that it takes all characters."""
+        return ""
+
     def inner_keys(self, connection: Connection, relation: Relation) -> Collection[str]:
         """Return the names of a table's foreign keys that nobody has made: to parts of one that it refers to."""
         return ()

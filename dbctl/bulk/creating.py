@@ -120,7 +120,7 @@ class _Draft:
         from sqlalchemy import inspect
 
         self._moment, self._backend, self._relation = moment, backend, relation
-        self._dialect, self._known = connection.dialect, known
+        self._dialect, self._known, self._options = connection.dialect, known, backend.table_options(connection)
         usual = usual_schema(moment.connection)
         self.schema = None if relation.schema == usual else relation.schema
         """Its schema in the target, where that is not the usual one."""
@@ -152,7 +152,7 @@ class _Draft:
         for names, index in self._unique().items():
             parts.append(f"UNIQUE ({self._names(names)}){self._including(index)}")
         parts += [] if self._backend.adds_constraints else list(self._keys())
-        return f"CREATE TABLE {self.place} (\n  " + ",\n  ".join(parts) + "\n)"
+        return f"CREATE TABLE {self.place} (\n  " + ",\n  ".join(parts) + "\n)" + self._options
 
     def indexes(self, taken: set[str]) -> Iterator[str]:
         """Yield CREATE INDEX for those of columns alone, with names of their own: MySQL's are those of one table."""

@@ -79,7 +79,7 @@ def test_an_index_is_made_as_it_is_or_left_out(
         with pytest.raises(Exception, match=r"(?i)unique"):
             other.execute("INSERT INTO t (a, b) VALUES (2, 'x')")
         described = on.ok("-p", "two", "describe", "t", "--json").json
-        names = {index["name"] for index in described["indexes"]} - {"t_pkey", "t_a_b_key", "sqlite_autoindex_t_1"}
+        names = {index["name"] for index in described["indexes"]} - {"t_pkey", "t_a_b_c_key", "sqlite_autoindex_t_1"}
         assert names == {"t_b", "t_more"}
         named = [line for line in said.splitlines() if "without the columns that it includes" in line]
         assert len(named) == (2 if other is sqlite_database else 0), said
@@ -160,3 +160,17 @@ def test_a_file_that_is_not_there_is_made(dbctl: Forked, database: TestDatabase,
     assert (on(*line).code, on(*line, "--create", "--dry-run").code, Path(new.name).exists()) == (4, 0, False)
     on.ok(*line, "--create")
     assert new.execute("SELECT * FROM t") == [(7,)]
+
+
+@pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
+def test_a_table_takes_all_characters_though_its_database_does_not(
+    dbctl: Forked, database: TestDatabase, sqlite_database: TestDatabase
+) -> None:
+    database.execute(f"ALTER DATABASE {database.name} CHARACTER SET latin1")
+    sqlite_database.execute("CREATE TABLE t (a varchar(20) PRIMARY KEY, b text)")
+    sqlite_database.execute("INSERT INTO t VALUES ('😀', 'ж')")
+    on = with_profiles(dbctl, one=sqlite_database, two=database)
+    for more in ([], ["--resume"]):
+        on.ok("copy", "t", "--from", "one", "--to", "two", "--create", "--verify", *more)
+        assert database.execute("SELECT hex(a), hex(b) FROM t") == [("F09F9880", "D0B6")]
+        database.execute("DROP TABLE t")

@@ -74,6 +74,11 @@ class MySQLCopies(Copies):
             return f"varchar({sized[1]})"
         return _PLAIN.get(column.kind, "longtext")
 
+    def table_options(self, connection: Connection) -> str:
+        """Say utf8mb4 where the database's tables have another one; else they get its collation too."""
+        usual = connection.exec_driver_sql("SELECT @@character_set_database").scalar_one()
+        return "" if usual == "utf8mb4" else " CHARACTER SET utf8mb4"
+
     def type_in_key(self, type_: str) -> str:
         """Take one of a length that InnoDB has in a key: https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html."""
         return {"longtext": f"varchar({_IN_KEY})", "longblob": f"varbinary({_IN_KEY})"}.get(type_, type_)
