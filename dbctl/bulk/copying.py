@@ -238,8 +238,13 @@ def _verified(moment: Moment, unit: Database, plans: Sequence[Plan], done: Seque
     """Compare all tables with their copies, behind all that triggers and foreign keys may have done."""
     connection = unit.session.connection()
     for plan in plans:
-        verify(moment, unit.backend.bulk, connection, plan)
+        verify(moment, unit.backend.bulk, connection, plan, masked=_masked(unit, plan))
     return [replace(one, verified=True) for one in done]
+
+
+def _masked(unit: Database, plan: Plan) -> bool:
+    """Tell whether no value of a row may be told."""
+    return unit.profile.protected or bool(plan.masked)
 
 
 def load(moment: Moment, unit: Database, plan: Plan, note: Callable[[Sequence[Texts]], None] = lambda _: None) -> int:
@@ -259,7 +264,7 @@ def load(moment: Moment, unit: Database, plan: Plan, note: Callable[[Sequence[Te
     target = Target(plan.pair.target.schema, plan.pair.target.name, ())
 
     def refuse(bad: Bad) -> None:
-        raise Conflict(told(bad, masked=unit.profile.protected or bool(plan.masked)))
+        raise Conflict(told(bad, masked=_masked(unit, plan)))
 
     loader = Loader(unit.session.connection(), unit.backend.bulk, target, bad=refuse, goes_on=False)
 

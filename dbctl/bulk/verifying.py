@@ -39,7 +39,7 @@ _NULL, _BETWEEN = "\0NULL", "\x1f"
 Read = Callable[[Callable[[Sequence[Texts]], None]], None]
 
 
-def verify(moment: Moment, backend: Bulk, connection: Connection, plan: Plan) -> None:
+def verify(moment: Moment, backend: Bulk, connection: Connection, plan: Plan, *, masked: bool) -> None:
     """Compare a table with its copy.
 
     Args:
@@ -47,9 +47,10 @@ def verify(moment: Moment, backend: Bulk, connection: Connection, plan: Plan) ->
         backend: That of the target.
         connection: The target's connection, in the transaction that has the copy.
         plan: How it was copied.
+        masked: Whether no key is told, for it is a value too.
 
     Raises:
-        WorkRefused: They differ; the message names keys.
+        WorkRefused: They differ; the message names keys, or how many there are.
     """
     copied = backend.selected(plan.pair.target, plan.own, where=plan.where_there)
     backend.set_texts(connection)
@@ -62,9 +63,12 @@ def verify(moment: Moment, backend: Bulk, connection: Connection, plan: Plan) ->
         _log.warning("%s: of what loses its own it is compared only where there is NULL: %s", plan.pair.name, names)
     comparison = _Comparison(plan, _reader(moment.backend, moment.connection, plan.readable.selection, plan.converted),
                              _reader(backend, connection, copied, list))  # fmt: skip
-    if differing := comparison.differences():
-        names = ", ".join(differing)
-        raise WorkRefused(f"{plan.pair.name}: the copy is not what is in the source; they differ in {names}")
+    keys, more = comparison.differences()
+    if keys:
+        rows = "1 row" if len(keys) == 1 else f"{len(keys)} rows"
+        told = f"{rows}, of which no key is told" if masked else ", ".join(keys)
+        text = f"{plan.pair.name}: the copy is not what is in the source; they differ in {told}"
+        raise WorkRefused(f"{text}, and more" if more else text)
 
 
 def _reader(
@@ -88,20 +92,20 @@ class _Comparison:
         self._key = [names.index(name) for name in plan.key if name in names] or list(range(len(names)))
         self._plain = [_there if one.name in plan.uncertain else _PLAIN.get(one.kind) for one in plan.own]
 
-    def differences(self) -> Sequence[str]:
-        """Return the keys of some rows that are not the same in both."""
+    def differences(self) -> tuple[Sequence[str], bool]:
+        """Return the keys of some rows that are not the same in both, and whether there are more."""
         sums = [[0] * _BUCKETS, [0] * _BUCKETS]
         for read, found in zip(self._reads, sums, strict=True):
             self._each(read, partial(_add, found))
         differing = [bucket for bucket in range(_BUCKETS) if sums[0][bucket] != sums[1][bucket]]
-        return self._told({*differing[:_FEW]}) if differing else ()
+        keys = self._keys({*differing[:_FEW]}) if differing else ()
+        return keys[:_FEW], len(keys) > _FEW or len(differing) > _FEW
 
-    def _told(self, buckets: set[int]) -> Sequence[str]:
+    def _keys(self, buckets: set[int]) -> Sequence[str]:
         there: list[Counter[tuple[str, int]]] = [Counter(), Counter()]
         for read, found in zip(self._reads, there, strict=True):
             self._each(read, partial(_keep, found, buckets))
-        differing = sorted({text for text, _ in (there[0] - there[1]) + (there[1] - there[0])})
-        return [*differing[:_FEW], *(["more"] if len(differing) > _FEW else [])]
+        return sorted({text for text, _ in (there[0] - there[1]) + (there[1] - there[0])})
 
     def _each(self, read: Read, take: Callable[[Sequence[str], Sequence[str]], None]) -> None:
         """Call something with some rows' keys and with all that is in them, as texts."""

@@ -1,12 +1,14 @@
-"""What `dbctl import` tells of rows that a protected profile's database refuses: why and where, and no value."""
+"""What is told of rows that a protected profile's database refuses or changes: why and where, and no value."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from tests.bulk.profiles import with_profiles
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
-from tests.harness.forked import forked
+from tests.harness.forked import Forked, forked
 
 VALUES = {"r": "[SECRET,1)", "b": "{1,SECRET}", "q": "SECRET & &", "c": "(1,SECRET)", "w": "aSECRET"}
 
@@ -49,3 +51,27 @@ def test_no_words_of_a_trigger_are_told(dbctl: Dbctl, database: TestDatabase) ->
         result = other("-p", "my", "import", "t.csv", "t", "--confirm", "my", *more)
         told = [word in str(result) for word in ("t.csv, line 2: a trigger refuses it", "SECRET")]
         assert (result.code, told) == (1, [True, False]), str(result)
+
+
+def test_a_key_of_rows_that_differ_is_told_unless_no_value_may_be(dbctl: Forked, tmp_path: Path) -> None:
+    source, target = (TestDatabase.on_file(tmp_path / name) for name in ("source.db", "target.db"))
+    for database in (source, target):
+        database.execute("CREATE TABLE t (mail text PRIMARY KEY, v text)")
+    source.execute("INSERT INTO t VALUES ('a@x', 'a'), ('b@x', 'b')")
+    target.execute("CREATE TRIGGER change AFTER INSERT ON t BEGIN UPDATE t SET v = 'c' WHERE mail = 'b@x'; END")
+    on = with_profiles(dbctl, one=source, two=target)
+    copy = ["copy", "t", "--from", "one", "--to", "two", "--verify"]
+    told = on(*copy)
+    assert (told.code, "in the source; they differ in b@x\n" in told.err) == (1, True), str(told)
+    profiles = on.cwd / "profiles.toml"
+    masked = [on(*copy, "--mask", "t.v=hash")]
+    profiles.write_text(profiles.read_text().replace("[profiles.two]", "[profiles.two]\nprotected = true"))
+    masked.append(on(*copy, "--confirm", "two"))
+    for result in masked:
+        words = ["differ in 1 row, of which no key is told" in result.err, "b@x" in result.err]
+        assert (result.code, words) == (1, [True, False]), str(result)
+    numbers = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 99)"
+    source.execute(f"{numbers} INSERT INTO t SELECT n, n FROM s")
+    target.execute("DROP TRIGGER change")
+    target.execute("CREATE TRIGGER change AFTER INSERT ON t BEGIN UPDATE t SET v = 'c'; END")
+    assert "differ in 8 rows, of which no key is told, and more" in on(*copy, "--confirm", "two").err
