@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.copies import PLACES
+from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import Kind
 from dbctl.errors import UsageError
 
@@ -141,7 +142,7 @@ class Ranges:
         """
         least = place.copied if place.done else min(place.copied, 1)
         there = f"SELECT 1 AS one FROM {unit.backend.bulk.behind_from(self._plan.pair.target)} LIMIT {least}"
-        if connection.exec_driver_sql(f"SELECT count(*) FROM ({there}) AS there").scalar_one() < least:
+        if run_as_it_stands(connection, f"SELECT count(*) FROM ({there}) AS there").scalar_one() < least:
             return False
         if place.asked != self._plan.asked and not place.done:
             raise UsageError(
