@@ -47,6 +47,8 @@ class Copies:
     """Whether each table has names of its indexes for itself."""
     keys_of_one_type: ClassVar[bool] = False
     """Whether a column refers only to one of its very type."""
+    defers_keys: ClassVar[bool] = False
+    """Whether a foreign key can be looked at in the end of a transaction."""
     includes_columns: ClassVar[bool] = False
     """Whether an index can have columns beside those that it sorts by."""
     counted_type: ClassVar[str] = "{}"
@@ -92,9 +94,22 @@ class Copies:
         """Return the names of a table's foreign keys that nobody has made: to parts of one that it refers to."""
         return ()
 
-    def type_in_key(self, type_: str) -> str:
-        """Return the type that such a column gets where it is in a key or an index."""
+    def type_in_key(self, type_: str, collations: Collection[str]) -> str:
+        """Return the type that such a column gets where it is in a key or an index.
+
+        Args:
+            type_: What `type_for` has returned.
+            collations: Those that the column may have; none where it is compared as another table's is.
+        """
         return type_
+
+    def collations(self, connection: Connection, relation: Relation) -> Mapping[str, str]:
+        """Return the collations that a table's columns have for themselves, as SQL, by the columns' names."""
+        return {}
+
+    def known_collations(self, connection: Connection) -> Collection[str]:
+        """Return the collations that a column can have, as SQL."""
+        return ()
 
     def key_literal(self, column: BulkColumn, value: str) -> str:
         """Return the text of a column's value as SQL."""

@@ -29,6 +29,11 @@ LEFT_OUT = {
 }
 
 
+KEYS = (
+    "CREATE COLLATION mine (locale = 'C')",
+    """CREATE TABLE t (a int, b text COLLATE "C", c text COLLATE mine, PRIMARY KEY (a) INCLUDE (b))""",
+    "CREATE TABLE u (a int REFERENCES t DEFERRABLE INITIALLY DEFERRED, b int REFERENCES t)",
+)
 TYPES = (
     "CREATE SCHEMA wear",
     "CREATE TYPE mood AS ENUM ('it''s', 'so so', 'ok')",
@@ -109,6 +114,25 @@ def test_a_key_to_a_partitioned_table_is_one(
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_collations_and_when_keys_are_looked_at_come_along(
+    dbctl: Forked, database: TestDatabase, second: TestDatabase
+) -> None:
+    for statement in KEYS:
+        database.execute(statement)
+    on = with_profiles(dbctl, one=database, two=second)
+    said = on.ok("copy", "t", "u", "--from", "one", "--to", "two", "--create").err
+    assert said.count("t.c is created without its collation mine, which the target lacks") == 1, said
+    keys = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid IN ('t'::regclass, 'u'::regclass)"
+    assert {text for (text,) in second.execute(f"{keys} AND contype <> 'n'")} == {
+        "PRIMARY KEY (a) INCLUDE (b)",
+        "FOREIGN KEY (a) REFERENCES t(a) DEFERRABLE INITIALLY DEFERRED",
+        "FOREIGN KEY (b) REFERENCES t(a)",
+    }
+    query = "SELECT attcollation::regcollation::text FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'b'"
+    assert second.execute(query) == [('"C"',)]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_types_that_somebody_has_made_come_along_or_what_they_are_made_of(
     dbctl: Forked, database: TestDatabase, second: TestDatabase
 ) -> None:
@@ -174,3 +198,21 @@ def test_a_table_takes_all_characters_though_its_database_does_not(
         on.ok("copy", "t", "--from", "one", "--to", "two", "--create", "--verify", *more)
         assert database.execute("SELECT hex(a), hex(b) FROM t") == [("F09F9880", "D0B6")]
         database.execute("DROP TABLE t")
+
+
+@pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
+def test_texts_in_a_key_are_told_apart_as_the_source_does(
+    dbctl: Forked, database: TestDatabase, second: TestDatabase, request: pytest.FixtureRequest
+) -> None:
+    second.execute("CREATE TABLE t (name text PRIMARY KEY, mail varchar(40) UNIQUE)")
+    second.execute("CREATE TABLE u (id int, name text REFERENCES t)")
+    second.execute("INSERT INTO t VALUES ('ada', 'é'), ('Ada', 'e'), ('ada ', 'E')")
+    second.execute("INSERT INTO u VALUES (1, 'Ada')")
+    copy = ["copy", "t", "u", "--create", "--verify"]
+    with_profiles(dbctl, one=second, two=database).ok(*copy, "--from", "one", "--to", "two")
+    database.execute("ALTER TABLE u ADD v varchar(9) COLLATE utf8mb4_swedish_ci")
+    for other in make_shared(database.kind, request):
+        with_profiles(dbctl, one=database, two=other).ok(*copy, "--from", "one", "--to", "two")
+        other.execute("INSERT INTO t VALUES ('aDa', 'É')")
+        query = "SELECT collation_name FROM information_schema.columns WHERE column_name = 'v' AND table_schema = ?"
+        assert other.execute(query, other.name) == [("utf8mb4_swedish_ci",)]

@@ -6,7 +6,7 @@ https://dev.mysql.com/doc/refman/8.4/en/data-types.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,14 @@ _MOST_DIGITS, _MOST_BEHIND, _MOST_CHARACTERS = 65, 30, 16_000
 
 _IN_KEY = 255
 """Characters, or bytes, of a column in a key, of which there may be three: 3072 bytes are what there is for all."""
+
+_EXACT = ("utf8mb4_0900_bin", "utf8mb4_nopad_bin", "utf8mb4_bin")
+"""Collations that tell all texts apart: MySQL's, MariaDB's, and both servers', which passes over blanks at the end."""
+
+_COLLATIONS = """
+SELECT column_name, collation_name FROM information_schema.columns
+WHERE table_schema = coalesce(%(schema)s, database()) AND table_name = %(name)s AND collation_name IS NOT NULL
+"""
 
 _PLAIN: Mapping[Kind, str] = {
     Kind.FLOAT: "double",
@@ -79,9 +87,25 @@ class MySQLCopies(Copies):
         usual = connection.exec_driver_sql("SELECT @@character_set_database").scalar_one()
         return "" if usual == "utf8mb4" else " CHARACTER SET utf8mb4"
 
-    def type_in_key(self, type_: str) -> str:
-        """Take one of a length that InnoDB has in a key: https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html."""
-        return {"longtext": f"varchar({_IN_KEY})", "longblob": f"varbinary({_IN_KEY})"}.get(type_, type_)
+    def type_in_key(self, type_: str, collations: Collection[str]) -> str:
+        """Take one of a length that InnoDB has in a key, which tells apart all texts that others tell apart.
+
+        https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html
+        """
+        sized = {"longtext": f"varchar({_IN_KEY})", "longblob": f"varbinary({_IN_KEY})"}.get(type_, type_)
+        exact = next((one for one in _EXACT if one in collations), None)
+        return f"{sized} COLLATE {exact}" if exact and sized.startswith("varchar") else sized
+
+    def collations(self, connection: Connection, relation: Relation) -> Mapping[str, str]:
+        """Ask INFORMATION_SCHEMA, which has one of each text."""
+        names = {"schema": relation.schema, "name": relation.name}
+        return dict(map(tuple, connection.exec_driver_sql(_COLLATIONS, names)))
+
+    def known_collations(self, connection: Connection) -> Collection[str]:
+        """Ask INFORMATION_SCHEMA: MariaDB's has some by names without a character set, which are full elsewhere."""
+        rows = connection.exec_driver_sql("SELECT * FROM information_schema.collation_character_set_applicability")
+        named = [{key.lower(): value for key, value in row.items()} for row in rows.mappings()]
+        return {row.get("full_collation_name") or row["collation_name"] for row in named}
 
     def key_literal(self, column: BulkColumn, value: str) -> str:
         """Quote a text whatever it has in it."""

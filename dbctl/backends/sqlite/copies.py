@@ -51,6 +51,7 @@ class SQLiteCopies(Copies):
 
     takes_jobs = False
     counts_by_key = True
+    defers_keys = True
     counted_type = "INTEGER PRIMARY KEY"
 
     @contextmanager

@@ -1,0 +1,236 @@
+"""Tables of one database in another one's words, each by itself."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dbctl.backends.kinds import Kind
+from dbctl.bulk.indexes import oddness, options_of
+from dbctl.bulk.models import with_uuids
+from dbctl.bulk.reading_out import Moment, foreign_keys, usual_schema, writable
+from dbctl.errors import UsageError
+from dbctl.records import record
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dbctl.backends.bulk import Bulk
+    from dbctl.backends.inventory import Relation
+    from dbctl.backends.kinds import BulkColumn
+
+_log = logging.getLogger("dbctl")
+
+_EVENTS = ("delete", "update")
+
+
+@record
+class There:
+    """What a target has.
+
+    Args:
+        tables: The tables that it has.
+        known: Those, and the ones that are created.
+        collations: Its collations, as SQL.
+        options: What stands behind the columns of a table that is created.
+    """
+
+    tables: Collection[str]
+    known: Collection[str]
+    collations: Collection[str]
+    options: str
+
+
+class Draft:
+    """One table of the source, in the target's words.
+
+    Args:
+        moment: The source.
+        backend: That of the target.
+        connection: A connection to the target.
+        relation: The table.
+        there: What the target has.
+    """
+
+    def __init__(self, moment: Moment, backend: Bulk, connection: Connection, relation: Relation, there: There) -> None:
+        from sqlalchemy import inspect
+
+        self._moment, self._backend, self._relation = moment, backend, relation
+        self._dialect, self._there = connection.dialect, there
+        usual = usual_schema(moment.connection)
+        self.schema = None if relation.schema == usual else relation.schema
+        """Its schema in the target, where that is not the usual one."""
+        self._inspector: Any = inspect(moment.connection)
+        self._named = (relation.name, relation.schema)
+        self._own = moment.backend.__class__ is backend.__class__
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
+            self._primary: Any = self._inspector.get_pk_constraint(*self._named)
+        self._key: Sequence[str] = self._primary["constrained_columns"]
+        self._foreign = foreign_keys(moment, relation)
+        columns = writable(moment.backend.table_columns(moment.connection, relation))
+        for profile in (moment.backend.profile, backend.profile):
+            columns = with_uuids(profile, relation, usual, columns)
+        self._columns = {one.name: one for one in columns}
+        self.types = backend.own_types(moment.connection, connection, columns) if self._own else {}
+        """Types that somebody has made, by the source's words for them."""
+        self._collations = moment.backend.collations(moment.connection, relation) if self._own else {}
+
+    @property
+    def place(self) -> str:
+        """The table's name as SQL."""
+        return self._names(filter(None, (self.schema, self._relation.name)), ".")
+
+    def table(self) -> str:
+        """Return CREATE TABLE, with the foreign keys where they can't be added to it later."""
+        counted = self._counted()
+        parts = [self._column(one, counted=one.name == counted) for one in self._columns.values()]
+        if self._key and not (counted and self._backend.counts_by_key):
+            parts.append(f"PRIMARY KEY ({self._names(self._key)}){self._including(self._primary)}")
+        for names, index in self._unique().items():
+            parts.append(f"UNIQUE ({self._names(names)}){self._including(index)}")
+        parts += [] if self._backend.adds_constraints else list(self._keys())
+        return f"CREATE TABLE {self.place} (\n  " + ",\n  ".join(parts) + "\n)" + self._there.options
+
+    def indexes(self, taken: set[str]) -> Iterator[str]:
+        """Yield CREATE INDEX for those of columns alone, with names of their own: MySQL's are those of one table."""
+        for index in self._inspector.get_indexes(*self._named):
+            names, name = index["column_names"], str(index["name"])
+            if index["unique"] and tuple(names) in self._unique():
+                continue
+            if odd := oddness(index, self._columns):
+                _log.warning("%s is created without its index %s, %s", self._relation.name, name, odd)
+                continue
+            if name.lower() in taken and not self._backend.index_names_of_tables:
+                name = "_".join([self._relation.name, *map(str, names), "idx"])
+            taken.add(name.lower())
+            kind = "UNIQUE INDEX" if index["unique"] else "INDEX"
+            columns = f"({self._names(map(str, names))}){self._including(index)}"
+            yield f"CREATE {kind} {self._backend.sql_name(name)} ON {self.place} {columns}"
+
+    def _including(self, index: Any) -> str:
+        """Return the SQL of the columns that an index includes, and does not sort by."""
+        names = options_of(index).get("include", ())
+        if not names or (self._backend.includes_columns and all(name in self._columns for name in names)):
+            return f" INCLUDE ({self._names(names)})" if names else ""
+        text = "%s's index %s is created without the columns that it includes, %s"
+        _log.warning(text, self._relation.name, index["name"], ", ".join(names))
+        return ""
+
+    def refuse_uneven(self, drafts: Mapping[tuple[str | None, str], Draft]) -> None:
+        """Do nothing where whole numbers refer to such of the same size.
+
+        Raises:
+            UsageError: One does not, and the target takes no such key.
+        """
+        for key in self._foreign:
+            other = drafts.get((key["referred_schema"] or self._relation.schema, key["referred_table"]))
+            for name, referred in zip(key["constrained_columns"], key["referred_columns"], strict=True):
+                mine, theirs = self._columns.get(name), other._columns.get(referred) if other else None
+                if mine is None or theirs is None or {mine.kind, theirs.kind} != {Kind.INTEGER}:
+                    continue
+                own, its = self._backend.type_for(mine), self._backend.type_for(theirs)
+                if own != its:
+                    text = f"{self._relation.name}.{name} ({own}) refers to {key['referred_table']}.{referred} ({its})"
+                    raise UsageError(
+                        f"{text}: {self._backend.title} has no foreign key between these",
+                        "give both one type at the source, or create the tables before",
+                    )
+
+    def keys_after(self) -> Iterator[str]:
+        """Yield what adds the foreign keys, which may refer to tables that are created later."""
+        if self._backend.adds_constraints:
+            for key in self._keys():
+                yield f"ALTER TABLE {self.place} ADD {key}"
+
+    def _keys(self) -> Iterator[str]:
+        for key in self._foreign:
+            parts = self._referred(key)
+            if ".".join(parts) not in self._there.known:
+                text = "%s is created without its foreign key to %s, which the target lacks"
+                _log.warning(text, self._relation.name, parts[-1])
+                continue
+            referred = f"{self._names(parts, '.')} ({self._names(key['referred_columns'])})"
+            said = key.get("options", {})
+            actions = [f" ON {event.upper()} {said[f'on{event}']}" for event in _EVENTS if said.get(f"on{event}")]
+            if said.get("deferrable") and self._backend.defers_keys:
+                actions.append(f" DEFERRABLE INITIALLY {said.get('initially') or 'IMMEDIATE'}")
+            yield f"FOREIGN KEY ({self._names(key['constrained_columns'])}) REFERENCES {referred}{''.join(actions)}"
+
+    def _referred(self, key: Any) -> Sequence[str]:
+        """Return the parts of the name, in the target, of the table that a foreign key refers to."""
+        schema = key["referred_schema"] if key["referred_schema"] != self._relation.schema else self.schema
+        return list(filter(None, (schema, key["referred_table"])))
+
+    def _unique(self) -> Mapping[tuple[str, ...], Any]:
+        """Return the columns of unique constraints that have no oddness, each with the index that the database has."""
+        indexes = {one.get("duplicates_constraint"): one for one in self._inspector.get_indexes(*self._named)}
+        found = {}
+        for unique in self._inspector.get_unique_constraints(*self._named):
+            index = unique if unique["name"] is None else indexes.get(unique["name"], unique)
+            if not oddness(index, self._columns):
+                found[tuple(unique["column_names"])] = index
+        return found
+
+    def _in_keys(self) -> set[str]:
+        indexes = [index["column_names"] for index in self._inspector.get_indexes(*self._named)]
+        keys = [key["constrained_columns"] for key in self._foreign]
+        return {name for names in (self._key, *indexes, *keys, *self._unique()) for name in names if name}
+
+    def _bound(self) -> set[str]:
+        """Return the columns that refer to tables which the target has, and compares as it does."""
+        keys = [key for key in self._foreign if ".".join(self._referred(key)) in self._there.tables]
+        return {name for key in keys for name in key["constrained_columns"]}
+
+    def _counted(self) -> str | None:
+        """Return the column whose numbers the source gives by itself."""
+        if len(self._key) != 1:
+            return None
+        [name] = self._key
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
+            columns: Any = self._inspector.get_columns(*self._named)
+        found = next(one for one in columns if one["name"] == name)
+        counts = found.get("identity") or found.get("autoincrement") is True or "nextval" in str(found.get("default"))
+        alone = self._columns[name].kind == "integer" and self._moment.backend.counts_by_key
+        return name if counts or alone else None
+
+    def _column(self, column: BulkColumn, *, counted: bool) -> str:
+        backend = self._backend
+        made = self.types.get(column.type)
+        own = self._own and (made is not None or backend.kind_of(column.type) is column.kind)
+        if column.kind is Kind.UUID:
+            own = own and self._moment.connection.dialect.supports_native_uuid == self._dialect.supports_native_uuid
+        type_ = (made.sql if made else column.type) if own else self._type(column)
+        if made and made.sql != column.type:
+            text = "%s.%s is created as %s: the target has no type %s"
+            _log.warning(text, self._relation.name, column.name, made.sql, column.type)
+        if own:
+            type_ += self._collation(column.name)
+        elif column.name in self._in_keys():
+            type_ = backend.type_in_key(type_, () if column.name in self._bound() else self._there.collations)
+        name = backend.sql_name(column.name)
+        if counted:
+            return f"{name} {backend.counted_type.format(type_)}"
+        return f"{name} {type_}{'' if column.nullable else ' NOT NULL'}"
+
+    def _collation(self, name: str) -> str:
+        """Return the SQL of a column's collation, where the target has it too."""
+        collation = self._collations.get(name)
+        if collation is None or collation in self._there.collations:
+            return f" COLLATE {collation}" if collation else ""
+        text = "%s.%s is created without its collation %s, which the target lacks"
+        _log.warning(text, self._relation.name, name, collation)
+        return ""
+
+    def _type(self, column: BulkColumn) -> str:
+        """Return the target's type for a column; of UUIDs the one that the models of a service get, and look for."""
+        from sqlalchemy import Uuid
+
+        uuids = column.kind is Kind.UUID
+        return Uuid().compile(dialect=self._dialect).lower() if uuids else self._backend.type_for(column)
+
+    def _names(self, names: Any, between: str = ", ") -> str:
+        return between.join(map(self._backend.sql_name, names))
