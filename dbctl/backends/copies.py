@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.kinds import BYTES, BulkColumn, Kind
 from dbctl.records import record
@@ -99,9 +99,18 @@ class Copies:
 
         Args:
             type_: What `type_for` has returned.
-            collations: Those that the column may have; none where it is compared as another table's is.
+            collations: Those that there are, where all texts have to be told apart; else none.
         """
         return type_
+
+    def counted(self, type_: str, reflected: Mapping[str, Any]) -> str:
+        """Return what a column of a type is declared as whose numbers the database gives by itself.
+
+        Args:
+            type_: The type.
+            reflected: What SQLAlchemy's inspector says of it in another database of this kind; nothing of another kind.
+        """
+        return self.counted_type.format(type_)
 
     def collations(self, connection: Connection, relation: Relation) -> Mapping[str, str]:
         """Return the collations that a table's columns have for themselves, as SQL, by the columns' names."""

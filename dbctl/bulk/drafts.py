@@ -86,7 +86,7 @@ class Draft:
     def table(self) -> str:
         """Return CREATE TABLE, with the foreign keys where they can't be added to it later."""
         counted = self._counted()
-        parts = [self._column(one, counted=one.name == counted) for one in self._columns.values()]
+        parts = [self._column(one, counted if one.name in self._key else None) for one in self._columns.values()]
         if self._key and not (counted and self._backend.counts_by_key):
             parts.append(f"PRIMARY KEY ({self._names(self._key)}){self._including(self._primary)}")
         for names, index in self._unique().items():
@@ -179,13 +179,18 @@ class Draft:
         keys = [key["constrained_columns"] for key in self._foreign]
         return {name for names in (self._key, *indexes, *keys, *self._unique()) for name in names if name}
 
-    def _bound(self) -> set[str]:
-        """Return the columns that refer to tables which the target has, and compares as it does."""
-        keys = [key for key in self._foreign if ".".join(self._referred(key)) in self._there.tables]
-        return {name for key in keys for name in key["constrained_columns"]}
+    def _told_apart(self) -> set[str]:
+        """Return the columns whose values are to be as many as at the source, and those that refer to such."""
+        indexes = [index["column_names"] for index in self._inspector.get_indexes(*self._named) if index["unique"]]
+        own: set[str] = set()
+        others: set[str] = set()
+        for key in self._foreign:  # what the target has is compared as it is there
+            there = ".".join(self._referred(key)) in self._there.tables
+            (others if there else own).update(key["constrained_columns"])
+        return {name for names in (self._key, *indexes, own, *self._unique()) for name in names if name} - others
 
-    def _counted(self) -> str | None:
-        """Return the column whose numbers the source gives by itself."""
+    def _counted(self) -> Any:
+        """Return what SQLAlchemy's inspector says of the key's one column, where the source counts by itself."""
         if len(self._key) != 1:
             return None
         [name] = self._key
@@ -195,9 +200,9 @@ class Draft:
         found = next(one for one in columns if one["name"] == name)
         counts = found.get("identity") or found.get("autoincrement") is True or "nextval" in str(found.get("default"))
         alone = self._columns[name].kind == "integer" and self._moment.backend.counts_by_key
-        return name if counts or alone else None
+        return found if counts or alone else None
 
-    def _column(self, column: BulkColumn, *, counted: bool) -> str:
+    def _column(self, column: BulkColumn, counted: Any) -> str:
         backend = self._backend
         made = self.types.get(column.type)
         own = self._own and (made is not None or backend.kind_of(column.type) is column.kind)
@@ -210,10 +215,11 @@ class Draft:
         if own:
             type_ += self._collation(column.name)
         elif column.name in self._in_keys():
-            type_ = backend.type_in_key(type_, () if column.name in self._bound() else self._there.collations)
+            apart = column.name in self._told_apart()
+            type_ = backend.type_in_key(type_, self._there.collations if apart else ())
         name = backend.sql_name(column.name)
-        if counted:
-            return f"{name} {backend.counted_type.format(type_)}"
+        if counted is not None:
+            return f"{name} {backend.counted(type_, counted if own else {})}"
         return f"{name} {type_}{'' if column.nullable else ' NOT NULL'}"
 
     def _collation(self, name: str) -> str:

@@ -33,6 +33,10 @@ KEYS = (
     "CREATE COLLATION mine (locale = 'C')",
     """CREATE TABLE t (a int, b text COLLATE "C", c text COLLATE mine, PRIMARY KEY (a) INCLUDE (b))""",
     "CREATE TABLE u (a int REFERENCES t DEFERRABLE INITIALLY DEFERRED, b int REFERENCES t)",
+    "CREATE TABLE v (id bigserial PRIMARY KEY, a int)",
+    "CREATE TABLE w (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int)",
+    "INSERT INTO v (a) VALUES (1), (2)",
+    "INSERT INTO w (a) VALUES (1), (2)",
 )
 TYPES = (
     "CREATE SCHEMA wear",
@@ -114,13 +118,17 @@ def test_a_key_to_a_partitioned_table_is_one(
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_collations_and_when_keys_are_looked_at_come_along(
+def test_collations_numbers_and_when_keys_are_looked_at_come_along(
     dbctl: Forked, database: TestDatabase, second: TestDatabase
 ) -> None:
     for statement in KEYS:
         database.execute(statement)
     on = with_profiles(dbctl, one=database, two=second)
-    said = on.ok("copy", "t", "u", "--from", "one", "--to", "two", "--create").err
+    said = on.ok("copy", "t", "u", "v", "w", "--from", "one", "--to", "two", "--create").err
+    for table in ("v", "w"):
+        assert second.execute(f"INSERT INTO {table} (a) VALUES (3) RETURNING id") == [(3,)]
+    numbers = "SELECT column_default, identity_generation FROM information_schema.columns WHERE column_name = 'id'"
+    assert second.execute(f"{numbers} ORDER BY 1") == [("nextval('v_id_seq'::regclass)", None), (None, "ALWAYS")]
     assert said.count("t.c is created without its collation mine, which the target lacks") == 1, said
     keys = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid IN ('t'::regclass, 'u'::regclass)"
     assert {text for (text,) in second.execute(f"{keys} AND contype <> 'n'")} == {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.copies import Copies, OwnType
 from dbctl.backends.exports import run_as_it_stands
@@ -52,6 +52,7 @@ WHERE m.nspname NOT IN ('pg_catalog', 'information_schema')
 """
 _THERE = "SELECT w FROM unnest(CAST(%(words)s AS text[])) w WHERE to_regtype(w) IS NOT NULL"
 _MOST_DIGITS = 1000
+_SERIAL = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
 
 _PLAIN: Mapping[Kind, str] = {
     Kind.FLOAT: "double precision",
@@ -127,6 +128,13 @@ class PostgreSQLCopies(Copies):
         """Ask the catalogue."""
         names = {"schema": relation.schema or "public", "name": relation.name}
         return set(connection.exec_driver_sql(_INNER_KEYS, names).scalars())
+
+    def counted(self, type_: str, reflected: Mapping[str, Any]) -> str:
+        """Keep what PostgreSQL has two ways for: SERIAL, and an identity, which may forbid other numbers."""
+        if type_ in _SERIAL and "nextval" in str(reflected.get("default")):
+            return _SERIAL[type_]
+        always = (reflected.get("identity") or {}).get("always")
+        return f"{type_} GENERATED ALWAYS AS IDENTITY" if always else super().counted(type_, reflected)
 
     def collations(self, connection: Connection, relation: Relation) -> Mapping[str, str]:
         """Ask the catalogue for those that are not the types' own."""
