@@ -204,6 +204,7 @@ class _Resumed:
             raise UsageError(f"rows of {names} refer to others of these tables", "copy them without --resume")
         for plan in plans:
             resuming.Ranges(self._moment, plan, self._source)  # each is looked at before the first is copied
+        self._wish.masks.refuse_own_key([one.masked for one in plans])
         resuming.make_places(unit)
         return plans, order
 
@@ -271,9 +272,9 @@ def load(moment: Moment, unit: Database, plan: Plan, note: Callable[[Sequence[Te
     for columns in read_ahead(partial(moment.backend.read_rows, moment.connection, plan.readable.selection)):
         raise_if_ended()
         count = len(columns[0])
-        lines = range(loader.seen + 1, loader.seen + count + 1)
+        first = plan.before + loader.seen + 1
         note(columns)
-        loader.load(Rows(plan.pair.name, names, lines, plan.converted(columns)), layout)
+        loader.load(Rows(plan.pair.name, names, range(first, first + count), plan.converted(columns), "row"), layout)
         report(loader.seen, None, "rows", plan.pair.name)
     loader.conclude()
     return loader.written

@@ -80,6 +80,19 @@ class Masks:
         masked = [one for one in columns if ways[one.name] not in {None, "keep"}]
         return {one.name: self._expression(backend, table, one, str(ways[one.name])) for one in masked}
 
+    def refuse_own_key(self, masked: Iterable[Mapping[str, str]]) -> None:
+        """Do nothing where no column is hashed with a key that is this run's alone.
+
+        Args:
+            masked: The SQL that masks each table's columns.
+
+        Raises:
+            UsageError: One is.
+        """
+        if VARIABLE not in os.environ and any(self.key in sql for one in masked for sql in one.values()):
+            text = "each run with --resume would mask the same value by a key of its own"
+            raise UsageError(text, f"set {VARIABLE} to one that they share")
+
     def _expression(self, backend: Bulk, table: str, column: BulkColumn, way: str) -> str:
         if way == "null":
             if not column.nullable:

@@ -63,6 +63,7 @@ class Plan:
         uncertain: Columns that lose what can't be told beforehand, so that there is nothing to compare them with.
         where_there: The condition that tells the copied rows of the target from those that it had before.
         asked: A digest of which rows are chosen, and how they are masked.
+        before: How many rows are copied before these.
     """
 
     pair: Pair
@@ -77,6 +78,7 @@ class Plan:
     uncertain: Collection[str] = ()
     where_there: str = ""
     asked: str = ""
+    before: int = 0
 
     @classmethod
     def of(cls, moment: Moment, backend: Bulk, connection: Connection, pair: Pair, wish: Wish) -> Plan:
@@ -107,8 +109,7 @@ class Plan:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
             key = inspect(connection).get_pk_constraint(pair.target.name, pair.target.schema)["constrained_columns"]
-        ways = {name: wish.masks.way(pair.name, name) for name in masked}
-        asked = hashlib.sha256(json.dumps([where, ways], sort_keys=True).encode()).hexdigest()
+        asked = hashlib.sha256(json.dumps([where, masked], sort_keys=True).encode()).hexdigest()
         return cls(pair, columns, own, converts, losses, readable, where, key, masked, uncertain, where, asked)
 
     def converted(self, values: Sequence[Texts]) -> Sequence[Texts]:

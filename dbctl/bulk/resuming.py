@@ -101,11 +101,11 @@ class Ranges:
             read += len(columns[0])
             ends[:] = [[columns[names.index(one.name)][-1] for one in self._key]]
 
-        copied += load(self._after(last), note)
+        copied += load(self._after(last, copied), note)
         self._write(connection, ends[0] if ends else last, copied)
         return copied, read < RANGE  # of which a trigger of the target's may have left some out
 
-    def _after(self, last: Sequence[str] | None) -> Plan:
+    def _after(self, last: Sequence[str] | None, copied: int) -> Plan:
         """Return the plan of the rows behind a key, in the order of the key."""
         backend, plan = self._moment.backend, self._plan
         names = ", ".join(backend.sql_name(one.name) for one in self._key)
@@ -117,7 +117,7 @@ class Ranges:
             plan.pair.source, plan.columns, where=" AND ".join(conditions), instead=plan.masked
         )
         ranged = replace(selection, query=f"{selection.query} ORDER BY {names} LIMIT {RANGE}")
-        return replace(plan, readable=replace(plan.readable, selection=ranged))
+        return replace(plan, readable=replace(plan.readable, selection=ranged), before=copied)
 
     def _place(self, unit: Database, connection: Connection) -> tuple[Sequence[str] | None, int]:
         """Return the last key that is copied, and how many rows are: those of other runs count as far as they hold."""
@@ -147,7 +147,7 @@ class Ranges:
         if place.asked != self._plan.asked and not place.done:
             raise UsageError(
                 f"{self._plan.pair.name}: a copy that has not come to its end has other rows or masks than this one",
-                "say --where and --mask as they were, or empty the table to begin anew",
+                "say --where and --mask as they were, and DBCTL_MASK_KEY, or empty the table to begin anew",
             )
         return bool(place.asked == self._plan.asked)
 

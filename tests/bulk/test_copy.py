@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dbctl.bulk.resuming import RANGE
 from tests.bulk.profiles import with_profiles
 from tests.bulk.types import made
 from tests.harness.cli import Dbctl
@@ -275,6 +276,28 @@ def test_a_copy_by_ranges_that_is_done_is_done_again_only_where_its_rows_are_gon
     assert (other.code, "say --where and --mask as they were" in other.err) == (2, True), str(other)
     back = on.ok("copy", "--all", "--from", "two", "--to", "one", "--truncate", "--json").json
     assert [row["table"] for row in back] == ["t"]
+
+
+def test_a_copy_by_ranges_hashes_by_one_key_and_counts_its_rows_from_the_first(
+    dbctl: Forked, server_database: TestDatabase, lite: TestDatabase
+) -> None:
+    lite.execute("CREATE TABLE t (id integer PRIMARY KEY, v text)")
+    lite.execute(
+        "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < ?)"
+        " INSERT INTO t SELECT n, 'x' FROM s",
+        RANGE + 7,
+    )
+    on = with_profiles(dbctl, one=lite, two=server_database)
+    copy = ["copy", "t", "--from", "one", "--to", "two", "--create", "--resume", "--mask", "t.v=hash"]
+    refused = on(*copy)
+    assert (refused.code, "set DBCTL_MASK_KEY" in refused.err) == (2, True), str(refused)
+    assert on.ok("-p", "two", "tables", "--json").json == []
+    lite.execute("UPDATE t SET v = NULL WHERE id = ?", RANGE + 5)
+    server_database.execute("CREATE TABLE t (id integer PRIMARY KEY, v varchar(64) NOT NULL)")
+    failed = on.with_env(DBCTL_MASK_KEY="k")(*copy)
+    assert (failed.code, f"t, row {RANGE + 5}, column v" in failed.err) == (1, True), str(failed)
+    other = on.with_env(DBCTL_MASK_KEY="another")(*copy)
+    assert (other.code, "say --where and --mask as they were" in other.err) == (2, True), str(other)
 
 
 def test_a_copy_by_ranges_that_is_refused_leaves_no_table(

@@ -88,7 +88,7 @@ def test_what_may_be_lost_is_told_before_and_compared_as_it_is_then(
         source.execute("UPDATE t SET e = 'NaN'")
         database.execute("DELETE FROM t")
         nan = on(*copy, "--lossy")
-        assert (nan.code, "line 1, column e" in nan.err) == (1, True), str(nan)
+        assert (nan.code, "row 1, column e" in nan.err) == (1, True), str(nan)
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)

@@ -35,7 +35,7 @@ def test_all_come_over_and_one_that_failed_goes_on(dbctl: Forked, source: TestDa
     for name in ("b", "c", "d"):
         database.execute(f"CREATE TABLE {name} (id integer PRIMARY KEY, note varchar(9))")
     failed = on(*copy)
-    assert (failed.code, "c, line 500, column note" in failed.err) == (1, True), str(failed)
+    assert (failed.code, "c, row 500, column note" in failed.err) == (1, True), str(failed)
     assert database.execute("SELECT count(*) FROM c") == [(0,)]
     source.execute("UPDATE c SET note = 'short' WHERE id = 500")
     rows = {row["table"]: row["rows"] for row in on.ok(*copy, "--verify", "--json").json}
