@@ -26,7 +26,7 @@ def marking(
     profile: Profile,
     *,
     asynchronous: bool = False,
-    is_closed: Callable[[Any], bool] = lambda _: False,
+    is_lost: Callable[[Any, BaseException], bool] = lambda *_: False,
     connection: str = "connection",
     made_by_driver: bool = False,
 ) -> type[C]:
@@ -37,7 +37,7 @@ def marking(
         methods: The names of those of its methods that ask the server; the ones that it has are taken.
         profile: The profile of the engine whose connections these are.
         asynchronous: Whether the methods are to be awaited.
-        is_closed: Tells of the driver's connection whether it is closed.
+        is_lost: Tells of the driver's connection, and of an error that it raised, whether it is lost.
         connection: The attribute in which they have their connection; those that have none are connections.
         made_by_driver: Whether the driver makes them, of the base, and they become this class's afterwards: then they
             have room for no attributes but the base's.
@@ -45,7 +45,7 @@ def marking(
 
     def note(raised_by: Any, error: BaseException) -> None:
         its = getattr(raised_by, connection, raised_by)
-        note_origin(error, profile, connection=its, lost=is_closed(its))
+        note_origin(error, profile, connection=its, lost=is_lost(its, error))
 
     wrap = _awaited if asynchronous else _called
     own = {name: wrap(getattr(base, name), note) for name in methods if hasattr(base, name)}

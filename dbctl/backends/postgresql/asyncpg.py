@@ -60,7 +60,7 @@ def _connection_class(profile: Profile) -> type[Any]:
     """Return asyncpg's class of connections, which mark what they and their prepared statements raise."""
     import asyncpg
 
-    mark = partial(marking, profile=profile, asynchronous=True, is_closed=lambda connection: connection.is_closed())
+    mark = partial(marking, profile=profile, asynchronous=True, is_lost=lambda connection, _: connection.is_closed())
     marking_statement = mark(
         asyncpg.prepared_stmt.PreparedStatement, _RUNNING, connection="_connection", made_by_driver=True
     )

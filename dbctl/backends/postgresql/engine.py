@@ -56,6 +56,13 @@ _OWN_ID = "(SELECT pg_current_xact_id_if_assigned()::text AS id) AS own"
 _TIMELINE = f"CASE WHEN {AURORA} IS NULL THEN left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END"
 
 
+def _is_lost(connection: Any, error: BaseException) -> bool:
+    """Take also an error of libpq's own for a loss, which has no code: it may come before the connection is closed."""
+    from psycopg2 import DatabaseError, OperationalError
+
+    return bool(connection.closed) or (type(error) in {DatabaseError, OperationalError} and error.pgcode is None)  # type: ignore[attr-defined]
+
+
 class PostgreSQL(
     PostgreSQLHosts,
     PostgreSQLNodes,
@@ -100,7 +107,7 @@ class PostgreSQL(
             # libpq takes whole seconds, for each host anew, and advises against fewer than 2.
             "connect_timeout": max(2, math.ceil(profile.connect_timeout / (1 if self.chooses else len(where)))),
             "application_name": profile.application_name,
-            "cursor_factory": marking(cursor, _ASKING, profile, is_closed=lambda connection: bool(connection.closed)),
+            "cursor_factory": marking(cursor, _ASKING, profile, is_lost=_is_lost),
             "sslmode": ssl.mode,
             "sslrootcert": ssl.ca or (system_ca(self.profile) if ssl.mode in VERIFYING else _NO_FILE),
             "sslcert": ssl.cert or _NO_FILE,
