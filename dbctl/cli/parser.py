@@ -45,11 +45,11 @@ class Subcommand(TyperCommand):
             raise
 
     def _parsed(self, ctx: Any, args: list[str]) -> Any:
-        """Parse the arguments; no option is a number, so such as -1 is an argument."""
+        """Parse the arguments; no option is a number, nor has a blank, so -1 and SQL with a comment are arguments."""
         try:
             return super().parse_args(ctx, list(args))
         except TyperError as error:
-            if not re.fullmatch(r"-\d", getattr(error, "option_name", "")):
+            if not re.match(r"-\d\Z|--\s", getattr(error, "option_name", "")):
                 raise
         ctx.ignore_unknown_options = True
         return super().parse_args(ctx, args)

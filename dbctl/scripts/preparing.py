@@ -130,7 +130,7 @@ def with_parameters(backend: Backend, driver_connection: Any, script: Script, pa
         found = parameters[match["name"]]
         return found if isinstance(found, Word) else backend.literal(driver_connection, found)
 
-    text = re.sub(rf"(?P<quoted>{backend.quoted})|(?<![:\w]):(?P<name>{names})\b(?!:)", value, script.text)
+    text = re.sub(rf"(?P<quoted>{backend.quoted})|(?<![:\w]):(?P<name>{names})\b(?!:[^:])", value, script.text)
     if unused := [name for name in parameters if name not in used]:
         raise UsageError(
             f"{script.name}: there is no :{unused[0]} in it", "leave the parameter out, or correct its name"

@@ -168,6 +168,17 @@ def test_percent_signs_and_colons_are_text(sample: Sample) -> None:
     )
 
 
+def test_a_comment_that_it_begins_with_is_no_option(sample: Sample) -> None:
+    assert sample.dbctl.ok("query", "-- who = what\nSELECT 1 AS x").out == "x\n1\n"
+    assert sample.dbctl("query", "--who", "SELECT 1").code == 2
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_cast_may_stand_right_behind_a_parameter(on_database: Dbctl) -> None:
+    found = on_database.ok("query", "SELECT :a::integer + 1 AS x, '1:2'::text AS y", "--param", "a=4", "--json").json
+    assert found == [{"x": 5, "y": "1:2"}]
+
+
 def test_several_statements_each_have_their_result(sample: Sample) -> None:
     several = f"SELECT 1 AS x;\n{ALL} LIMIT 1;\nSELECT name FROM hero WHERE id = 0"
     found = sample.dbctl.ok("query", several, "--json").json
