@@ -26,11 +26,20 @@ class Definition:
         text: The definition, without the names of itself and of its table.
         plain: Whether it is of columns alone, in the way that is usual here.
         constraint: Whether it is a constraint, and dropped as one.
+        expressions: What it is computed of, and its condition, each as it stands in `text`.
     """
 
     text: str
     plain: bool
     constraint: bool = False
+    expressions: Sequence[str] = ()
+
+    def worded(self, words: Mapping[str, str]) -> str:
+        """Return the definition with other words for its expressions, as far as there are some."""
+        text = self.text
+        for one in sorted(self.expressions, key=len, reverse=True):
+            text = text.replace(one, words.get(one, one))
+        return text
 
 
 @record
@@ -51,6 +60,11 @@ class Definitions(Backend):
     """Whether such a table is in the schema of the one that it hides; in a schema of the session's own where not."""
     scratch_nested: ClassVar[bool] = True
     """Whether such a table goes with a savepoint that is rolled back; where not it is dropped."""
+
+    scratch_types: ClassVar[str] = ""
+    """The schema of types that only this session sees, and that hide others of their names; "" where there is none."""
+    rewords: ClassVar[bool] = False
+    """Whether what it says of an expression would be said in other words still, were it declared in those words."""
 
     def scratch_schema(self, connection: Connection, schema: str | None) -> str | None:
         """Return the schema in which the session's temporary tables are found.
@@ -77,9 +91,19 @@ class Definitions(Backend):
         """
         raise NotImplementedError
 
-    def default_text(self, default: str | None) -> str | None:
-        """Return a column's default, of several ways to write the same in one."""
-        return default
+    def expression_text(self, expression: str) -> str:
+        """Return what the database tells of an expression, of several ways to write the same in one."""
+        return expression
+
+    def understood(self, connection: Connection, named: str, expression: str) -> str | None:
+        """Return an expression in one form for all words of the same meaning, where the database `rewords`.
+
+        Args:
+            connection: The connection.
+            named: The table of whose columns it is, as SQL.
+            expression: The expression; None is returned where the table can't have it.
+        """
+        return expression
 
     def is_made_for_key(self, name: str, text: str, keys: Collection[ForeignKeyConstraint]) -> bool:
         """Tell whether an index that nobody declared is there for a foreign key alone."""
@@ -91,20 +115,35 @@ class Definitions(Backend):
 
     def enum_statements(
         self,
-        quoted: str,
+        connection: Connection,
+        named: tuple[str | None, str],
         have: Sequence[str] | None,
         want: Sequence[str] | None,
-        columns: Collection[tuple[str, str]],
     ) -> Sequence[str]:
         """Return what makes one type with members of another.
 
         Args:
-            quoted: The type's name as SQL.
+            connection: Where it is.
+            named: The type's schema, None for the default one, and its name.
             have: The members that it has; None where it is not there.
             want: Those that it shall have; None where it shall not be there.
-            columns: The columns of the type: table and column as SQL.
         """
         return ()
+
+    def computed_of(self, connection: Connection, schema: str | None, table: str, column: str) -> Sequence[str]:
+        """Return the columns that are computed of one, and that can't stay while that gets another type."""
+        return ()
+
+    def retyping(self, connection: Connection, column: str, have: str, want: str) -> Mapping[str, Any]:
+        """Return what alembic is to be told beside a column's new type; nothing where its values are so converted.
+
+        Args:
+            connection: In a transaction; nothing is left there.
+            column: The column as SQL.
+            have: The type that it has, as SQL.
+            want: The one that it is to have.
+        """
+        return {}
 
     def rebuild_statements(self, connection: Connection, models: Sequence[Table]) -> Sequence[str]:
         """Return what puts tables in the place of those that are there, with their rows, where they can't be altered.

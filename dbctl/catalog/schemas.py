@@ -14,7 +14,7 @@ from dbctl.backends.inventory import Relation, foreign_key_text
 from dbctl.backends.lock_statements import TABLE as LOCKS
 from dbctl.backends.relations import TABLE
 from dbctl.catalog.description import column_text
-from dbctl.drift.scratch import checks_of, facts_of_reflected, uniques_of
+from dbctl.drift.facts import checks_of, facts_of_reflected, uniques_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -88,7 +88,7 @@ class _Reading:
                 facts = facts_of_reflected(column, dialect)
                 default = facts.computed and f"GENERATED ALWAYS AS ({facts.computed})"
                 default = default or (facts.identity and f"GENERATED {facts.identity}")
-                default = default or self._backend.catalog.default_text(facts.default)
+                default = default or (facts.default and self._backend.catalog.expression_text(facts.default))
                 text = column_text(facts.type, nullable=column["nullable"], default=default)
                 yield (table, f"column {column['name']}"), text + " AUTO_INCREMENT" * facts.autoincrement
                 if column.get("comment"):
@@ -110,7 +110,7 @@ class _Reading:
                 yield (table, part), foreign_key_text(said, schema).partition(" REFERENCES ")[2]
         for table, checks in self._of_tables(inspector.get_multi_check_constraints(schema=schema)):
             for name, text in checks_of(checks).items():
-                yield (table, f"check {name}"), text
+                yield (table, f"check {name}"), self._backend.catalog.expression_text(text)
 
     def _indexes(self) -> Iterator[tuple[Part, str]]:
         definitions = self._backend.catalog.index_definitions(self._inspector, self._schema)

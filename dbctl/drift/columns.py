@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dbctl.drift.scratch import Facts, declared_default, facts_of, type_text
+from dbctl.drift.facts import Facts, declared_default, facts_of, type_text
 from dbctl.drift.state import Difference, State, running
 
 if TYPE_CHECKING:
@@ -33,10 +33,8 @@ def compare_column(state: State, change: AlterColumnOp, there: Column[Any], mode
         return
     want = state.scratch.column(model)
     differing = want.differing(have) if want else _by_words(state, there, model)
-    if want and "default" in differing:
-        one_way = state.backend.catalog.default_text
-        if one_way(want.default) == one_way(have.default):
-            differing.remove("default")
+    if want:
+        differing = [each for each in differing if not _means_the_same(state, model, each, want, have)]
     if not differing:
         return
     state.columns[change.schema, change.table_name, change.column_name] = (want, have)
@@ -44,7 +42,7 @@ def compare_column(state: State, change: AlterColumnOp, there: Column[Any], mode
         _replace(state, change, there, model, want, have)
         return
     if "type" in differing:
-        change.modify_type = model.type
+        _convert(state, change, model, want, have)
     if "identity" in differing and want and want.identity and have.identity:
         _count(state, change, model, want.identity, have.identity)
         differing.remove("identity")
@@ -59,6 +57,19 @@ def _declared(model: Column[Any], dialect: Dialect, numbered: bool) -> Facts | N
     if model.computed is not None or model.identity is not None:
         return None
     return Facts(type_text(model.type, dialect), declared_default(model, dialect), autoincrement=numbered)
+
+
+def _means_the_same(state: State, model: Column[Any], what: str, want: Facts, have: Facts) -> bool:
+    """Tell whether a default, or what a column is computed of, is only written in another way."""
+    if what not in {"default", "computed"}:
+        return False
+    wants, has = getattr(want, what), getattr(have, what)
+    if what == "computed" and wants and has:
+        wants, _, kept = wants.rpartition(" ")
+        has, _, keeps = has.rpartition(" ")
+        if kept != keeps:
+            return False
+    return state.scratch.same(model.table, wants, has)
 
 
 def _by_words(state: State, there: Column[Any], model: Column[Any]) -> list[str]:
@@ -79,6 +90,27 @@ def _by_words(state: State, there: Column[Any], model: Column[Any]) -> list[str]
     elif (model.identity is None) != (there.identity is None):
         differing.append("identity")
     return differing
+
+
+def _convert(state: State, change: AlterColumnOp, model: Column[Any], want: Facts | None, have: Facts) -> None:
+    """Have a column get its type, without a default that may not be converted as its values are."""
+    from alembic.operations.ops import AlterColumnOp
+
+    change.modify_type = model.type
+    how = state.scratch.retyping(model, have.type, want.type) if want else {}
+    if not how:
+        return
+    change.kw.update(how)
+    if have.default is not None:
+        without = AlterColumnOp(
+            change.table_name,
+            change.column_name,
+            schema=change.schema,
+            existing_type=change.existing_type,
+            modify_server_default=None,
+        )
+        state.before[id(change)] = [without]
+        change.modify_server_default = model.server_default
 
 
 def _replace(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.copies import PLACES
 from dbctl.backends.lock_statements import TABLE as LOCKS
 from dbctl.backends.relations import TABLE
-from dbctl.drift.named_types import compare_enum_types, compare_sequences
+from dbctl.drift.named_types import compare_enum_types, compare_sequences, differing_types, scratch_types
 from dbctl.drift.scratch import Scratch
 from dbctl.drift.state import Difference, State
 from dbctl.drift.telling import differences_of
@@ -53,8 +53,6 @@ def differences(
         ConfigError: alembic is not installed, or a table is declared twice.
         Unsupported: The database has no temporary tables.
     """
-    from sqlalchemy import inspect
-
     try:
         from alembic.autogenerate import produce_migrations
         from alembic.migration import MigrationContext
@@ -65,7 +63,9 @@ def differences(
     _refuse_doubles(metadata)
     backend.refuse_drift()
     impl = MigrationContext.configure(connection).impl
-    state = State(connection, backend, Scratch(connection, backend, impl.autogen_column_reflect), ignore)
+    types = differing_types(connection, backend, metadata)
+    as_declared = scratch_types(connection, backend, types)
+    state = State(connection, backend, Scratch(connection, backend, impl.autogen_column_reflect, as_declared), ignore)
     schemas = _schemas(connection, metadata)
     options = {
         STATE: state,
@@ -78,7 +78,7 @@ def differences(
     with _without_warnings():
         found = produce_migrations(context, list(metadata))  # type: ignore[arg-type]
         own = [
-            *compare_enum_types(state, inspect(connection), schemas, metadata),
+            *compare_enum_types(state, schemas, types),
             *compare_sequences(state, schemas, metadata),
         ]
     told = [*differences_of(found.upgrade_ops, state), *state.differences]  # type: ignore[arg-type]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.compiled import undoubled
+from dbctl.drift.hanging import with_what_hangs_on_it
 from dbctl.drift.state import Difference
 
 if TYPE_CHECKING:
@@ -41,9 +44,7 @@ def statements(
         *_said(connection, _in_order_of_drops(dropping)),
         *_said(connection, after),
     ]
-    if connection.dialect.paramstyle in {"format", "pyformat"}:  # what is said to a driver has each % doubled
-        return [statement.replace("%%", "%") for statement in said]
-    return said
+    return [undoubled(statement, connection.dialect) for statement in said]
 
 
 def _in_order_of_drops(dropping: Sequence[Any]) -> list[Any]:
@@ -76,7 +77,7 @@ def _changed(
 ) -> list[str]:
     """Return what changes tables: where they can't be altered, what makes each anew with all that it holds."""
     if backend.adds_constraints:
-        return _said(connection, sorted(changing, key=_phase))
+        return _said(connection, sorted(with_what_hangs_on_it(connection, backend, metadata, changing), key=_phase))
     from alembic.operations.ops import CreateIndexOp, DropIndexOp
 
     default = connection.dialect.default_schema_name
@@ -95,21 +96,29 @@ def _changed(
 
 
 def _phase(op: Any) -> int:
-    """Return when an operation has its turn: what is to go first, then columns, then what is built on them."""
+    """Return when an operation has its turn: what is to go first, then columns, then what is built on them.
+
+    A column that others are computed of can't be altered while they are there.
+    """
     from alembic.operations import ops
     from sqlalchemy.schema import AddConstraint
 
     match op:
         case ops.DropConstraintOp(constraint_type="foreignkey"):
-            return 0
+            turn = 0
         case ops.DropConstraintOp() | ops.DropIndexOp():
-            return 1
+            turn = 1
+        case ops.DropColumnOp() if op.to_column().computed is not None:
+            turn = 2
+        case ops.AddColumnOp() if op.column.computed is not None:
+            turn = 4
         case ops.CreateForeignKeyOp():
-            return 4
+            turn = 6
         case ops.AddConstraintOp() | ops.CreateIndexOp() | ops.ExecuteSQLOp(sqltext=AddConstraint()):
-            return 3
+            turn = 5
         case _:
-            return 2
+            turn = 3
+    return turn
 
 
 def _said(connection: Connection, operations: Sequence[Any]) -> list[str]:
@@ -121,8 +130,28 @@ def _said(connection: Connection, operations: Sequence[Any]) -> list[str]:
     context = MigrationContext.configure(connection, opts={"as_sql": True, "output_buffer": said})
     with Operations.context(context) as do:
         for op in operations:
-            do.invoke(op)
+            with _without_checks_of_types(op):
+                do.invoke(op)
     return said.statements
+
+
+@contextmanager
+def _without_checks_of_types(op: Any) -> Iterator[None]:
+    """Keep alembic from adding the check of a column's type, by a name of its own: checks have their own operations."""
+    from sqlalchemy.types import SchemaType, TypeDecorator
+
+    type_ = op.column.type if hasattr(op, "column") else getattr(op, "modify_type", None)
+    while isinstance(type_, TypeDecorator):
+        type_ = type_.impl
+    if not isinstance(type_, SchemaType) or not getattr(type_, "create_constraint", False):
+        yield
+        return
+    checked: Any = type_
+    checked.create_constraint = False
+    try:
+        yield
+    finally:
+        checked.create_constraint = True
 
 
 class _Buffer:

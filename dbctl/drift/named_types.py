@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,27 +11,51 @@ from dbctl.drift.state import Difference, State, running
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Enum, MetaData
     from sqlalchemy import Sequence as SQLSequence
-    from sqlalchemy.engine import Inspector
+
+    from dbctl.backends.base import Backend
 
 Key = tuple[str | None, str]
 
 
-def compare_enum_types(
-    state: State, inspector: Inspector, schemas: Collection[str | None], metadata: Sequence[MetaData]
-) -> Iterator[Difference]:
-    """Yield in which types with members the models and some schemas of the database differ."""
-    have = state.backend.catalog.enum_types(inspector)
+Types = Mapping[Key, tuple[EnumType | None, EnumType | None]]
+"""Types that differ, by schema and name: as the models declare them, and as the database has them."""
+
+
+def differing_types(connection: Connection, backend: Backend, metadata: Sequence[MetaData]) -> Types:
+    """Return in which types with members the models and the database differ.
+
+    Args:
+        connection: The database's.
+        backend: Its backend.
+        metadata: What the models declare.
+    """
+    from sqlalchemy import inspect
+
+    have = backend.catalog.enum_types(inspect(connection))
     if have is None:
-        return
-    want, columns = _declared_types(state.connection, metadata)
-    for key in sorted({*have, *want}, key=lambda key: (key[0] or "", key[1])):
-        declared, found = want.get(key), have.get(key)
-        if key[0] not in schemas or state.ignores(key[1], key[0]) or _members(declared) == _members(found):
+        return {}
+    want = _declared_types(connection, metadata)
+    keys = sorted({*have, *want}, key=lambda key: (key[0] or "", key[1]))
+    return {key: (want.get(key), have.get(key)) for key in keys if _members(want.get(key)) != _members(have.get(key))}
+
+
+def scratch_types(connection: Connection, backend: Backend, types: Types) -> Sequence[str]:
+    """Return what makes types as the models declare them, for tables that only this session sees."""
+    place = backend.catalog.scratch_types
+    return [
+        statement
+        for (schema, name), (declared, _) in types.items()
+        if place and schema is None and declared is not None
+        for statement in backend.catalog.enum_statements(connection, (place, name), None, declared.members)
+    ]
+
+
+def compare_enum_types(state: State, schemas: Collection[str | None], types: Types) -> Iterator[Difference]:
+    """Yield in which types with members the models and some schemas of the database differ."""
+    for key, (declared, found) in types.items():
+        if key[0] not in schemas or state.ignores(key[1], key[0]):
             continue
-        quoted = _quoted(state.connection, *key)
-        statements = state.backend.catalog.enum_statements(
-            quoted, _members(found), _members(declared), columns.get(key, ())
-        )
+        statements = state.backend.catalog.enum_statements(state.connection, key, _members(found), _members(declared))
         yield Difference(
             state.name(key[1], key[0]),
             "type",
@@ -73,14 +96,10 @@ def compare_sequences(
             yield Difference(state.name(name, schema), "sequence", says, has, [*drop, *create])
 
 
-def _declared_types(
-    connection: Connection, metadata: Sequence[MetaData]
-) -> tuple[Mapping[Key, EnumType], Mapping[Key, list[tuple[str, str]]]]:
-    """Return the types that the models' columns have, and which columns those are, as SQL."""
+def _declared_types(connection: Connection, metadata: Sequence[MetaData]) -> Mapping[Key, EnumType]:
+    """Return the types that the models' columns have."""
     dialect = connection.dialect
-    preparer = dialect.identifier_preparer
     types: dict[Key, EnumType] = {}
-    columns: dict[Key, list[tuple[str, str]]] = defaultdict(list)
     for each in metadata:
         for table in each.tables.values():
             for column in table.columns:
@@ -88,8 +107,7 @@ def _declared_types(
                 if found is not None and found.name:
                     schema = None if found.schema == dialect.default_schema_name else found.schema
                     types[schema, found.name] = EnumType(schema, found.name, tuple(found.enums))
-                    columns[schema, found.name].append((preparer.format_table(table), preparer.format_column(column)))
-    return types, columns
+    return types
 
 
 def _enum_of(type_: Any, dialect: Any) -> Enum | None:

@@ -1,13 +1,13 @@
-"""Comparing a table's parts beside its columns: keys, indexes, and constraints of each kind."""
+"""Comparing a table's parts beside its columns: keys, indexes, and constraints; checks have a module of their own."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.definitions import Definition
-from dbctl.drift.scratch import uniques_of
+from dbctl.drift.checks import compare_checks
+from dbctl.drift.facts import uniques_of
 from dbctl.drift.state import Difference, State
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def compare_parts(state: State, changes: ModifyTableOps, inspector: Inspector, t
     _keep_true_foreign_keys(state, changes)
     _note_left_indexes(state, changes, inspector, there, model)
     _compare_indexes(state, changes, inspector, there, model)
-    _compare_checks(state, inspector, there, model)
+    compare_checks(state, inspector, there, model)
 
 
 def _compare_primary_key(state: State, there: Table, model: Table) -> None:
@@ -107,7 +107,9 @@ def _compare_indexes(state: State, changes: ModifyTableOps, inspector: Inspector
     keys = there.foreign_key_constraints
     for name in sorted({*have, *made.indexes} - made.unknown):
         want, has = made.indexes.get(name), have.get(name)
-        if want == has or (want is None and has and state.backend.catalog.is_made_for_key(name, has.text, keys)):
+        if want is None and has and state.backend.catalog.is_made_for_key(name, has.text, keys):
+            continue
+        if want == has or (want and has and _means_the_same(state, model, want, has)):
             continue
         drop = [_drop(own, name, has, there)] if has else []
         create = [_create(own, name, model)] if want else []
@@ -121,6 +123,14 @@ def _compare_indexes(state: State, changes: ModifyTableOps, inspector: Inspector
                 [*drop, *filter(None, create)],
             )
         )
+
+
+def _means_the_same(state: State, model: Table, want: Definition, has: Definition) -> bool:
+    """Tell whether two definitions differ only in how their expressions are written."""
+    if want.constraint != has.constraint or len(want.expressions) != len(has.expressions):
+        return False
+    words = state.scratch.understood(model, *want.expressions, *has.expressions)
+    return want.worded(words) == has.worded(words)
 
 
 def _is_of_index(op: Any) -> bool:
@@ -179,65 +189,3 @@ def _create(own: Collection[Any], name: str, model: Table) -> Any:
 
             return ExecuteSQLOp(AddConstraint(copy(constraint)))
     return next((op for op in creating if _name_of(op) is None), None)
-
-
-# --- checks ---
-
-
-def _compare_checks(state: State, inspector: Inspector, there: Table, model: Table) -> None:
-    from alembic.operations.ops import CreateCheckConstraintOp, DropConstraintOp
-    from sqlalchemy import CheckConstraint, text
-
-    declared = [one for one in model.constraints if isinstance(one, CheckConstraint)]
-    have = state.checks(inspector, there.schema, there.name)
-    if not (declared or have) or _said_alike(declared, have, state):
-        return
-    made = state.scratch.made_of(model)
-    want = dict(made.checks) if made else _by_name(declared, have, state)
-    for name in sorted({*have, *want}):
-        declares, has = want.get(name), have.get(name)
-        if declares == has:
-            continue
-        drop = [DropConstraintOp(name, there.name, "check", schema=there.schema)] if has is not None else []
-        create = (
-            [CreateCheckConstraintOp(None if name[0] == "(" else name, there.name, text(declares), schema=there.schema)]
-            if declares is not None
-            else []
-        )
-        shown = "" if name[0] == "(" else f" {name}"
-        state.differences.append(
-            Difference(state.name(there.name, there.schema), f"check{shown}", declares, has, [*drop, *create])
-        )
-
-
-def _said_alike(declared: Collection[Any], have: Mapping[str, str], state: State) -> bool:
-    """Tell whether names and words are the same but for blanks, quoted names and parentheses around all of it."""
-    quote = state.connection.dialect.identifier_preparer.initial_quote
-    words = {name: _bare(said, quote) for name, said in _words(declared, state).items()}
-    return len(words) == len(declared) and words == {name: _bare(said, quote) for name, said in have.items()}
-
-
-def _words(declared: Collection[Any], state: State) -> dict[str, str]:
-    """Return what a model's checks say, by their names; those without one are left out."""
-    from sqlalchemy.exc import CompileError
-
-    dialect = state.connection.dialect
-    found = {}
-    for one in declared:
-        if not isinstance(one.name, str):
-            continue
-        try:
-            found[str(one.name)] = str(one.sqltext.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-        except CompileError:
-            continue
-    return found
-
-
-def _by_name(declared: Collection[Any], have: Mapping[str, str], state: State) -> dict[str, str]:
-    """Return a model's checks, in the database's words where it has one of the name."""
-    return {name: have.get(name, words) for name, words in _words(declared, state).items()}
-
-
-def _bare(words: str, quote: str) -> str:
-    bare = re.sub(r"\s+", " ", words.replace(quote, "").strip())
-    return bare[1:-1].strip() if bare.startswith("(") and bare.endswith(")") and ")" not in bare[1:-1] else bare

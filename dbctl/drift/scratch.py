@@ -7,45 +7,23 @@ What a model declares and what a database tells of itself are often spelled diff
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.definitions import Definition
+from dbctl.drift.facts import Facts, checks_of, compiler_of, facts_of_reflected, if_any, indexes_of
 from dbctl.errors import ConnectError, OutOfTime
 from dbctl.records import record
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, Connection, Dialect, Index, Table
+    from sqlalchemy import Column, Connection, Index, Table
     from sqlalchemy.engine import Inspector
 
     from dbctl.backends.base import Backend
 
 _log = logging.getLogger("dbctl")
-
-
-@record
-class Facts:
-    """What a database tells of a column, in its own words; None where there is nothing to tell.
-
-    Args:
-        type: The type.
-        default: What the server puts where nothing is given.
-        computed: What it is computed of.
-        identity: How its identity counts: ALWAYS or BY DEFAULT, and the sequence's options, between commas.
-        autoincrement: Whether it numbers its rows.
-    """
-
-    type: str
-    default: str | None = None
-    computed: str | None = None
-    identity: str | None = None
-    autoincrement: bool = False
-
-    def differing(self, other: Facts) -> list[str]:
-        """Return the names of what differs."""
-        return [each.name for each in fields(self) if getattr(self, each.name) != getattr(other, each.name)]
 
 
 @record
@@ -73,11 +51,13 @@ class Scratch:
         connection: In whose transaction they are made, and gone again.
         backend: Its backend.
         correct: Corrects what is told of a column, as it was done with those that it is held against.
+        types: What makes types of this session as the models declare them, where the database's differ.
     """
 
     connection: Connection
     backend: Backend
     correct: Callable[[Inspector, Table, dict[str, Any]], None]
+    types: Sequence[str] = ()
     _made: dict[Table, Made | None] = field(default_factory=dict)
     _columns: dict[str, Facts] = field(default_factory=dict)
 
@@ -89,7 +69,7 @@ class Scratch:
 
     def column(self, column: Column[Any]) -> Facts | None:
         """Return what the database makes of a column; what is declared alike is made once."""
-        compiler = _compiler(self.connection.dialect)
+        compiler = compiler_of(self.connection.dialect)
         name = self.connection.dialect.identifier_preparer.format_column(column)
         said = compiler.get_column_specification(column).removeprefix(name)
         if column.computed is not None:
@@ -97,6 +77,37 @@ class Scratch:
         if said not in self._columns and (made := self.made_of(column.table)):
             self._columns[said] = made.columns[column.name]
         return self._columns.get(said)
+
+    def understood(self, table: Table, *expressions: str) -> dict[str, str]:
+        """Return expressions on a table in one form for all words of the same meaning, by the words that they are in.
+
+        Left out are those that the table can't have, and all where the database keeps to the words that it was told.
+        """
+        catalog = self.backend.catalog
+        if not catalog.rewords or self.made_of(table) is None:
+            return {}
+        with self._nested():
+            named = self._create(table)
+            found = {each: catalog.understood(self.connection, named, each) for each in expressions}
+        return {words: form for words, form in found.items() if form is not None}
+
+    def same(self, table: Table, one: str | None, other: str | None) -> bool:
+        """Tell whether two expressions on a table are the same, in whatever words."""
+        spelled = self.backend.catalog.expression_text
+        if one is None or other is None or spelled(one) == spelled(other):
+            return (one is None) == (other is None)
+        understood = self.understood(table, one, other)
+        return one in understood and understood[one] == understood.get(other)
+
+    def retyping(self, column: Column[Any], have: str, want: str) -> Mapping[str, Any]:
+        """Return what alembic is to be told beside a column's new type, for its values to be converted to that."""
+        if self.made_of(column.table) is None:
+            return {}
+        with self._nested():
+            for statement in self.types:
+                self.connection.exec_driver_sql(statement.replace("%", "%%"))
+            named = self.connection.dialect.identifier_preparer.format_column(column)
+            return self.backend.catalog.retyping(self.connection, named, have, want)
 
     def _try(self, table: Table) -> Made | None:
         from sqlalchemy.exc import SQLAlchemyError
@@ -133,15 +144,23 @@ class Scratch:
         finally:
             nested.rollback()
 
-    def _make(self, table: Table) -> Made:
-        from sqlalchemy import inspect
+    def _create(self, table: Table) -> str:
+        """Create a table without its indexes and foreign keys, and return its name as SQL."""
         from sqlalchemy.schema import CreateTable
 
-        dialect, backend = self.connection.dialect, self.backend
-        preparer = dialect.identifier_preparer
-        named = preparer.format_table(table, use_schema=backend.catalog.scratch_schema_named)
+        dialect, catalog = self.connection.dialect, self.backend.catalog
+        for statement in self.types:
+            self.connection.exec_driver_sql(statement.replace("%", "%%"))
+        named = dialect.identifier_preparer.format_table(table, use_schema=catalog.scratch_schema_named)
         create = str(CreateTable(table, include_foreign_key_constraints=[]).compile(dialect=dialect))
-        self.connection.exec_driver_sql(f"{backend.catalog.scratch_create} {named} ({create.partition('(')[2]}")
+        self.connection.exec_driver_sql(f"{catalog.scratch_create} {named} ({create.partition('(')[2]}")
+        return named
+
+    def _make(self, table: Table) -> Made:
+        from sqlalchemy import inspect
+
+        dialect, backend = self.connection.dialect, self.backend
+        named = self._create(table)
         try:
             unknown = frozenset(str(index.name) for index in table.indexes if not self._make_index(index, named))
             schema = backend.catalog.scratch_schema(self.connection, table.schema)
@@ -154,7 +173,7 @@ class Scratch:
             return Made(
                 {column["name"]: facts_of_reflected(column, dialect) for column in columns},
                 indexes_of(backend, inspector, schema, table.name),
-                checks_of(_if_any(inspector.get_check_constraints, table.name, schema)),
+                checks_of(if_any(inspector.get_check_constraints, table.name, schema)),
                 unknown,
             )
         finally:
@@ -188,107 +207,3 @@ class Scratch:
             return
         with self.connection.begin_nested():
             yield
-
-
-def facts_of_reflected(column: Any, dialect: Dialect) -> Facts:
-    """Return the facts of a column as an inspector tells it."""
-    computed, identity = column.get("computed"), column.get("identity")
-    return Facts(
-        type_text(column["type"], dialect),
-        None if computed or identity else column.get("default"),
-        computed and _computed(computed["sqltext"], computed.get("persisted")),
-        identity and _identity(identity),
-        column.get("autoincrement") is True,
-    )
-
-
-def facts_of(column: Column[Any], dialect: Dialect) -> Facts:
-    """Return the facts of a column of a reflected table."""
-    computed, identity, default = column.computed, column.identity, column.server_default
-    return Facts(
-        type_text(column.type, dialect),
-        None if computed or identity or default is None else default.arg.text,  # type: ignore[attr-defined]
-        _computed(str(computed.sqltext), computed.persisted) if computed is not None else None,
-        _identity({name: getattr(identity, name, None) for name in _IDENTITY}) if identity is not None else None,
-        column.autoincrement is True,
-    )
-
-
-def declared_default(column: Column[Any], dialect: Dialect) -> str | None:
-    """Return a model's server default as its DDL has it; None where there is none."""
-    from sqlalchemy.exc import CompileError
-
-    if column.server_default is None or column.computed is not None or column.identity is not None:
-        return None
-    try:
-        found: str | None = _compiler(dialect).get_column_default_string(column)
-    except CompileError:
-        return None
-    return found
-
-
-def type_text(type_: Any, dialect: Dialect) -> str:
-    """Return a type as DDL has it; of what SQLAlchemy does not know, its name."""
-    from sqlalchemy.exc import CompileError
-
-    try:
-        return str(type_.compile(dialect=dialect))
-    except CompileError:
-        return repr(type_)
-
-
-def indexes_of(backend: Backend, inspector: Inspector, schema: str | None, table: str) -> dict[str, Definition]:
-    """Return what `Backend.index_definitions` tells of one table, and the unique constraints that it does not."""
-    found = dict(backend.catalog.index_definitions(inspector, schema, table).get(table, {}))
-    return found | uniques_of(_if_any(inspector.get_unique_constraints, table, schema), found)
-
-
-def uniques_of(constraints: Any, known: Mapping[str, Definition]) -> dict[str, Definition]:
-    """Return the unique constraints that are no known index; one without a name by its columns."""
-    found = {}
-    for each in constraints:
-        columns = ", ".join(each["column_names"])
-        name = each["name"] or f"({columns})"
-        if name not in known:
-            found[name] = Definition(f"UNIQUE ({columns})", True, True)
-    return found
-
-
-def checks_of(constraints: Any) -> dict[str, str]:
-    """Return check constraints by their names; one without a name by what it says."""
-    return {each["name"] or f"({each['sqltext']})": each["sqltext"] for each in constraints}
-
-
-def _if_any(ask: Callable[[str, str | None], Any], table: str, schema: str | None) -> Any:
-    """Ask for the constraints of a temporary table; of one without any SQLAlchemy may say that it is not there."""
-    from sqlalchemy.exc import NoSuchTableError
-
-    try:
-        return ask(table, schema)
-    except NoSuchTableError:
-        return []
-
-
-def _compiler(dialect: Any) -> Any:
-    return dialect.ddl_compiler(dialect, None)
-
-
-_COUNTING = {
-    "start": "START WITH",
-    "increment": "INCREMENT BY",
-    "minvalue": "MINVALUE",
-    "maxvalue": "MAXVALUE",
-    "cache": "CACHE",
-}
-_IDENTITY = ("always", "cycle", *_COUNTING)
-
-
-def _computed(text: str, persisted: bool | None) -> str:
-    return f"{text}{'' if persisted is None else ' STORED' if persisted else ' VIRTUAL'}"
-
-
-def _identity(options: Mapping[str, Any]) -> str:
-    said = [f"{words} {options[name]}" for name, words in _COUNTING.items() if options.get(name) is not None]
-    return ", ".join(
-        ["ALWAYS" if options.get("always") else "BY DEFAULT", *said, "CYCLE" if options.get("cycle") else "NO CYCLE"]
-    )

@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.definitions import Definition
-from dbctl.drift.scratch import Facts, Scratch, checks_of
+from dbctl.drift.facts import Facts, checks_of
+from dbctl.drift.scratch import Scratch
 from dbctl.records import record
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class State:
     """The models' columns that are there."""
     left_by_key: dict[int, Any] = field(default_factory=dict)
     """What drops the index that was made for a foreign key, by the identity of the operation that drops the key."""
+    before: dict[int, Sequence[Any]] = field(default_factory=dict)
+    """What goes before an operation that alters a column, by the identity of that."""
     _indexes: dict[str | None, Mapping[str, Mapping[str, Definition]]] = field(default_factory=dict)
     _checks: dict[str | None, Mapping[Any, Any]] = field(default_factory=dict)
 

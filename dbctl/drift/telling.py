@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dbctl.drift.scratch import declared_default, type_text
+from dbctl.drift.facts import declared_default, facts_of, type_text
 from dbctl.drift.state import Difference, State
 
 if TYPE_CHECKING:
@@ -38,10 +38,12 @@ def _part(op: Any, state: State) -> Iterator[Difference]:
         case ops.AlterColumnOp():
             yield from _altered(op, state)
         case ops.AddColumnOp():
-            yield Difference(_of(op, state), f"column {op.column.name}", _column(op.column, dialect), None, [op])
+            said = _column(op.column, declared_default(op.column, dialect), dialect)
+            yield Difference(_of(op, state), f"column {op.column.name}", said, None, [op])
         case ops.DropColumnOp():
             column = op.to_column()
-            yield Difference(_of(op, state), f"column {op.column_name}", None, _column(column, dialect), [op])
+            said = _column(column, facts_of(column, dialect).default, dialect)
+            yield Difference(_of(op, state), f"column {op.column_name}", None, said, [op])
         case ops.CreateForeignKeyOp():
             yield Difference(_of(op, state, op.source_table), *_key(op), None, [op])
         case ops.DropConstraintOp(constraint_type="foreignkey"):
@@ -84,18 +86,17 @@ def _altered(op: AlterColumnOp, state: State) -> Iterator[Difference]:
         found.append(("default", declared, (have.identity or have.default) if have else None))
     if op.modify_comment is not False:
         found.append(("comment", op.modify_comment, op.existing_comment))
-    for place, (what, models, database) in enumerate(found):
-        yield Difference(
-            _of(op, state), f"column {op.column_name}, {what}", models, database, [] if place else [state.altering(op)]
-        )
+    operations = [*state.before.get(id(op), ()), state.altering(op)] if found else []
+    for what, models, database in found:
+        yield Difference(_of(op, state), f"column {op.column_name}, {what}", models, database, operations)
+        operations = []
 
 
 def _default(default: Any) -> str | None:
     return None if default is None else str(getattr(default, "arg", default))
 
 
-def _column(column: Column[Any], dialect: Dialect) -> str:
-    default = declared_default(column, dialect) if column.server_default is not None else None
+def _column(column: Column[Any], default: str | None, dialect: Dialect) -> str:
     said = [type_text(column.type, dialect), "" if column.nullable else "NOT NULL", default and f"DEFAULT {default}"]
     return " ".join(filter(None, said))
 

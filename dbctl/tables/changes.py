@@ -11,6 +11,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.compiled import undoubled
 from dbctl.backends.relations import TABLE
 from dbctl.connections.connector import Connector
 from dbctl.errors import CheckFailed, DbctlError, Remedy, WorkRefused
@@ -286,4 +287,5 @@ def _said(
                 lambda statement, *_, **__: said.append(str(statement.compile(dialect=connection.dialect))),
             )
         )
-    return [Ddl("\n".join(line.rstrip() for line in statement.strip().splitlines())) for statement in said]
+    plain = [undoubled(statement, connection.dialect).strip() for statement in said]
+    return [Ddl("\n".join(line.rstrip() for line in statement.splitlines())) for statement in plain]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.compiled import undoubled
 from dbctl.backends.definitions import Definition, Definitions
 from dbctl.backends.mysql.engine import MySQL
 
@@ -20,6 +22,11 @@ _SEQUENCES = """
 SELECT table_name FROM information_schema.tables
 WHERE table_type = 'SEQUENCE' AND table_schema = coalesce(:schema, database())
 """
+_TEXTS = re.compile(
+    r"(?:_(?:utf8mb4|utf8mb3|utf8|latin1|ascii))?('(?:[^'\\]|''|\\.)*')|`(?:[^`]|``)*`", re.ASCII | re.DOTALL
+)
+"""A literal with the character set that it is said to be in, or a name."""
+_QUOTE, _ESCAPED = "'", "\\'"
 _SAID_OF_SEQUENCE = ("start_value", "minimum_value", "maximum_value", "increment", "cache_size", "cycle_option")
 
 
@@ -49,6 +56,10 @@ class MySQLDefinitions(Definitions, MySQL):
                 parts[table or said["table"]][said["key_name"]].append(said)
         return {each: {name: _definition(some) for name, some in named.items()} for each, named in parts.items()}
 
+    def expression_text(self, expression: str) -> str:
+        """Leave out which character set a literal is in."""
+        return _without_charsets(expression)
+
     def is_made_for_key(self, name: str, text: str, keys: Collection[ForeignKeyConstraint]) -> bool:
         """Compare with what InnoDB makes: of the key's columns, with the name of the key or of its first column.
 
@@ -64,9 +75,8 @@ class MySQLDefinitions(Definitions, MySQL):
         """Say all of it again: MODIFY takes away what it does not say."""
         dialect: Any = connection.dialect
         said = dialect.ddl_compiler(dialect, None).get_column_specification(column)
-        return f"ALTER TABLE {dialect.identifier_preparer.format_table(column.table)} MODIFY COLUMN {said}".replace(
-            "%%", "%"
-        )
+        named = dialect.identifier_preparer.format_table(column.table)
+        return undoubled(f"ALTER TABLE {named} MODIFY COLUMN {said}", dialect)
 
     def sequences(self, connection: Connection, schema: str | None) -> Mapping[str, str] | None:
         """Ask MariaDB, which has sequences from 10.3 on."""
@@ -113,11 +123,21 @@ def _definition(parts: Iterable[Mapping[str, Any]]) -> Definition:
     return Definition(f"{kind} {first['index_type']} ({columns}){hidden}", plain)
 
 
+def _without_charsets(expression: str) -> str:
+    """Leave out which character set a literal is in where it is the same in all: MySQL tells that of who declared it.
+
+    https://dev.mysql.com/doc/refman/8.4/en/charset-introducer.html
+    """
+    return _TEXTS.sub(lambda found: found[1] if found[1] and found[1].isascii() else found[0], expression)
+
+
 def _is_special(part: Mapping[str, Any]) -> bool:
     return bool(part.get("expression") or part["sub_part"] or part["collation"] == "D")
 
 
 def _column(part: Mapping[str, Any]) -> str:
-    name = part["column_name"] if part["column_name"] is not None else f"({part['expression']})"
+    name = part["column_name"]
+    if name is None:  # INFORMATION_SCHEMA has the quotes of an expression escaped
+        name = f"({_without_charsets(part['expression'].replace(_ESCAPED, _QUOTE))})"
     length = f"({part['sub_part']})" if part["sub_part"] else ""
     return f"{name}{length}{' DESC' if part['collation'] == 'D' else ''}"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.definitions import Definition, Definitions, EnumType
 from dbctl.backends.postgresql.engine import PostgreSQL
+from dbctl.backends.postgresql.retyping import computed_of, enum_made_anew, using
+from dbctl.errors import ConnectError, OutOfTime
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Connection, Table
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 # A constraint's own text says more than its index's: DEFERRABLE, and what excludes.
 _INDEXES = """
 SELECT c.relname, i.relname, k.oid IS NOT NULL, x.indisvalid,
-       coalesce(pg_get_constraintdef(k.oid), pg_get_indexdef(x.indexrelid))
+       coalesce(pg_get_constraintdef(k.oid), pg_get_indexdef(x.indexrelid)),
+       CASE WHEN x.indexprs IS NOT NULL THEN ARRAY(
+           SELECT pg_get_indexdef(x.indexrelid, place, false) FROM generate_series(1, x.indnatts) place
+           WHERE x.indkey[place - 1] = 0) END,
+       pg_get_expr(x.indpred, x.indrelid)
 FROM pg_catalog.pg_index x
 JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
 JOIN pg_catalog.pg_class c ON c.oid = x.indrelid
@@ -72,16 +78,38 @@ def _literal(text: str) -> str:
 class PostgreSQLDefinitions(Definitions, PostgreSQL):
     """Of PostgreSQL."""
 
+    scratch_types = "pg_temp"
+    rewords = True
+
     def scratch_schema(self, connection: Connection, schema: str | None) -> str | None:
         """Ask for the session's own, which there is from its first temporary table on."""
         return connection.exec_driver_sql(_SCRATCH_SCHEMA).scalar()
 
-    def default_text(self, default: str | None) -> str | None:
+    def expression_text(self, expression: str) -> str:
         """Write the time at which the transaction began as `now()`.
 
         https://www.postgresql.org/docs/current/functions-datetime.html#FUNCTIONS-DATETIME-CURRENT
         """
-        return "now()" if default in {"CURRENT_TIMESTAMP", "transaction_timestamp()"} else default
+        return "now()" if expression in {"CURRENT_TIMESTAMP", "transaction_timestamp()"} else expression
+
+    def understood(self, connection: Connection, named: str, expression: str) -> str | None:
+        """Ask the planner, which computes what is constant and flattens AND and OR; nothing is run.
+
+        `x IN ('a', 'b')` on a varchar is told as `ARRAY['a'::character varying, …]::text[]`, and once that has been
+        read, as a dump is, as `ARRAY['a'::character varying::text, …]`: https://www.postgresql.org/docs/current/sql-explain.html.
+        """
+        from sqlalchemy.exc import DBAPIError
+
+        query = f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT ({expression}) FROM ONLY {named}"
+        try:
+            with connection.begin_nested():
+                (plan,) = connection.exec_driver_sql(query.replace("%", "%%")).scalar_one()
+        except DBAPIError as error:
+            if isinstance(translated := self.translate(error), ConnectError | OutOfTime):
+                raise translated from error
+            return None
+        found: str = plan["Plan"]["Output"][0]
+        return found
 
     def others_tables(self, connection: Connection, schema: str | None) -> Collection[str]:
         """Ask for partitions, and for what belongs to extensions."""
@@ -97,9 +125,10 @@ class PostgreSQLDefinitions(Definitions, PostgreSQL):
 
         found: dict[str, dict[str, Definition]] = defaultdict(dict)
         rows = inspector.bind.execute(text(_INDEXES), {"schema": schema, "table": table})  # type: ignore[union-attr]
-        for of_table, name, constraint, valid, said in rows:
+        for of_table, name, constraint, valid, said, computed, condition in rows:
             shown = _HEAD.sub(r"\1 USING ", said) + ("" if valid else " (invalid)")
-            found[of_table][name] = Definition(shown, bool(_PLAIN.fullmatch(shown)), constraint)
+            expressions = (*(computed or ()), *([condition] if condition else ()))
+            found[of_table][name] = Definition(shown, bool(_PLAIN.fullmatch(shown)), constraint, expressions)
         return found
 
     def enum_types(self, inspector: Inspector) -> Mapping[tuple[str | None, str], EnumType] | None:
@@ -109,38 +138,40 @@ class PostgreSQLDefinitions(Definitions, PostgreSQL):
 
     def enum_statements(
         self,
-        quoted: str,
+        connection: Connection,
+        named: tuple[str | None, str],
         have: Sequence[str] | None,
         want: Sequence[str] | None,
-        columns: Collection[tuple[str, str]],
     ) -> Sequence[str]:
         """Add members where that is all; else make the type anew: https://www.postgresql.org/docs/current/sql-altertype.html.
 
         A member can neither be taken away nor moved.
         """
+        schema, name = named
+        quote = connection.dialect.identifier_preparer.quote
+        quoted = ".".join(quote(part) for part in (schema, name) if part)
         if want is None:
             return [f"DROP TYPE {quoted}"]
         create = f"CREATE TYPE {quoted} AS ENUM ({', '.join(map(_literal, want))})"
         if have is None:
             return [create]
-        if [member for member in want if member in have] == [*have]:
-            return [
-                f"ALTER TYPE {quoted} ADD VALUE {_literal(member)}"
-                + (f" AFTER {_literal(want[place - 1])}" if place else f" BEFORE {_literal(have[0])}")
-                for place, member in enumerate(want)
-                if member not in have
-            ]
-        schema, _, name = quoted.rpartition(".")
-        old = f'{name[:-1]}_old"' if name.endswith('"') else f"{name}_old"
+        if [member for member in want if member in have] != [*have]:
+            return enum_made_anew(connection, schema, name, quoted, create)
         return [
-            f"ALTER TYPE {quoted} RENAME TO {old}",
-            create,
-            *(
-                f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {quoted} USING {column}::text::{quoted}"
-                for table, column in columns
-            ),
-            f"DROP TYPE {f'{schema}.' if schema else ''}{old}",
+            f"ALTER TYPE {quoted} ADD VALUE {_literal(member)}"
+            + (f" AFTER {_literal(want[place - 1])}" if place else f" BEFORE {_literal(have[0])}")
+            for place, member in enumerate(want)
+            if member not in have
         ]
+
+    def computed_of(self, connection: Connection, schema: str | None, table: str, column: str) -> Sequence[str]:
+        """Ask the catalogue."""
+        return computed_of(connection, schema, table, column)
+
+    def retyping(self, connection: Connection, column: str, have: str, want: str) -> Mapping[str, Any]:
+        """Say how a value is converted, where the server does not by itself."""
+        expression = using(connection, column, have, want)
+        return {} if expression is None else {"postgresql_using": expression}
 
     def sequences(self, connection: Connection, schema: str | None) -> Mapping[str, str] | None:
         """Ask the catalogue for those that are no column's own, and no extension's."""
