@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.compiled import undoubled
-from dbctl.drift.facts import compiler_of
+from dbctl.drift.facts import compiler_of, quoted_name
 from dbctl.drift.state import Difference, State
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ def _create(name: str, words: str, declared: Collection[CheckConstraint], state:
     from alembic.operations.ops import CreateCheckConstraintOp
     from sqlalchemy import literal_column
 
-    preparer = state.connection.dialect.identifier_preparer
-    model = next((one for one in declared if preparer.format_constraint(one) == preparer.quote(name)), None)
+    dialect = state.connection.dialect
+    quoted = dialect.identifier_preparer.quote(name)
+    model = next((one for one in declared if quoted_name(one, dialect) == quoted), None)
     said = None if model is None else _said(model, state)
     options = {} if model is None else model.dialect_kwargs
     called = None if name[0] == "(" else name

@@ -77,6 +77,12 @@ def declared_default(column: Column[Any], dialect: Dialect) -> str | None:
     return found if found is None else undoubled(found, dialect)
 
 
+def quoted_name(part: Any, dialect: Dialect) -> str | None:
+    """Return the name of a constraint or an index as SQL, by its convention; None where the database gives it one."""
+    named: str | None = None if part.name is None else dialect.identifier_preparer.format_constraint(part)
+    return named
+
+
 def type_text(type_: Any, dialect: Dialect) -> str:
     """Return a type as DDL has it; of what SQLAlchemy does not know, its name."""
     from sqlalchemy.exc import CompileError

@@ -85,22 +85,21 @@ def _parts_of(table: Table, columns: set[str], operations: Sequence[Any]) -> Ite
     from sqlalchemy import CheckConstraint, UniqueConstraint
     from sqlalchemy.schema import AddConstraint
 
-    known = {_name_of(op) for op in operations if getattr(op, "table_name", table.name) == table.name}
+    known = {_name_of(op) for op in operations if getattr(op, "table_name", table.name) == table.name} - {None}
     for index in table.indexes:
         if index.name not in known and _names([*index.expressions, *index.dialect_kwargs.values()], columns):
             yield DropIndexOp.from_index(index)
             yield CreateIndexOp.from_index(index)
     for constraint in table.constraints:
-        if constraint.name in known or not isinstance(constraint.name, str):
-            continue
         if isinstance(constraint, CheckConstraint):
             kind, said = "check", [constraint.sqltext]
         elif isinstance(constraint, UniqueConstraint):
             kind, said = "unique", [*constraint.columns]
         else:
             continue
-        if _names(said, columns):
-            yield DropConstraintOp(constraint.name, table.name, kind, schema=table.schema)
+        if constraint.name not in known and _names(said, columns):
+            if isinstance(constraint.name, str):  # one without goes with the column, and none else is there
+                yield DropConstraintOp(constraint.name, table.name, kind, schema=table.schema)
             yield ExecuteSQLOp(AddConstraint(copy(constraint)))
 
 

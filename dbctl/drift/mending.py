@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -128,30 +129,39 @@ def _said(connection: Connection, operations: Sequence[Any]) -> list[str]:
 
     said = _Buffer()
     context = MigrationContext.configure(connection, opts={"as_sql": True, "output_buffer": said})
-    with Operations.context(context) as do:
+    with Operations.context(context) as do, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="alembic")  # what it can't say of a column is said by other operations
         for op in operations:
-            with _without_checks_of_types(op):
+            with _alone(op):
                 do.invoke(op)
     return said.statements
 
 
 @contextmanager
-def _without_checks_of_types(op: Any) -> Iterator[None]:
-    """Keep alembic from adding the check of a column's type, by a name of its own: checks have their own operations."""
-    from sqlalchemy.types import SchemaType, TypeDecorator
+def _alone(op: Any) -> Iterator[None]:
+    """Keep alembic from adding with a column its index and constraints: these have operations of their own.
 
-    type_ = op.column.type if hasattr(op, "column") else getattr(op, "modify_type", None)
+    It would add them by other names, without the naming convention.
+    """
+    from sqlalchemy.types import TypeDecorator
+
+    column = getattr(op, "column", None)
+    type_ = op.modify_type if column is None and hasattr(op, "modify_type") else getattr(column, "type", None)
     while isinstance(type_, TypeDecorator):
         type_ = type_.impl
-    if not isinstance(type_, SchemaType) or not getattr(type_, "create_constraint", False):
-        yield
-        return
-    checked: Any = type_
-    checked.create_constraint = False
+    said: list[tuple[Any, str, Any]] = []
+    if column is not None:
+        said += [(column, "index", None), (column, "unique", None), (column, "constraints", set())]
+    if getattr(type_, "create_constraint", False):
+        said.append((type_, "create_constraint", False))
+    kept = [(place, name, getattr(place, name)) for place, name, _ in said]
+    for place, name, value in said:
+        setattr(place, name, value)
     try:
         yield
     finally:
-        checked.create_constraint = True
+        for place, name, value in kept:
+            setattr(place, name, value)
 
 
 class _Buffer:

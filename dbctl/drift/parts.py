@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.definitions import Definition
 from dbctl.drift.checks import compare_checks
-from dbctl.drift.facts import uniques_of
+from dbctl.drift.facts import quoted_name, uniques_of
 from dbctl.drift.state import Difference, State
 
 if TYPE_CHECKING:
     from alembic.operations.ops import ModifyTableOps
-    from sqlalchemy import ForeignKeyConstraint, Table
+    from sqlalchemy import Dialect, ForeignKeyConstraint, Table
     from sqlalchemy.engine import Inspector
 
 
@@ -104,7 +104,7 @@ def _compare_indexes(state: State, changes: ModifyTableOps, inspector: Inspector
     for op in own:
         if _name_of(op) not in made.unknown:
             changes.ops.remove(op)
-    keys = there.foreign_key_constraints
+    keys, dialect = there.foreign_key_constraints, state.connection.dialect
     for name in sorted({*have, *made.indexes} - made.unknown):
         want, has = made.indexes.get(name), have.get(name)
         if want is None and has and state.backend.catalog.is_made_for_key(name, has.text, keys):
@@ -112,7 +112,7 @@ def _compare_indexes(state: State, changes: ModifyTableOps, inspector: Inspector
         if want == has or (want and has and _means_the_same(state, model, want, has)):
             continue
         drop = [_drop(own, name, has, there)] if has else []
-        create = [_create(own, name, model)] if want else []
+        create = [_create(own, name, want, model, dialect)] if want else []
         kind = "unique constraint" if (want or has).text.startswith("UNIQUE (") else "index"  # type: ignore[union-attr]
         state.differences.append(
             Difference(
@@ -172,20 +172,27 @@ def _drop(own: Collection[Any], name: str, has: Definition, there: Table) -> Any
     return DropIndexOp(name, there.name, schema=there.schema)
 
 
-def _create(own: Collection[Any], name: str, model: Table) -> Any:
+def _create(own: Collection[Any], name: str, want: Definition, model: Table, dialect: Dialect) -> Any:
+    """Return what creates an index or a constraint; of a constraint without a name by its columns."""
+    from copy import copy
+
     from alembic.operations.ops import CreateIndexOp, CreateUniqueConstraintOp, ExecuteSQLOp
+    from sqlalchemy import CheckConstraint, UniqueConstraint
     from sqlalchemy.schema import AddConstraint
 
-    creating = [op for op in own if isinstance(op, CreateIndexOp | CreateUniqueConstraintOp)]
-    for op in creating:
-        if _name_of(op) == name:
+    for op in own:
+        if isinstance(op, CreateIndexOp | CreateUniqueConstraintOp) and _name_of(op) == name:
             return op
+    quoted = dialect.identifier_preparer.quote(name)
     for index in model.indexes:
-        if index.name == name:
+        if quoted_name(index, dialect) == quoted:
             return CreateIndexOp.from_index(index)
     for constraint in model.constraints:
-        if constraint.name == name:
-            from copy import copy
-
+        named = quoted_name(constraint, dialect)
+        columns = f"({', '.join(column.name for column in constraint.columns)})"  # type: ignore[attr-defined]
+        if isinstance(constraint, UniqueConstraint):
+            if named == quoted or (named is None and columns in want.text):
+                return CreateUniqueConstraintOp.from_constraint(constraint)
+        elif named == quoted and not isinstance(constraint, CheckConstraint):
             return ExecuteSQLOp(AddConstraint(copy(constraint)))
-    return next((op for op in creating if _name_of(op) is None), None)
+    return None
