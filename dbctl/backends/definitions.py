@@ -91,6 +91,10 @@ class Definitions(Backend):
         """
         raise NotImplementedError
 
+    def unreflected_indexes(self, inspector: Inspector, schema: str | None, table: str) -> Collection[str]:
+        """Return the names of a table's indexes that SQLAlchemy can't reflect, and may warn of."""
+        return ()
+
     def expression_text(self, expression: str) -> str:
         """Return what the database tells of an expression, of several ways to write the same in one."""
         return expression

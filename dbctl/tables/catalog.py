@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import copy
 from functools import cached_property
@@ -119,13 +120,17 @@ class Catalog:
 
     def _look_at(self, table: Table) -> _Parts:
         from sqlalchemy import inspect
+        from sqlalchemy.exc import SAWarning
 
         inspector = inspect(self._connection)
         (name, _), schema = self._find(table) or (table.name, ""), table.schema
-        indexes, uniques = inspector.get_indexes(name, schema), inspector.get_unique_constraints(name, schema)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Skipped unsupported reflection", SAWarning)
+            indexes, uniques = inspector.get_indexes(name, schema), inspector.get_unique_constraints(name, schema)
+        unreflected = self._backend.catalog.unreflected_indexes(inspector, schema, name)
         key: Any = inspector.get_pk_constraint(name, schema)
         return _Parts(
-            names={self._fold(one["name"]) for one in (*indexes, *uniques) if one["name"]},
+            names={*map(self._fold, [*unreflected, *(one["name"] for one in (*indexes, *uniques) if one["name"])])},
             indexes=[tuple(map(str, one["column_names"])) for one in indexes],
             uniques=[
                 *(frozenset(map(str, one["column_names"])) for one in indexes if one["unique"]),

@@ -232,3 +232,17 @@ def test_listeners_run_as_with_create_all_and_once(quick: Dbctl, database: TestD
         )
     assert states(quick) == {"fleet_of_tests.ship": "created"}
     assert tables(database) == {"counted"}
+
+
+def test_an_index_of_an_expression_is_there_once_it_was_created(quick: Dbctl, database: TestDatabase) -> None:
+    if database.kind == "mariadb":
+        pytest.skip("has no such index")
+    indexes = "sa.Index('ix_lower', sa.text('(lower(word))')), sa.Index('ix_down', sa.text('id DESC'), 'word')"
+    word = "word: Mapped[str] = mapped_column(sa.String(50))"
+    models(quick.cwd, gamma=f"{word}\n    __table_args__ = ({indexes})")
+    assert states(quick) == {"gamma": "created"}
+    for args in ((), ("--check",)):
+        result = quick.ok("init-tables", *MODELS, *args)
+        assert "Warning" not in result.err, str(result)
+    database.execute("DROP INDEX ix_lower" + (" ON gamma" if database.kind == "mysql" else ""))
+    assert states(quick) == {"gamma": "exists", "gamma: index ix_lower": "created"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dbctl.backends.definitions import Definition, Definitions
@@ -42,6 +42,11 @@ class SQLiteDefinitions(Definitions, SQLite):
             said = _HEAD.sub(lambda head: f"CREATE {'UNIQUE ' if head[1] else ''}INDEX (", " ".join(sql.split()))
             found[of_table][name] = Definition(said, bool(_PLAIN.fullmatch(said)))
         return found
+
+    def unreflected_indexes(self, inspector: Inspector, schema: str | None, table: str) -> Collection[str]:
+        """Return those of expressions."""
+        found = self.index_definitions(inspector, schema, table).get(table, {})
+        return [name for name, index in found.items() if not index.plain]
 
     def rebuild_statements(self, connection: Connection, models: Sequence[Table]) -> Sequence[str]:
         """Make each anew, in one transaction: https://www.sqlite.org/lang_altertable.html#otheralter."""
