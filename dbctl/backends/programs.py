@@ -65,7 +65,9 @@ class Programs:
         if place := self.place_for_programs():
             # Who is told the address by itself finds the name to verify where it was.
             url = url.set(host=url.host if "hostaddr" in query else place[0], port=place[1])
-        without = url.create(url.drivername, host=url.host, port=url.port, database=url.database, query=query)
+        # A socket's directory stands in the query: no host of a URL is a path.
+        host, port = (None, None) if (url.host or "").startswith("/") else (url.host, url.port)
+        without = url.create(url.drivername, host=host, port=port, database=url.database, query=query)
         # Older versions of SQLAlchemy leave a % of the login as it is, of which others make something else.
         login = ":".join(quote(str(part), safe="") for part in (url.username, url.password) if part is not None)
         return without.render_as_string().replace("://", f"://{login}@" if login else "://", 1)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
@@ -44,6 +45,20 @@ def test_a_program_finds_the_connection_in_a_url(
             return  # SQLAlchemy's own driver for the plain name may not be installed
     on_database.ok("init-tables")
     assert on_database.ok("exec", *said, "--", sys.executable, "-c", CONNECT).out == "42\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://me:pw@/shop?host=/run/pg&port=6432", "me:pw@/shop?host=%2Frun%2Fpg&port=6432&sslmode=prefer"),
+        ("postgresql://me:pw@%2Frun%2Fpg/shop", "me:pw@/shop?host=%2Frun%2Fpg&port=5432&sslmode=prefer"),
+        ("mysql://me:pw@/shop?unix_socket=/run/my.sock", "me:pw@/shop?unix_socket=%2Frun%2Fmy.sock"),
+    ],
+)
+def test_a_socket_is_in_the_url_too(dbctl: Dbctl, url: str, told: str) -> None:
+    said = dbctl.ok("--url", url, "exec", "--", *TELL).json["environment"]["DATABASE_URL"]
+    assert said.partition("://")[2] == told
+    assert make_url(said).render_as_string(hide_password=False).partition("://")[2] == told
 
 
 # Oracle's own, where it could be had; this machine's may be MariaDB's by another name.

@@ -57,12 +57,13 @@ class MySQLPrograms(Programs):
         raise NotImplementedError
 
     def program_query(self, driver: str) -> Mapping[str, str]:
-        """Return SQLAlchemy's words for the drivers that are like MySQLdb; others have none in common."""
+        """Return the socket, and TLS in SQLAlchemy's words for what is like MySQLdb: others have none in common."""
         ssl = self.profile.ssl
+        place = {"unix_socket": self.socket} if self.socket else {}
         if driver not in {"pymysql", "mysqldb", "aiomysql"} or ssl.mode in {"disable", "prefer"}:
-            return {}
+            return place
         files = {"ssl_ca": ssl.ca, "ssl_cert": ssl.cert, "ssl_key": ssl.key}
-        named = {name: path for name, path in files.items() if path}
+        named = place | {name: path for name, path in files.items() if path}
         return named | {"ssl_check_hostname": "true" if ssl.mode == "verify-full" else "false"}
 
     def client_environment(self, directory: Path) -> Mapping[str, str]:

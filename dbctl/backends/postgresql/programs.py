@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from dbctl.backends.programs import Programs, write_secret
 
@@ -49,20 +49,30 @@ _IN_URL = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 class PostgreSQLPrograms(Programs):
     """How PostgreSQL's programs are told."""
 
+    default_port: ClassVar[int]
     schemes: ClassVar[Collection[str]] = ("postgresql", "postgres", "postgis", "pgsql")
     client_variables = (*_VARIABLES.values(), *_OTHERS)
 
     def program_query(self, driver: str) -> Mapping[str, str]:
         """Return libpq's words, which most take; asyncpg has one of its own."""
-        ssl = self.profile.ssl
-        if driver in {"asyncpg", "pg8000"}:
-            return {"ssl": ssl.mode} if driver == "asyncpg" else {}
-        args = self.connect_args()
+        ssl, args = self.profile.ssl, self.connect_args()
+        socket = self._socket(args)
+        if driver == "pg8000":
+            return {"unix_sock": "{host}/.s.PGSQL.{port}".format(**socket)} if socket else {}
+        if driver == "asyncpg":
+            return socket | {"ssl": ssl.mode}
         files = {"sslrootcert": ssl.ca, "sslcert": ssl.cert, "sslkey": ssl.key}
         query = {name: str(args[name]) for name in _IN_URL if name == "sslmode" or files[name]}
         # Others than libpq know no address beside the name; they could not verify it through a tunnel either.
         place = self.place_for_programs() if ssl.mode == "verify-full" else None
-        return query | ({"hostaddr": place[0]} if place else {})
+        return socket | query | ({"hostaddr": place[0]} if place else {})
+
+    def _socket(self, args: Mapping[str, Any]) -> dict[str, str]:
+        """Return the directory of the server's socket, and its port, as libpq's keywords."""
+        host = str(self.profile.host or args.get("host") or "")
+        if not host.startswith("/"):
+            return {}
+        return {"host": host, "port": str(self.profile.port or args.get("port") or self.default_port)}
 
     def client_environment(self, directory: Path) -> Mapping[str, str]:
         """Return libpq's variables; the password is in a file."""
