@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.scripts import Statement, sql_text
-from dbctl.errors import ConnectError, DbctlError, OutOfTime, Remedy, UsageError
+from dbctl.errors import ConnectError, DbctlError, OutOfTime, Remedy, UsageError, WorkRefused
 from dbctl.records import record
 from dbctl.results import Step
 from dbctl.runtime.deadlines import call_after
@@ -147,16 +147,21 @@ class _Bounded:
 
 
 def _each_by_itself(backend: Backend, driver_connection: Any, script: Script) -> Iterator[Done]:
-    for done, statement in enumerate(backend.statements(script.text)):
+    kept = 0
+    for number, statement in enumerate(backend.statements(script.text), 1):
         blank = re.sub(r"[^\n]", " ", script.text[: statement.start])
         try:
             # Behind as many lines and blanks as stand before it: what a server says of places is true of the script.
             yield from _run(backend, driver_connection, script, [statement], blank + statement.text)
         except DbctlError:
-            if done:
-                before = "1 statement before it is" if done == 1 else f"{done} statements before it are"
-                _log.warning("%s committed, and %s", before, "stays" if done == 1 else "stay")
+            if kept:
+                before = "1 statement before it is" if kept == 1 else f"{kept} statements before it are"
+                _log.warning("%s committed, and %s", before, "stays" if kept == 1 else "stay")
             raise
+        if not backend.in_transaction(driver_connection):
+            kept = number
+    if backend.in_transaction(driver_connection):
+        raise WorkRefused(f"{script.name}: its last transaction is not ended, and is rolled back", "end it with COMMIT")
 
 
 @contextmanager

@@ -170,6 +170,29 @@ def test_what_no_transaction_takes_is_told_and_done_without_one(
     assert found.ships == {"a"}
 
 
+OWN = (
+    "INSERT INTO ship (name, tons) VALUES ('a', 1);\nBEGIN;\nINSERT INTO ship (name, tons) VALUES ('b', 2);\n{};\n"
+    "INSERT INTO ship (name, tons) VALUES ('c', 3);\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "said", "ships"),
+    [
+        ("COMMIT", 0, "", {"a", "b", "c"}),
+        ("SELECT nope", 1, "dbctl: 1 statement before it is committed, and stays\n", {"a"}),
+        ("SELECT 1", 1, "script.sql: its last transaction is not ended, and is rolled back; end it with COMMIT", {"a"}),
+    ],
+)
+def test_without_a_transaction_a_script_has_its_own(
+    service: Service, last: str, code: int, said: str, ships: set[str]
+) -> None:
+    script(service, OWN.format(last))
+    result = service.dbctl("run", "script.sql", "--no-transaction")
+    assert (result.code, said in result.err) == (code, True), str(result)
+    assert service.ships == ships
+
+
 PROCEDURE = "CREATE PROCEDURE twice(x INT)\nBEGIN\n  IF x > 1 THEN SELECT 2; ELSE SELECT 3; END IF;\n  SELECT x;\nEND;"
 BODIES = {
     "postgresql": "CREATE FUNCTION twice(x int) RETURNS int LANGUAGE plpgsql AS $$\nBEGIN\n  RETURN 2 * x;\nEND\n$$;",

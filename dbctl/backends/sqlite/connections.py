@@ -27,6 +27,8 @@ _ASKING = ("execute", "executemany", "executescript", "fetchone", "fetchmany", "
 class TransactionConnection(sqlite3.Connection):
     """A connection that runs and commits nothing more in a transaction that has ended."""
 
+    watched = True
+    """Whether its transactions are dbctl's, of which the end is looked for, and not those of a script."""
     begun = False
     """Whether a transaction has been begun, and neither committed nor rolled back by its connection."""
 
@@ -73,7 +75,7 @@ class _Cursor(sqlite3.Cursor):
         connection.refuse_ended()
         super().execute(sql, *parameters)
         if sql.startswith(BEGIN):
-            connection.begun = True
+            connection.begun = connection.watched
         return self
 
     def executemany(self, *statement: Any) -> Self:

@@ -62,4 +62,5 @@ class SQLiteScripts(Scripts):
         return statement.start
 
     def let_commit(self, driver_connection: Any) -> None:
-        """Do nothing: without a BEGIN, SQLite commits each statement by itself."""
+        """Look for the end of no transaction: without a BEGIN, SQLite commits each statement by itself."""
+        driver_connection.watched = False
