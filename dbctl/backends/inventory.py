@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -113,8 +114,10 @@ class Inventory(Definitions):
         found = []
         if (key := inspector.get_pk_constraint(table, schema))["constrained_columns"]:
             found.append(PartThere(key["name"] or "", f"PRIMARY KEY ({', '.join(key['constrained_columns'])})"))
-        for unique in inspector.get_unique_constraints(table, schema):
-            found.append(PartThere(unique["name"] or "", f"UNIQUE ({', '.join(unique['column_names'])})"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of indexes that are none of the kind
+            uniques = inspector.get_unique_constraints(table, schema)
+        found += [PartThere(each["name"] or "", f"UNIQUE ({', '.join(each['column_names'])})") for each in uniques]
         found += [
             PartThere(check["name"] or "", f"CHECK ({check['sqltext']})")
             for check in inspector.get_check_constraints(table, schema)

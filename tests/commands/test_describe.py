@@ -133,3 +133,11 @@ def test_partitions(server_database: TestDatabase, dbctl: Dbctl) -> None:
     [part] = found["partitions"]
     assert part["name"] == "p1"
     assert "10" in part["definition"]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_an_index_of_an_expression_is_told_as_it_was_made(family: Dbctl, database: TestDatabase) -> None:
+    database.execute("CREATE INDEX ix_odd ON child (abs(n)) WHERE n > 3")
+    result = family.ok("describe", "child", "--json")
+    [odd] = [one["definition"] for one in result.json["indexes"] if one["name"] == "ix_odd"]
+    assert (odd, "Warning" in result.err) == ("INDEX (abs(n)) WHERE n > 3", False)

@@ -68,12 +68,17 @@ class SQLiteInventory(SQLiteDefinitions, Inventory):
         ]
 
     def indexes_there(self, connection: Connection, relation: Relation) -> Sequence[IndexThere]:
-        """Ask for each one's columns; SQLite does not count how often it is read."""
+        """Ask for each one's columns, or take what made it; SQLite does not count how often it is read."""
+        from sqlalchemy import inspect
+
         sizes = _sizes(connection, relation.schema) or {}
+        made = self.index_definitions(inspect(connection), relation.schema, relation.name).get(relation.name, {})
         found = []
         for index in _pragma(connection, relation, "index_list", relation.name):
             columns = [row["name"] or "(…)" for row in _pragma(connection, relation, "index_info", index["name"])]
-            words = f"{'UNIQUE ' if index['unique'] else ''}INDEX ({', '.join(columns)}){' partial' * index['partial']}"
+            words = f"{'UNIQUE ' if index['unique'] else ''}INDEX ({', '.join(columns)})"
+            if index["name"] in made and not made[index["name"]].plain:
+                words = made[index["name"]].text.removeprefix("CREATE ")
             found.append(IndexThere(index["name"], words, sizes.get(index["name"])))
         return sorted(found, key=lambda one: one.name)
 
