@@ -86,9 +86,9 @@ class _Reading:
         for table, columns in self._of_tables(self._inspector.get_multi_columns(schema=self._schema)):
             for column in columns:
                 facts = facts_of_reflected(column, dialect)
-                default = facts.computed and f"GENERATED ALWAYS AS ({facts.computed})"
+                default = facts.computed and f"GENERATED ALWAYS AS ({self._spelled(facts.computed)})"
                 default = default or (facts.identity and f"GENERATED {facts.identity}")
-                default = default or (facts.default and self._backend.catalog.expression_text(facts.default))
+                default = default or (facts.default and self._spelled(facts.default))
                 text = column_text(facts.type, nullable=column["nullable"], default=default)
                 yield (table, f"column {column['name']}"), text + " AUTO_INCREMENT" * facts.autoincrement
                 if column.get("comment"):
@@ -110,7 +110,7 @@ class _Reading:
                 yield (table, part), foreign_key_text(said, schema).partition(" REFERENCES ")[2]
         for table, checks in self._of_tables(inspector.get_multi_check_constraints(schema=schema)):
             for name, text in checks_of(checks).items():
-                yield (table, f"check {name}"), self._backend.catalog.expression_text(text)
+                yield (table, f"check {name}"), self._spelled(text)
 
     def _indexes(self) -> Iterator[tuple[Part, str]]:
         definitions = self._backend.catalog.index_definitions(self._inspector, self._schema)
@@ -119,7 +119,7 @@ class _Reading:
             table, indexes = self._named(name), definitions.get(name, {})
             for index, definition in {**indexes, **uniques_of(uniques.get(table, ()), indexes)}.items():
                 kind = "unique constraint" if definition.text.startswith("UNIQUE (") else "index"
-                yield (table, f"{kind} {index}"), definition.text
+                yield (table, f"{kind} {index}"), self._spelled(definition.text)
 
     def _statements(self) -> Iterator[tuple[Part, str]]:
         """Yield what views and triggers say."""
@@ -145,7 +145,11 @@ class _Reading:
         ours = set(self._tables)
         return ((self._named(name), said) for (_, name), said in found.items() if name in ours)
 
+    def _spelled(self, text: str) -> str:
+        return self._backend.catalog.expression_text(text)
+
     def _without_place(self, text: str) -> str:
+        text = self._spelled(text)
         if not self._place:
             return text
         quoted = self._connection.dialect.identifier_preparer.quote_identifier(self._place)

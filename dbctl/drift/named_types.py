@@ -40,12 +40,15 @@ def differing_types(connection: Connection, backend: Backend, metadata: Sequence
 
 
 def scratch_types(connection: Connection, backend: Backend, types: Types) -> Sequence[str]:
-    """Return what makes types as the models declare them, for tables that only this session sees."""
+    """Return what makes types as the models declare them, for tables that only this session sees.
+
+    One whose declaration says a schema is found nowhere else.
+    """
     place = backend.catalog.scratch_types
     return [
         statement
         for (schema, name), (declared, _) in types.items()
-        if place and schema is None and declared is not None
+        if place and schema is None and declared is not None and declared.schema is None
         for statement in backend.catalog.enum_statements(connection, (place, name), None, declared.members)
     ]
 
@@ -97,7 +100,7 @@ def compare_sequences(
 
 
 def _declared_types(connection: Connection, metadata: Sequence[MetaData]) -> Mapping[Key, EnumType]:
-    """Return the types that the models' columns have."""
+    """Return the types that the models' columns have, each with the schema that it says, if any."""
     dialect = connection.dialect
     types: dict[Key, EnumType] = {}
     for each in metadata:
@@ -106,7 +109,7 @@ def _declared_types(connection: Connection, metadata: Sequence[MetaData]) -> Map
                 found = _enum_of(column.type, dialect)
                 if found is not None and found.name:
                     schema = None if found.schema == dialect.default_schema_name else found.schema
-                    types[schema, found.name] = EnumType(schema, found.name, tuple(found.enums))
+                    types[schema, found.name] = EnumType(found.schema, found.name, tuple(found.enums))
     return types
 
 

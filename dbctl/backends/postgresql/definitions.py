@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.definitions import Definition, Definitions, EnumType
 from dbctl.backends.postgresql.engine import PostgreSQL
 from dbctl.backends.postgresql.retyping import computed_of, enum_made_anew, using
+from dbctl.backends.postgresql.wording import as_read_again
 from dbctl.errors import ConnectError, OutOfTime
 
 if TYPE_CHECKING:
@@ -86,11 +87,12 @@ class PostgreSQLDefinitions(Definitions, PostgreSQL):
         return connection.exec_driver_sql(_SCRATCH_SCHEMA).scalar()
 
     def expression_text(self, expression: str) -> str:
-        """Write the time at which the transaction began as `now()`.
+        """Write what is read again as it is told then, and the time at which the transaction began as `now()`.
 
         https://www.postgresql.org/docs/current/functions-datetime.html#FUNCTIONS-DATETIME-CURRENT
         """
-        return "now()" if expression in {"CURRENT_TIMESTAMP", "transaction_timestamp()"} else expression
+        now = {"CURRENT_TIMESTAMP", "transaction_timestamp()"}
+        return "now()" if expression in now else as_read_again(expression)
 
     def understood(self, connection: Connection, named: str, expression: str) -> str | None:
         """Ask the planner, which computes what is constant and flattens AND and OR; nothing is run.
