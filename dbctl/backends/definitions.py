@@ -169,6 +169,15 @@ class Definitions(Backend):
         """Return what the database would say of a sequence."""
         raise NotImplementedError
 
+    def sequence_statement(self, quoted: str, said: str) -> str:
+        """Return what has a sequence count in another way, from where it is.
+
+        Args:
+            quoted: Its name as SQL.
+            said: What `scratch_sequence` says of it as it shall be.
+        """
+        raise NotImplementedError
+
     def alter_column_statement(self, connection: Connection, column: Column[Any]) -> str | None:
         """Return what makes a column all that a model declares; None where each property is altered by itself."""
         return None

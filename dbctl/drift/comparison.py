@@ -22,6 +22,7 @@ from dbctl.errors import ConfigError
 from dbctl.migrations.halfway import SUFFIX
 from dbctl.runtime.distribution import how_to_install
 from dbctl.tables.catalog import VERSIONS
+from dbctl.tables.refusals import refuse_nameless_indexes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
@@ -51,6 +52,7 @@ def differences(
 
     Raises:
         ConfigError: alembic is not installed, or a table is declared twice.
+        WorkRefused: An index has no name.
         Unsupported: The database has no temporary tables.
     """
     try:
@@ -61,6 +63,7 @@ def differences(
     except ImportError as error:
         raise ConfigError("alembic 1.18 or newer is not installed", how_to_install("migrate")) from error
     _refuse_doubles(metadata)
+    refuse_nameless_indexes(table for each in metadata for table in each.tables.values())
     backend.refuse_drift()
     impl = MigrationContext.configure(connection).impl
     types = differing_types(connection, backend, metadata)

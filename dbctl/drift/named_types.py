@@ -94,9 +94,14 @@ def compare_sequences(
                     says = state.scratch.words_of(sequence, error, has)
             if says == has:
                 continue
-            drop = [running(f"DROP SEQUENCE {_quoted(state.connection, schema, name)}")] if has else []
-            create = [ExecuteSQLOp(CreateSequence(sequence))] if sequence is not None else []
-            yield Difference(state.name(name, schema), "sequence", says, has, [*drop, *create])
+            quoted = _quoted(state.connection, schema, name)
+            if sequence is None:
+                mend = running(f"DROP SEQUENCE {quoted}")
+            elif says and has:
+                mend = running(state.backend.catalog.sequence_statement(quoted, says))
+            else:
+                mend = ExecuteSQLOp(CreateSequence(sequence))
+            yield Difference(state.name(name, schema), "sequence", says, has, [mend])
 
 
 def _declared_types(connection: Connection, metadata: Sequence[MetaData]) -> Mapping[Key, EnumType]:

@@ -19,7 +19,7 @@ from dbctl.records import record
 from dbctl.results import PlainText
 from dbctl.tables.catalog import Catalog, Gap, in_order
 from dbctl.tables.dropping import drop, drop_in_batches, droppable
-from dbctl.tables.refusals import models_at_work, refuse_long_names
+from dbctl.tables.refusals import models_at_work, refuse_long_names, refuse_nameless_indexes
 from dbctl.tables.remains import telling_of_batches, telling_what_stays
 from dbctl.tables.statements import heard, refuse_what_does_not_compile, telling_of_ddl
 from dbctl.work.database import Database
@@ -215,6 +215,7 @@ class _Creation:
         """Refuse what this database can't have, before anything is created."""
         dialect = self.connection.dialect
         refuse_long_names(self.tables, dialect)
+        refuse_nameless_indexes(self.metadata.tables.values())
         with models_at_work(self.tables, dialect):
             title = self.database.backend.server_title(self.connection)
             refuse_what_does_not_compile(self.tables, dialect, title)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,22 @@ def refuse_long_names(tables: Sequence[Table], dialect: Dialect) -> None:
                 raise WorkRefused(
                     f"models: {where}the name of the {what} {name} is longer than {longest} bytes",
                     "give it a shorter one",
+                )
+
+
+def refuse_nameless_indexes(tables: Iterable[Table]) -> None:
+    """Refuse indexes without a name, which neither the model nor its naming convention gives: no DDL creates them.
+
+    Raises:
+        WorkRefused: There is one; the message names its table and its columns.
+    """
+    for table in tables:
+        for index in table.indexes:
+            if index.name is None:
+                columns = ", ".join(str(getattr(one, "name", one)) for one in index.expressions)
+                raise WorkRefused(
+                    f"models: {table}: the index of {columns} has no name",
+                    'give it one, or the naming convention an "ix"',
                 )
 
 

@@ -175,3 +175,16 @@ def test_what_stands_for_a_module_is_asked_for_nothing(run: Dbctl) -> None:
     asked = "    @property\n    def __dict__(self): raise SystemError('all that is in it is made')\n"
     write(run.cwd, {"app/ships.py": f"import sys\n{CORE}\nclass Lib:\n{asked}\nsys.modules['lib.of_c'] = Lib()\n"})
     assert created(run, "--models", "app.ships") == {"ship"}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_an_index_without_a_name_is_told(quick: Dbctl) -> None:
+    (quick.cwd / "nameless.py").write_text(
+        "import sqlalchemy as sa\n"
+        "t = sa.Table('t', sa.MetaData(naming_convention={'pk': 'pk_%(table_name)s'}), sa.Column('n', sa.Integer))\n"
+        "sa.Index(None, t.c.n)\n"
+    )
+    for command in ("init-tables", "drift"):
+        result = quick(command, "--models", "nameless")
+        assert (result.code, result.talk.count("\n")) == (1, 1), str(result)
+        assert "models: t: the index of n has no name; give it one, or the naming convention an" in result.err

@@ -409,6 +409,6 @@ CHANGES: list[Change] = [
         "a sequence of other steps",
         _sequence(lambda metadata: sa.Sequence("ticket_number", start=1000, increment=6, metadata=metadata)),
         [("ticket_number", "sequence")],
-        ["mariadb"],
+        ["postgresql", "mariadb"],
     ),
 ]

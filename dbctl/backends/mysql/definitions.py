@@ -29,6 +29,14 @@ _TEXTS = re.compile(
 _QUOTE, _ESCAPED = "'", "\\'"
 _SAID_OF_SEQUENCE = ("start_value", "minimum_value", "maximum_value", "increment", "cache_size", "cycle_option")
 
+_WORDS_OF_SEQUENCE = {
+    "MINIMUM": "MINVALUE",
+    "MAXIMUM": "MAXVALUE",
+    "CACHE_SIZE": "CACHE",
+    "CYCLE_OPTION 0": "NOCYCLE",
+    "CYCLE_OPTION 1": "CYCLE",
+}
+
 
 class MySQLDefinitions(Definitions, MySQL):
     """Of MySQL and MariaDB."""
@@ -98,6 +106,12 @@ class MySQLDefinitions(Definitions, MySQL):
         finally:
             named = connection.dialect.identifier_preparer.format_sequence(sequence)
             connection.exec_driver_sql(f"DROP TEMPORARY SEQUENCE {named}")
+
+    def sequence_statement(self, quoted: str, said: str) -> str:
+        """Say it in MariaDB's words: https://mariadb.com/kb/en/alter-sequence/."""
+        for name, word in _WORDS_OF_SEQUENCE.items():
+            said = said.replace(name, word)
+        return f"ALTER SEQUENCE {quoted} {said}"
 
     @staticmethod
     def _said_of(connection: Connection, schema: str | None, name: str) -> str:

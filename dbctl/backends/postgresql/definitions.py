@@ -197,6 +197,10 @@ class PostgreSQLDefinitions(Definitions, PostgreSQL):
         finally:
             nested.rollback()
 
+    def sequence_statement(self, quoted: str, said: str) -> str:
+        """Say it as it is told: https://www.postgresql.org/docs/current/sql-altersequence.html."""
+        return f"ALTER SEQUENCE {quoted} AS {said}" + ("" if said.endswith(" CYCLE") else " NO CYCLE")
+
     def identity_statement(self, quoted: tuple[str, str], options: Sequence[str]) -> str:
         """Set all that there is to set."""
         table, column = quoted
