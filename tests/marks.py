@@ -30,6 +30,7 @@ SLOW = [
     "connections/test_silence.py",
     "connections/test_tunnel_lifetime.py",
     "drift/test_drift.py",
+    "drift/test_retyping.py",
     "faults/test_bank*.py",
     "faults/test_bulk*.py",
     "faults/test_cuts.py",

@@ -61,8 +61,6 @@ class Definitions(Backend):
     scratch_nested: ClassVar[bool] = True
     """Whether such a table goes with a savepoint that is rolled back; where not it is dropped."""
 
-    scratch_types: ClassVar[str] = ""
-    """The schema of types that only this session sees, and that hide others of their names; "" where there is none."""
     rewords: ClassVar[bool] = False
     """Whether what it says of an expression would be said in other words still, were it declared in those words."""
 
@@ -123,6 +121,7 @@ class Definitions(Backend):
         named: tuple[str | None, str],
         have: Sequence[str] | None,
         want: Sequence[str] | None,
+        dropped: Collection[str] = (),
     ) -> Sequence[str]:
         """Return what makes one type with members of another.
 
@@ -131,6 +130,17 @@ class Definitions(Backend):
             named: The type's schema, None for the default one, and its name.
             have: The members that it has; None where it is not there.
             want: Those that it shall have; None where it shall not be there.
+            dropped: The names of constraints and indexes that are dropped before that.
+        """
+        return ()
+
+    def scratch_enum(self, connection: Connection, declared: EnumType, found: EnumType | None) -> Sequence[str]:
+        """Return what makes a type as a model declares it, for a temporary table; all of it is rolled back.
+
+        Args:
+            connection: Where.
+            declared: The type, with the schema that the model says, if any.
+            found: The one that is there.
         """
         return ()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.drift.facts import Facts, declared_default, facts_of, type_text
 from dbctl.drift.state import Difference, State, running
+from dbctl.errors import ConnectError, OutOfTime
 
 if TYPE_CHECKING:
     from alembic.operations.ops import AlterColumnOp
@@ -81,15 +82,30 @@ def _by_words(state: State, there: Column[Any], model: Column[Any]) -> list[str]
     if model.computed is None and model.identity is None and there.computed is None and there.identity is None:
         declared = declared_default(model, state.connection.dialect)
         have = facts_of(there, state.connection.dialect).default
-        if (declared is not None or have is not None) and impl.compare_server_default(  # type: ignore[no-untyped-call]
-            there, model, declared, have
-        ):
+        if declared != have and (None in (declared, have) or _differs(state, impl, there, model, declared, have)):
             differing.append("default")
     elif (model.computed is None) != (there.computed is None):
         differing.append("computed")
     elif (model.identity is None) != (there.identity is None):
         differing.append("identity")
     return differing
+
+
+def _differs(
+    state: State, impl: Any, there: Column[Any], model: Column[Any], declared: str | None, have: str | None
+) -> bool:
+    """Let alembic compare two defaults, of which it may ask the database; where that can't say, by their words."""
+    from sqlalchemy.exc import DBAPIError
+
+    nested = state.connection.begin_nested()
+    try:
+        return bool(impl.compare_server_default(there, model, declared, have))
+    except DBAPIError as error:
+        if isinstance(translated := state.backend.translate(error), ConnectError | OutOfTime):
+            raise translated from error
+        return declared not in {have, (have or "").rpartition("::")[0]}
+    finally:
+        nested.rollback()
 
 
 def _convert(state: State, change: AlterColumnOp, model: Column[Any], want: Facts | None, have: Facts) -> None:

@@ -80,11 +80,8 @@ def differences(
     context = MigrationContext.configure(connection, opts=options)
     with _without_warnings():
         found = produce_migrations(context, list(metadata))  # type: ignore[arg-type]
-        own = [
-            *compare_enum_types(state, schemas, types),
-            *compare_sequences(state, schemas, metadata),
-        ]
-    told = [*differences_of(found.upgrade_ops, state), *state.differences]  # type: ignore[arg-type]
+        told = [*differences_of(found.upgrade_ops, state), *state.differences]  # type: ignore[arg-type]
+        own = [*compare_enum_types(state, schemas, types, told), *compare_sequences(state, schemas, metadata)]
     order = sorted(told, key=lambda each: (each.table, each.part != "table", each.part))
     return [*own, *(each for each in _paired(order) if not _is_other(state, each))]
 

@@ -38,10 +38,12 @@ def statements(
     after = [op for each in types if each.models is None for op in each.operations]
     special = {id(op) for op in (*creating, *dropping, *before, *after)}
     changing = [op for op in operations if id(op) not in special]
+    first, then = _changed(connection, backend, metadata, changing)
     said = [
+        *first,
         *_said(connection, before),
         *_created(connection, metadata, {(op.schema, op.table_name) for op in creating}),
-        *_changed(connection, backend, metadata, changing),
+        *then,
         *_said(connection, _in_order_of_drops(dropping)),
         *_said(connection, after),
     ]
@@ -75,10 +77,15 @@ def _created(connection: Connection, metadata: Sequence[MetaData], missing: set[
 
 def _changed(
     connection: Connection, backend: Backend, metadata: Sequence[MetaData], changing: Sequence[Any]
-) -> list[str]:
-    """Return what changes tables: where they can't be altered, what makes each anew with all that it holds."""
+) -> tuple[list[str], list[str]]:
+    """Return what is dropped of tables, and what changes them then.
+
+    Where they can't be altered that makes each anew with all that it holds.
+    """
     if backend.adds_constraints:
-        return _said(connection, sorted(with_what_hangs_on_it(connection, backend, metadata, changing), key=_phase))
+        order = sorted(with_what_hangs_on_it(connection, backend, metadata, changing), key=_phase)
+        drops = [op for op in order if _phase(op) <= _LAST_DROP]
+        return _said(connection, drops), _said(connection, order[len(drops) :])
     from alembic.operations.ops import CreateIndexOp, DropIndexOp
 
     default = connection.dialect.default_schema_name
@@ -93,7 +100,11 @@ def _changed(
     tables = [table for each in metadata for table in each.tables.values()]
     said = _said(connection, sorted((op for op in of_index if place(op) not in anew), key=_phase))
     made = [t for t in tables if (None if t.schema == default else t.schema, t.name) in anew]
-    return [*said, *(backend.catalog.rebuild_statements(connection, made) if made else ())]
+    return [], [*said, *(backend.catalog.rebuild_statements(connection, made) if made else ())]
+
+
+_LAST_DROP = 2
+"""The last phase of what is dropped of tables, but for columns."""
 
 
 def _phase(op: Any) -> int:

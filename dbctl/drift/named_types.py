@@ -40,25 +40,34 @@ def differing_types(connection: Connection, backend: Backend, metadata: Sequence
 
 
 def scratch_types(connection: Connection, backend: Backend, types: Types) -> Sequence[str]:
-    """Return what makes types as the models declare them, for tables that only this session sees.
-
-    One whose declaration says a schema is found nowhere else.
-    """
-    place = backend.catalog.scratch_types
+    """Return what makes types as the models declare them, for tables that only this session sees."""
     return [
         statement
-        for (schema, name), (declared, _) in types.items()
-        if place and schema is None and declared is not None and declared.schema is None
-        for statement in backend.catalog.enum_statements(connection, (place, name), None, declared.members)
+        for declared, found in types.values()
+        if declared is not None
+        for statement in backend.catalog.scratch_enum(connection, declared, found)
     ]
 
 
-def compare_enum_types(state: State, schemas: Collection[str | None], types: Types) -> Iterator[Difference]:
-    """Yield in which types with members the models and some schemas of the database differ."""
+def compare_enum_types(
+    state: State, schemas: Collection[str | None], types: Types, told: Sequence[Difference]
+) -> Iterator[Difference]:
+    """Yield in which types with members the models and the database differ.
+
+    Args:
+        state: The comparison.
+        schemas: Those in which also types are looked for that no model has.
+        types: What differs in all of them.
+        told: In what tables differ.
+    """
+    operations = [op for each in told for op in each.operations]
+    dropped = {name for op in operations if (name := _dropped_name(op)) is not None}
     for key, (declared, found) in types.items():
-        if key[0] not in schemas or state.ignores(key[1], key[0]):
+        if (declared is None and key[0] not in schemas) or state.ignores(key[1], key[0]):
             continue
-        statements = state.backend.catalog.enum_statements(state.connection, key, _members(found), _members(declared))
+        statements = state.backend.catalog.enum_statements(
+            state.connection, key, _members(found), _members(declared), dropped
+        )
         yield Difference(
             state.name(key[1], key[0]),
             "type",
@@ -138,6 +147,14 @@ def _declared_sequences(connection: Connection, metadata: Sequence[MetaData]) ->
         for sequence in each._sequences.values()
         if not (sequence.optional and connection.dialect.sequences_optional)
     }
+
+
+def _dropped_name(op: Any) -> str | None:
+    from alembic.operations.ops import DropConstraintOp, DropIndexOp
+
+    name: Any = op.index_name if isinstance(op, DropIndexOp) else None
+    name = op.constraint_name if isinstance(op, DropConstraintOp) else name
+    return None if name is None else str(name)
 
 
 def _members(type_: EnumType | None) -> Sequence[str] | None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy import Column, Computed, Index, MetaData, Table, text
 from sqlalchemy.dialects import postgresql
@@ -9,18 +10,21 @@ from sqlalchemy.dialects import postgresql
 from tests.drift.test_words import Service
 from tests.harness.database import TestDatabase
 
+TYPE = '"Order status"'
 
-def shop() -> MetaData:
+
+def shop(schema: str | None) -> MetaData:
     """Return tables with all that can stand on an enumerated type, and on columns of other types."""
     metadata = MetaData()
-    status = sa.Enum("new", "paid", "void", name="Order status")
+    status = sa.Enum("new", "paid", "void", name="Order status", schema=schema)
+    prefix = f"{schema}." if schema else ""
     Table("state", metadata, Column("status", status, primary_key=True))
     sale = Table(
         "sale",
         metadata,
         Column("id", sa.Integer, primary_key=True),
         Column("status", status, sa.ForeignKey("state.status"), server_default="new", nullable=False),
-        Column("was", sa.ARRAY(status), server_default=text("ARRAY['new']::\"Order status\"[]")),
+        Column("was", sa.ARRAY(status), server_default=text(f"ARRAY['new']::{prefix}{TYPE}[]")),
         Column("paid", sa.Boolean, Computed("status = 'paid'", persisted=True)),
         Column("name", sa.String(20), server_default="it's % \\:x"),
         Column("loud", sa.Text, Computed("upper(name) || '%'", persisted=True), unique=True),
@@ -42,6 +46,8 @@ LOOSE = """DROP INDEX ix_open; ALTER TABLE sale DROP CONSTRAINT not_void, DROP C
     ALTER TABLE sale ALTER status SET DEFAULT 'new';"""
 CHANGES = {
     "members that are none": """ALTER TYPE "Order status" ADD VALUE 'it''s %' BEFORE 'paid'""",
+    "a member by another name": """ALTER TABLE sale ALTER status SET DEFAULT 'void';
+        ALTER TYPE "Order status" RENAME VALUE 'void' TO 'gone'""",
     "a text instead": LOOSE,
     "no type at all": LOOSE
     + """ALTER TABLE sale ALTER was DROP DEFAULT, ALTER was TYPE text[]; ALTER TABLE state ALTER status TYPE text;
@@ -57,15 +63,19 @@ CHANGES = {
 }
 
 
-def test_it_is_mended_with_all_that_stands_on_it(postgres_database: TestDatabase, tmp_path: Path) -> None:
-    models = shop()
+@pytest.mark.parametrize("schema", [None, "own"])
+def test_it_is_mended_with_all_that_stands_on_it(
+    postgres_database: TestDatabase, tmp_path: Path, schema: str | None
+) -> None:
+    postgres_database.execute("CREATE SCHEMA own")
+    models = shop(schema)
     made = Service(postgres_database, tmp_path, models)
     postgres_database.execute("INSERT INTO state VALUES ('new'), ('paid')")
     postgres_database.execute("INSERT INTO sale (status) VALUES ('paid')")
     assert made.differing(models) == []
     before = postgres_database.execute("SELECT * FROM sale")
     for name, change in CHANGES.items():
-        postgres_database.execute(change)
+        postgres_database.execute(change.replace(TYPE, f"{schema}.{TYPE}") if schema else change)
         assert made.differing(models), name
         said = made.mend(models)
         assert made.differing(models) == [], (name, said)

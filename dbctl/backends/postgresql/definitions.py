@@ -79,7 +79,6 @@ def _literal(text: str) -> str:
 class PostgreSQLDefinitions(Definitions, PostgreSQL):
     """Of PostgreSQL."""
 
-    scratch_types = "pg_temp"
     rewords = True
 
     def scratch_schema(self, connection: Connection, schema: str | None) -> str | None:
@@ -144,6 +143,7 @@ class PostgreSQLDefinitions(Definitions, PostgreSQL):
         named: tuple[str | None, str],
         have: Sequence[str] | None,
         want: Sequence[str] | None,
+        dropped: Collection[str] = (),
     ) -> Sequence[str]:
         """Add members where that is all; else make the type anew: https://www.postgresql.org/docs/current/sql-altertype.html.
 
@@ -158,13 +158,24 @@ class PostgreSQLDefinitions(Definitions, PostgreSQL):
         if have is None:
             return [create]
         if [member for member in want if member in have] != [*have]:
-            return enum_made_anew(connection, schema, name, quoted, create)
+            gone = [_literal(member) for member in have if member not in want]
+            return enum_made_anew(connection, named, quoted, create, gone, dropped)
         return [
             f"ALTER TYPE {quoted} ADD VALUE {_literal(member)}"
             + (f" AFTER {_literal(want[place - 1])}" if place else f" BEFORE {_literal(have[0])}")
             for place, member in enumerate(want)
             if member not in have
         ]
+
+    def scratch_enum(self, connection: Connection, declared: EnumType, found: EnumType | None) -> Sequence[str]:
+        """Make it the session's own, which hides any other; one of a schema is found nowhere else."""
+        name = declared.name
+        if declared.schema is None:
+            return self.enum_statements(connection, ("pg_temp", name), None, declared.members)
+        quote = connection.dialect.identifier_preparer.quote
+        away = f"ALTER TYPE {quote(declared.schema)}.{quote(name)} RENAME TO {quote(f'{name[:50]}_as_it_is')}"
+        create = self.enum_statements(connection, (declared.schema, name), None, declared.members)
+        return [away, *create] if found else create
 
     def computed_of(self, connection: Connection, schema: str | None, table: str, column: str) -> Sequence[str]:
         """Ask the catalogue."""

@@ -5,7 +5,7 @@ https://www.postgresql.org/docs/current/sql-altertable.html, https://www.postgre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ SELECT CASE k.contype WHEN 'f' THEN 1 ELSE 2 END,
        format('ALTER TABLE %s DROP CONSTRAINT %I', CAST(k.conrelid AS regclass), k.conname),
        format('ALTER TABLE %s ADD CONSTRAINT %I %s',
               CAST(k.conrelid AS regclass), k.conname, pg_get_constraintdef(k.oid)),
-       false
+       k.conname, false
 FROM pg_catalog.pg_constraint k
 WHERE k.contype IN ('c', 'f', 'x') AND k.conrelid <> 0 AND k.coninhcount = 0
   AND (EXISTS (SELECT FROM standing s WHERE s.objid = k.oid)
        OR k.contype = 'x' AND EXISTS (SELECT FROM standing s WHERE s.objid = k.conindid))
 UNION ALL
-SELECT 3, format('DROP INDEX %s', CAST(x.indexrelid AS regclass)), pg_get_indexdef(x.indexrelid), false
+SELECT 3, format('DROP INDEX %s', CAST(x.indexrelid AS regclass)), pg_get_indexdef(x.indexrelid), c.relname, false
 FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid
 WHERE (x.indexprs IS NOT NULL OR x.indpred IS NOT NULL) AND NOT c.relispartition
   AND EXISTS (SELECT FROM standing s WHERE s.objid = x.indexrelid)
@@ -66,7 +66,7 @@ SELECT CASE a.attgenerated WHEN '' THEN 5 ELSE 4 END, altering || CASE a.attgene
                        a.attname, format_type(a.atttypid, a.atttypmod), said,
                        CASE a.attgenerated WHEN 's' THEN 'STORED' ELSE 'VIRTUAL' END)
                 || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END END,
-       false
+       NULL, false
 FROM pg_catalog.pg_attrdef e JOIN pg_catalog.pg_attribute a ON a.attrelid = e.adrelid AND a.attnum = e.adnum,
      LATERAL (SELECT format('ALTER TABLE %s ', CAST(e.adrelid AS regclass)) AS altering,
                      pg_get_expr(e.adbin, e.adrelid) AS said) words
@@ -74,11 +74,12 @@ WHERE a.attinhcount = 0
   AND (a.attgenerated = '' AND EXISTS (SELECT FROM spot WHERE spot.attrelid = e.adrelid AND spot.attnum = e.adnum)
        OR EXISTS (SELECT FROM standing s WHERE (s.objid, s.objsubid) IN ((e.oid, 0), (e.adrelid, e.adnum))))
 UNION ALL
-SELECT 6, format('ALTER TABLE %s ALTER COLUMN %I', CAST(attrelid AS regclass), attname), quote_ident(attname), many
+SELECT 6, format('ALTER TABLE %s ALTER COLUMN %I', CAST(attrelid AS regclass), attname), quote_ident(attname), NULL,
+       many
 FROM spot ORDER BY 1, 2
 """
-_COLUMNS = 6
-"""The turn of the columns themselves."""
+_DEFAULTS, _COLUMNS = 5, 6
+"""The turns of defaults, and of the columns themselves."""
 _PROBE = "dbctl_retyped"
 
 
@@ -119,30 +120,42 @@ def using(connection: Connection, column: str, have: str, want: str) -> str | No
     return through_text
 
 
-def enum_made_anew(connection: Connection, schema: str | None, name: str, quoted: str, create: str) -> Sequence[str]:
+def enum_made_anew(
+    connection: Connection,
+    named: tuple[str | None, str],
+    quoted: str,
+    create: str,
+    gone: Collection[str],
+    dropped: Collection[str],
+) -> Sequence[str]:
     """Return what makes an enumerated type anew, with all columns that are of it, and all that stands on these.
 
     What a view, a rule, a policy or a trigger has of such a column is not among it: PostgreSQL refuses then.
 
     Args:
         connection: Where it is.
-        schema: Its schema; None for the default one.
-        name: Its name.
+        named: Its schema, None for the default one, and its name.
         quoted: Both as SQL.
         create: What creates the new one.
+        gone: The members that it has no more, as literals: a default with one does not come back.
+        dropped: The names of constraints and indexes that are dropped before.
     """
     from sqlalchemy import text
 
     place, _, bare = quoted.rpartition(".")
     old = f'{bare[:-1]}_old"' if bare.endswith('"') else f"{bare}_old"
-    rows = connection.execute(text(_STANDING), {"schema": schema, "name": name}).all()
-    parts = [(away, back) for turn, away, back, _ in rows if turn != _COLUMNS]
-    columns = [(*row[1:3], "[]" if row[3] else "") for row in rows if row[0] == _COLUMNS]
+    rows = connection.execute(text(_STANDING), dict(zip(("schema", "name"), named, strict=True))).all()
+    parts = [(row[1], row[2], row[0]) for row in rows if row[0] != _COLUMNS and row[3] not in dropped]
+    columns = [(row[1], row[2], "[]" if row[4] else "") for row in rows if row[0] == _COLUMNS]
     return [
-        *(away for away, _ in parts),
+        *(away for away, _, _ in parts),
         f"ALTER TYPE {quoted} RENAME TO {old}",
         create,
         *(f"{altering} TYPE {quoted}{s} USING {column}::text{s}::{quoted}{s}" for altering, column, s in columns),
-        *(back for _, back in reversed(parts)),
+        *(
+            back
+            for _, back, turn in reversed(parts)
+            if turn != _DEFAULTS or not any(f"{one}::" in back for one in gone)
+        ),
         f"DROP TYPE {f'{place}.' if place else ''}{old}",
     ]
