@@ -224,3 +224,13 @@ def test_texts_in_a_key_are_told_apart_as_the_source_does(
         other.execute("INSERT INTO t VALUES ('aDa', 'É')")
         query = "SELECT collation_name FROM information_schema.columns WHERE column_name = 'v' AND table_schema = ?"
         assert other.execute(query, other.name) == [("utf8mb4_swedish_ci",)]
+
+
+def test_collations_of_sqlite_come_along(dbctl: Forked, sqlite_database: TestDatabase, tmp_path: Path) -> None:
+    columns = "a text collate nocase UNIQUE, \"b\" text /* COLLATE x */ DEFAULT 'COLLATE y', c text COLLATE rtrim"
+    sqlite_database.execute(f"CREATE TABLE t (id integer PRIMARY KEY, {columns}, CHECK (a <> 'z' COLLATE nocase))")
+    other = TestDatabase.on_file(tmp_path / "other.db")
+    on = with_profiles(dbctl, one=sqlite_database, two=other)
+    on.ok("copy", "t", "--from", "one", "--to", "two", "--create")
+    other.execute("INSERT INTO t VALUES (1, 'x', 'y', 'z')")
+    assert other.execute("SELECT a = 'X', b = 'Y', c = 'z  ' FROM t") == [(1, 0, 1)]

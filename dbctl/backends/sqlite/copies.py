@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.copies import Copies
 from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.sqlite.further_parts import collations
 from dbctl.errors import BrokenReference
 
 if TYPE_CHECKING:
@@ -80,6 +81,15 @@ class SQLiteCopies(Copies):
         if column.kind is Kind.INTEGER and "bigint" in column.type and "unsigned" in column.type:
             return "TEXT"
         return _PLAIN.get(column.kind, "TEXT")
+
+    def collations(self, connection: Connection, relation: Relation) -> Mapping[str, str]:
+        """Read the statement that SQLite keeps: no PRAGMA tells them."""
+        sql = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = ?", (relation.name,)).scalar()
+        return collations(sql) if sql and relation.kind == "table" else {}
+
+    def known_collations(self, connection: Connection) -> Collection[str]:
+        """Ask for SQLite's own, and what the connection was given."""
+        return {name.upper() for _, name in connection.exec_driver_sql("PRAGMA collation_list").all()}
 
     def prepare_masks(self, connection: Connection) -> None:
         """Give it functions of Python's, for SQLite has none of these."""

@@ -6,7 +6,7 @@ https://www.sqlite.org/lang_createtable.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _SAID = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"((?:[^"]|"")*)"|`([^`]*)`|\[([^\]]*)\]""", re.DOTALL)
 _CLAUSE = re.compile(r"\bAUTOINCREMENT\b|\bCOLLATE \w+|\bON CONFLICT \w+", re.IGNORECASE)
+_COLLATION = re.compile(r"\bCOLLATE (\w+)", re.IGNORECASE)
 _DEFERRED = re.compile(r"(?:\bNOT )?\bDEFERRABLE\b(?: INITIALLY \w+)?", re.IGNORECASE)
 _KEY = re.compile(r"FOREIGN KEY ?\(([^)]*)\)", re.IGNORECASE)
 _CONSTRAINT = re.compile(r"(?:CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN)\b", re.IGNORECASE)
@@ -37,6 +38,13 @@ def further_parts(connection: Connection, schema: str | None) -> Iterator[tuple[
                 what = each.partition(" ON CONFLICT")[0] if is_constraint else f"column {column}"
                 yield table, f"{what}, clauses", " ".join(clauses).upper()
         yield from _keys(connection, place, table, deferred)
+
+
+def collations(sql: str) -> Mapping[str, str]:
+    """Return the collations of columns that a CREATE TABLE names, by the columns' names."""
+    *definitions, _ = _taken_apart(sql)
+    columns = [each for each in definitions if not _CONSTRAINT.match(each)]
+    return {each.split(" ")[0]: found[1].upper() for each in columns if (found := _COLLATION.search(each))}
 
 
 def _taken_apart(sql: str) -> Iterator[str]:
