@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import inspect
-from sqlalchemy.orm import registry
+from sqlalchemy.orm import class_mapper, registry
 from sqlmodel import func, select
 
 from dbctl.errors import ConfigError
@@ -64,10 +63,8 @@ def models_by_name(
         for model in dict.fromkeys(_models(modules)):
             by_name[model.__name__].append(model)
     found = dict(_told_apart(by_name, taken))
-    for enum in (each for model in found.values() for each in _enums_of(model)):
-        if enum.__name__ not in taken:
-            found.setdefault(enum.__name__, enum)
-    return found
+    enums = {enum.__name__: enum for model in found.values() for enum in _enums_of(model)}
+    return {name: enum for name, enum in enums.items() if name not in taken} | found
 
 
 def _tell(error: ConfigError) -> None:
@@ -96,8 +93,8 @@ def _registries(value: Any) -> Iterator[registry]:
 
 
 def _enums_of(model: type) -> Iterator[type]:
-    """Yield the enums that columns of a model are of."""
-    columns: Iterable[Any] = inspect(model).columns
+    """Yield the enums that columns of a model are of; its relationships need not lead anywhere for that."""
+    columns: Iterable[Any] = class_mapper(model, configure=False).columns
     for column in columns:
         if isinstance(enum := getattr(column.type, "enum_class", None), type):
             yield enum

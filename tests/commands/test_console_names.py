@@ -26,6 +26,11 @@ def app(dbctl: Dbctl) -> Forked:
         "mapping = registry()\nclass Sail: pass\n"
         "mapping.map_imperatively(Sail, Table('sail', mapping.metadata, Column('id', Integer, primary_key=True)))\n"
     )
+    (package / "rigs.py").write_text(
+        "import enum\nfrom sqlalchemy.orm import relationship\nclass Sails(enum.Enum): square = 1\n"
+        + SHIP.format(name="Rig", table="rig")
+        + "    sails: Mapped[Sails] = mapped_column()\n    crew = relationship('Nobody')\n"
+    )
     (dbctl.cwd / "profiles.toml").write_text('[profiles.yard]\nurl = "sqlite:///yard.db"\n')
     (dbctl.cwd / "yard.db").write_bytes(b"")
     return Forked(cwd=dbctl.cwd, home=dbctl.home)
@@ -46,6 +51,11 @@ def test_the_consoles_own_names_stay(app: Forked) -> None:
 
 def test_what_is_mapped_without_a_base_is_there_too(app: Forked) -> None:
     assert app.ok("console", "--models", "yard", "-c", "print(Sail.__name__)").out == "Sail\n"
+
+
+def test_the_enums_of_all_models_are_there_wherever_relationships_lead(app: Forked) -> None:
+    result = app.ok("console", "--models", "yard", "-c", "print(Sails.square, Sail.__name__)")
+    assert result.out == "Sails.square Sail\n"
 
 
 def test_a_module_that_cant_be_imported_is_told_and_stops_nothing_else(app: Forked) -> None:
