@@ -133,7 +133,7 @@ class Call:
             confirm(profile, self.terms.confirm)
 
     def needs_name(self, profile: Profile) -> bool:
-        """Tell whether a profile is protected, and has to be named before this is done."""
+        """Tell whether a profile has to be named before this is done, as one that is protected has."""
         asks = self.effects.writes and not self.effects.asks_for
         return (asks or self._strains) and self._is_asked(profile)
 
@@ -186,8 +186,10 @@ class Call:
         return self.effects.strains is not None and self.effects.strains(**self.arguments)
 
     def _is_asked(self, profile: Profile) -> bool:
+        from dbctl.cli.prompts import can_ask
+
         spared = self.terms.dry_run or self.effects.spares_protected(self.arguments)
-        return profile.protected and not spared
+        return not spared and (profile.protected or (self.effects.asks_person and can_ask()))
 
     @staticmethod
     def _place_of(profile: Profile) -> str:

@@ -140,7 +140,7 @@ def confirm(
     word: str | None = None,
     called: str | None = None,
 ) -> None:
-    """Have the name of a protected profile said, or typed, before something is written there.
+    """Have the name of a profile said, or typed, before something is written there.
 
     Args:
         profile: The profile.
@@ -169,7 +169,8 @@ def confirm(
         typed, left = f"--confirm={said}", "nothing is changed" if called else "nothing was connected to"
     if said != wanted:
         wrong = f": {typed} is not {'that' if word else 'its name'}" if said else ""
-        why = f": all data would be lost, and {word} is not confirmed" if word else " is protected"
+        plain = " is protected" if profile.protected else ": it is not confirmed"
+        why = f": all data would be lost, and {word} is not confirmed" if word else plain
         what = f"{called}, which has to be confirmed" if called else f"{profile.called}{why}"
         raise ConfirmationNeeded(f"{what}{wrong}; {left}", f"say --confirm={wanted}")
 

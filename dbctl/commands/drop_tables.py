@@ -26,7 +26,7 @@ def _loses(
     return f"drops {lost_by_dropping(database, metadata)}"
 
 
-@writes(repeatable=True, loses=_loses)
+@writes(repeatable=True, loses=_loses, asks_person=True)
 def drop_tables(
     database: Database,
     models: Models = None,
@@ -40,11 +40,12 @@ def drop_tables(
     """Drop the tables, with all that is in them.
 
     The tables are those of the profile's models; without any, the sample's. Others are left alone; types that the
-    models made go too. With --dry-run the DDL is shown, in the dialect of the profile's database.
+    models made go too. With --dry-run the DDL is shown, in the dialect of the profile's database. At a terminal the
+    profile's name is asked for, always; --confirm says it before.
 
     Examples:
         $ dbctl drop-tables --dry-run
-        $ dbctl -p prod drop-tables --confirm=prod
+        $ dbctl drop-tables --confirm=development
         $ dbctl drop-tables --in-batches
     """
     metadata = metadata_for(database.profile, models, app_dir, exclude)

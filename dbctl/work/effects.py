@@ -21,6 +21,7 @@ class Effects:
         unless: The option with which it only looks.
         only_with: The option without which it only looks.
         asks: Where the profile is protected it asks by itself, by `Database.agree`, when it knows what it would commit.
+        asks_person: A person at a terminal is asked on every profile, and told what it loses; a script is not.
         asks_for: Returns what has to be said or typed before it is done, whether the profile is protected or not;
             called with the profile, and with the command's arguments by name.
         repeatable: It may be run again, in a new transaction, where other transactions got in its way: all that it does
@@ -46,6 +47,7 @@ class Effects:
     unless: str | None = None
     only_with: str | None = None
     asks: bool = False
+    asks_person: bool = False
     asks_for: Callable[..., str] | None = None
     repeatable: bool = True
     owns_terminal: bool = False
@@ -77,6 +79,7 @@ def writes(
     unless: str | None = None,
     only_with: str | None = None,
     asks: bool = False,
+    asks_person: bool = False,
     asks_for: Callable[..., str] | None = None,
     repeatable: bool = False,
     loses: Callable[..., str] | None = None,
@@ -91,6 +94,7 @@ def writes(
         unless: The name of its option with which it only looks.
         only_with: The name of its option without which it only looks.
         asks: Whether it asks by itself where the profile is protected, as in `Effects`.
+        asks_person: Whether a person is asked on every profile, as in `Effects`.
         asks_for: Returns what has to be said or typed in any case, as in `Effects`.
         repeatable: Whether it may be run again where other transactions got in its way.
         loses: Says what is lost by it, for the question that a protected profile asks; as in `Effects`.
@@ -103,6 +107,7 @@ def writes(
         unless=unless,
         only_with=only_with,
         asks=asks,
+        asks_person=asks_person,
         asks_for=asks_for,
         repeatable=repeatable,
         loses=loses,

@@ -63,6 +63,21 @@ def test_the_question_says_what_is_lost(protected: Dbctl) -> None:
     assert "\ndrop-tables drops no tables in prod.db. Type" in nothing.plain
 
 
+def test_a_person_is_asked_on_every_profile_and_a_script_is_not(dbctl: Dbctl) -> None:
+    (dbctl.cwd / "profiles.toml").write_text('[profiles.dev]\nurl = "sqlite:///dev.db"\n')
+    dbctl.ok("init-tables")
+    refused = dbctl.tty("drop-tables", keys=[("Type its profile's name, dev, to go on: ", "y\r")], columns=160)
+    assert (refused.code, "drops 3 tables with 0 rows in dev.db. Type" in refused.plain) == (8, True), str(refused)
+    assert "profile dev: it is not confirmed: what was typed is not its name; nothing is changed" in refused.plain
+    dbctl.ok("init-tables", "--check")
+    assert dbctl.tty("drop-tables", keys=[("to go on: ", "dev\r")]).code == 0
+    for drop in (dbctl.tty, dbctl):
+        dbctl.ok("init-tables")
+        assert drop("drop-tables", "--confirm", "dev").code == 0
+    dbctl.ok("init-tables")
+    dbctl.ok("drop-tables")
+
+
 def test_what_is_lost_is_counted_only_where_somebody_is_asked(protected: Dbctl) -> None:
     assert protected("-p", "away", "drop-tables").code == 8
     asked = protected.tty("-p", "away", "drop-tables", columns=120)
