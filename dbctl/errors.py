@@ -78,11 +78,13 @@ class DbctlError(Exception):
 
     `result`, where it is set, is shown on stdout as a command's result is. `left` says what the work had committed
     before it failed, which stays: nothing but where that can't be helped, or was asked for. `heals` says that the whole
-    unit of work may succeed if it is run again, in a new transaction.
+    unit of work may succeed if it is run again, in a new transaction. `whose` is the name of the profile that the hint
+    is about, where that is known.
     """
 
     result: object = None
     left: str = ""
+    whose: str | None = None
     heals: bool = False
 
     def __init__(self, message: str, hint: str = "") -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from dbctl.cli.options import Globals
@@ -66,12 +67,29 @@ def told(error: DbctlError, said: Globals | None = None, arguments: Mapping[str,
 
 def hint_of(error: DbctlError, said: Globals | None = None, arguments: Mapping[str, Any] | None = None) -> str:
     """Return how what an error advises is done; "" where it advises nothing. The arguments are those of `told`."""
+    if said is not None and error.whose is not None and (arguments or {}).get("target"):
+        said = replace(said, profile=[error.whose])  # a copy names two, by options of its own
     hint = f"{error.hint}{_HOW.get(error.hint, '') if isinstance(error.hint, Remedy) else ''}"
+    if error.hint in {Remedy.CREATE_TABLES, Remedy.CREATE_DATABASE} and _is_by_alembic(said):
+        hint = hint.replace("init-tables", "migrate upgrade")
     if error.hint in {Remedy.CREATE_MISSING, Remedy.CREATE_WITH_SCHEMAS}:
         hint = " ".join([hint, *_models(arguments or {})])
     if error.hint is Remedy.CREATE_DATABASE and _is_unread(said):
         hint += f"; or if it is meant what {_ENV_FILE} says, begin with: dbctl profiles import dotenv --as dev"
     return _here(hint, said)
+
+
+def _is_by_alembic(said: Globals | None) -> bool:
+    """Tell whether migrations are what makes the tables of the profile that the line is about."""
+    from dbctl.migrations.location import is_used_by
+    from dbctl.profiles import Profiles
+
+    said = said or Globals()
+    try:
+        profiles = Profiles.load(said.config, name=said.profile[-1] if said.profile else None, url=said.url)
+        return is_used_by(profiles.select())
+    except DbctlError:
+        return False  # which is told already where it matters
 
 
 def _is_unread(said: Globals | None) -> bool:

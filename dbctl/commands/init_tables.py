@@ -1,10 +1,12 @@
 """`dbctl init-tables`."""
 
+import logging
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from dbctl.migrations.location import is_used_by
 from dbctl.tables import changes as tables
 from dbctl.tables.models import metadata_for
 from dbctl.tables.options import AppDir, Exclude, Models
@@ -14,6 +16,8 @@ from dbctl.work.effects import writes
 PANEL = "Data"
 PLACE = 20
 PAGE = "tables"
+
+_log = logging.getLogger("dbctl")
 
 
 @writes(creates=True, unless="check", repeatable=True)
@@ -45,4 +49,7 @@ def init_tables(
         return tables.check_tables(database, metadata)
     if database.dry_run:
         return tables.ddl_of_missing(database, metadata, create_schemas=create_schemas)
-    return tables.create_missing(database, metadata, create_schemas=create_schemas, force=force)
+    states = tables.create_missing(database, metadata, create_schemas=create_schemas, force=force)
+    if not force and is_used_by(database.profile) and any(state.state == "created" for state in states):
+        _log.warning("this service has an alembic, which is to be told of these tables: dbctl migrate stamp head")
+    return states

@@ -72,6 +72,14 @@ def located(profile: Profile) -> Location | None:
     return next(filter(None, map(_in_directory, _places(profile))), None)
 
 
+def is_used_by(profile: Profile) -> bool:
+    """Tell whether the profile's service has an alembic, as far as that can be seen."""
+    try:
+        return located(profile) is not None
+    except ConfigError:
+        return False
+
+
 def _places(profile: Profile) -> list[Path]:
     return [Path(), *([Path(profile.app_dir)] if profile.app_dir else [])]
 

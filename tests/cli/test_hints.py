@@ -66,6 +66,18 @@ def test_a_hint_can_be_pasted(dbctl: Dbctl, tmp_path: Path) -> None:
     dbctl.ok(*line)
 
 
+def test_where_there_is_an_alembic_migrations_make_the_tables_of_the_profile_that_lacks_them(dbctl: Dbctl) -> None:
+    profiles = "[profiles.a]\nurl = 'sqlite:///a.db'\n[profiles.b]\nurl = 'sqlite:///b.db'\n"
+    (dbctl.cwd / "profiles.toml").write_text(profiles)
+    dbctl.ok("-p", "a", "init-tables")
+    copy = ("copy", "--from", "a", "--to", "b", "team")
+    assert dbctl(*copy).err.endswith("; create it with: dbctl -p b init-tables\n")
+    (dbctl.cwd / "alembic.ini").write_text("")
+    assert dbctl(*copy).err.endswith("; create it with: dbctl -p b migrate upgrade\n")
+    missing = dbctl("-p", "a", "query", "SELECT * FROM nosuch")
+    assert missing.err.endswith("; create the tables with: dbctl -p a migrate upgrade\n")
+
+
 @pytest.mark.parametrize("args", [("heroes", "list"), ("init-tables", "--check")])
 def test_in_memory_none_is_given_that_can_not_help(dbctl: Dbctl, args: tuple[str, ...]) -> None:
     result = dbctl(*args, "--url", "sqlite://")

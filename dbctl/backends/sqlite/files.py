@@ -33,6 +33,7 @@ def refuse_missing(profile: Profile) -> None:
         ConnectError: It is not there.
     """
     if is_missing(profile.database or ""):
-        raise ConnectError(
-            f"{profile.called}: there is no database file {profile.database}", "database", Remedy.CREATE_DATABASE
-        )
+        told = f"{profile.called}: there is no database file {profile.database}"
+        error = ConnectError(told, "database", Remedy.CREATE_DATABASE)
+        error.whose = profile.name
+        raise error
