@@ -16,6 +16,7 @@ from anyio.lowlevel import RunVar
 from sqlalchemy import Engine
 
 from dbctl import probe
+from dbctl.backends.base import Backend
 from dbctl.connections.connector import Connector, async_connector, connector
 from dbctl.errors import ConnectError
 from dbctl.pool.recorder import Recorder, is_observed, observe
@@ -36,7 +37,7 @@ class _Queues:
     pings: anyio.Lock
 
 
-_queues: RunVar[WeakKeyDictionary[Engine, _Queues]] = RunVar("dbctl_queues")
+_queues: RunVar[WeakKeyDictionary[Backend, _Queues]] = RunVar("dbctl_queues")
 """Each event loop's own: what waits in one can't be woken from another."""
 
 
@@ -102,11 +103,12 @@ class Access:
         queues = _queues.get(None)
         if queues is None:
             _queues.set(queues := WeakKeyDictionary())
-        if self.connector.sync_engine not in queues:
+        # In memory the engines of both drivers have one backend, and one queue: neither waits for the other's lock.
+        if self.connector.backend not in queues:
             _ = self.recorder  # what the pool does is counted from its first use on
             limit = int(min(self.connector.capacity, sys.maxsize))
-            queues[self.connector.sync_engine] = _Queues(anyio.Semaphore(limit, fast_acquire=True), anyio.Lock())
-        return queues[self.connector.sync_engine]
+            queues[self.connector.backend] = _Queues(anyio.Semaphore(limit, fast_acquire=True), anyio.Lock())
+        return queues[self.connector.backend]
 
     def _unit_of_work(self, *, writes: bool) -> AbstractAsyncContextManager[Any]:
         if self.is_async:

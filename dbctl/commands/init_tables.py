@@ -50,6 +50,7 @@ def init_tables(
     if database.dry_run:
         return tables.ddl_of_missing(database, metadata, create_schemas=create_schemas)
     states = tables.create_missing(database, metadata, create_schemas=create_schemas, force=force)
-    if not force and is_used_by(database.profile) and any(state.state == "created" for state in states):
+    profile = database.profile
+    if any(one.state == "created" for one in states) and not (force or profile.in_memory) and is_used_by(profile):
         _log.warning("this service has an alembic, which is to be told of these tables: dbctl migrate stamp head")
     return states

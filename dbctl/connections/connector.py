@@ -62,23 +62,28 @@ class Connector(Generic[AnyEngine]):
         return self.profile.pool.capacity
 
 
-def build_connector(profile: Profile, missing: Missing = Missing.CREATE) -> Connector[Engine]:
+def build_connector(
+    profile: Profile, missing: Missing = Missing.CREATE, *, beside: Connector[Any] | None = None
+) -> Connector[Engine]:
     """Build a new engine for a profile; nothing is connected yet.
 
     Args:
         profile: The profile.
         missing: What connecting does where the database is a file that is not there.
+        beside: Another connector of the profile, with whose engine it is to share a database in memory.
 
     Raises:
         ConfigError: The password's source gives none, or a certificate can't be loaded.
     """
     from dbctl.connections.engines import engine_on
 
-    backend = backend_of(profile)
+    backend = beside.backend if beside else backend_of(profile)
     return Connector(engine_on(backend, missing), backend)
 
 
-def build_async_connector(profile: Profile, missing: Missing = Missing.CREATE) -> Connector[AsyncEngine]:
+def build_async_connector(
+    profile: Profile, missing: Missing = Missing.CREATE, *, beside: Connector[Any] | None = None
+) -> Connector[AsyncEngine]:
     """Build a new async engine for a profile, as `build_connector` does.
 
     Raises:
@@ -86,7 +91,7 @@ def build_async_connector(profile: Profile, missing: Missing = Missing.CREATE) -
     """
     from dbctl.connections.engines import async_engine_on
 
-    backend = backend_of(profile)
+    backend = beside.backend if beside else backend_of(profile)
     return Connector(async_engine_on(backend, missing), backend)
 
 
@@ -102,7 +107,7 @@ def connector(profile: str | Profile | None = None) -> Connector[Engine]:
     if profile not in _shared:
         found = _profile(profile)
         # setdefault lets one thread win where two build the same engine; the loser's has connected to nothing.
-        _shared[profile] = _shared.get(found) or _shared.setdefault(found, _told(build_connector(found)))
+        _shared[profile] = _shared.get(found) or _shared.setdefault(found, _told(_beside_others(found)))
     return _shared[profile]
 
 
@@ -124,9 +129,18 @@ def async_connector(profile: str | Profile | None = None) -> Connector[AsyncEngi
     shared = _shared_by_loop.setdefault(loop, {})
     if profile not in shared:
         found = _profile(profile)
-        shared[profile] = shared.get(found) or shared.setdefault(found, _told(build_async_connector(found), loop))
+        beside = _shared.get(found) if found.in_memory else None
+        built = shared.get(found) or _told(build_async_connector(found, beside=beside), loop)
+        shared[profile] = shared.setdefault(found, built)
         _tell_what_cancelling_leaves()
     return shared[profile]
+
+
+def _beside_others(profile: Profile) -> Connector[Engine]:
+    """Build the sync connector; in memory it leads to the database that the newest loop's async one leads to."""
+    loops = reversed([*_shared_by_loop.values()]) if profile.in_memory else ()
+    others = (shared.get(profile) for shared in loops)
+    return build_connector(profile, beside=next(filter(None, others), None))
 
 
 def shared_with(profile: Profile) -> list[Connector[Any]]:

@@ -14,6 +14,8 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from sqlalchemy import Engine, event, text
 from sqlmodel import Session
 
+import dbctl
+from dbctl.errors import MissingTable
 from dbctl.fastapi import AsyncSessionDep, SessionDep, health_router, install_error_handlers, lifespan
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
@@ -236,12 +238,44 @@ def test_a_database_in_memory_is_one_connection_for_one_request_after_the_other(
     app = create_app(profile, asynchronous=asynchronous)
     app.router.lifespan_context = lifespan(profile, asynchronous=asynchronous, create_tables=SampleModel.metadata)
 
-    def add(number: int) -> int:
-        return service.client.post("/teams/", json={"name": f"team {number}"}).status_code
+    @app.post("/sync", status_code=201)
+    def add_by_sync_driver(session: SessionDep, name: str) -> None:
+        add_team(session, name)
 
-    with Served(app) as service, ThreadPoolExecutor(20) as clients:
-        assert set(clients.map(add, range(50))) == {201}
-        assert len(service.client.get("/teams/").json()) == 50
+    @app.post("/async", status_code=201)
+    async def add_by_async_driver(session: AsyncSessionDep, name: str) -> None:
+        await in_async(add_team)(session, name)
+
+    def add(number: int) -> int:
+        return service.client.post(f"/{'a' * (number % 2)}sync?name=team+{number}").status_code
+
+    for _ in range(2):  # the second time it begins empty again
+        with Served(app) as service, ThreadPoolExecutor(20) as clients:
+            assert set(clients.map(add, range(50))) == {201}
+            assert len(service.client.get("/teams/").json()) == 50
+
+
+def test_in_memory_sessions_of_both_drivers_have_one_database_whichever_comes_first() -> None:
+    def by_sync(profile: Profile) -> Any:
+        with dbctl.session(profile) as session:
+            session.execute(text("CREATE TABLE IF NOT EXISTS x (n INTEGER)"))
+            session.execute(text("INSERT INTO x VALUES (1)"))
+            return session.scalar(text("SELECT count(*) FROM x"))
+
+    async def by_async(profile: Profile) -> Any:
+        async with dbctl.async_session(profile) as session:
+            return await in_async(lambda inner: inner.scalar(text("SELECT count(*) FROM x")))(session)
+
+    async def both() -> None:
+        first, second = (build(name, [Layer({"driver": "sqlite"}, "the test")]) for name in ("first", "second"))
+        assert [await anyio.to_thread.run_sync(by_sync, first), await by_async(first)] == [1, 1]
+        with pytest.raises(MissingTable):
+            await by_async(second)
+        assert [await anyio.to_thread.run_sync(by_sync, second), await by_async(second)] == [1, 1]
+        dbctl.dispose()
+        await dbctl.async_dispose()
+
+    anyio.run(both)
 
 
 def test_a_request_that_finds_no_connection_in_time_is_told_to_try_again(

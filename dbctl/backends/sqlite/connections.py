@@ -8,6 +8,8 @@ https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transac
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 from dbctl.backends.cursors import marking
@@ -19,6 +21,9 @@ BEGIN = "BEGIN"
 """What the statement begins with by which each transaction of dbctl's engines begins."""
 
 ENDED = "the transaction was ended before its time, by a statement or for an error that was passed over"
+
+_numbers = count()
+"""Of this process's databases in memory; those of another one are its own."""
 
 _ASKING = ("execute", "executemany", "executescript", "fetchone", "fetchmany", "fetchall", "__next__")
 """What sqlite3's cursors read or write the database by."""
@@ -88,6 +93,21 @@ class _Cursor(sqlite3.Cursor):
         if self.connection.begun:
             raise sqlite3.OperationalError("executescript would first commit what was done; run statement by statement")
         return super().executescript(script)
+
+
+def sharing_memory() -> Callable[..., None]:
+    """Return what names a database in memory that has no name, and would be each connection's own, when it connects.
+
+    https://www.sqlite.org/inmemorydb.html#sharedmemdb
+    """
+    name = f"file:dbctl-{next(_numbers)}?mode=memory&cache=shared"
+
+    def share(_dialect: Any, _record: Any, args: Any, kwargs: Any) -> None:
+        if args[0] == ":memory:":
+            args[0] = name
+            kwargs["uri"] = True
+
+    return share
 
 
 def marking_connection(profile: Profile) -> type[sqlite3.Connection]:

@@ -7,12 +7,13 @@ import os
 import string
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dbctl.backends.base import Backend, Identity, Missing
-from dbctl.backends.sqlite.connections import BEGIN, marking_connection
+from dbctl.backends.sqlite.connections import BEGIN, marking_connection, sharing_memory
 from dbctl.backends.sqlite.databases import SQLiteDatabases
 from dbctl.backends.sqlite.errors import SQLiteErrors
 from dbctl.backends.sqlite.files import is_missing, missing_directory, refuse_missing
@@ -87,6 +88,10 @@ class SQLite(SQLiteErrors, SQLiteQueries, SQLiteDatabases, SQLiteLocks, Backend)
             absolute(database)
         return super().url(driver)
 
+    @cached_property
+    def _sharing_memory(self) -> Callable[..., None]:
+        return sharing_memory()  # among all engines of this backend
+
     def isolation_options(self) -> dict[str, Any]:
         """Return none: every transaction is serializable here, which is more than any other level asks for."""
         return {}
@@ -148,7 +153,9 @@ class SQLite(SQLiteErrors, SQLiteQueries, SQLiteDatabases, SQLiteLocks, Backend)
         """
         from sqlalchemy import event
 
-        if not self.profile.in_memory:
+        if self.profile.in_memory:
+            event.listen(engine, "do_connect", self._sharing_memory)
+        else:
             event.listen(engine, "do_connect", self._refuse_directory)
             if missing is not Missing.CREATE:
                 event.listen(engine, "do_connect", self._refuse if missing is Missing.REFUSE else self._pretend)
