@@ -160,10 +160,12 @@ class Frames(Iterator[T]):
 
     Args:
         frames: The frames, as they come.
+        leave: Ends them soon: called when a person has seen enough.
     """
 
-    def __init__(self, frames: Iterator[Frame[T]]) -> None:
+    def __init__(self, frames: Iterator[Frame[T]], leave: Callable[[], object] = lambda: None) -> None:
         self.values = frames
+        self.leave = leave
         self._rows = (row for frame in frames for row in frame.rows)
 
     def __next__(self) -> T:

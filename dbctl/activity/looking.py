@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from datetime import UTC, datetime
+from threading import Event
 from typing import TYPE_CHECKING
 
 from dbctl.activity.tree import Placed, placed
@@ -92,16 +93,17 @@ def watched_activity(profile: Profile, wanted: Wanted, every: float) -> Frames[S
         every: Seconds between two looks.
     """
 
+    seen_enough = Event()
+
     def frames() -> Iterator[Frame[Session]]:
         with _asking(profile) as (connection, backend):
-            while True:
+            while not seen_enough.is_set():
                 began = time.monotonic()
                 yield _frame(backend.activity.sessions_there(connection), wanted)
-                while (left := began + every - time.monotonic()) > 0:
+                while (left := began + every - time.monotonic()) > 0 and not seen_enough.wait(min(_STEP, left)):
                     raise_if_ended()
-                    time.sleep(min(_STEP, left))
 
-    return Frames(frames())
+    return Frames(frames(), seen_enough.set)
 
 
 @contextmanager

@@ -42,6 +42,5 @@ class Live(Frames[T]):
         leave: Callable[[], object],
         conclude: Callable[[], Any] = lambda: None,
     ) -> None:
-        super().__init__(frames)
-        self.leave = leave
+        super().__init__(frames, leave)
         self.conclude = conclude

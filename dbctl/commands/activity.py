@@ -33,7 +33,7 @@ def activity(
         float,
         typer.Option("--min-duration", min=0, metavar="SECONDS", help="Only what has been at it for so long."),
     ] = 0.0,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until q or Ctrl-C.")] = False,
     interval: Annotated[
         float | None, typer.Option("--interval", min=0.1, metavar="SECONDS", help="How often, with --watch; 2.")
     ] = None,

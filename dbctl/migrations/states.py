@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
     from dbctl.migrations.access import Migrations
+
+_log = logging.getLogger("dbctl")
 
 HEAD, BEHIND, UNKNOWN, UNDER_WAY = "head", "behind", "no script", "another run is at it"
 
@@ -61,6 +64,7 @@ def check(
     found = pending(migrations, metadata, x=x)
     if found:
         raise CheckFailed(f"pending: {', '.join(_named(found))}", found)
+    _log.info("nothing is pending")
     return found
 
 

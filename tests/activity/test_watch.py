@@ -7,7 +7,7 @@ import time
 from tests.activity.sessions import Cast, until
 from tests.activity.test_activity import ROW, blocked
 from tests.harness.database import TestDatabase
-from tests.harness.forked import Forked
+from tests.harness.forked import Forked, forked
 
 
 def test_off_a_terminal_each_look_adds_lines(contended: TestDatabase, seer: Forked, cast: Cast) -> None:
@@ -39,6 +39,15 @@ def test_on_a_terminal_it_is_drawn_over_and_over(contended: TestDatabase, seer: 
         assert len(screen.splitlines()) <= 13
 
 
+def test_a_key_ends_it_where_nobody_is_active_too(sqlite_database: TestDatabase, dbctl: Forked) -> None:
+    sqlite_database.execute("CREATE TABLE x (n INTEGER)")
+    lone = forked(dbctl, sqlite_database)
+    with lone.terminal("activity", "--watch", "--interval", "60", size=(100, 12)) as terminal:
+        code, out, _ = terminal.run([("q ends it", "q")], 20)
+    assert (code, "interrupted" in out) == (0, False), out
+    assert "(no rows)" in out
+
+
 def test_a_reader_that_leaves_ends_it(contended: TestDatabase, seer: Forked, cast: Cast) -> None:
     cast.holding(ROW)
     process = seer.popen("activity", "--watch", "--interval", "0.2", "-o", "jsonl")
@@ -51,8 +60,6 @@ def test_a_reader_that_leaves_ends_it(contended: TestDatabase, seer: Forked, cas
 
 
 def test_watching_leaves_no_transaction_open(postgres_database: TestDatabase, dbctl: Forked) -> None:
-    from tests.harness.forked import forked
-
     process = forked(dbctl, postgres_database).popen("activity", "--watch", "--interval", "0.2", "--all")
     try:
         assert process.stdout

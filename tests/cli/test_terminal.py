@@ -42,6 +42,12 @@ def test_a_single_record_is_shown_whole_on_a_terminal(columns: int, long_names: 
     assert max(map(len, result.plain.splitlines())) <= columns
 
 
+def test_a_person_is_told_that_there_are_no_rows_and_a_pipe_has_none(on_sample: Dbctl) -> None:
+    for args in (("query", "SELECT id, name FROM hero WHERE 1 = 0"), ("heroes", "list", "--team", "1")):
+        assert on_sample.tty(*args).plain.endswith("\n(no rows)\n")
+        assert on_sample.ok(*args, "-o", "table").out.count("\n") == 2
+
+
 @pytest.mark.parametrize("variables", [{}, {"COLUMNS": "20"}, {"COLUMNS": "500"}, {"TERM": "dumb"}], ids=str)
 @pytest.mark.parametrize("args", [("transfers", "list"), ("heroes", "show", "1")], ids=" ".join)
 def test_a_table_in_a_pipe_is_neither_wrapped_nor_cut(

@@ -14,8 +14,9 @@ from rich.text import Text
 
 from dbctl.charts.model import Board, Gauge, amount
 from dbctl.charts.shown import Live
-from dbctl.cli.prompts import keys, on_the_way_out
+from dbctl.cli.prompts import on_the_way_out
 from dbctl.cli.render.charts import spark
+from dbctl.cli.render.live import LEAVING
 from dbctl.cli.render.screen import Screen
 from dbctl.cli.report import visible_on_screen
 from dbctl.cli.streams import Stdout
@@ -49,7 +50,7 @@ def show(result: Live[Any], screen: Screen, output: Stdout) -> None:
     """Show boards as they come, on a screen of their own; what was on the terminal before is there again at the end.
 
     Args:
-        result: The boards; `q` leaves them.
+        result: The boards.
         screen: The screen.
         output: Where it is.
     """
@@ -58,12 +59,8 @@ def show(result: Live[Any], screen: Screen, output: Stdout) -> None:
         file=file, force_terminal=True, no_color=not screen.styled, highlight=False, markup=False, emoji=False
     )
 
-    def heard(key: str) -> None:
-        if key in {"q", "Q", "\x1b"}:
-            result.leave()
-
     live = RichLive(console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
-    with keys(heard), on_the_way_out(partial(os.write, output.descriptor, _LEAVE)), live:
+    with on_the_way_out(partial(os.write, output.descriptor, _LEAVE)), live:
         for frame in result.values:
             board: Board = frame.board  # type: ignore[attr-defined]
             live.update(_board(board, console, ascii_only=screen.ascii_only), refresh=True)
@@ -91,7 +88,7 @@ def _board(board: Board, console: Console, *, ascii_only: bool) -> Group:
         for row in rows:
             table.add_row(*(Text(visible_on_screen(cell)) for cell in row))
         parts += [Text(""), Text(title, style="bold"), table]
-    return Group(*parts, Text(""), Text("q ends it", style="dim"))
+    return Group(*parts, Text(""), Text(LEAVING, style="dim"))
 
 
 def _bar(gauge: Gauge, width: int) -> ProgressBar | Text:

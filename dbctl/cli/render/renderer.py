@@ -7,6 +7,7 @@ import stat
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from types import TracebackType
 from typing import Any, Self
@@ -99,10 +100,11 @@ class Renderer:
         self._paged = self._paged and not isinstance(result, Frames)
         self.open(pause)
         try:
-            for piece in self._pieces(result, extra):
-                pause()
-                self._put(piece)
-                last = piece or last
+            with self._left_by_key(result):
+                for piece in self._pieces(result, extra):
+                    pause()
+                    self._put(piece)
+                    last = piece or last
         except BaseException:
             if not last.endswith("\n"):
                 self._put("\n")  # or what is said of the failure would begin in the middle of a line
@@ -224,6 +226,13 @@ class Renderer:
         if self._draws_over:
             return live.screens(result, lambda rows: "".join(self._sheet(rows, extra)), self._screen)
         return self._sheet(live.saying(result), extra)
+
+    def _left_by_key(self, result: Any) -> AbstractContextManager[None]:
+        if not (isinstance(result, Frames) and self._draws_over):
+            return nullcontext()
+        from dbctl.cli.render import live
+
+        return live.left_by_key(result)
 
     @property
     def _draws_over(self) -> bool:

@@ -51,11 +51,15 @@ def table(sheet: Sheet, screen: Screen) -> Iterator[str]:
         return
     laid_out = _layout(sheet, columns, rows, screen, whole=whole)
     yield laid_out.head()
+    shown_any = bool(rows)
     if rows:
         yield laid_out.lines(rows)
         del rows
     for batch in batches:
+        shown_any = shown_any or bool(batch.rows)
         yield laid_out.lines(batch.rows)
+    if screen.width is not None and not shown_any:
+        yield f"{screen.dim('(no rows)')}\n"
 
 
 def _layout(
