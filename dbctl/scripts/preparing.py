@@ -21,6 +21,10 @@ _log = logging.getLogger(__name__)
 _TRANSACTION = r"(?:BEGIN|START\s+TRANSACTION|COMMIT|ROLLBACK(?!\s+(?:WORK\s+)?TO\b)|ABORT|END)\b"
 
 
+_PARAMETER = r"(?<![:\w]):(?P<name>{})\b(?!:[^:])"
+"""A regular expression for a parameter of one of these names."""
+
+
 @record
 class Script:
     """A script, and where it came from.
@@ -113,7 +117,23 @@ def placed(
     error.message = f"{script.place(offset)}: {error.message}, in: {sql_text(failed.text)}"
     if backend.no_transaction and re.search(backend.no_transaction, error.message):
         error.hint = Remedy.NO_TRANSACTION
+    error.hint = error.hint or lacking_parameter(backend, failed.text, offset - failed.start)
     return error
+
+
+def lacking_parameter(backend: Backend, statement: str, offset: int) -> str:
+    """Return what to do where a statement failed at the name of a parameter that has no value; "" where it did not.
+
+    Args:
+        backend: The database's own.
+        statement: The statement.
+        offset: Where in it the server has found what is wrong; 0 also where it tells no place.
+    """
+    any_name = _PARAMETER.format(r"[^\W\d]\w*")
+    for found in re.finditer(f"{backend.quoted}|{any_name}", statement):
+        if found["name"] and offset in {0, found.start()}:
+            return f"give :{found['name']} its value with --param {found['name']}=VALUE"
+    return ""
 
 
 def with_parameters(backend: Backend, driver_connection: Any, script: Script, parameters: Mapping[str, str]) -> Script:
@@ -130,7 +150,7 @@ def with_parameters(backend: Backend, driver_connection: Any, script: Script, pa
         found = parameters[match["name"]]
         return found if isinstance(found, Word) else backend.literal(driver_connection, found)
 
-    text = re.sub(rf"(?P<quoted>{backend.quoted})|(?<![:\w]):(?P<name>{names})\b(?!:[^:])", value, script.text)
+    text = re.sub(f"{backend.quoted}|{_PARAMETER.format(names)}", value, script.text)
     if unused := [name for name in parameters if name not in used]:
         raise UsageError(
             f"{script.name}: there is no :{unused[0]} in it", "leave the parameter out, or correct its name"

@@ -14,7 +14,7 @@ from dbctl.backends.scripts import Statement, sql_text
 from dbctl.errors import CheckFailed, ConnectError, NotFound, Remedy, UsageError, WorkRefused
 from dbctl.records import record
 from dbctl.results import Result, Results, Rows, Single
-from dbctl.scripts.preparing import Script, refuse_client_words, refuse_transactions, with_parameters
+from dbctl.scripts.preparing import Script, lacking_parameter, refuse_client_words, refuse_transactions, with_parameters
 from dbctl.work.streaming import MOST_BUFFERED, fetched
 
 if TYPE_CHECKING:
@@ -140,10 +140,12 @@ class Query:
             return error
         raised: BaseException = getattr(error, "orig", None) or error
         offset = self.backend.sent_offset(raised, text) - len(self._before)
-        place = self.script.place(statement.start + max(0, min(offset, len(statement.text))))
+        offset = max(0, min(offset, len(statement.text)))
+        place = self.script.place(statement.start + offset)
         translated.message = f"{place}: {translated.message}, in: {sql_text(statement.text)}"
         if self.backend.no_transaction and re.search(self.backend.no_transaction, translated.message):
             translated.hint = Remedy.RUN_AS_SCRIPT
+        translated.hint = translated.hint or lacking_parameter(self.backend, statement.text, offset)
         return translated
 
 

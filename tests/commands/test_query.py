@@ -159,6 +159,9 @@ def test_parameters_are_texts_or_what_they_are_said_to_be(sample: Sample) -> Non
     assert sample.dbctl.ok("query", typed, *said, "--json").json == [{"a": 8, "b": None, "c": 1}]
     for wrong in ("n", "n:number=x", "n:bool=maybe", "n:null=1", "n:date=1", "n:number=1 OR 1"):
         assert sample.dbctl("query", "SELECT :n", "--param", wrong).code == 2
+    lacking = sample.dbctl("query", "SELECT ':no' AS x, :n + 1")
+    assert (lacking.code, "; give :n its value with --param n=VALUE\n" in lacking.err) == (1, True), str(lacking)
+    assert "--param" not in sample.dbctl("query", "SELECT ':n' AS x FRM").err
 
 
 def test_percent_signs_and_colons_are_text(sample: Sample) -> None:

@@ -82,6 +82,12 @@ def test_a_parameter_is_a_literal_and_any_other_name_is_text(service: Service) -
     assert service.database.execute("SELECT tons FROM ship WHERE name = ?", hostile)[0][0] == 5
 
 
+def test_a_parameter_without_a_value_is_told(service: Service) -> None:
+    script(service, "UPDATE ship SET tons = 1;\nUPDATE ship SET tons = :tons;\n")
+    result = service.dbctl("run", "script.sql")
+    assert (result.code, "; give :tons its value with --param tons=VALUE\n" in result.err) == (1, True), str(result)
+
+
 def test_names_of_a_cast_are_none_of_parameters(postgres_database: TestDatabase, lite: Service) -> None:
     from tests.services.running import configured
 
