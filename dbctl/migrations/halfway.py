@@ -1,7 +1,7 @@
 """Where it is kept that a revision has been done in part: in a table beside alembic's own, which is there only then.
 
-Where DDL commits by itself a revision is written down before it begins, so that it is known also where this process is
-killed. The table is asked for by alembic's version table and its schema, as an env.py has named them.
+Where DDL commits by itself a revision is written down before its first statement, so that it is known also where this
+process is killed. The table is asked for by alembic's version table and its schema, as an env.py has named them.
 """
 
 from __future__ import annotations

@@ -45,6 +45,8 @@ class Statements:
         self.texts: list[str] = []
         self.lasting = done
         """How many of them no rollback undoes."""
+        self.begins: Callable[[], None] | None = None
+        """What is called once, before the first of them is run."""
         self._backend = backend
         self._done = done
         self._digest = digest
@@ -97,6 +99,9 @@ class Statements:
     def _before(self, driver_connection: Any, text: str, parameters: Any) -> tuple[str, Any]:
         if not is_counted(text):
             return text, parameters
+        if begins := self.begins:
+            self.begins = None
+            begins()
         if not self._backend.in_transaction(driver_connection):
             self._note(len(self.texts))
         self.texts.append(text)

@@ -77,10 +77,11 @@ class Steps:
         self.table = table
         self._halfway = halfway
         self._under_way: tuple[Any, Statements] | None = None
+        self._is_noted = False
 
     def left(self) -> str:
         """Return what no rollback undoes of the revision under way, and what to do then; "" where none is noted."""
-        if self._under_way is None or not self.wrote:
+        if self._under_way is None or not self._is_noted:
             return ""
         step, statements = self._under_way
         name, _ = revision_of(step)
@@ -120,9 +121,9 @@ class Steps:
         earlier, self._halfway = self._halfway, None
         done, digest = (earlier.done, earlier.digest) if earlier else (0, "")
         statements = Statements(self._migrations.backend, done, digest, lambda some: self._write(step, some))
-        self._under_way = step, statements
+        self._under_way, self._is_noted = (step, statements), earlier is not None
         if not earlier and not self._migrations.backend.transactional_ddl and not self._migrations.dry_run:
-            self._write(step, statements)
+            statements.begins = lambda: self._write(step, statements)
         for attempt in range(self._migrations.retries + 1):
             try:
                 self._attempt(step, run, arguments, statements)
@@ -177,7 +178,7 @@ class Steps:
         self._migrations.supervisor.pause(pause)
 
     def _write(self, step: Any, statements: Statements) -> None:
-        self.wrote = True
+        self.wrote = self._is_noted = True
         self.table.write(Halfway(revision_of(step)[0], _direction(step), statements.lasting, statements.digest))
 
     @property

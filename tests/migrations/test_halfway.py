@@ -232,6 +232,22 @@ def test_one_that_is_killed_is_known_to_be_halfway(
     assert rows[1]["state"] == f"half-way in the upgrade of a4: 1 statement of it stays, then it was cut off {KEPT}"
 
 
+def test_one_that_is_killed_before_its_first_statement_is_just_run_again(
+    on_database: Dbctl, service: MakeService
+) -> None:
+    made = service()
+    seen = on_database.cwd / "computing"
+    computes = f"import pathlib, time\nseen = pathlib.Path({str(seen)!r})\nif not seen.exists():\n    seen.touch()\n"
+    made.add("a4", "a3", f"{computes}    time.sleep(60)\nop.create_table('first', sa.Column('id', sa.Integer))")
+    with on_database.popen("migrate", "upgrade") as process:
+        end = time.monotonic() + 40
+        while not seen.exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    assert on_database.ok("migrate", "upgrade", "--json").json[-1]["revision"] == "a4"
+
+
 def test_an_autocommit_block_is_run_under_the_lock(
     dbctl: Dbctl, postgres_database: TestDatabase, service: MakeService
 ) -> None:
