@@ -78,6 +78,8 @@ class Inventory(Definitions):
 
     counted_below: ClassVar[int] = 8 * 1024 * 1024
     """Bytes of a table's rows up to which they are counted; of a larger one the server's own estimate is taken."""
+    counts_index_reads: ClassVar[bool] = True
+    """Whether there is a count of how often an index is read, though a user may not be told it."""
 
     def inventory(self, connection: Connection, schema: str | None) -> Sequence[Relation]:
         """Return the tables and views of a schema, or of all that are no system's own; by schema and name.

@@ -58,7 +58,7 @@ def describe_table(
         found = _drift(connection, backend, relation, model, models)
         rows, estimated = counted(backend, connection, relation, exact=exact)
         indexes = backend.catalog.indexes_there(connection, relation)
-        if indexes and all(index.scans is None for index in indexes):
+        if backend.catalog.counts_index_reads and indexes and all(index.scans is None for index in indexes):
             _log.info("this server does not tell this user how often an index is read")
         return Description(
             schema=relation.schema,

@@ -242,6 +242,8 @@ class Environment:
             if isinstance(error, UserWarning) and (broken := broken_history(self.scripts)):
                 raise broken from error
             place = f" ({found})" if (found := place_of(error)) else ""
+            if isinstance(error, OSError) and error.filename is not None and not place:
+                raise ConfigError(f"{os.fsdecode(error.filename)}: {error.strerror}") from error  # alembic's own file
             file = script_in(self.scripts, error) or self.env
             raise ConfigError(f"{file}: {described(error)}{place}") from stand_in(error)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
@@ -32,6 +34,9 @@ OWN = ("upgrade", "downgrade", "current", "check", "stamp")
 _WRITES = "ensure_version"
 """What else writes to the database."""
 
+_EDITS = "edit"
+"""What opens an editor, which would write its escapes into a log."""
+
 _NO_COMMAND = re.compile(r"argument \{(?P<known>.+)\}: (?P<why>invalid choice: '(?P<word>.*)')")
 """What argparse says of a word that is no command."""
 
@@ -60,6 +65,8 @@ def passed(migrations: Migrations, words: Sequence[str]) -> list[Output]:
         raise UsageError(f"{name} is dbctl's own command here, for it is done under a lock", f"dbctl migrate {name}")
     if name == _WRITES:
         raise UsageError(f"{name} writes without a lock", "the first upgrade or stamp makes the version table")
+    if name == _EDITS and not (os.environ.get("VISUAL") or os.environ.get("EDITOR") or sys.stdin.isatty()):
+        raise UsageError("there is no terminal to edit on", "set EDITOR to a program that edits by itself")
     location = Location(*_files(options)) if options.config else None
     if name in _WITHOUT_SCRIPTS:
         _run_alone(line, options, shown)

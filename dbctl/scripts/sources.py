@@ -15,6 +15,9 @@ STDIN = "-"
 
 _MODULE = re.compile(r"(?!\d)\w+(?:\.(?!\d)\w+)*")
 
+_FILE = re.compile(r"(?:\./)?(?P<path>\w+(?:/\w+)*)\.py(?::(?P<function>\w*))?")
+"""A module's file, and behind it a function of it."""
+
 _NO_FUNCTION = re.compile(r"[\w.]+:([^/\\:]+)")
 """What names a module, and then something that can't be a name in it."""
 
@@ -43,7 +46,9 @@ def script_from(name: str) -> Script:
 
 
 def _how_to_name(word: str) -> str:
-    """Return how a function is named, where a word may be meant for its module, or for module and function."""
+    """Return how a function is named, where a word may be meant for its module, its file, or for both."""
+    if file := _FILE.fullmatch(word):
+        return f"name a function as {file['path'].replace('/', '.')}:{file['function'] or 'FUNCTION'}"
     if not _MODULE.fullmatch(word) or word.endswith(".sql"):
         return ""
     said, meant = f"name a function as {word}:FUNCTION", function_meant(word)

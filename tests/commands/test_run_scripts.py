@@ -319,12 +319,20 @@ def test_a_name_that_no_function_can_have_is_told(lite: Service) -> None:
     assert "seeds:a-b: there is no such file, and a-b is no function's name" in result.err
 
 
-@pytest.mark.parametrize("name", ["nowhere.sql", "fleet.seed"])
-def test_what_is_no_script_is_told(lite: Service, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("nowhere.sql", None),
+        ("fleet.seed", "fleet.seed:FUNCTION"),
+        ("fleet/nowhere.py", "as fleet.nowhere:FUNCTION"),
+        ("fleet/seed.py:ships", "as fleet.seed:ships"),
+    ],
+)
+def test_what_is_no_script_is_told(lite: Service, name: str, meant: str | None) -> None:
     result = lite.dbctl("run", name)
     assert result.code == 2
     assert result.talk.startswith(f"dbctl: error: {name}: there is no such file, and no function is named")
-    assert ("fleet.seed:FUNCTION" in result.err) == (name == "fleet.seed")
+    assert (f"{meant}" in result.err) == (meant is not None)
 
 
 def test_a_statement_that_takes_long_is_ended(service: Service) -> None:

@@ -217,6 +217,11 @@ def test_every_other_word_is_alembics_own(dbctl: Dbctl, service: MakeService) ->
     own = dbctl("migrate", "alembic", "upgrade", "head")
     assert own.code == 2
     assert "upgrade is dbctl's own command here, for it is done under a lock" in own.err
+    nowhere = dbctl("migrate", "edit", "a4", env={"EDITOR": "", "VISUAL": ""})
+    assert (nowhere.code, "there is no terminal to edit on" in nowhere.err) == (2, True), str(nowhere)
+    unwritten = dbctl("migrate", "revision", "-m", "x", "--rev-id", "x" * 300)
+    assert (unwritten.code, "env.py" in unwritten.err) == (3, False), str(unwritten)
+    assert unwritten.err.endswith("_x.py: File name too long\n")
 
 
 def test_tables_that_are_there_already_are_stamped(dbctl: Dbctl, service: MakeService) -> None:

@@ -28,6 +28,8 @@ _OWNERS = "SELECT name, tbl_name, type FROM {master} WHERE type IN ('table', 'in
 class SQLiteInventory(SQLiteDefinitions, Inventory):
     """Of SQLite."""
 
+    counts_index_reads = False
+
     def inventory(self, connection: Connection, schema: str | None) -> Sequence[Relation]:
         """Look at what is there; the size of each is known where DBSTAT is, and the file is small enough to be read."""
         sizes = _sizes(connection, schema) or {}

@@ -72,7 +72,9 @@ def import_(
         str | None,
         typer.Option("--file", metavar="FILE", help="What to read: .env, ~/.pg_service.conf, ~/.my.cnf unless given."),
     ] = None,
-    name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="The new profile's name.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="The new profile's name; services and groups have one.")
+    ] = None,
 ) -> Sequence[Imported | Toml]:
     """Make profiles of what other programs connect by.
 
