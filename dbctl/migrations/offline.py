@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
     from dbctl.migrations.access import Migrations
+
+
+_log = logging.getLogger("dbctl")
 
 
 def sql_of(migrations: Migrations, name: str, target: str, x: Sequence[str] = ()) -> list[Sql]:
@@ -40,7 +44,10 @@ def sql_of(migrations: Migrations, name: str, target: str, x: Sequence[str] = ()
     compute = steps_of(name, (end,) if name == "stamp" else end)
 
     def steps(heads: tuple[str, ...], _context: MigrationContext) -> Any:
-        return compute(environment.scripts, heads)
+        found = compute(environment.scripts, heads)
+        if not found:
+            _log.warning("no revision is to be run for %s from %s to %s", name, start or "base", end)
+        return found
 
     with _single_percents() as spelled:
         environment.run(steps, spelled, starting_rev=start or None, destination_rev=end)

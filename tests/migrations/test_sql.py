@@ -118,6 +118,8 @@ def test_sql_begins_and_ends_where_it_is_told(dbctl: Dbctl, service: MakeService
     assert "item" not in up
     assert "DROP TABLE runs" in dbctl.ok("migrate", "downgrade", "a2:a1", "--sql").out
     assert dbctl("migrate", "downgrade", "a1", "--sql").code == 2
+    wrong_way = dbctl.ok("migrate", "upgrade", "a2:a1", "--sql")
+    assert "no revision is to be run for upgrade from a2 to a1" in wrong_way.err
     assert "version_num='a3'" in dbctl.ok("migrate", "stamp", "a1:a3", "--sql").out
     assert not list(dbctl.cwd.glob("*.db"))
 
