@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from dbctl.backends.kinds import BulkColumn
+from dbctl.bulk.advice import MARKS, other_delimiter, told_header
 from dbctl.errors import UsageError
 from dbctl.records import record
 
@@ -87,10 +88,8 @@ def _refuse_other_delimiter(file: str, names: Sequence[str], table: str, columns
     Raises:
         UsageError: There is one.
     """
-    for mark, word in {";": "';'", "\t": "tab", "|": "'|'", ",": ","}.items():
-        parts = {part.strip(' "') for name in names for part in name.split(mark)}
-        if not parts.isdisjoint(columns):
-            raise UsageError(f'{file}: {table} has no column "{names[0]}"', f"say --delimiter {word}")
+    if mark := other_delimiter(names, columns):
+        raise UsageError(f"{file}: {told_header(names)}, which {table} has not", f"say --delimiter {MARKS[mark]}")
 
 
 def _found(file: str, name: str, target: str, table: str, columns: Mapping[str, BulkColumn]) -> BulkColumn:

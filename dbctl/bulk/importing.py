@@ -81,7 +81,7 @@ def import_files(
             held.enter_context(backend.keys_at_end(connection, [relation]))
 
         def take(bad: Bad) -> None:
-            rejects.take(_explained(bad, columns, how))
+            rejects.take(_explained(bad, columns, how) if review is None else bad)
 
         loader = Loader(connection, backend, target, bad=take, goes_on=how.max_errors > 0)
         for name, format_ in zip(files, formats, strict=True):

@@ -13,6 +13,7 @@ from functools import cache, partial
 from typing import Any
 
 from dbctl.backends.bulk import Delimited, Ragged, Rows
+from dbctl.bulk import advice
 from dbctl.errors import UsageError, WorkRefused
 from dbctl.records import record
 
@@ -83,9 +84,7 @@ def delimited(stream: Any, shape: Shape) -> tuple[Sequence[str], Iterator[Delimi
     else:
         names = shape.columns
     if again := next((name for name in names if list(names).count(name) > 1), None):
-        raise UsageError(
-            f"{shape.file}: there are several columns {again}", "name them apart, or say --columns and --skip 1"
-        )
+        raise UsageError(f"{shape.file}: there are several columns {again}", advice.NAME_APART)
 
     def lines() -> Iterator[Delimited]:
         for first, part in _chain((line, data), parts):
@@ -109,15 +108,15 @@ def _header(data: bytes, shape: Shape, line: int) -> tuple[list[str], int]:
         if not shape.quote or data.count(shape.quote, 0, end) % 2 == 0:
             break
     if not data[:end].strip():
-        raise UsageError(f"{shape.file}: there is no header", "say --columns for a file without one")
+        raise UsageError(f"{shape.file}: there is no header", advice.NAME_COLUMNS)
     text = _decoded(data[:end], shape, line).rstrip("\r\n")
     if shape.format == "tsv":
-        return [name or "" for name in _unescaped(text.split("\t"), shape.null)], end
+        return [name or "" for name in _unescaped(text.split(shape.delimiter), shape.null)], end
     try:
         return next(csv.reader([text], delimiter=shape.delimiter, strict=True)), end
     except csv.Error as error:
-        hint = "say what parts its values: --delimiter ';', or tab"
-        raise UsageError(f"{shape.file}, line {line}: the header can't be read: {error}", hint) from error
+        message = f"{shape.file}, line {line}: the header can't be read: {error}"
+        raise UsageError(message, advice.SAY_DELIMITER) from error
 
 
 def whole_lines(stream: Any, shape: Shape) -> Iterator[tuple[int, bytes]]:
@@ -204,7 +203,7 @@ def _even(width: int, delimiter: str) -> re.Pattern[str]:
 
 def _cut(text: str, shape: Shape, width: int) -> list[Sequence[Any]] | None:
     """Return lines by columns, cut at each delimiter; None where there is more to it, as quotes or another width."""
-    delimiter = shape.delimiter if shape.format == "csv" else "\t"
+    delimiter = shape.delimiter
     special = '"' if shape.format == "csv" else "\\"
     if not text or width == 1 or special in text or "\r" in text or len(delimiter) > 1:
         return None
@@ -221,7 +220,7 @@ def _decoded(data: bytes, shape: Shape, first: int) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         line = first + data.count(b"\n", 0, error.start)
-        raise WorkRefused(f"{shape.file}, line {line}: it is no UTF-8", "say --encoding") from error
+        raise WorkRefused(f"{shape.file}, line {line}: it is no UTF-8", advice.SAY_ENCODING) from error
 
 
 def _tsv(text: str, shape: Shape, width: int, first: int) -> tuple[Sequence[int], list[Any]]:
@@ -230,7 +229,7 @@ def _tsv(text: str, shape: Shape, width: int, first: int) -> tuple[Sequence[int]
     if width > 1 and "" in lines:
         numbers = [number for number, line in zip(numbers, lines, strict=True) if line]
         lines = list(filter(None, lines))
-    rows: list[Any] = [line.split("\t") for line in lines]
+    rows: list[Any] = [line.split(shape.delimiter) for line in lines]
     if "\\" in text or shape.null != r"\N":
         rows = [_unescaped(row, shape.null) for row in rows]
     return numbers, rows

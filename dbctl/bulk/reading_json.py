@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from dbctl.backends.bulk import Rows
+from dbctl.bulk import advice
 from dbctl.bulk.reading_delimited import Shape, whole_lines
 from dbctl.errors import WorkRefused
 
@@ -131,7 +132,7 @@ def _decoded(line: bytes, file: str, number: int) -> Any:
     try:
         return _DECODER.decode(line.decode())
     except UnicodeDecodeError as error:
-        raise WorkRefused(f"{file}, line {number}: it is no UTF-8", "say --encoding") from error
+        raise WorkRefused(f"{file}, line {number}: it is no UTF-8", advice.SAY_ENCODING) from error
     except json.JSONDecodeError as error:
         raise WorkRefused(f"{file}, line {number}, character {error.pos + 1}: {_told(error)}") from error
     except RecursionError as error:
@@ -151,7 +152,7 @@ def _of_array(stream: Any, file: str) -> Iterator[_Found]:
     text.more()
     at = _BETWEEN.match(text.text).end()  # type: ignore[union-attr]
     if text.text[at : at + 1] != "[":
-        raise WorkRefused(f"{file}: it is no array", "say --format jsonl for an object a line")
+        raise WorkRefused(f"{file}: it is no array", advice.SAY_LINES)
     counted, at, found = 0, at + 1, []
     while True:
         at = _BETWEEN.match(text.text, at).end()  # type: ignore[union-attr]
@@ -203,11 +204,11 @@ class _Text:
             text = part.decode()
         except UnicodeDecodeError as error:
             if error.end < len(part) or not part[error.start :]:
-                raise WorkRefused(f"{self._file}: it is no UTF-8", "say --encoding") from error
+                raise WorkRefused(f"{self._file}: it is no UTF-8", advice.SAY_ENCODING) from error
             whole = part[: error.start]
             text = whole.decode()
         if len(part) == len(self._rest) and part:
-            raise WorkRefused(f"{self._file}: it is no UTF-8", "say --encoding")
+            raise WorkRefused(f"{self._file}: it is no UTF-8", advice.SAY_ENCODING)
         self._rest = part[len(whole) :]
         self.text += text
         return bool(text)

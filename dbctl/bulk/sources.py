@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from dbctl.bulk.advice import SAY_ENCODING
 from dbctl.errors import ConfigError, UsageError, WorkRefused
 from dbctl.records import record
 from dbctl.runtime.distribution import how_to_install
@@ -179,7 +180,7 @@ class Utf8:
             text = self._decoder.decode(part, final=not part)
         except UnicodeError as error:
             raise WorkRefused(
-                f"{self._source.name}, line {self._lines} or behind: it is no {self._encoding}", "say --encoding"
+                f"{self._source.name}, line {self._lines} or behind: it is no {self._encoding}", SAY_ENCODING
             ) from error
         self._lines += text.count("\n")
         return text.encode()

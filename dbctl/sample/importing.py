@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlmodel import col, select
 
 from dbctl.backends.bulk import Rows
+from dbctl.bulk.advice import PART_BY_COMMAS, other_delimiter, told_header, without_options
 from dbctl.bulk.importing import import_files
 from dbctl.bulk.loading import Bad
 from dbctl.bulk.terms import How, Imported
@@ -20,6 +21,7 @@ from dbctl.sample.schemas import HeroCreate
 from dbctl.work.database import Database
 
 _COLUMNS = ("name", "secret_name", "age", "team")
+_NEEDED = {"name", "secret_name"}
 _DIGITS = r"^-?[0-9]{1,10}$"
 _NUMBERS = "age"
 
@@ -37,7 +39,8 @@ def import_heroes(database: Database, files: Sequence[str], how: How | None = No
         Conflict: A hero is none, or there is no such team; the message has the first one, and why.
     """
     teams = {name: str(id_) for id_, name in database.session.exec(select(col(Team.id), col(Team.name)))}
-    return import_files(database, files, "hero", how, _Review(teams))
+    with without_options():
+        return import_files(database, files, "hero", how, _Review(teams))
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class _Review:
 
     def __call__(self, rows: Rows, bad: Callable[[Bad], None]) -> Rows:
         if unknown := [name for name in rows.names if name not in _COLUMNS]:
+            if other_delimiter(rows.names, _COLUMNS):
+                raise UsageError(f"{rows.file}: {told_header(rows.names)}", PART_BY_COMMAS)
             raise UsageError(f'{rows.file}: a hero has no "{unknown[0]}"; it has {", ".join(_COLUMNS)}')
         reasons: dict[int, tuple[str, str]] = {}
         made: list[Any] = []
@@ -67,8 +72,10 @@ class _Review:
                 made.append(column)
             for index, reason in found.items():
                 reasons.setdefault(index, (name, reason))
+        for name in sorted(_NEEDED.difference(rows.names)):
+            reasons |= dict.fromkeys(range(len(rows)), (name, "there is none"))
         for index, (name, reason) in sorted(reasons.items()):
-            value = rows.columns[list(rows.names).index(name)][index]
+            value = rows.columns[list(rows.names).index(name)][index] if name in rows.names else None
             bad(Bad(rows.file, rows.lines[index], name, value, reason, rows.names, rows.row(index)))
         names = ["team_id" if name == "team" else name for name in rows.names]
         return replace(rows, names=names, columns=made).without(reasons)

@@ -14,6 +14,7 @@ from sqlmodel import col
 from dbctl.backends.bulk import Rows, Target
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.bulk import sources
+from dbctl.bulk.advice import PART_BY_COMMAS, other_delimiter, told_header, without_options
 from dbctl.bulk.columns import Layout
 from dbctl.bulk.importing import known_format, parts
 from dbctl.bulk.loading import Bad, Loader
@@ -83,7 +84,8 @@ def transfer_all(database: Database, file: str) -> Transferred:
     """
     connection = database.session.connection()
     with _temporary(connection, database.backend):
-        count = _load(database, connection, file)
+        with without_options():
+            count = _load(database, connection, file)
         _resolve(connection, file)
         connection.execute(_begins_and_ends())
         moved = _move(connection)
@@ -126,6 +128,8 @@ def _load(database: Database, connection: Any, file: str) -> int:
 
 def _as_moves(rows: Rows, rejects: Rejects) -> Rows:
     if sorted(rows.names) != sorted(_COLUMNS):
+        if other_delimiter(rows.names, _COLUMNS):
+            raise UsageError(f"{rows.file}: {told_header(rows.names)}", PART_BY_COMMAS)
         raise UsageError(f"{rows.file}: its columns are {', '.join(rows.names)}", f"let them be {','.join(_COLUMNS)}")
     said = [rows.columns[list(rows.names).index(name)] for name in _COLUMNS]
     for name, column in zip(_COLUMNS, said, strict=True):

@@ -83,6 +83,15 @@ def test_a_header_with_another_delimiter_is_told_so(dbctl: Dbctl) -> None:
     for name, mark in zip(heads, ("';'", "';'", "tab", ","), strict=True):
         result = dbctl("import", name, "hero")
         assert (result.code, f"--delimiter {mark}" in result.err) == (2, True), str(result)
+        assert name == "b.csv" or "its header is one column" in result.err, str(result)
+
+
+def test_tab_separated_text_may_have_another_delimiter(on_database: Dbctl, database: TestDatabase) -> None:
+    database.execute("CREATE TABLE t (id integer, name varchar(9))")
+    write(on_database, {"t.tsv": "id;name\n1;a\\tb\n2;\\N\n", "plain.tsv": "id;name\n3;c\n"})
+    for name in ("t.tsv", "plain.tsv"):
+        on_database.ok("import", name, "t", "--delimiter", ";")
+    assert database.execute("SELECT id, name FROM t ORDER BY id") == [(1, "a\tb"), (2, None), (3, "c")]
 
 
 @pytest.mark.each

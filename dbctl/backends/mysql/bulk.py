@@ -179,10 +179,11 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
 
     def _load_statement(self, target: Target, place: str, read_as: Delimited | None) -> str:
         r"""Return LOAD DATA; in CSV each value is held against what NULL is, for it knows no other than \N."""
-        ends = r"FIELDS TERMINATED BY '\t' ESCAPED BY '\\'"
+        delimiter = r"\t" if read_as is None else read_as.delimiter
+        ends = rf"FIELDS TERMINATED BY '{delimiter}' ESCAPED BY '\\'"
         null = None
         if read_as is not None and (read_as.format == "csv" or read_as.null != r"\N"):
-            ends = f"FIELDS TERMINATED BY '{read_as.delimiter}' "
+            ends = f"FIELDS TERMINATED BY '{delimiter}' "
             ends += """OPTIONALLY ENCLOSED BY '"' ESCAPED BY ''""" if read_as.format == "csv" else "ESCAPED BY ''"
             null = read_as.null.replace("\\", "\\\\").replace("'", "''").replace("{", "{{").replace("}", "}}")
         names, sets = [], []

@@ -1,5 +1,6 @@
 """`dbctl heroes import`."""
 
+from tests.harness.cli import Dbctl
 from tests.harness.sample import Sample
 
 
@@ -25,3 +26,23 @@ def test_heroes_are_validated_and_their_teams_found_by_name(sample: Sample) -> N
     assert [row[1:] for row in sample.rows["hero"][5:]] == [("Nova", "Rider", 16, 2), ("É", "x", None, None)]
     (dbctl.cwd / "heroes.csv").write_text("name,secret_name,team_id\nA,x,1\n")
     assert dbctl("heroes", "import", "heroes.csv").code == 2
+
+
+def test_what_is_advised_about_a_file_can_be_done(dbctl: Dbctl) -> None:
+    dbctl.ok("init-tables")
+    for name, content, said in (
+        ("a.csv", b"name;secret_name\n", 'its header is one column "name;secret_name"; part its values by commas'),
+        ("b.csv", b"hero\tfrom\tto\n", "part its values by commas, or by tabs"),
+        ("c.csv", b'"na"me\n', "part its values by commas"),
+        ("d.csv", b"\n", "let its first line have the columns' names"),
+        ("e.csv", b"name,name\n", "name them apart"),
+        ("f.csv", b"name,secret_name\n\xe9,x\n", "UTF-8"),
+        ("g.csv", b"name\na\n", "secret_name: there is none"),
+        ("h.json", b"{}", "name it .jsonl"),
+        ("i.txt", b"", "let it be one of .csv"),
+    ):
+        (dbctl.cwd / name).write_bytes(content)
+        heroes, moves = dbctl("heroes", "import", name), dbctl("transfer", "--file", name)
+        assert (heroes.code in {1, 2}, moves.code in {1, 2}) == (True, True), f"{heroes} {moves}"
+        assert " --" not in heroes.err + moves.err, f"{heroes} {moves}"
+        assert said in heroes.err + moves.err, f"{heroes} {moves}"
