@@ -104,8 +104,8 @@ class Rejects:
     def conclude(self) -> None:
         """Tell how many there were."""
         if self.count:
-            where = f", and are in {self._path}" if self._path else ""
-            rows = "1 row" if self.count == 1 else f"{self.count} rows"
+            rows, are = ("1 row", "is") if self.count == 1 else (f"{self.count} rows", "are")
+            where = f", and {are} in {self._path}" if self._path else ""
             _log.warning("%s can't be loaded%s", rows, where)
 
     @contextmanager

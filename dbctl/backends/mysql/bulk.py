@@ -18,6 +18,7 @@ from dbctl.backends.bulk_texts import each, in_utc, moments, tab_separated
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.mysql.engine import MySQL
+from dbctl.backends.mysql.errors import MEANINGS
 from dbctl.backends.mysql.exports import MySQLExports
 from dbctl.backends.origins import note_origin
 
@@ -34,9 +35,11 @@ _STAGE = "dbctl_stage"
 _FORBIDDEN = (1148, 3948, 4166)
 # What says nothing against a row: that a temporary table was not there.
 _HARMLESS = {1051}
-# no value of the column, truncated, no JSON, no geometry, no partition, raised by a trigger, a check, NULL, no such day
-_OF_A_ROW = {1263, 1265, 1292, 1261, 1262, 1300, 1366, 1416, 1526, 1644, 1690, 1748, 3140, 3156, 3751, 3819, 4025, 4078}
-_RAISED = 1644
+# no value of the column, truncated, no JSON, no geometry, no partition, a check, NULL, no such day
+_OF_A_ROW = {1263, 1265, 1292, 1261, 1262, 1300, 1366, 1416, 1526, 1690, 1748, 3140, 3156, 3751, 3819, 4025, 4078}
+# SIGNAL's own numbers; and where a trigger's begin, for those of the server's messages to clients end before.
+_RAISED = {1642, 1643, 1644}
+_TRIGGERS_OWN = 5000
 _BENT = {1261, 1262, 1263, 1264, 1265, 1292, 1300, 1366, 1406, 1416}
 _ROW = re.compile(r" (?:at|for) row (\d+)\Z|\ARow (\d+) ")
 _COLUMN = re.compile(r"(?:[Cc]olumn|Field) [`'](?:.+`\.`)?(?P<column>[^`']+)[`']|FOREIGN KEY \(`(?P<key>[^`]+)`\)")
@@ -224,8 +227,9 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
                 raise Refused(_fault(text, code))
 
     def is_of_a_row(self, error: BaseException) -> bool:
-        """Take also the server's words for values that are none."""
-        return super().is_of_a_row(error) or self.error_code(_original(error)) in _OF_A_ROW
+        """Take also the server's words for values that are none, and what a trigger raises."""
+        code = self.error_code(_original(error))
+        return super().is_of_a_row(error) or code in _OF_A_ROW or _is_raised(code)
 
     def fault_of(self, error: BaseException, target: Target) -> Fault | None:
         """Return what the server says; which row it is it counts within one of several statements."""
@@ -233,6 +237,11 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
             return None
         original = _original(error)
         return replace(_fault(self.error_text(original), self.error_code(original)), index=None)
+
+
+def _is_raised(code: int | None) -> bool:
+    """Tell whether a trigger has raised an error, by any number: MYSQL_ERRNO of SIGNAL sets one."""
+    return code in _RAISED or (code is not None and code >= _TRIGGERS_OWN and code not in MEANINGS)
 
 
 def _original(error: BaseException) -> BaseException:
@@ -244,7 +253,7 @@ def _fault(text: str, code: int | None) -> Fault:
     number = int(row[1] or row[2]) if row else 0
     reason = re.sub(r" (?:at|for) row \d+\Z|\ARow \d+ ", "", text)
     column = (place["column"] or place["key"]) if place else None
-    bare = f"a trigger refuses it (error {code})" if code == _RAISED else None  # in words that may hold any value
+    bare = f"a trigger refuses it (error {code})" if _is_raised(code) else None  # in words that may hold any value
     return Fault(reason, number - 1 if number else None, column, bare=bare)
 
 

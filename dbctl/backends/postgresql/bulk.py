@@ -20,14 +20,15 @@ from dbctl.backends.postgresql.exports import PostgreSQLExports
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# `COPY hero, line 3, column age: "x"`; a server may speak another language.
-_CONTEXT = re.compile(r"COPY .+?, \w+ (?P<line>\d+)(?:, \w+ (?P<column>.+?): )?", re.DOTALL)
+# `COPY hero, line 3, column age: "x"`, behind the frames of a trigger or a parser; a server may speak another language.
+_CONTEXT = re.compile(r"^COPY .+?, \w+ (?P<line>\d+)(?:, \w+ (?P<column>.+?): )?", re.DOTALL | re.MULTILINE)
 _READ_AS = ("TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'")
 _STAGE = "dbctl_stage"
 _DATA_EXCEPTION = "22"
 _TWICE_IN_ONE = "21000"
-_RAISED = "P0001"
-_SYNTAX = "42601"
+# What is of the server, the connection or the transaction, whatever row it comes amid.
+_OF_NO_ROW = ("08", "25", "40", "53", "55P03", "57", "58", "XX001", "XX002")
+_UNKNOWN_OR_FORBIDDEN = "42"
 _BAD_COPY_FORMAT = "22P04"
 
 _SEQUENCES = """
@@ -164,11 +165,15 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
                 run_as_it_stands(connection, _GO_ON.format(**known, named=_literal(sequence)))
 
     def is_of_a_row(self, error: BaseException) -> bool:
-        """Take also what is no value of its type, what a trigger raises, and what is there twice for an update."""
+        """Take also what is no value of its type, what is there twice for an update, and whatever a row has led to.
+
+        A trigger raises any SQLSTATE, and some types' parsers that of a missing table; what is wrong with a statement
+        as a whole has no context.
+        """
         code = self.error_code(error) or ""
-        if code == _SYNTAX:  # of a tsquery or a jsonpath that COPY has read
-            return _CONTEXT.match(getattr(getattr(error, "diag", None), "context", None) or "") is not None
-        return super().is_of_a_row(error) or code.startswith(_DATA_EXCEPTION) or code in {_TWICE_IN_ONE, _RAISED}
+        if super().is_of_a_row(error) or code.startswith(_DATA_EXCEPTION) or code == _TWICE_IN_ONE:
+            return True
+        return bool(_context_of(error)) and not code.startswith(_OF_NO_ROW)
 
     def fault_of(self, error: BaseException, target: Target) -> Fault | None:
         """Read the place from the context of COPY, and the key from the detail."""
@@ -176,7 +181,8 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
             return None
         diagnosis: Any = getattr(error, "diag", None)
         reason = str(self.translate(error) or "") if diagnosis is None else diagnosis.message_primary
-        place = _CONTEXT.match((diagnosis and diagnosis.context) or "")
+        context = _context_of(error)
+        place = _CONTEXT.search(context)
         key: list[tuple[str, str]] = []
         if diagnosis and diagnosis.message_detail and (found := self.cell_key.search(diagnosis.message_detail)):
             names, values = found["columns"].split(", "), found["values"].split(", ")
@@ -186,11 +192,18 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
                 else []
             )
             reason = f"{reason}: {diagnosis.message_detail}"
+        if (self.error_code(error) or "").startswith(_UNKNOWN_OR_FORBIDDEN) and not context.startswith("COPY "):
+            reason = f"{reason} (in {context.partition(chr(10))[0]})"  # which is no matter of the file
         column = (place and place["column"]) or (diagnosis and diagnosis.column_name) or None
         if column is None and len(key) == 1:
             column = key[0][0]
         line = int(place["line"]) if place else None
         return Fault(reason, None, column, line, key, _meaning_of(self.error_code(error), diagnosis))
+
+
+def _context_of(error: BaseException) -> str:
+    """Return where the server was when it failed, from the innermost frame out; "" of a statement as a whole."""
+    return getattr(getattr(error, "diag", None), "context", None) or ""
 
 
 def _meaning_of(code: str | None, diagnosis: Any) -> str:
