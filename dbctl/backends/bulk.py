@@ -242,6 +242,19 @@ class Bulk(Exports, Backend):
         """
         raise NotImplementedError
 
+    def kept_out(self, connection: Connection, target: Target, missing: int) -> int | None:
+        """Return how many of the rows loaded last were kept from the table by a trigger, not by a key that is there.
+
+        Args:
+            connection: The connection.
+            target: The table, where rows are skipped whose key is there.
+            missing: How many of them were not written.
+
+        Returns:
+            The rows; None where it is some, and the database does not tell.
+        """
+        return 0
+
     def conclude_load(self, connection: Connection, target: Target) -> None:
         """Do what comes after the last rows: let numbers that the table gives by itself go on behind those loaded."""
 

@@ -15,12 +15,13 @@ from dbctl.backends.copies import PLACES
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.bulk import resuming
 from dbctl.bulk.ahead import read_ahead
+from dbctl.bulk.bad_rows import Bad
 from dbctl.bulk.choosing import chosen_sources, paired, refuse_idle_masks, refuse_jobs, refuse_same
 from dbctl.bulk.columns import Layout
 from dbctl.bulk.creating import blueprint, create
 from dbctl.bulk.crossing import Copied, Crossing, Wish
 from dbctl.bulk.emptying import empty
-from dbctl.bulk.loading import Bad, Loader
+from dbctl.bulk.loading import Loader
 from dbctl.bulk.ordering import Order, ordered
 from dbctl.bulk.plans import Plan, refuse_losses
 from dbctl.bulk.reading_out import Moment, one_moment

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.bulk import Delimited, Rows, Target
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.bulk import sources
+from dbctl.bulk.bad_rows import Bad
 from dbctl.bulk.columns import Layout, Wanted, layout
 from dbctl.bulk.forms import form_of
-from dbctl.bulk.loading import Bad, Loader
+from dbctl.bulk.loading import Loader
 from dbctl.bulk.making import make_table
 from dbctl.bulk.models import with_uuids
 from dbctl.bulk.reading_delimited import Shape, delimited
@@ -90,8 +91,23 @@ def import_files(
         if not database.dry_run:
             loader.conclude()
         rejects.conclude()
-    skipped = loader.seen - loader.written - rejects.count if how.conflict == "skip" else 0
-    return Imported(relation.name, loader.written, skipped, rejects.count)
+    return Imported(relation.name, loader.written, _skipped(loader, rejects.count, relation, how), rejects.count)
+
+
+def _skipped(loader: Loader, rejected: int, relation: Relation, how: How) -> int:
+    """Return how many rows were skipped for their keys, and tell of those that a trigger kept from the table."""
+    missing = loader.seen - loader.written - rejected
+    if how.conflict == "skip" and loader.kept_out is None:
+        _log.info("of %s some may have been left out by a trigger, and not for their keys", _rows(missing))
+        return missing
+    kept_out = (loader.kept_out or 0) if how.conflict == "skip" else missing
+    if kept_out:
+        _log.info("a trigger kept %s from %s", _rows(kept_out), relation.name)
+    return missing - kept_out
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _explained(bad: Bad, columns: Sequence[BulkColumn], how: How) -> Bad:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Delimited, Fault, Ragged, Refused, Rows, Taken, Target
+from dbctl.bulk.bad_rows import Bad, bad_row, joined, placed, with_key
 from dbctl.bulk.checking import Check, check_of
 from dbctl.bulk.columns import Layout
 from dbctl.bulk.plain_lines import Run, fitting
@@ -20,37 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dbctl.backends.bulk import Bulk
-
-
-@record
-class Bad:
-    """A row that can't be loaded.
-
-    Args:
-        file: The file.
-        line: The line that it begins in; None where it is not known which row it is.
-        column: The column that is to blame, or None.
-        value: That column's value.
-        reason: Why.
-        names: The file's columns.
-        values: The row's values.
-        through: The last line that it may begin in, where it is not known which row it is.
-        counted: What is counted in the file: lines, or rows.
-        given: Values that are the same for all rows, and stand in no file.
-        bare: Why, where no value may be told; None where the reason tells no part of one.
-    """
-
-    file: str
-    line: int
-    column: str | None
-    value: Any
-    reason: str
-    names: Sequence[str] = ()
-    values: Sequence[Any] = ()
-    through: int | None = None
-    counted: str = "line"
-    given: Sequence[Any] = ()
-    bare: str | None = None
 
 
 class Loader:
@@ -79,6 +48,8 @@ class Loader:
         """How many rows were written."""
         self.seen = 0
         """How many rows were looked at."""
+        self.kept_out: int | None = 0
+        """How many of those that were skipped a trigger kept from the table; None where nobody knows."""
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._prepared: Target | None = None
 
@@ -109,13 +80,14 @@ class Loader:
                 raise
             read = [part.rows() for part in run.taken]
             if not self._goes_on and not searches:
-                self._bad(self._placed(*_joined(read), fault, layout))
+                self._bad(placed(*joined(read), fault, layout))
                 raise
             for rows, ragged in read:
                 self.load(rows, layout, ragged)
             return
         self.written += written
         self.seen += seen
+        self._tell_apart(target, seen - written)
 
     def load(self, rows: Rows, layout: Layout, ragged: Sequence[Ragged] = ()) -> None:
         """Load rows of a file.
@@ -142,7 +114,7 @@ class Loader:
                     faults.setdefault(fault.index, fault)
             columns.append((values, convert))
         for index in sorted(faults):
-            self._bad(_bad_row(rows, faults[index], index, layout))
+            self._bad(bad_row(rows, faults[index], index, layout))
         kept = [index for index in range(len(rows)) if index not in faults] if faults else None
         made = []
         for column, convert in columns:
@@ -167,19 +139,27 @@ class Loader:
             rows, origin = waiting.pop()
             try:
                 with self._savepoint(always=searches):
-                    self.written += self._backend.load_rows(self._connection, target, rows)
+                    written = self._backend.load_rows(self._connection, target, rows)
+                self.written += written
+                self._tell_apart(target, len(rows) - written)
                 continue
             except Exception as error:
                 if (fault := self._fault(error, target)) is None:
                     raise
                 index = 0 if len(rows) == 1 else self._index(rows, fault)
                 if not searches or index is not None:
-                    self._bad(_bad_row(origin, fault, index, layout))
+                    self._bad(bad_row(origin, fault, index, layout))
                     if not self._goes_on:
                         raise
             middle, rest = (len(rows) // 2, len(rows) // 2) if index is None else (index, index + 1)
             pieces = [(rest, len(rows)), (0, middle)]
             waiting += [(rows.part(*piece), origin.part(*piece)) for piece in pieces if piece[0] < piece[1]]
+
+    def _tell_apart(self, target: Target, missing: int) -> None:
+        """Note how many of the rows loaded last were not skipped for their keys, of those that were not written."""
+        if missing and target.conflict == "skip" and self.kept_out is not None:
+            kept = self._backend.kept_out(self._connection, target, missing)
+            self.kept_out = None if kept is None else self.kept_out + kept
 
     def _plan(self, layout: Layout) -> _Plan:
         names = tuple(one.name for one in layout.kinds)
@@ -204,53 +184,7 @@ class Loader:
             return fault.index
         if fault.line is not None and fault.line <= len(rows):
             return fault.line - 1
-        return _with_key(rows, fault.key)
-
-    def _placed(self, rows: Rows, ragged: Sequence[Ragged], fault: Fault, layout: Layout) -> Bad:
-        """Return the row of a file's lines in which the server has found a fault."""
-        if fault.line is None:
-            named = replace(rows, names=[one.name for one in layout.kinds])
-            return _bad_row(rows, fault, _with_key(named, fault.key), layout)
-        begins = sorted([*rows.lines, *(one.line for one in ragged)])
-        at = begins[0] + fault.line - 1
-        line = max(one for one in begins if one <= at)
-        if line in rows.lines:
-            return _bad_row(rows, fault, list(rows.lines).index(line), layout)
-        return Bad(rows.file, line, None, None, fault.reason, given=tuple(layout.given.values()), bare=fault.bare)
-
-
-def _joined(parts: Sequence[tuple[Rows, Sequence[Ragged]]]) -> tuple[Rows, Sequence[Ragged]]:
-    """Return parts of one file as one."""
-    first = parts[0][0]
-    lines = list(chain.from_iterable(rows.lines for rows, _ in parts))
-    columns = [list(chain.from_iterable(rows.columns[place] for rows, _ in parts)) for place in range(len(first.names))]
-    return replace(first, lines=lines, columns=columns), [one for _, ragged in parts for one in ragged]
-
-
-def _bad_row(rows: Rows, fault: Fault, index: int | None, layout: Layout) -> Bad:
-    """Return the row of a file in which there is a fault; where it is not known which one, where it may be."""
-    given = tuple(layout.given.values())
-    if index is None:
-        first, last = rows.lines[0], rows.lines[-1]
-        unknown = Bad(rows.file, first, fault.column, None, fault.reason, through=last, bare=fault.bare)
-        return replace(unknown, counted=rows.counted, given=given)
-    row = rows.row(index)
-    value = layout.given.get(fault.column or "")
-    places = dict(zip((one.name for one in layout.kinds), layout.places, strict=True))
-    if (place := places.get(fault.column or "")) is not None:
-        value = row[place]
-    return Bad(
-        rows.file,
-        rows.lines[index],
-        fault.column,
-        value,
-        fault.reason,
-        rows.names,
-        row,
-        counted=rows.counted,
-        given=given,
-        bare=fault.bare,
-    )
+        return with_key(rows, fault.key)
 
 
 @record
@@ -277,18 +211,3 @@ class _Plan:
         ]
         converts = [backend.taken(one) for one in target.kinds]
         return cls(target, checks, converts, fitting(backend, target, checks))
-
-
-def _with_key(rows: Rows, key: Sequence[tuple[str, str]]) -> int | None:
-    """Return the first row that has these values."""
-    places = [_place(rows.names, name) for name, _ in key]
-    if not key or None in places:
-        return None
-    wanted = tuple(value for _, value in key)
-    columns = [rows.columns[place] for place in places if place is not None]
-    found = [index for index, values in enumerate(zip(*columns, strict=True)) if values == wanted]
-    return found[0] if found else None
-
-
-def _place(names: Sequence[str], name: str) -> int | None:
-    return list(names).index(name) if name in names else None

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import IO, Any
 
 from dbctl.backends.bulk_texts import tab_separated
+from dbctl.bulk.bad_rows import Bad
 from dbctl.bulk.columns import OF_REJECTS
-from dbctl.bulk.loading import Bad
 from dbctl.errors import Conflict, NoSpace, UsageError
 
 _TOLD = 10

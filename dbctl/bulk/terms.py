@@ -51,7 +51,14 @@ class How:
 
 @record
 class Imported:
-    """What was imported: the rows that were written, that were skipped since they were there, that were rejected."""
+    """What was imported.
+
+    Args:
+        table: The table's name.
+        rows: How many were written.
+        skipped: How many were not since their keys were there; where SQLite's triggers may ignore rows, those too.
+        rejected: How many can't be loaded.
+    """
 
     table: str
     rows: int

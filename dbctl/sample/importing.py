@@ -12,8 +12,8 @@ from sqlmodel import col, select
 
 from dbctl.backends.bulk import Rows
 from dbctl.bulk.advice import PART_BY_COMMAS, other_delimiter, told_header, without_options
+from dbctl.bulk.bad_rows import Bad
 from dbctl.bulk.importing import import_files
-from dbctl.bulk.loading import Bad
 from dbctl.bulk.terms import How, Imported
 from dbctl.errors import UsageError
 from dbctl.sample.models import Team

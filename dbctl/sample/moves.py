@@ -15,9 +15,10 @@ from dbctl.backends.bulk import Rows, Target
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.bulk import sources
 from dbctl.bulk.advice import PART_BY_COMMAS, other_delimiter, told_header, without_options
+from dbctl.bulk.bad_rows import Bad
 from dbctl.bulk.columns import Layout
 from dbctl.bulk.importing import known_format, parts
-from dbctl.bulk.loading import Bad, Loader
+from dbctl.bulk.loading import Loader
 from dbctl.bulk.rejects import Rejects
 from dbctl.bulk.terms import How
 from dbctl.errors import Ambiguous, NotFound, UsageError, WorkRefused

@@ -39,8 +39,9 @@ def test_what_is_no_value_of_its_type_is_named_by_line_and_column(dbctl: Forked,
 
 TRIGGERS = {
     "postgresql": (
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF NEW.w = 'own' THEN"
-        " RAISE 'not %', NEW.w USING errcode = 'U0001'; ELSIF NEW.w = 'state' THEN RAISE 'not %', NEW.w USING errcode = '55000';"
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+        " IF NEW.w = 'own' THEN RAISE 'not %', NEW.w USING errcode = 'U0001';"
+        " ELSIF NEW.w = 'state' THEN RAISE 'not %', NEW.w USING errcode = '55000';"
         " ELSIF NEW.w = 'lost' THEN INSERT INTO nowhere VALUES (1); END IF; RETURN NEW; END$$",
         "CREATE TRIGGER refuse AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION refuse()",
     ),

@@ -5,6 +5,7 @@ https://www.sqlite.org/datatype3.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import chain
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 100
 """Values that are inserted by one statement, which is how long it stays the faster the more there are."""
+
+_IGNORES = re.compile(r"\bRAISE\s*\(\s*IGNORE\b", re.IGNORECASE)
+"""What leaves a row out in a trigger: https://www.sqlite.org/lang_createtrigger.html#the_raise_function."""
 
 _INFINITE = {word: float(word) for word in ("infinity", "-infinity", "inf", "-inf")}
 
@@ -107,6 +111,13 @@ class SQLiteBulk(SQLiteExports, Bulk, SQLite):
         finally:
             cursor.close()
         return written
+
+    def kept_out(self, connection: Connection, target: Target, missing: int) -> int | None:
+        """Tell whether there may be any: those of a trigger that ignores rows, which nothing tells of."""
+        master = f"{self.sql_name(target.schema)}.sqlite_master" if target.schema else "sqlite_master"
+        query = f"SELECT sql FROM {master} WHERE type = 'trigger' AND lower(tbl_name) = lower(?)"
+        made = connection.exec_driver_sql(query, (target.name,)).scalars()
+        return None if any(_IGNORES.search(sql) for sql in made) else 0
 
     def fault_of(self, error: BaseException, target: Target) -> Fault | None:
         """Return none: `_insert` has found what there is."""
