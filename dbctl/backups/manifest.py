@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dbctl.backends.names import unquoted
 from dbctl.errors import CheckFailed, NotFound, UsageError
 from dbctl.profiles.words import nearest
 from dbctl.records import record
@@ -51,6 +52,7 @@ def called(name: str, tables: Sequence[Table], where: str) -> Sequence[Table]:
         NotFound: There is none.
         UsageError: There are several, in schemas of their own.
     """
+    name = unquoted(name)
     alone = [replace(one, part_of=None) for one in tables]
     found = [one for one in alone if one.called == name] or [
         *(one for one in tables if one.part_of and name in {one.part_of, one.part_of.partition(".")[2]}),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from dbctl.backends.copies import PLACES
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.lock_statements import TABLE as LOCKS
-from dbctl.bulk.reading_out import Moment, called, chosen, usual_schema
+from dbctl.backends.names import called
+from dbctl.bulk.reading_out import Moment, chosen, usual_schema
 from dbctl.errors import NotFound
 
 if TYPE_CHECKING:

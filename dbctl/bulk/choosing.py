@@ -6,9 +6,10 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from dbctl.backends.names import called
 from dbctl.bulk import bookkeeping, reading_out
 from dbctl.bulk.plans import Pair
-from dbctl.bulk.reading_out import Moment, called, usual_schema, writable
+from dbctl.bulk.reading_out import Moment, usual_schema, writable
 from dbctl.errors import NotFound, UsageError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dbctl.backends.exports import run_as_it_stands
+from dbctl.backends.names import called
 from dbctl.bulk.drafts import Draft, There
-from dbctl.bulk.reading_out import Moment, called, usual_schema
+from dbctl.bulk.reading_out import Moment, usual_schema
 from dbctl.errors import UsageError
 from dbctl.records import record
 

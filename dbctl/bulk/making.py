@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dbctl.backends.names import parts_of
 from dbctl.bulk import sources
 from dbctl.bulk.models import table_of
 from dbctl.bulk.reading_parquet import opened
@@ -33,12 +34,13 @@ def make_table(database: Database, name: str, files: Sequence[tuple[str, str]]) 
     from sqlalchemy import inspect
 
     connection = database.session.connection()
-    schema, _, bare = name.rpartition(".")
-    if inspect(connection).has_table(bare, schema or None):
+    schema, bare = parts_of(name)
+    there = inspect(connection)
+    if there.has_table(bare, schema) or there.has_table(name):
         return
-    table = _of_model(database, bare, schema or None)
+    table = _of_model(database, bare, schema)
     if table is None:
-        table = _of_parquet(bare, schema or None, *files[0])
+        table = _of_parquet(bare, schema, *files[0])
     if table is None:
         raise UsageError(
             f"there is no table {name}, no model defines it, and {files[0][0]} says nothing of types",

@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.names import unquoted
 from dbctl.errors import UsageError, WorkRefused
 from dbctl.profiles.words import nearly
 from dbctl.records import record
@@ -182,15 +183,15 @@ def masks_of(rules: Mapping[str, str], said: Sequence[str], *, complete: bool) -
     Raises:
         UsageError: There is no such way.
     """
-    found = dict(rules)
+    found = {unquoted(name): way for name, way in rules.items()}
     for one in said:
-        name, _, way = one.partition("=")
+        name, _, way = unquoted(one).partition("=")
         found.pop(name, None)  # the last one counts, also in the order
         found[name] = way
     for name, way in found.items():
         if way not in WAYS or "." not in name:
             raise UsageError(f"mask {name}={way}: there is to be TABLE.COLUMN and one of {', '.join(WAYS)}")
-    return Masks(found, complete, said=[one.partition("=")[0] for one in said])
+    return Masks(found, complete, said=[unquoted(one).partition("=")[0] for one in said])
 
 
 def _fits_one(rule: str, columns: Iterable[str]) -> bool:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.exports import Selection
 from dbctl.backends.inventory import Relation
+from dbctl.backends.names import called, relation_named, unquoted
 from dbctl.backups.running import unbounded
 from dbctl.connections.connector import opened
-from dbctl.errors import NotFound, UsageError
+from dbctl.errors import UsageError
 from dbctl.profiles.words import nearest
 from dbctl.records import record
 
@@ -99,36 +100,20 @@ class Readable:
         return self.name if self.schema is None else f"{self.schema}.{self.name}"
 
 
-def called(relation: Relation, usual: str | None) -> str:
-    """Return how a table is called: with its schema where that is not the usual one."""
-    return relation.name if relation.schema in {None, usual} else f"{relation.schema}.{relation.name}"
-
-
 def table(moment: Moment, name: str) -> Relation:
     """Return the table or view of a name, as `table` or `schema.table`.
 
     Raises:
         NotFound: There is none.
-        UsageError: There are several, in schemas of their own.
+        Ambiguous: There are several, in schemas of their own.
     """
     return chosen(moment.backend, moment.connection, name)
 
 
 def chosen(backend: Bulk, connection: Connection, name: str) -> Relation:
     """Return the table or view of a name on a connection, as `table` does."""
-    there = backend.catalog.inventory(connection, None)
-    usual = usual_schema(connection)
-    found = [one for one in there if name in {one.name, f"{one.schema}.{one.name}"}]
-    found = [one for one in found if called(one, usual) == name] or found
-    if len(found) > 1:
-        names = ", ".join(f"{one.schema}.{one.name}" for one in found)
-        raise UsageError(f"several tables are called {name}", f"name one of {names}")
-    if not found:
-        raise NotFound(
-            f"{backend.profile.called}: {backend.profile.database} has no table {name}",
-            nearest(name, [called(one, usual) for one in there]),
-        )
-    return found[0]
+    place = f"{backend.profile.called}: {backend.profile.database}"
+    return relation_named(connection, backend, name, place=place)
 
 
 def usual_schema(connection: Connection) -> str | None:
@@ -174,14 +159,15 @@ def all_tables(moment: Moment, exclude: Sequence[str] = ()) -> Sequence[Relation
 
 def _without(relations: Sequence[Relation], exclude: Sequence[str], usual: str | None) -> Sequence[Relation]:
     names = {one: (called(one, usual), f"{one.schema}.{one.name}") for one in relations}
-    for pattern in exclude:
+    patterns = list(map(unquoted, exclude))
+    for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for both in names.values() for name in both):
             meant = nearest(pattern, [name for name, _ in names.values()])
             raise UsageError(f"--exclude {pattern}: no table is called so", meant)
     return [
         one
         for one, both in names.items()
-        if not any(fnmatchcase(name, pattern) for pattern in exclude for name in both)
+        if not any(fnmatchcase(name, pattern) for pattern in patterns for name in both)
     ]
 
 

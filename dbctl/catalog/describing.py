@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from dbctl.backends.names import relation_named
 from dbctl.catalog.description import (
     ColumnSaid,
     Description,
@@ -19,7 +19,7 @@ from dbctl.catalog.description import (
 )
 from dbctl.catalog.tables import counted, size_text
 from dbctl.drift.comparison import differences
-from dbctl.errors import Ambiguous, ConfigError, NotFound
+from dbctl.errors import ConfigError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData, Table
@@ -47,11 +47,11 @@ def describe_table(
 
     Raises:
         NotFound: There is no such table.
-        Ambiguous: It is in several schemas, and in none of those that are looked through first.
+        Ambiguous: It is in several schemas, and not in the usual one.
     """
     backend = connector.backend
     with connector.engine.connect() as connection:
-        relation = find(connection, backend, name)
+        relation = relation_named(connection, backend, name)
         for sentence in backend.catalog.unknown(connection, [relation]):
             _log.info("%s", sentence)
         model = _model_of(connection, backend, relation, models)
@@ -84,33 +84,6 @@ def describe_table(
             partitions=_parts(backend.catalog.partitions_there(connection, relation)),
             drift=None if found is None else [DriftSaid(each.part, each.models, each.database) for each in found],
         )
-
-
-def find(connection: Connection, backend: Backend, name: str) -> Relation:
-    """Return the table or view of a name.
-
-    Raises:
-        NotFound: There is none.
-        Ambiguous: It is in several schemas, and not in the default one.
-    """
-    from sqlalchemy import inspect
-
-    fold = backend.name_folder(connection)
-    schema, dot, rest = name.partition(".")
-    every = backend.catalog.inventory(connection, None)
-    found = [each for each in every if fold(each.name) == fold(name)]
-    if not found and dot:
-        every = backend.catalog.inventory(connection, schema)
-        found = [each for each in every if fold(each.name) == fold(rest)]
-    if not found:
-        names = {each.name.lower(): each.name for each in every}
-        near = get_close_matches(name.lower(), names, n=1)
-        raise NotFound(f"there is no table {name}", f"there is {names[near[0]]}" if near else "")
-    default = inspect(connection).default_schema_name
-    chosen = [each for each in found if len(found) == 1 or each.schema == default]
-    if not chosen:
-        raise Ambiguous(f"{name} is in several schemas: {', '.join(f'{each.schema}.{each.name}' for each in found)}")
-    return chosen[0]
 
 
 def _model_of(connection: Connection, backend: Backend, relation: Relation, models: Sequence[MetaData]) -> Table | None:

@@ -14,7 +14,7 @@ PLACE = 30
 PAGE = "copy"
 
 # A table's name before its condition; and no cast, as in id::text.
-_TABLE = re.compile(r"""([^\s:"'()\[\]]+):(?!:)|"((?:[^"]|"")+)":(?!:)""")
+_TABLE = re.compile(r"""((?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|[^\s:"'`()\[\]])+):(?!:)""")
 
 
 def _complete(ctx: Any, incomplete: str) -> list[str]:
@@ -113,9 +113,10 @@ def copy(
 
 def _conditions(where: list[str]) -> dict[str, str]:
     """Return the conditions by table; one that names none is "" and holds for all that have no own."""
+    from dbctl.backends.names import unquoted
+
     found: dict[str, str] = {}
     for one in where:
         named = _TABLE.match(one)
-        name = (named[1] or named[2].replace('""', '"')) if named else ""
-        found[name] = one[named.end() if named else 0 :].strip()
+        found[unquoted(named[1]) if named else ""] = one[named.end() if named else 0 :].strip()
     return found

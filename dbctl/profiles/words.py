@@ -3,9 +3,18 @@
 from collections.abc import Iterable
 
 
+def meant(word: str, known: Iterable[str]) -> str:
+    """Say which of the known words was probably meant, in whichever case; "" where none is near."""
+    from difflib import get_close_matches  # needed only where something is wrong
+
+    names = {each.lower(): each for each in known}
+    close = get_close_matches(word.lower(), names, n=1)
+    return f'did you mean "{names[close[0]]}"?' if close else ""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which of the known words was probably meant, or list them where none is near."""
-    from difflib import get_close_matches  # needed only where something is wrong
+    from difflib import get_close_matches
 
     names = list(known)
     if close := get_close_matches(word, names, n=1):

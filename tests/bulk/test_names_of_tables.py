@@ -1,0 +1,55 @@
+"""A table's name as it is typed means the same to all commands: bare, with its schema, or quoted as in SQL."""
+
+import json
+
+import pytest
+
+from tests.bulk.profiles import with_profiles
+from tests.harness.database import TestDatabase
+from tests.harness.forked import Forked
+
+ODD = '"Tbl.Dot"'
+
+
+@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+def test_a_quoted_name_with_a_dot_is_one_name(
+    dbctl: Forked, database: TestDatabase, sqlite_database: TestDatabase
+) -> None:
+    mark = "`" if database.kind == "mariadb" else '"'
+    for one, quoted in ((database, f"{mark}Tbl.Dot{mark}"), (sqlite_database, ODD)):
+        one.execute(f"CREATE TABLE {quoted} (id integer PRIMARY KEY, v varchar(9))")
+    on = with_profiles(dbctl, it=database, lite=sqlite_database)
+    (on.cwd / "t.csv").write_text("id,v\n1,a\n2,b\n")
+    for name in (ODD, "`Tbl.Dot`", "Tbl.Dot"):
+        on.ok("-p", "it", "import", "t.csv", name, "--truncate")
+        assert on.ok("-p", "it", "export", name, "--format", "csv").out == "id,v\n1,a\n2,b\n"
+        assert on.ok("-p", "it", "describe", name, "--json").json["table"] == "Tbl.Dot"
+        [copied] = on.ok("copy", name, "--from", "it", "--to", "lite", "--truncate", "--json").json
+        assert (copied["table"], copied["rows"]) == ("Tbl.Dot", 2)
+    [copied] = on.ok(
+        "copy", ODD, "--from", "it", "--to", "lite", "--truncate", "--where", f"{ODD}:id > 1", "--json"
+    ).json
+    assert copied["rows"] == 1
+    on.ok("copy", ODD, "--from", "it", "--to", "lite", "--truncate", "--mask", f"{ODD}.v=null")
+    assert sqlite_database.execute(f"SELECT v FROM {ODD}") == [(None,), (None,)]
+    on.ok("-p", "it", "export", "--all", "out", "--exclude", ODD, "--format", "csv")
+    assert list((on.cwd / "out").iterdir()) == []
+    absent = on("-p", "it", "describe", '"Tbl"."Dot"')
+    assert (absent.code, 'there is no table "Tbl"."Dot"' in absent.err) == (1, True), str(absent)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_schema_is_told_from_a_part_of_a_name(dbctl: Forked, database: TestDatabase) -> None:
+    database.execute("CREATE SCHEMA audit")
+    for place, name in enumerate(("audit.entry", '"audit.entry"', "entry", "audit.other")):
+        database.execute(f"CREATE TABLE {name} (id integer)")
+        database.execute(f"INSERT INTO {name} VALUES ({place})")
+    on = with_profiles(dbctl, it=database)
+
+    def read(name: str) -> int:
+        return int(json.loads(on.ok("export", name, "--format", "jsonl").out)["id"])
+
+    result = on("export", "audit.entry", "--format", "jsonl")
+    assert (result.code, 'name one of audit.entry, public."audit.entry"' in result.err) == (1, True), str(result)
+    assert [read(name) for name in ("audit.other", '"audit"."entry"', '"audit"."other"', "other")] == [3, 0, 3, 3]
+    assert [read(name) for name in ('"audit.entry"', "entry", '"entry"', "public.entry")] == [1, 2, 2, 2]
