@@ -62,6 +62,11 @@ class BulkColumn:
         return _OF_32.match(self.type) is not None
 
     @property
+    def single(self) -> bool:
+        """Whether its numbers are floats of 32 bits."""
+        return self.kind is Kind.FLOAT and not self.wide and self.type.startswith(("real", "float"))
+
+    @property
     def hexed(self) -> bool:
         """Whether it has UUIDs as 32 hexadecimal digits, without dashes."""
         return self.kind is Kind.UUID and self.of_32

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dbctl.backends.bulk import Bulk
+    from dbctl.backends.kinds import BulkColumn
     from dbctl.bulk.plans import Plan
     from dbctl.bulk.reading_out import Moment
 
@@ -33,6 +35,7 @@ _FEW = 8
 """Buckets that are read once more, and keys that are told."""
 
 _WORD = 1 << 64
+_SINGLE = struct.Struct("f")
 _NULL, _BETWEEN = "\0NULL", "\x1f"
 """What stands for NULL in a row's text, and between two values."""
 
@@ -90,7 +93,7 @@ class _Comparison:
         self._plan, self._reads = plan, (one, two)
         names = [column.name for column in plan.own]
         self._key = [names.index(name) for name in plan.key if name in names] or list(range(len(names)))
-        self._plain = [_there if one.name in plan.uncertain else _PLAIN.get(one.kind) for one in plan.own]
+        self._plain = [_there if one.name in plan.uncertain else _plain_of(one) for one in plan.own]
 
     def differences(self) -> tuple[Sequence[str], bool]:
         """Return the keys of some rows that are not the same in both, and whether there are more."""
@@ -136,6 +139,15 @@ def _plain(make: Callable[[str], str] | None, values: Texts) -> Sequence[str]:
     if make is None:
         return [_NULL if value is None else value for value in values]
     return [_NULL if value is None else make(value) for value in values]
+
+
+def _plain_of(column: BulkColumn) -> Callable[[str], str] | None:
+    return _as_single if column.single else _PLAIN.get(column.kind)
+
+
+def _as_single(value: str) -> str:
+    """Return a number as the nearest of 32 bits, whose texts may be those of several of 64."""
+    return _SINGLE.pack(float(value)).hex()
 
 
 def _there(_: str) -> str:

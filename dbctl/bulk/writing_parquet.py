@@ -136,7 +136,7 @@ def arrow_type(arrow: Any, column: BulkColumn) -> Any:
         if scale <= digits <= _MOST_DIGITS:
             return arrow.decimal128(digits, scale) if digits <= 38 else arrow.decimal256(digits, scale)
     if column.kind is Kind.FLOAT:
-        return arrow.float32() if re.match("real|float", column.type) and not column.wide else arrow.float64()
+        return arrow.float32() if column.single else arrow.float64()
     plain = {
         Kind.BOOLEAN: arrow.bool_(),
         Kind.BYTES: arrow.binary(),

@@ -6,8 +6,10 @@ https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_respon
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.exports import BATCH, Exports, Selection, Take, hex_of, result_of, run_as_it_stands
@@ -32,6 +34,14 @@ _BINARY = 63
 
 _ZERO_DAY = "0000-00-00"
 """What MySQL has where there is no day; it is at no time anywhere."""
+
+_bits = struct.Struct("f").pack
+_FORMS_OF_SINGLE = ("%.6g", "%.7g", "%.8g", "%.9g")
+"""Nine digits tell any two floats of 32 bits apart, and six are never too many."""
+_LARGE = 3.4e38
+"""Of what is larger fewer digits may be more than any such float, and are refused where they are read."""
+_SHORT = 9
+"""Characters of a number that has no shorter text."""
 
 _UTF8 = {"utf8", "utf-8"}
 """What PyMySQL calls the encoding of utf8mb4."""
@@ -114,7 +124,7 @@ class MySQLExports(MySQLCopies, Exports):
     def text_of(self, column: BulkColumn) -> str:
         """Have all digits of a FLOAT, of which the server writes six, and no zeros before a number."""
         name = self.sql_name(column.name)
-        if column.type.startswith("float"):
+        if column.single:
             return f"({name} + 0e0)"
         return f"({name} + 0)" if "zerofill" in column.type or column.type.startswith("year") else name
 
@@ -202,4 +212,19 @@ def _convert(column: BulkColumn) -> _Convert | None:
         return lambda value: format(int.from_bytes(value), form)
     if column.kind in {Kind.BYTES, Kind.OTHER}:
         return lambda value: value if isinstance(value, str) else hex_of(value)
-    return None
+    return _single if column.single else None
+
+
+@lru_cache(1 << 12)
+def _single(value: str) -> str:
+    """Return the shortest text that is read as the same float of 32 bits: the server has written it as one of 64."""
+    if len(value) < _SHORT:
+        return value
+    number = float(value)
+    if abs(number) > _LARGE:
+        return value
+    bits = _bits(number)
+    for form in _FORMS_OF_SINGLE:
+        if _bits(float(text := form % number)) == bits:
+            return text
+    return value
