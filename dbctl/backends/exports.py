@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.copies import Copies
 from dbctl.backends.kinds import BulkColumn, Kind
-from dbctl.errors import UsageError
+from dbctl.errors import NotFound, UsageError
 from dbctl.records import record
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class Exports(Copies):
 
     export_options: ClassVar[Mapping[str, Any]] = {}
     """The execution options of a connection that reads in bulk."""
+    has_bare_tables: ClassVar[bool] = False
+    """Whether a table may have rows without columns."""
     reads_with_jobs: ClassVar[bool] = False
     """Whether several connections can read the same moment."""
     type_kinds: ClassVar[Sequence[tuple[str, Kind]]] = ()
@@ -128,7 +130,12 @@ class Exports(Copies):
             columns: The columns.
             where: What stands behind WHERE; all rows if there is nothing.
             instead: The SQL that is read in the place of a column, by its name.
+
+        Raises:
+            NotFound: There are none, and the database has no rows without.
         """
+        if not columns and not self.has_bare_tables:
+            raise NotFound(f"{relation.name} has no column that the database does not compute", "leave it out")
         read = {one.name: self.text_of(one) for one in columns} | dict(instead or {})
         named = ", ".join(f"{read[one.name]} AS {self.sql_name(one.name)}" for one in columns)
         condition = f" WHERE {where}" if where else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from json import JSONDecodeError, loads
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Protocol
@@ -123,14 +124,14 @@ class JSONWriter:
 
     def __init__(self, columns: Sequence[BulkColumn], write: Write, *, array: bool) -> None:
         self._write, self._array, self._began = write, array, False
-        self._makers = [_BY_KIND.get(one.kind, _own) for one in columns]
+        self._encode = [_COLUMNS.get(one.kind) or partial(_encoded, _BY_KIND.get(one.kind, _own)) for one in columns]
         keys = ", ".join(f"{encode_basestring(one.name).replace('%', '%%')}: %s" for one in columns)
         self._template = f"{{{keys}}}"
 
     def rows(self, columns: Columns) -> None:
         """Write an object for each."""
-        encoded = map(_encoded, self._makers, columns)
-        objects = map(self._template.__mod__, zip(*encoded, strict=True))
+        encoded = [encode(values) for encode, values in zip(self._encode, columns, strict=False)]
+        objects = map(self._template.__mod__, zip(*encoded, strict=True) if encoded else [()] * len(columns[0]))
         before, between, after = ((",\n" if self._began else "[\n"), ",\n", "") if self._array else ("", "\n", "\n")
         self._write(f"{before}{between.join(objects)}{after}".encode())
         self._began = True
@@ -159,6 +160,37 @@ def _own(value: str) -> str:
     return value if type(value) is Number else _string(value)
 
 
+_DAY_AND_TIME = r"(?!0000)\d{4}-(?!00)\d\d-(?!00)\d\d \d\d:\d\d:\d\d(?:\.\d++)?+"
+
+
+class _Moments:
+    """Writes days and times as RFC 3339 has them, all of a column at once; what it has no form for stays as it is.
+
+    https://www.rfc-editor.org/rfc/rfc3339#section-5.6
+
+    Args:
+        zone: What each ends with here.
+        utc: What it ends with there.
+    """
+
+    def __init__(self, zone: str = "", utc: str = "") -> None:
+        self._zone, self._utc = zone, utc
+        one = _DAY_AND_TIME + re.escape(zone)
+        self._known = re.compile(rf"(?:{one}\n)*+{one}", re.ASCII)
+
+    def __call__(self, values: Texts) -> Sequence[str]:
+        if None in values:
+            there = iter(self([value for value in values if value is not None]))
+            return ["null" if value is None else next(there) for value in values]
+        text = "\n".join(values)  # type: ignore[arg-type]
+        if self._known.fullmatch(text) and text.count("\n") == len(values) - 1:
+            whole = text.removesuffix(self._zone).replace(" ", "T").replace(f"{self._zone}\n", f'{self._utc}"\n"')
+            return f'"{whole}{self._utc}"'.split("\n")
+        if len(values) == 1:
+            return [_own(values[0])]  # type: ignore[arg-type]
+        return [self([value])[0] for value in values]
+
+
 def _truth(value: str) -> str:
     return value if value in {"true", "false"} else _number(value)
 
@@ -178,4 +210,5 @@ def _refuse(word: str) -> None:
     raise ValueError(f"{word} is no JSON")
 
 
+_COLUMNS = {Kind.TIMESTAMP: _Moments(), Kind.INSTANT: _Moments("+00", "Z")}
 _BY_KIND = {Kind.INTEGER: _number, Kind.FLOAT: _number, Kind.BOOLEAN: _truth, Kind.JSON: _document}

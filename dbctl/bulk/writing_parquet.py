@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.kinds import BulkColumn, Kind
-from dbctl.errors import ConfigError, WorkRefused
+from dbctl.errors import ConfigError, UsageError, WorkRefused
 from dbctl.runtime.distribution import how_to_install
 
 if TYPE_CHECKING:
@@ -48,10 +48,15 @@ class ParquetWriter:
     Args:
         columns: The columns.
         write: Takes the bytes.
+
+    Raises:
+        UsageError: There are none.
     """
 
     def __init__(self, columns: Sequence[BulkColumn], write: Callable[[bytes], None]) -> None:
         self._arrow = pyarrow()
+        if not columns:
+            raise UsageError("Parquet has no rows without columns", "write CSV or JSON lines, or leave the table out")
         self._columns = columns
         self._types = [arrow_type(self._arrow, one) for one in columns]
         fields = [

@@ -6,8 +6,10 @@ import hashlib
 import io
 import json
 import os
+import re
 import sqlite3
 import stat
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,15 @@ def test_each_type_is_written_as_the_manual_says(ending: str, on_database: Dbctl
     made(database)
     on_database.ok("export", "thing", f"thing.{ending}")
     text = (on_database.cwd / f"thing.{ending}").read_bytes().decode()
-    assert _values(text, ending) == [list(case.texts) for case in TYPES[database.kind]]
+    form = _rfc_3339 if ending == "jsonl" else list
+    assert _values(text, ending) == [form(case.texts) for case in TYPES[database.kind]]
+
+
+def _rfc_3339(texts: Sequence[str | None]) -> list[str | None]:
+    """Return what JSON has of a column: of days and times that there are those of RFC 3339."""
+    moment = re.compile(r"((?!0000)\d{4}-\d\d-\d\d) ([\d:.]+)(\+00)?")
+    found = [moment.fullmatch(text or "") for text in texts]
+    return [f"{at[1]}T{at[2]}{(at[3] and 'Z') or ''}" if at else text for at, text in zip(found, texts, strict=True)]
 
 
 def _values(text: str, ending: str) -> list[list[Any]]:
@@ -55,6 +65,22 @@ def _unescaped(cell: str) -> str:
     for escape, character in {"\\n": "\n", "\\t": "\t", "\\r": "\r"}.items():
         parts = [part.replace(escape, character) for part in parts]
     return "\\".join(parts)
+
+
+@pytest.mark.parametrize("database", ["postgresql", "mysql"], indirect=True)
+def test_rows_without_columns_are_rows(on_database: Dbctl, database: TestDatabase) -> None:
+    column = "" if database.kind == "postgresql" else "a int GENERATED ALWAYS AS (1) STORED"
+    database.execute(f"CREATE TABLE bare ({column})")
+    for _ in range(2):
+        database.execute("INSERT INTO bare DEFAULT VALUES" if not column else "INSERT INTO bare VALUES ()")
+    for ending, text in (("jsonl", "{}\n{}\n"), ("json", "[\n{},\n{}\n]\n"), ("csv", "\n\n\n")):
+        result = on_database("export", "bare", "--format", ending)
+        if column:
+            assert (result.code, "bare has no column that" in result.err) == (1, True), str(result)
+        else:
+            assert (result.code, result.out) == (0, text), str(result)
+    result = on_database("export", "bare", "bare.parquet")
+    assert result.code == (1 if column else 2), str(result)
 
 
 def test_all_tables_are_of_one_moment_with_their_sums(on_database: Dbctl, database: TestDatabase) -> None:

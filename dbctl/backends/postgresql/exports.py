@@ -73,6 +73,7 @@ class PostgreSQLExports(PostgreSQLCopies, Exports):
     profile: Profile
     # A snapshot is taken before any query, and what bounds statements would be one.
     export_options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True, BEGINS_BARE: True}
+    has_bare_tables = True
     reads_with_jobs = True
     type_kinds = (
         (r".*\[\]$", Kind.ARRAY),
