@@ -13,6 +13,7 @@ from dbctl.bulk.checking import Check, check_of
 from dbctl.bulk.columns import Layout
 from dbctl.bulk.plain_lines import Run, fitting
 from dbctl.bulk.savepoints import savepoint
+from dbctl.connections.lock_waits import watched
 from dbctl.connections.watching import raise_if_ended
 from dbctl.records import record
 
@@ -73,7 +74,7 @@ class Loader:
         target = self._prepare(plan)
         searches = self._backend.searches or target.conflict != "error"
         try:
-            with self._savepoint(always=searches):
+            with self._savepoint(always=searches), watched(self._backend, self._connection):
                 seen, written = self._backend.load_lines(self._connection, target, run)
         except Exception as error:
             if (fault := self._fault(error, target)) is None:
@@ -138,7 +139,7 @@ class Loader:
         while waiting:
             rows, origin = waiting.pop()
             try:
-                with self._savepoint(always=searches):
+                with self._savepoint(always=searches), watched(self._backend, self._connection):
                     written = self._backend.load_rows(self._connection, target, rows)
                 self.written += written
                 self._tell_apart(target, len(rows) - written)

@@ -95,6 +95,22 @@ def tell_of_lock_waits(engine: Engine, backend: Backend) -> None:
             noticed.end(failed=True)
 
 
+@contextmanager
+def noticed(connection: Connection) -> Iterator[None]:
+    """Take what a driver runs past SQLAlchemy in the block for a statement."""
+    checkout = _noticed(connection)
+    if checkout is None:
+        yield
+        return
+    checkout.began = time.monotonic()
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        checkout.end(failed=failed)
+
+
 def _noticed(connection: Connection) -> _Noticed | None:
     # Not `info`: the connection by which a dialect gets to know its server has none.
     return (connection.connection.record_info or {}).get(_NOTICED)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.origins import LOCK_WAIT, driver_error
-from dbctl.connections.lock_notices import named
+from dbctl.connections.lock_notices import named, noticed
 from dbctl.connections.response_timeouts import bound_each
 from dbctl.runtime.deadlines import call_after
 from dbctl.runtime.waits import started
@@ -22,7 +22,7 @@ from dbctl.runtime.waits import started
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from dbctl.backends.base import Backend
     from dbctl.backends.locks import Holder
@@ -41,6 +41,16 @@ def watch_lock_waits(engine: Engine, backend: Backend) -> None:
     seconds = backend.lock_timeout
     if seconds:
         bound_each(engine, lambda connection: _LockWait(backend, connection, seconds))
+
+
+@contextmanager
+def watched(backend: Backend, connection: Connection) -> Iterator[None]:
+    """Look at a statement that a driver runs past SQLAlchemy in the block as at one that SQLAlchemy runs."""
+    driver_connection: Any = connection.connection.driver_connection
+    seconds = backend.lock_timeout
+    waiting = _LockWait(backend, driver_connection, seconds) if seconds else nullcontext()
+    with noticed(connection), waiting:
+        yield
 
 
 class _LockWait:  # not a generator, since each statement pays for it

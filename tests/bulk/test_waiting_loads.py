@@ -28,6 +28,29 @@ def test_load_data_that_waits_too_long_is_out_of_time(
         rows(other, "INSERT INTO t VALUES (2)")
         result = loading("import", "t.csv", "t", *bound.split())
     assert (result.code, "a bug" in result.err) == (5, False), str(result)
+    assert ("lock_timeout 1 s" in result.err) == ("lock" in bound), str(result)
+
+
+@pytest.mark.parametrize("seconds", ["1", pytest.param("3", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("database", ["mariadb", "postgresql"], indirect=True)
+def test_who_holds_what_a_load_waits_for_is_told(seconds: str, dbctl: Forked, database: TestDatabase) -> None:
+    server = database.server
+    assert server
+    database.execute("CREATE TABLE t (id integer PRIMARY KEY)")
+    (dbctl.cwd / "t.csv").write_text("id\n1\n2\n")
+    url = database.url
+    with contextlib.ExitStack() as held:
+        if database.kind == "mariadb":
+            server.create_role("seer", "secret")
+            held.callback(server.drop_role, "seer")
+            server.execute("GRANT PROCESS ON *.* TO seer@'%'")
+            server.execute(f"GRANT ALL ON {database.name}.* TO seer@'%'")
+            url = f"mysql+pymysql://seer:secret@{server.host}:{server.port}/{database.name}"
+        other = held.enter_context(contextlib.closing(database.connect(autocommit=False)))
+        rows(other, "INSERT INTO t VALUES (2)")
+        result = dbctl("--url", url, "import", "t.csv", "t", "--lock-timeout", seconds)
+    said = [words in result.err for words in (f"lock_timeout {seconds} s: waiting for session ", ", which session ")]
+    assert (result.code, said) == (5, [True, seconds == "3"]), str(result)
 
 
 def test_a_deadlock_is_told_as_one(loading: Forked, mariadb_database: TestDatabase) -> None:
