@@ -164,7 +164,7 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
         there = f"SELECT 1 FROM {only}{table} t WHERE {' AND '.join(f'{one} = {other}' for one, other in pairs)}"
         known = " AND ".join(f"{own} IS NOT NULL" for _, own in pairs)
         count = f"SELECT count(*) FROM pg_temp.{_STAGE} s WHERE {known} AND NOT EXISTS ({there})"
-        return min(missing, int(connection.exec_driver_sql(count).scalar_one()))
+        return min(missing, int(run_as_it_stands(connection, count).scalar_one()))
 
     def _instead(self, target: Target) -> str:
         if target.conflict == "skip" or not target.others:
