@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from dbctl.bulk.advice import SAY_ENCODING
 from dbctl.errors import ConfigError, UsageError, WorkRefused
 from dbctl.records import record
 from dbctl.runtime.distribution import how_to_install
+from dbctl.runtime.standard_input import standard_input
 
 STDIN = "-"
 
@@ -53,7 +53,7 @@ def opened(name: str) -> Iterator[Source]:
     """
     with ExitStack() as held:
         if name == STDIN:
-            file: BinaryIO = sys.stdin.buffer
+            file: BinaryIO = standard_input()
             size = None
         else:
             path = Path(name).expanduser()

@@ -14,6 +14,7 @@ from dbctl.console.sessions import Desk, opened_on
 from dbctl.errors import UsageError
 from dbctl.records import record
 from dbctl.runtime.importing import put_on_path
+from dbctl.runtime.standard_input import standard_input
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -78,10 +79,8 @@ def _script(code: str | None) -> tuple[str, str] | None:
         return code, "<code>"
     if code is None and sys.stdin is not None and sys.stdin.isatty():
         return None
-    if sys.stdin is None:
-        raise UsageError("there is no terminal to ask on, and no standard input", "name what to run with CODE")
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig"), "<stdin>"  # as Python reads a file, whatever the locale
+        return standard_input().read().decode("utf-8-sig"), "<stdin>"  # as Python reads a file, whatever the locale
     except UnicodeDecodeError as error:
         raise UsageError(f"standard input is no script: {error.reason} at byte {error.start}") from error
 

@@ -2,13 +2,13 @@
 
 import os
 import re
-import sys
 from functools import cache
 from pathlib import Path
 
 from dbctl.errors import UsageError
 from dbctl.profiles.files import decoded_as, text_of
 from dbctl.profiles.words import function_meant
+from dbctl.runtime.standard_input import standard_input
 from dbctl.scripts.preparing import Script
 
 STDIN = "-"
@@ -67,7 +67,7 @@ def script_in(name: str) -> Script:
         ConfigError: It can't be read, or is no text.
     """
     if name == STDIN:
-        return Script("standard input", decoded_as(sys.stdin.buffer.read(), "standard input"))
+        return Script("standard input", decoded_as(standard_input().read(), "standard input"))
     path = Path(name).expanduser()
     if not os.path.exists(path):
         raise UsageError(f"{name}: there is no such file")

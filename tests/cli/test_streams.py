@@ -301,3 +301,9 @@ def test_an_interrupt_after_the_commit_says_that_it_is_done(on_sample: Forked) -
 def names(file: Path) -> list[str]:
     with closing(sqlite3.connect(file)) as connection:
         return [name for (name,) in connection.execute("SELECT name FROM team")]
+
+
+@pytest.mark.parametrize("command", ["import - hero", "query -", "run -"])
+def test_what_reads_a_closed_standard_input_says_so(command: str, on_sample: Dbctl) -> None:
+    result = in_shell(on_sample, f"dbctl {command} <&-")
+    assert (result.code, "standard input is closed" in result.err) == (2, True), str(result)

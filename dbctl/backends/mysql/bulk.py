@@ -89,7 +89,7 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
         """Be in UTC, and have the server refuse what does not fit, and tell of all of it."""
         from sqlalchemy.exc import DBAPIError
 
-        modes = ",".join(_MODES) if strict else "NO_AUTO_VALUE_ON_ZERO"
+        modes = ",".join(_MODES if strict else _MODES[-1:])
         zone, mode = connection.exec_driver_sql("SELECT @@SESSION.time_zone, @@SESSION.sql_mode").one()
         there = "@@SESSION.sql_mode"
         for unwanted in _NOT_MODES:
@@ -103,11 +103,11 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
                     connection.exec_driver_sql("SET SESSION time_zone = %s, sql_mode = %s", (zone, mode))
 
     def prepare_load(self, connection: Connection, target: Target) -> None:
-        """Make a temporary table to load into where a row's key may be there already."""
+        """Make a temporary table to load into where a row's key may be there; a server may want a key of its own."""
         if target.conflict != "error":
             connection.exec_driver_sql(f"DROP TEMPORARY TABLE IF EXISTS {_STAGE}")
             rows = f"SELECT {self.names(target.columns)} FROM {self.place(target)} LIMIT 0"
-            run_as_it_stands(connection, f"CREATE TEMPORARY TABLE {_STAGE} {rows}")
+            run_as_it_stands(connection, f"CREATE TEMPORARY TABLE {_STAGE} (dbctl_row serial PRIMARY KEY) {rows}")
 
     def load_lines(self, connection: Connection, target: Target, lines: Run) -> tuple[int, int]:
         """Load them as they stand."""

@@ -77,9 +77,10 @@ class MySQLExports(MySQLCopies, Exports):
         return None
 
     def set_texts(self, connection: Connection) -> None:
-        """Be in UTC, and add no blanks to a CHAR."""
+        """Be in UTC, add no blanks to a CHAR, and have all rows, however many a server's own limit lets through."""
         modes = "REPLACE(@@SESSION.sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '')"
-        connection.exec_driver_sql(f"SET SESSION time_zone = '+00:00', sql_mode = {modes}")
+        all_rows = "sql_select_limit = 18446744073709551615"
+        connection.exec_driver_sql(f"SET SESSION time_zone = '+00:00', sql_mode = {modes}, {all_rows}")
 
     def checksum(self, connection: Connection, selection: Selection) -> tuple[int, int] | None:
         """Add up sixty bits of a digest of each row, in which NULL and the empty text are told apart."""
