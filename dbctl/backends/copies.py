@@ -47,6 +47,8 @@ class Copies:
     """Whether each table has names of its indexes for itself."""
     keys_of_one_type: ClassVar[bool] = False
     """Whether a column refers only to one of its very type."""
+    creates_whole: ClassVar[bool] = False
+    """Whether it commits each table that is created, so that its indexes and keys are to be part of that."""
     defers_keys: ClassVar[bool] = False
     """Whether a foreign key can be looked at in the end of a transaction."""
     includes_columns: ClassVar[bool] = False

@@ -106,9 +106,9 @@ def _left(made: Sequence[str]) -> str:
 
 def _create(moment: Moment, unit: Database, wish: Wish, made: list[str]) -> None:
     """Create the tables that the target lacks, in its transaction where it can."""
-    connection = unit.session.connection()
-    refuse_same(moment, unit.backend.bulk, connection)
-    create(connection, blueprint(moment, unit.backend.bulk, connection, chosen_sources(moment, wish)), made)
+    connection, backend = unit.session.connection(), unit.backend.bulk
+    refuse_same(moment, backend, connection)
+    create(connection, backend, blueprint(moment, backend, connection, chosen_sources(moment, wish)), made)
 
 
 def _drop(unit: Database, tables: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from dbctl.backends.exports import run_as_it_stands
@@ -76,25 +77,27 @@ def blueprint(moment: Moment, backend: Bulk, connection: Connection, relations: 
     return Blueprint(
         [f"CREATE SCHEMA {backend.sql_name(name)}" for name in sorted(lacking)],
         sorted({one.creates for one in types if one.creates}),
-        {draft.place: draft.table() for draft in drafts},
-        [text for draft in drafts for text in (*draft.indexes(taken), *draft.keys_after())],
+        {draft.place: draft.table(taken) for draft in drafts},
+        [text for draft in drafts for text in draft.after(taken)],
         [called(one, usual) for one in missing],
     )
 
 
-def create(connection: Connection, plan: Blueprint, made: list[str]) -> None:
+def create(connection: Connection, backend: Bulk, plan: Blueprint, made: list[str]) -> None:
     """Create the tables, and say so.
 
     Args:
         connection: A connection to the target.
+        backend: That of the target.
         plan: What they are.
         made: Is told the name, as SQL, of each table that is created.
     """
     for statement in (*plan.schemas, *plan.types):
         run_as_it_stands(connection, statement)
-    for place, statement in plan.tables.items():
-        run_as_it_stands(connection, statement)
-        made.append(place)
+    with backend.keys_at_end(connection, ()) if backend.creates_whole else nullcontext():  # to what is created later
+        for place, statement in plan.tables.items():
+            run_as_it_stands(connection, statement)
+            made.append(place)
     for statement in plan.further:
         run_as_it_stands(connection, statement)
     if plan.names:

@@ -83,19 +83,35 @@ class Draft:
         """The table's name as SQL."""
         return self._names(filter(None, (self.schema, self._relation.name)), ".")
 
-    def table(self) -> str:
-        """Return CREATE TABLE, with the foreign keys where they can't be added to it later."""
+    def table(self, taken: set[str]) -> str:
+        """Return CREATE TABLE, with its indexes and foreign keys where they can't, or are not to, be added to it later.
+
+        Args:
+            taken: Names that no index may have, to which those of its indexes are added.
+        """
         counted = self._counted()
         parts = [self._column(one, counted if one.name in self._key else None) for one in self._columns.values()]
         if self._key and not (counted and self._backend.counts_by_key):
             parts.append(f"PRIMARY KEY ({self._names(self._key)}){self._including(self._primary)}")
         for names, index in self._unique().items():
             parts.append(f"UNIQUE ({self._names(names)}){self._including(index)}")
-        parts += [] if self._backend.adds_constraints else list(self._keys())
+        if self._backend.creates_whole:
+            parts += [f"{kind} {name} {columns}" for kind, name, columns in self._indexes(taken)]
+        if self._backend.creates_whole or not self._backend.adds_constraints:
+            parts += self._keys()
         return f"CREATE TABLE {self.place} (\n  " + ",\n  ".join(parts) + "\n)" + self._there.options
 
-    def indexes(self, taken: set[str]) -> Iterator[str]:
-        """Yield CREATE INDEX for those of columns alone, with names of their own: MySQL's are those of one table."""
+    def after(self, taken: set[str]) -> Iterator[str]:
+        """Yield what adds the indexes, and the foreign keys, which may refer to tables that are created later."""
+        if not self._backend.creates_whole:
+            for kind, name, columns in self._indexes(taken):
+                yield f"CREATE {kind} {name} ON {self.place} {columns}"
+            if self._backend.adds_constraints:
+                for key in self._keys():
+                    yield f"ALTER TABLE {self.place} ADD {key}"
+
+    def _indexes(self, taken: set[str]) -> Iterator[tuple[str, str, str]]:
+        """Yield the kinds, names and columns of indexes of columns alone."""
         for index in self._inspector.get_indexes(*self._named):
             names, name = index["column_names"], str(index["name"])
             if index["unique"] and tuple(names) in self._unique():
@@ -108,7 +124,7 @@ class Draft:
             taken.add(name.lower())
             kind = "UNIQUE INDEX" if index["unique"] else "INDEX"
             columns = f"({self._names(map(str, names))}){self._including(index)}"
-            yield f"CREATE {kind} {self._backend.sql_name(name)} ON {self.place} {columns}"
+            yield kind, self._backend.sql_name(name), columns
 
     def _including(self, index: Any) -> str:
         """Return the SQL of the columns that an index includes, and does not sort by."""
@@ -138,12 +154,6 @@ class Draft:
                         f"{text}: {self._backend.title} has no foreign key between these",
                         "give both one type at the source, or create the tables before",
                     )
-
-    def keys_after(self) -> Iterator[str]:
-        """Yield what adds the foreign keys, which may refer to tables that are created later."""
-        if self._backend.adds_constraints:
-            for key in self._keys():
-                yield f"ALTER TABLE {self.place} ADD {key}"
 
     def _keys(self) -> Iterator[str]:
         for key in self._foreign:

@@ -1,14 +1,19 @@
 """`dbctl copy --create`: the tables are what they are at the source, and what they are not is said."""
 
+import random
+import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.bulk.profiles import with_profiles
+from tests.faults.steps import after_step, die
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked
 from tests.harness.shared import make_shared
+from tests.servers.client import rows
 
 INDEXES = (
     "CREATE TABLE t (a int PRIMARY KEY, b text, c text, d jsonb)",
@@ -234,3 +239,34 @@ def test_collations_of_sqlite_come_along(dbctl: Forked, sqlite_database: TestDat
     on.ok("copy", "t", "--from", "one", "--to", "two", "--create")
     other.execute("INSERT INTO t VALUES (1, 'x', 'y', 'z')")
     assert other.execute("SELECT a = 'X', b = 'Y', c = 'z  ' FROM t") == [(1, 0, 1)]
+
+
+@pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
+def test_a_table_is_created_whole_though_the_run_is_killed(
+    dbctl: Forked, database: TestDatabase, sqlite_database: TestDatabase, dice: random.Random
+) -> None:
+    columns = "id integer PRIMARY KEY, v integer, {0} integer REFERENCES {0} (id)"
+    for name, other in (("a", "b"), ("b", "c"), ("c", "a")):
+        sqlite_database.execute(f"CREATE TABLE {name} ({columns.format(other)})")
+        sqlite_database.execute(f"CREATE INDEX of_{name} ON {name} (v)")
+    on = with_profiles(Forked(dbctl.cwd, dbctl.home, of_tests=True), one=sqlite_database, two=database)
+    copy = ["copy", "--all", "--from", "one", "--to", "two", "--create"]
+    with after_step() as steps:
+        on.ok(*copy)
+    codes: list[int] = []
+    for _ in range(4):
+        for name in "abc":
+            _without_checks(database, f"DROP TABLE IF EXISTS {name}")
+        with after_step(dice.randrange(steps.count // 2, steps.count), die):
+            codes.append(on(*copy).code)
+        on.ok(*copy)
+        for name in "abc":
+            [(_, created)] = database.execute(f"SHOW CREATE TABLE {name}")
+            assert (created.count("FOREIGN KEY"), created.count(f"KEY `of_{name}`")) == (1, 1), created
+    assert set(codes) == {-signal.SIGKILL}
+
+
+def _without_checks(database: TestDatabase, statement: str) -> None:
+    with closing(database.connect()) as connection:
+        rows(connection, "SET SESSION foreign_key_checks = 0")
+        rows(connection, statement)

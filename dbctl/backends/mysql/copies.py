@@ -51,6 +51,7 @@ class MySQLCopies(Copies):
 
     counted_type = "{} NOT NULL AUTO_INCREMENT"
     index_names_of_tables = True
+    creates_whole = True
     keys_of_one_type = True
 
     @contextmanager
@@ -62,6 +63,8 @@ class MySQLCopies(Copies):
         finally:
             if not connection.invalidated:
                 connection.exec_driver_sql("SET SESSION foreign_key_checks = 1")
+        if not relations:
+            return
         own = tuple(f"{one.name}: " for one in relations)
         broken = [text for text in self.backups.broken_references(connection) if text.startswith(own)]  # type: ignore[attr-defined]
         if broken:
