@@ -134,7 +134,7 @@ def test_collations_numbers_and_when_keys_are_looked_at_come_along(
         assert second.execute(f"INSERT INTO {table} (a) VALUES (3) RETURNING id") == [(3,)]
     numbers = "SELECT column_default, identity_generation FROM information_schema.columns WHERE column_name = 'id'"
     assert second.execute(f"{numbers} ORDER BY 1") == [("nextval('v_id_seq'::regclass)", None), (None, "ALWAYS")]
-    assert said.count("t.c is created without its collation mine, which the target lacks") == 1, said
+    assert said.count("t.c is created without its collation public.mine, which the target lacks") == 1, said
     keys = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid IN ('t'::regclass, 'u'::regclass)"
     assert {text for (text,) in second.execute(f"{keys} AND contype <> 'n'")} == {
         "PRIMARY KEY (a) INCLUDE (b)",

@@ -30,7 +30,7 @@ JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n 
 WHERE k.contype = 'f' AND n.nspname = %(schema)s AND c.relname = %(name)s
 """
 _COLLATION = """
-CASE WHEN pg_collation_is_visible(l.oid) THEN '' ELSE quote_ident(s.nspname) || '.' END || quote_ident(l.collname)
+CASE s.nspname WHEN 'pg_catalog' THEN '' ELSE quote_ident(s.nspname) || '.' END || quote_ident(l.collname)
 FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace s ON s.oid = l.collnamespace
 """
 _COLLATIONS = f"""
