@@ -8,6 +8,7 @@ from dataclasses import field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from dbctl.backends.names import unquoted
 from dbctl.errors import NotFound
 from dbctl.records import record
 
@@ -96,7 +97,8 @@ def size_text(size: int | None) -> str | None:
 
 
 def _matches(relation: Relation, pattern: str) -> bool:
-    return fnmatchcase(relation.name, pattern) or fnmatchcase(f"{relation.schema}.{relation.name}", pattern)
+    plain = unquoted(pattern)
+    return fnmatchcase(relation.name, plain) or fnmatchcase(f"{relation.schema}.{relation.name}", plain)
 
 
 def _listed(backend: Backend, connection: Connection, relation: Relation, *, exact: bool) -> Listed:

@@ -24,6 +24,7 @@ def test_a_quoted_name_with_a_dot_is_one_name(
         on.ok("-p", "it", "import", "t.csv", name, "--truncate")
         assert on.ok("-p", "it", "export", name, "--format", "csv").out == "id,v\n1,a\n2,b\n"
         assert on.ok("-p", "it", "describe", name, "--json").json["table"] == "Tbl.Dot"
+        assert [one["table"] for one in on.ok("-p", "it", "tables", name, "--json").json] == ["Tbl.Dot"]
         [copied] = on.ok("copy", name, "--from", "it", "--to", "lite", "--truncate", "--json").json
         assert (copied["table"], copied["rows"]) == ("Tbl.Dot", 2)
     [copied] = on.ok(
