@@ -100,9 +100,9 @@ class SQLiteErrors(Diagnosis):
         return None
 
     def translate(self, error: BaseException, *, committing: bool = False) -> DbctlError | None:
-        """Say also for how long a lock was waited for."""
+        """Say also for how long a lock was waited for; in memory none is, and who holds it is in this process."""
         translated = super().translate(error, committing=committing)
-        if isinstance(translated, OutOfTime) and translated.heals:
+        if isinstance(translated, OutOfTime) and translated.heals and not self.profile.in_memory:
             translated.message += f" by another process (lock timeout: {self.lock_patience:g} s)"
             translated.hint = Remedy.WAIT_LONGER
         return translated
