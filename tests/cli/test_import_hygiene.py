@@ -134,7 +134,14 @@ def test_a_command_in_a_pipe_imports_no_rich(dbctl: Dbctl) -> None:
 
 # What an extra brings; and the modules that are for one of them.
 EXTRAS = ["IPython", "aiosqlite", "alembic", "asyncmy", "asyncpg", "fastapi", "greenlet", "keyring", "starlette"]
-FOR_AN_EXTRA = ("dbctl.console.ipython", "dbctl.drift.plugin", "dbctl.fastapi", "dbctl.migrations.", "dbctl.sample.api")
+FOR_AN_EXTRA = (
+    "dbctl.backends.mysql.async_cursors",
+    "dbctl.console.ipython",
+    "dbctl.drift.plugin",
+    "dbctl.fastapi",
+    "dbctl.migrations.",
+    "dbctl.sample.api",
+)
 
 WITHOUT_EXTRAS = """
 import sys
