@@ -36,6 +36,7 @@ class Remedy(StrEnum):
     """What would help against an error, where whoever shows it knows how that is done: a command, an option."""
 
     CREATE_TABLES = "create the tables"
+    LIST_TABLES = "see which tables there are"
     CREATE_MISSING = "create them"
     CREATE_WITH_SCHEMAS = "create them, and their schemas"
     CREATE_DATABASE = "create it"

@@ -19,6 +19,7 @@ _RESUME = f" with --resume{_BY_HAND}"
 
 _HOW: Mapping[Remedy, str] = {
     Remedy.CREATE_TABLES: " with: dbctl init-tables",
+    Remedy.LIST_TABLES: " with: dbctl tables; or create those of the models with: dbctl init-tables",
     Remedy.CREATE_MISSING: " with: dbctl init-tables",
     Remedy.CREATE_WITH_SCHEMAS: " with: dbctl init-tables --create-schemas",
     Remedy.CREATE_DATABASE: " with: dbctl init-tables",
@@ -70,7 +71,7 @@ def hint_of(error: DbctlError, said: Globals | None = None, arguments: Mapping[s
     if said is not None and error.whose is not None and (arguments or {}).get("target"):
         said = replace(said, profile=[error.whose])  # a copy names two, by options of its own
     hint = f"{error.hint}{_HOW.get(error.hint, '') if isinstance(error.hint, Remedy) else ''}"
-    if error.hint in {Remedy.CREATE_TABLES, Remedy.CREATE_DATABASE} and _is_by_alembic(said):
+    if error.hint in {Remedy.CREATE_TABLES, Remedy.LIST_TABLES, Remedy.CREATE_DATABASE} and _is_by_alembic(said):
         hint = hint.replace("init-tables", "migrate upgrade")
     if error.hint in {Remedy.CREATE_MISSING, Remedy.CREATE_WITH_SCHEMAS}:
         hint = " ".join([hint, *_models(arguments or {})])

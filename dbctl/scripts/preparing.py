@@ -117,11 +117,18 @@ def placed(
     error.message = f"{script.place(offset)}: {error.message}, in: {sql_text(failed.text)}"
     if backend.no_transaction and re.search(backend.no_transaction, error.message):
         error.hint = Remedy.NO_TRANSACTION
-    error.hint = error.hint or lacking_parameter(backend, failed.text, offset - failed.start)
+    error.hint = hint_for(error, backend, failed.text, offset - failed.start)
     return error
 
 
-def lacking_parameter(backend: Backend, statement: str, offset: int) -> str:
+def hint_for(error: DbctlError, backend: Backend, statement: str, offset: int) -> str:
+    """Return what to do about a statement that somebody has typed; the arguments are those of `_lacking_parameter`."""
+    if error.hint is Remedy.CREATE_TABLES:
+        return Remedy.LIST_TABLES  # its name may be misspelt, or that of no model's
+    return error.hint or _lacking_parameter(backend, statement, offset)
+
+
+def _lacking_parameter(backend: Backend, statement: str, offset: int) -> str:
     """Return what to do where a statement failed at the name of a parameter that has no value; "" where it did not.
 
     Args:

@@ -14,7 +14,7 @@ from dbctl.backends.scripts import Statement, sql_text
 from dbctl.errors import CheckFailed, ConnectError, NotFound, Remedy, UsageError, WorkRefused
 from dbctl.records import record
 from dbctl.results import Result, Results, Rows, Single
-from dbctl.scripts.preparing import Script, lacking_parameter, refuse_client_words, refuse_transactions, with_parameters
+from dbctl.scripts.preparing import Script, hint_for, refuse_client_words, refuse_transactions, with_parameters
 from dbctl.work.streaming import MOST_BUFFERED, fetched
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Query:
         translated.message = f"{place}: {translated.message}, in: {sql_text(statement.text)}"
         if self.backend.no_transaction and re.search(self.backend.no_transaction, translated.message):
             translated.hint = Remedy.RUN_AS_SCRIPT
-        translated.hint = translated.hint or lacking_parameter(self.backend, statement.text, offset)
+        translated.hint = hint_for(translated, self.backend, statement.text, offset)
         return translated
 
 

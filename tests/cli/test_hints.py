@@ -75,7 +75,10 @@ def test_where_there_is_an_alembic_migrations_make_the_tables_of_the_profile_tha
     (dbctl.cwd / "alembic.ini").write_text("")
     assert dbctl(*copy).err.endswith("; create it with: dbctl -p b migrate upgrade\n")
     missing = dbctl("-p", "a", "query", "SELECT * FROM nosuch")
-    assert missing.err.endswith("; create the tables with: dbctl -p a migrate upgrade\n")
+    assert missing.err.endswith(
+        "; see which tables there are with: dbctl -p a tables; or create those of the models with:"
+        " dbctl -p a migrate upgrade\n"
+    )
 
 
 @pytest.mark.parametrize("args", [("heroes", "list"), ("init-tables", "--check")])
