@@ -23,7 +23,10 @@ def backend_of(profile: Profile) -> Backend:
     for backend in _backends(profile.driver):
         if profile.driver in {*backend.drivers, *backend.other_drivers}:
             return (backend.named(profile.driver) or backend)(profile)
-    allowed = ", ".join(name for backend in _backends("") for name in backend.drivers)
+    known = [name for backend in _backends("") for name in backend.drivers]
+    database = profile.driver.partition("+")[0]
+    of_it = [name for name in known if name.partition("+")[0] == database]
+    allowed = ", ".join(of_it or [name for name in known if "+" not in name])
     where = profile.origins.get("driver", profile.called)
     raise ConfigError(f'{where}: driver = "{profile.driver}": allowed is {allowed}')
 

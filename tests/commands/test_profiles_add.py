@@ -49,7 +49,8 @@ def test_a_url_may_be_left_to_its_parts(bare: Dbctl) -> None:
     [
         ([], 3, "there is no url"),
         (["postgresql://"], 3, "host: there is none"),
-        (["oracle://h/d"], 3, 'driver = "oracle": allowed is'),
+        (["oracle://h/d"], 3, '"oracle": allowed is mysql, mariadb, postgresql, postgres, cockroachdb, sqlite\n'),
+        (["sqlite+x:///d"], 3, 'driver = "sqlite+x": allowed is sqlite, sqlite+pysqlite, sqlite+aiosqlite\n'),
         (["postgresql://h/d", "pool.sise=5"], 3, '[profiles.p]: pool.sise: unknown key; did you mean "size"?'),
         (["postgresql://h/d", "pool.size=many"], 3, '[profiles.p]: pool.size = "many": allowed is'),
         (["postgresql://h/d", "pool=5"], 3, "[profiles.p]: pool = 5: allowed is a table"),
