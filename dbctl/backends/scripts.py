@@ -95,6 +95,10 @@ class Scripts:
         """Mark the transaction that a connection has begun, and return what `lasts` knows it by."""
         return None
 
+    def has_written(self, connection: Connection) -> bool | None:
+        """Tell whether the transaction on a connection has written anything; None where nobody knows."""
+        return None
+
     def lasts(self, connection: Connection, mark: object) -> bool:
         """Tell whether a connection is still in the transaction that was marked, or in one that an error has ended.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import field
 from functools import cached_property
@@ -18,7 +18,7 @@ from dbctl.runtime.distribution import how_to_install, missing_module
 from dbctl.work.supervision import Supervisor
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from dbctl.backends.base import Backend
@@ -69,6 +69,8 @@ class Migrations:
 
     dialects: list[Any] = field(default_factory=list, init=False)
     """Those of the engines made here, each of which is its engine's alone."""
+    before_commits: list[Callable[[Connection], None]] = field(default_factory=list, init=False)
+    """What is called before a commit on any of those engines."""
 
     def __enter__(self) -> Migrations:
         return self
@@ -88,8 +90,7 @@ class Migrations:
         from dbctl.connections.engines import engine_on
 
         engine = engine_on(self.backend, self.missing)
-        self.backend.prepare_migrations(engine)
-        self.dialects.append(engine.dialect)
+        self._prepare(engine)
         return engine
 
     def async_engine(self) -> AsyncEngine:
@@ -98,10 +99,20 @@ class Migrations:
         from dbctl.connections.watching import tell_watchers_of_tasks
 
         engine = async_engine_on(self.backend, self.missing)
-        self.backend.prepare_migrations(engine.sync_engine)
+        self._prepare(engine.sync_engine)
         tell_watchers_of_tasks(engine.sync_engine, self.backend)
-        self.dialects.append(engine.sync_engine.dialect)
         return engine
+
+    def _prepare(self, engine: Engine) -> None:
+        from sqlalchemy import event
+
+        def committing(connection: Connection) -> None:
+            for call in self.before_commits:
+                call(connection)
+
+        self.backend.prepare_migrations(engine)
+        self.dialects.append(engine.dialect)
+        event.listen(engine, "commit", committing)
 
     @property
     def lock_wait(self) -> float:

@@ -32,10 +32,6 @@ _log = logging.getLogger("dbctl")
 Compute = Callable[[ScriptDirectory, tuple[str, ...]], Sequence[Any]]
 
 
-class _RolledBack(BaseException):
-    """A dry run is at its end, and nothing of it is to be committed."""
-
-
 def upgrade(
     migrations: Migrations, revision: str = "head", *, resume: bool = False, x: Sequence[str] = ()
 ) -> list[Applied] | list[Sql]:
@@ -81,6 +77,10 @@ def stamp(
     return change.run(purge=purge)
 
 
+class _RolledBack(BaseException):
+    """A dry run is at its end, and nothing of it is to be committed."""
+
+
 class _Change:
     """One change, in however many contexts an env.py configures."""
 
@@ -100,9 +100,13 @@ class _Change:
         self._tables: list[HalfwayTable] = []
         self._sql: list[Sql] = []
         self._before: tuple[str, ...] = ()
+        self._at_end: MigrationContext | None = None
+        """The context of which all steps have been run."""
 
     def run(self, purge: bool = False) -> list[Applied] | list[Sql]:
         self._purge = purge
+        if self._migrations.dry_run:
+            self._migrations.before_commits.append(self._refuse_early_commit)
         terms = {"purge": True} if purge and not self._migrations.dry_run else {}
         with self._stack, told_if_ended(self._left):
             try:
@@ -116,6 +120,8 @@ class _Change:
             except BaseException as error:
                 vars(error)["left"] = self._left()
                 raise
+            if self._migrations.dry_run:
+                return self._sql
             self._forget_halves()
         applied = [one for steps in self._steps for one in steps.applied]
         if self._stamps and not applied:  # it was there already, or has forgotten where it was
@@ -123,7 +129,7 @@ class _Change:
             _log.info("stamp %s stamped: 0.00 s", applied[0].revision)
         if not applied and not self._locked:
             _log.info("nothing to do: the database is at %s", ", ".join(self._before) or "base")
-        return self._sql if self._migrations.dry_run else applied
+        return applied
 
     def _left(self) -> str:
         return self._steps[-1].left() if self._steps else ""
@@ -166,8 +172,7 @@ class _Change:
         for number, step in enumerate(steps):
             yield self._steps[-1].prepared(step, number, len(steps))
             self._steps[-1].done()
-        if self._migrations.dry_run:
-            raise _RolledBack
+        self._at_end = context
 
     def _lock(self, context: MigrationContext) -> None:
         if not self._locked:
@@ -191,10 +196,27 @@ class _Change:
 
         vars(context)["run_migrations"] = run_committed
 
-    def _before_commit(self, _connection: Connection) -> None:
-        if self._migrations.dry_run:
+    def _before_commit(self, connection: Connection) -> None:
+        if not self._migrations.dry_run:
+            self._migrations.supervisor.before_commit(writes=True)
+        elif not self._steps or self._at_end is self._steps[-1].context:
+            # Nothing is committed then, and an env.py goes on, as to its next schema; what it sets for that stays set.
+            if self._migrations.backend.has_written(connection) is not False:
+                connection.engine.dialect.do_rollback(connection.connection)
+        else:
+            _log.info("the dry run ends in a revision that commits by itself")
             raise _RolledBack
-        self._migrations.supervisor.before_commit(writes=True)
+
+    def _refuse_early_commit(self, connection: Connection) -> None:
+        """Refuse a commit of an env.py's own in a dry run, before there are steps: that would not be rolled back."""
+        if any(steps.context.connection is connection for steps in self._steps):
+            return
+        if self._migrations.backend.has_written(connection):
+            raise WorkRefused(
+                f"a dry run stops here: {self._environment.env} commits by itself what it has written before its"
+                " migrations, which no rollback undoes",
+                "take --sql, for which nothing is run",
+            )
 
     def _refuse(self, halfway: Halfway, table: HalfwayTable, steps: Sequence[Any]) -> None:
         """Refuse to go on past a revision that is done in part, unless this run is to do the rest of it."""

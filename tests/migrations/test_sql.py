@@ -4,6 +4,7 @@ import pytest
 
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
+from tests.harness.forked import forked
 from tests.migrations.conftest import MakeService
 from tests.migrations.test_commands import tables
 
@@ -73,6 +74,45 @@ def test_a_dry_run_rolls_back_what_an_env_commits_by_itself(
     )
     on_database.ok("migrate", "upgrade", "--dry-run")
     assert tables(database) <= {"alembic_version"}
+
+
+TENANTS = """
+from alembic import context
+from sqlalchemy import text
+
+connection = context.config.attributes["connection"]
+for schema in ("one", "two"):
+    connection.execute(text(f"{before}SET search_path TO {{schema}}"))
+    connection.commit()
+    context.configure(connection=connection, version_table_schema=schema)
+    assert connection.scalar(text("SELECT current_schema()")) == schema
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()
+"""
+
+
+def test_a_dry_run_goes_through_all_schemas_of_an_env_and_lets_it_write_nothing(
+    dbctl: Dbctl, postgres_database: TestDatabase, service: MakeService
+) -> None:
+    made = service()
+    run = forked(dbctl, postgres_database)
+    for before, code in (("CREATE SCHEMA IF NOT EXISTS {schema}; ", 1), ("", 0)):
+        (made.root / "migrations/env.py").write_text(TENANTS.format(before=before))
+        result = run("migrate", "upgrade", "--dry-run")
+        assert result.code == code, str(result)
+        if code:
+            assert "a dry run stops here: migrations/env.py commits by itself what it has written" in result.err
+            assert postgres_database.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'one'") == []
+            postgres_database.execute("CREATE SCHEMA one")
+            postgres_database.execute("CREATE SCHEMA two")
+    assert result.out.count("CREATE TABLE item") == 2
+    assert (
+        postgres_database.execute(
+            "SELECT 1 FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname IN ('one', 'two')"
+        )
+        == []
+    )
 
 
 def test_a_dry_run_says_at_which_revision_the_sql_ends(

@@ -107,6 +107,12 @@ class PostgreSQLScripts(Scripts):
         """Ask again; in a transaction that has failed nothing can be asked."""
         return self.has_ended(connection) or self.mark(connection) == mark
 
+    def has_written(self, connection: Connection) -> bool:
+        """Ask whether it has a number, which it gets for what it writes; one that has failed writes nothing."""
+        if self.has_ended(connection):
+            return False
+        return bool(connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned() IS NOT NULL").scalar())
+
     def has_ended(self, connection: Connection) -> bool:
         """Tell whether an error has ended the transaction."""
         raise NotImplementedError
