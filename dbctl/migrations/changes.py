@@ -116,7 +116,7 @@ class _Change:
             except _RolledBack:
                 return self._sql
             except DbctlError as error:
-                raise explained(error, self._steps[-1:], self._migrations, self._before) from error.__cause__
+                raise explained(error, self._steps, self._migrations, self._before) from error.__cause__
             except BaseException as error:
                 vars(error)["left"] = self._left()
                 raise

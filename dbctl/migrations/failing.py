@@ -28,37 +28,40 @@ def explained(error: DbctlError, steps: Sequence[Steps], migrations: Migrations,
 
     Args:
         error: What the run ended with.
-        steps: The steps of the run, if any were begun.
+        steps: The steps of the run, if any were begun; those of each context by themselves, and the last ones failed.
         migrations: Whose.
         before: The revisions that the database had.
     """
-    failure = next((one.failure for one in steps if one.failure), None)
+    failure = steps[-1].failure if steps else None
     if failure is None:
         return error
+    *earlier, last = steps
     told = _translated(failure, error, migrations)
-    told.message = f"{_where(failure, steps[0].context)}: {told.message}"
+    told.message = f"{_where(failure, last.context)}{_in_schema(last) if earlier else ''}: {told.message}"
     if told.hint is Remedy.CREATE_TABLES:
         told.hint = ""  # that is what migrations are for
     if migrations.dry_run:
         return told
     done = failure.statements.lasting
     with _in_doubt(told), watched_by(None):  # who ends the work is not to end these questions
-        before_it = _what_stays(steps[0], migrations, before)
+        before_it = _what_stays(last, migrations, before)
         if done:
             of_it = staying(done)
             if migrations.supervisor.ended:  # and who ended it tells no more than that
-                told.left = steps[0].left()
+                told.left = last.left()
             elif failure.statements.went_on:  # else what the earlier run has written down holds
-                _write_down(steps[0].table, failure)
+                _write_down(last.table, failure)
                 told.hint = ""
             told.hint = told.hint or Remedy.RESUME
         else:
             of_it = "nothing of it stays"
-            if steps[0].wrote:
-                steps[0].table.remove()
+            if last.wrote:
+                last.table.remove()
             if not before and failure.step.is_upgrade and _creates_table(failure):
                 told.hint = told.hint or Remedy.STAMP_MADE
         told.message += f"; {of_it}, {before_it}" if before_it else f"; {of_it}"
+        if stays := [_applied(one) + _in_schema(one) for one in earlier if _has_stayed(one, migrations)]:
+            told.message += f"; what was run before that stays: {', '.join(stays)}"
     return told
 
 
@@ -90,16 +93,32 @@ def _where(failure: Failure, context: MigrationContext) -> str:
 
 
 def _what_stays(steps: Steps, migrations: Migrations, before: Sequence[str]) -> str:
+    heads = _heads(steps, migrations)
+    if not steps.applied:
+        return ""
+    if set(heads) == set(before):
+        return f"nor of what was run before it: {_applied(steps)}"
+    return f"and what was run before it stays: {_applied(steps)}"
+
+
+def _has_stayed(steps: Steps, migrations: Migrations) -> bool:
+    return bool(steps.applied) and steps.applied[-1].revision in _heads(steps, migrations)
+
+
+def _heads(steps: Steps, migrations: Migrations) -> Sequence[str]:
     context = steps.context
     places = {"version_table": context.version_table, "version_table_schema": context.version_table_schema}
     with migrations.engine.connect() as connection:
-        heads = MigrationContext.configure(connection, opts=places).get_current_heads()
-    if not steps.applied:
-        return ""
-    names = ", ".join(one.revision for one in steps.applied)
-    if set(heads) == set(before):
-        return f"nor of what was run before it: {names}"
-    return f"and what was run before it stays: {names}"
+        return MigrationContext.configure(connection, opts=places).get_current_heads()
+
+
+def _applied(steps: Steps) -> str:
+    return ", ".join(one.revision for one in steps.applied)
+
+
+def _in_schema(steps: Steps) -> str:
+    schema = steps.context.version_table_schema
+    return f" in schema {schema}" if schema else ""
 
 
 def _write_down(table: HalfwayTable, failure: Failure) -> None:

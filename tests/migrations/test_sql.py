@@ -115,6 +115,21 @@ def test_a_dry_run_goes_through_all_schemas_of_an_env_and_lets_it_write_nothing(
     )
 
 
+def test_where_the_second_of_several_schemas_fails_the_first_is_told_to_stay(
+    dbctl: Dbctl, postgres_database: TestDatabase, service: MakeService
+) -> None:
+    made = service()
+    run = forked(dbctl, postgres_database)
+    for statement in ("CREATE SCHEMA one", "CREATE SCHEMA two", "CREATE TABLE two.runs ()"):
+        postgres_database.execute(statement)
+    (made.root / "migrations/env.py").write_text(TENANTS.format(before=""))
+    result = run("migrate", "upgrade")
+    assert result.code == 1, str(result)
+    assert " in schema two: " in result.talk
+    assert "nothing of it stays, nor of what was run before it: a1; what was run before that stays: " in result.talk
+    assert "a1, a2, a3 in schema one" in result.talk
+
+
 def test_a_dry_run_says_at_which_revision_the_sql_ends(
     on_database: Dbctl, database: TestDatabase, service: MakeService
 ) -> None:
