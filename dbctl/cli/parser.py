@@ -49,7 +49,7 @@ class Subcommand(TyperCommand):
         try:
             return super().parse_args(ctx, list(args))
         except TyperError as error:
-            if not re.match(r"-\d\Z|--\s", getattr(error, "option_name", "")):
+            if not re.match(r"-\d\Z|--\S*\s", getattr(error, "option_name", "")):
                 raise
         ctx.ignore_unknown_options = True
         return super().parse_args(ctx, args)

@@ -207,3 +207,10 @@ def test_what_is_done_in_memory_is_said_to_be_gone(
     dbctl: Dbctl, args: list[str], env: dict[str, str], origin: str
 ) -> None:
     assert f"dbctl: the database is in memory ({origin}" in dbctl.ok(*args, "init-tables", env=env).err
+
+
+def test_what_is_there_and_can_not_be_opened_is_not_to_be_created(dbctl: Dbctl) -> None:
+    (dbctl.cwd / "odd.db").mkdir()
+    result = dbctl("--url", "sqlite:///odd.db", "query", "SELECT 1")
+    assert result.code == 4, str(result)
+    assert result.talk.endswith("unable to open database file: odd.db: Is a directory\n")

@@ -173,6 +173,7 @@ def test_percent_signs_and_colons_are_text(sample: Sample) -> None:
 
 def test_a_comment_that_it_begins_with_is_no_option(sample: Sample) -> None:
     assert sample.dbctl.ok("query", "-- who = what\nSELECT 1 AS x").out == "x\n1\n"
+    assert "No such option" not in sample.dbctl("query", "--who\nSELECT 1").err
     assert sample.dbctl("query", "--who", "SELECT 1").code == 2
 
 

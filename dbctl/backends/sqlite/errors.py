@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dbctl.backends.errors import Diagnosis, Meaning, place_told
+from dbctl.backends.sqlite.files import is_missing
 from dbctl.errors import (
     BrokenReference,
     Conflict,
@@ -87,6 +88,8 @@ class SQLiteErrors(Diagnosis):
         said = super().connect_error(error)
         if self.error_code(error) == sqlite3.SQLITE_NOTADB:
             said.hint = "name a file of SQLite's"
+        elif not is_missing(self.profile.database or ""):
+            said.hint = _IN_WAL if _is_in_wal(self.profile.database or "") else ""
         return said
 
     def failed_stage(self, error: BaseException) -> str:
@@ -106,6 +109,18 @@ class SQLiteErrors(Diagnosis):
             translated.message += f" by another process (lock timeout: {self.lock_patience:g} s)"
             translated.hint = Remedy.WAIT_LONGER
         return translated
+
+
+_IN_WAL = "it is in WAL mode, in which also who reads makes files beside it: copy it to where that can be done"
+
+
+def _is_in_wal(file: str) -> bool:
+    """Tell by the header whether a file can be read, and is in WAL mode: https://www.sqlite.org/fileformat.html."""
+    try:
+        with open(file, "rb") as opened:
+            return opened.read(20)[18:] == b"\2\2"
+    except OSError:
+        return False
 
 
 def _reason(file: str) -> str:
