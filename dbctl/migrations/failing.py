@@ -84,7 +84,10 @@ def _where(failure: Failure, context: MigrationContext) -> str:
     name, description = revision_of(failure.step)
     texts = failure.statements.texts
     told = f"revision {name} ({description})" if description else f"revision {name}"
-    if hasattr(failure.error, "statement") and texts:
+    failed = getattr(failure.error, "statement", None)
+    if failed and failed not in texts[-1:]:  # one that only looks, and is not counted
+        told += f", {_shortened(failed)}"
+    elif failed:
         total = count_of(context, failure.step, failure.arguments)
         of = f" of {total}" if total and total >= len(texts) else ""
         told += f", statement {len(texts)}{of} ({_shortened(texts[-1])})"

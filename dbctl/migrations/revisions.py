@@ -71,6 +71,11 @@ def steps_of(name: str, target: Any) -> Callable[[ScriptDirectory, tuple[str, ..
             return list(getattr(scripts, f"_{name}_revs")(target, heads))
         except CommandError as error:
             raise _told(scripts, target, error) from error
+        except AssertionError as error:  # alembic's, as of one step back in a branch that the database is not in
+            at = ", ".join(heads) or "base"
+            raise NotFound(
+                f"no {name} leads to {target} from {at}, where the database is", Remedy.LIST_REVISIONS
+            ) from error
 
     return compute
 

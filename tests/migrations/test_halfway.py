@@ -37,6 +37,15 @@ def test_what_fails_is_told_with_what_stays(on_database: Dbctl, database: TestDa
         assert tables(database) <= {"alembic_version"}
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+def test_a_query_that_fails_is_named_though_it_is_not_counted(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    service().add("a4", "a3", "op.add_column('runs', sa.Column('n', sa.Integer))\nop.execute('SELECT nope')")
+    told = on_database("migrate", "upgrade").talk.splitlines()[-1]
+    assert told.startswith("dbctl: error: revision a4 (a4), SELECT nope, migrations/versions/a4"), told
+
+
 def test_with_a_transaction_for_each_what_was_run_before_stays(
     on_database: Dbctl, database: TestDatabase, service: MakeService
 ) -> None:

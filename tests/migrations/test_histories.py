@@ -42,6 +42,17 @@ def test_branches_go_each_as_far_as_they_are_told_and_are_merged(
     assert tables(database) == {"alembic_version"}
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_step_back_in_a_branch_that_the_database_is_not_in_leads_nowhere(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    service("generic", "branched")
+    on_database.ok("migrate", "upgrade", "stock@s1")
+    result = on_database("migrate", "downgrade", "orders@-1")
+    assert result.code == 1, str(result)
+    assert "no downgrade leads to orders@-1 from s1, where the database is; list those that there are" in result.err
+
+
 def test_of_several_at_once_each_branch_is_run_by_one(
     dbctl: Forked, database: TestDatabase, service: MakeService
 ) -> None:
