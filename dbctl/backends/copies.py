@@ -92,6 +92,10 @@ class Copies:
         """Return what stands behind the columns of a table that is created, so that it takes all characters."""
         return ""
 
+    def without_rollback(self, connection: Connection, relations: Sequence[Relation]) -> Mapping[Relation, str]:
+        """Return those of some tables from which no ROLLBACK takes rows again, and the engine of each."""
+        return {}
+
     def inner_keys(self, connection: Connection, relation: Relation) -> Collection[str]:
         """Return the names of a table's foreign keys that nobody has made: to parts of one that it refers to."""
         return ()

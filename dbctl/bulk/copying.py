@@ -26,6 +26,7 @@ from dbctl.bulk.ordering import Order, ordered
 from dbctl.bulk.plans import Plan, refuse_losses
 from dbctl.bulk.reading_out import Moment, one_moment
 from dbctl.bulk.rejects import told
+from dbctl.bulk.rollbacks import refuse_without_rollback
 from dbctl.bulk.turns import Turns
 from dbctl.bulk.verifying import verify
 from dbctl.connections.connector import opened
@@ -149,10 +150,11 @@ def _planned(moment: Moment, unit: Database, wish: Wish) -> tuple[Sequence[Plan]
     Raises:
         NotFound: A table or a column is not there.
         UsageError: A column can't be masked as it is to be.
-        WorkRefused: A column would lose something.
+        WorkRefused: A column would lose something, or a table has no transactions.
     """
     connection = unit.session.connection()
     pairs = paired(moment, unit.backend.bulk, connection, wish)
+    refuse_without_rollback(unit.backend.bulk, connection, [one.target for one in pairs])
     moment.backend.prepare_masks(moment.connection)
     order = ordered(connection, [one.target for one in pairs])
     by_target = {one.target: one for one in pairs}

@@ -25,6 +25,7 @@ from dbctl.bulk.reading_json import json_rows
 from dbctl.bulk.reading_out import chosen, usual_schema
 from dbctl.bulk.reading_parquet import parquet_rows
 from dbctl.bulk.rejects import Rejects
+from dbctl.bulk.rollbacks import refuse_without_rollback
 from dbctl.bulk.terms import How, Imported
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import UsageError
@@ -61,7 +62,7 @@ def import_files(
         UsageError: A file is not there, or its columns are not the table's.
         NotFound: There is no such table.
         ConfigError: A model can't be imported, and the table has what may be UUIDs.
-        WorkRefused: A row can't be loaded; the message says which one, and why.
+        WorkRefused: A row can't be loaded; the message says which one, and why. Or the table has no transactions.
         BrokenReference: A row refers to none, where keys are looked at when all are there.
     """
     how = how or How()
@@ -70,6 +71,7 @@ def import_files(
     if how.create:
         make_table(database, table, list(zip(files, formats, strict=True)))
     relation = _writable(chosen(backend, connection, table))
+    refuse_without_rollback(backend, connection, [relation])
     there = backend.table_columns(connection, relation)
     columns = with_uuids(database.profile, relation, usual_schema(connection), there)
     target = Target(relation.schema, relation.name, (), how.conflict, _key(connection, relation, how), how.strict)

@@ -47,6 +47,7 @@ def places() -> Table:
         Column("copied", BigInteger, nullable=False),
         Column("done", Boolean, nullable=False),
         Column("asked", String(64), nullable=False),
+        mysql_engine="InnoDB",
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",  # of two tables whose names differ in case alone each has its place
     )

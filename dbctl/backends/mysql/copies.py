@@ -33,6 +33,12 @@ SELECT column_name, collation_name FROM information_schema.columns
 WHERE table_schema = coalesce(%(schema)s, database()) AND table_name = %(name)s AND collation_name IS NOT NULL
 """
 
+_WITHOUT_ROLLBACK = """
+SELECT t.table_name, t.engine FROM information_schema.tables t JOIN information_schema.engines e USING (engine)
+WHERE t.table_schema = coalesce(%(schema)s, database()) AND e.transactions <> 'YES'
+"""
+_USUAL_ENGINE = "SELECT transactions FROM information_schema.engines WHERE engine = @@default_storage_engine"
+
 _PLAIN: Mapping[Kind, str] = {
     Kind.FLOAT: "double",
     Kind.BOOLEAN: "boolean",
@@ -86,9 +92,23 @@ class MySQLCopies(Copies):
         return _PLAIN.get(column.kind, "longtext")
 
     def table_options(self, connection: Connection) -> str:
-        """Say utf8mb4 where the database's tables have another one; else they get its collation too."""
+        """Say utf8mb4 where the database's tables have another one, else they get its collation too; and InnoDB."""
         usual = connection.exec_driver_sql("SELECT @@character_set_database").scalar_one()
-        return "" if usual == "utf8mb4" else " CHARACTER SET utf8mb4"
+        engine = " ENGINE = InnoDB" if connection.exec_driver_sql(_USUAL_ENGINE).scalar() == "NO" else ""
+        return engine if usual == "utf8mb4" else f"{engine} CHARACTER SET utf8mb4"
+
+    def without_rollback(self, connection: Connection, relations: Sequence[Relation]) -> Mapping[Relation, str]:
+        """Ask for the engines without transactions, as MyISAM, Aria and MEMORY.
+
+        https://dev.mysql.com/doc/refman/8.4/en/nontransactional-tables.html
+        """
+        engines = {
+            (schema, name): engine
+            for schema in {one.schema for one in relations}
+            for name, engine in connection.exec_driver_sql(_WITHOUT_ROLLBACK, {"schema": schema})
+        }
+        there = ((one, engines.get((one.schema, one.name))) for one in relations)
+        return {one: engine for one, engine in there if engine}
 
     def type_in_key(self, type_: str, collations: Collection[str]) -> str:
         """Take one of a length that InnoDB has in a key, which tells apart all texts that others tell apart.
