@@ -162,6 +162,13 @@ class Copies:
         """Return how many digits behind its seconds a column of this database has at most."""
         return 6
 
+    def stores_the_same(self, column: BulkColumn, own: BulkColumn) -> bool:
+        """Tell whether a column stores whatever another database of this kind has stored in one of its own.
+
+        Where it does, no text is made of values, whose types no column tells: they are read and written as they are.
+        """
+        return False
+
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Tell whether a column of this database has room for each value of the same kind that another's has.
 

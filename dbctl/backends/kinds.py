@@ -34,6 +34,7 @@ class Kind(StrEnum):
     UUID = "uuid"
     ARRAY = "array"
     OTHER = "other"  # the database's own text of it
+    STORED = "stored"  # no text at all, but what SQLite has stored, for another SQLite
 
 
 @record

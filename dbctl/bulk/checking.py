@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from dbctl.backends.bulk import Fault
+from dbctl.backends.exports import Number
 from dbctl.backends.kinds import BulkColumn, Kind, is_uuid
 from dbctl.records import record
 
@@ -211,10 +212,15 @@ def _text(column: BulkColumn, untyped: bool) -> Check | None:
     return Check(rf"[^\n]{{0,{length}}}+", reason, longest=length)
 
 
-def _bytes(_: BulkColumn, _untyped: bool) -> Check:
+def _bytes(_: BulkColumn, untyped: bool) -> Check:
     whole = r"\\x(?:[0-9A-Fa-f]{2})*+"
-    told = r"it is not \x and two digits for each byte"
-    return Check(whole, lambda value: None if re.fullmatch(whole, value) else told)
+
+    def reason(value: str) -> str | None:
+        if re.fullmatch(whole, value) or (untyped and type(value) is Number):
+            return None
+        return r"it is not \x and two digits for each byte"
+
+    return Check(whole, reason)
 
 
 def _read_by(read: Callable[[str], object], what: str, plain: str | None = None) -> Check:

@@ -100,15 +100,18 @@ class Plan:
         both = list(zip(columns, own, strict=True))
         lost = {one.name: loss(backend, one, mine) for one, mine in both}
         losses = {name: what for name, what in lost.items() if what}
-        uncertain = {one.name for one, mine in both if not comparable(backend, one, mine)}
-        where = wish.where.get(pair.name, wish.where.get("", ""))
         masked = wish.masks.expressions(moment.backend, pair.name, columns)
-        selection = moment.backend.selected(pair.source, columns, where=where, instead=masked)
-        readable = reading_out.Readable(None, pair.name, selection)
-        converts = [convert(backend, one, mine) for one, mine in both]
+        uncertain = {one.name for one, mine in both if not comparable(backend, one, mine)}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
             key = inspect(connection).get_pk_constraint(pair.target.name, pair.target.schema)["constrained_columns"]
+        if moment.backend.__class__ is backend.__class__:
+            both = _stored(backend, both, key if wish.resume else ())  # of a key a text tells the place
+            columns, own = [one for one, _ in both], [mine for _, mine in both]
+        where = wish.where.get(pair.name, wish.where.get("", ""))
+        selection = moment.backend.selected(pair.source, columns, where=where, instead=masked)
+        readable = reading_out.Readable(None, pair.name, selection)
+        converts = [convert(backend, one, mine) for one, mine in both]
         asked = hashlib.sha256(json.dumps([where, masked], sort_keys=True).encode()).hexdigest()
         return cls(pair, columns, own, converts, losses, readable, where, key, masked, uncertain, where, asked)
 
@@ -131,6 +134,18 @@ def _own(
     unknown = [mine for one, mine in zip(columns, found, strict=True) if mine.kind is Kind.TEXT and not one.of_32]
     modelled = {one.name: one for one in with_uuids(backend.profile, target, usual_schema(connection), unknown)}
     return [modelled.get(one.name, one) for one in found]
+
+
+def _stored(
+    backend: Bulk, both: Sequence[tuple[BulkColumn, BulkColumn]], texts: Collection[str]
+) -> list[tuple[BulkColumn, BulkColumn]]:
+    """Return columns, each with the target's, of which those that store the same are read and written as stored."""
+    return [
+        (replace(one, kind=Kind.STORED), replace(mine, kind=Kind.STORED))
+        if one.name not in texts and backend.stores_the_same(one, mine)
+        else (one, mine)
+        for one, mine in both
+    ]
 
 
 def refuse_losses(plans: Sequence[Plan], *, lossy: bool) -> None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from dbctl.backends.bulk import Rows
+from dbctl.backends.exports import Number
 from dbctl.bulk import advice
 from dbctl.bulk.reading_delimited import Shape, whole_lines
 from dbctl.errors import WorkRefused
@@ -26,12 +27,6 @@ _COLON = re.compile(r"[\s:]*")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-class _Number(str):
-    """A number as it stands: -0, and all of its digits, of which a float has 17 at most."""
-
-    __slots__ = ()
-
-
 class _Twice(dict[str, Any]):
     """An object that has a name twice."""
 
@@ -44,7 +39,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found if len(found) == len(pairs) else _Twice(found)
 
 
-_DECODER = json.JSONDecoder(parse_float=_Number, parse_int=_Number, parse_constant=_Number, object_pairs_hook=_object)
+# As it stands: -0, and all of its digits, of which a float has 17 at most.
+_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=_object)
 
 _Found = Sequence[tuple[int, Any, bytes]]
 """Values, each behind its line and before its bytes."""
@@ -216,7 +212,7 @@ class _Text:
 
 def texts(values: Sequence[Any]) -> Sequence[str | None]:
     """Return values as the texts that stand for them in all formats."""
-    if {*map(type, values)} <= {str, _Number, type(None)}:
+    if {*map(type, values)} <= {str, Number, type(None)}:
         return values
     return [_text(value) for value in values]
 

@@ -166,8 +166,9 @@ def told(bad: Bad, *, masked: bool) -> str:
     reason = (bad.bare or _without_values(bad)) if masked else bad.reason
     if bad.value is None or masked:
         return f"{', '.join(parts)}: {reason}"
-    value = bad.value if len(bad.value) <= _LONGEST else f"{bad.value[:_LONGEST]}…"
-    said = reason.removesuffix(f': "{bad.value}"')
+    value = str(bad.value)
+    said = reason.removesuffix(f': "{value}"')
+    value = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
     return f'{", ".join(parts)}: "{value}": {said}'
 
 

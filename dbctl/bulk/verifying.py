@@ -180,5 +180,6 @@ _PLAIN: Mapping[Kind, Callable[[str], str]] = {
     Kind.INSTANT: _without_zeros,
     Kind.JSON: _document,
     Kind.UUID: digits_of,
+    Kind.STORED: repr,
 }
 """What makes one text of all that databases write for the same value."""

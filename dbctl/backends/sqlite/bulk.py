@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Bulk, Column, Delimited, Fault, Refused, Rows, Run, Taken, Target
 from dbctl.backends.bulk_texts import each, in_utc, moments
+from dbctl.backends.exports import Number
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.sqlite.engine import SQLite
 from dbctl.backends.sqlite.exports import SQLiteExports
@@ -25,6 +26,11 @@ _AT_ONCE = 100
 
 _IGNORES = re.compile(r"\bRAISE\s*\(\s*IGNORE\b", re.IGNORECASE)
 """What leaves a row out in a trigger: https://www.sqlite.org/lang_createtrigger.html#the_raise_function."""
+
+_WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)
+"""What an integer is made of; of -0 it would lose the sign."""
+
+_LARGEST = 2**63 - 1
 
 _INFINITE = {word: float(word) for word in ("infinity", "-infinity", "inf", "-inf")}
 
@@ -141,6 +147,16 @@ class SQLiteBulk(SQLiteExports, Bulk, SQLite):
         return f"{insert} ON CONFLICT ({self.names(target.key)}) DO {instead}"
 
 
+def _stored(value: str) -> Any:
+    """Return what a column without a type is to store: a number of JSON as one, and what stands for bytes as such."""
+    if type(value) is not Number:
+        return _bytes(value)
+    if not _WHOLE.fullmatch(value):
+        return _float(value)
+    whole = int(value) if len(value) <= len(str(-_LARGEST)) else _LARGEST + 1
+    return whole if -_LARGEST <= whole <= _LARGEST else str(value)  # whose digits no number keeps
+
+
 _TRUTH: Mapping[Any, int] = {
     **dict.fromkeys(("true", "t", "1", "yes", "y", "on"), 1),
     **dict.fromkeys(("false", "f", "0", "no", "n", "off"), 0),
@@ -183,7 +199,8 @@ def _float(value: str) -> Any:
 
 _TAKEN: Mapping[Kind, Taken] = {
     Kind.BOOLEAN: _truths,
-    Kind.BYTES: each(_bytes),
+    Kind.BYTES: each(_stored),
+    Kind.OTHER: each(_stored),
     Kind.TIMESTAMP: moments(lambda value: in_utc(value).replace("T", " ", 1)),
     Kind.FLOAT: _floats,
 }

@@ -105,6 +105,10 @@ class SQLiteCopies(Copies):
         """Call Python's int; of NULL there is none."""
         return f"CASE WHEN {digest} IS NOT NULL THEN dbctl_number(substr({digest}, {at}, {digits})) END"
 
+    def stores_the_same(self, column: BulkColumn, own: BulkColumn) -> bool:
+        """Look for the same type, or for none, which changes nothing."""
+        return own.type.lower() in {"", column.type.lower()}
+
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Look at the digits of a number that becomes a REAL."""
         if own.kind is not Kind.DECIMAL:

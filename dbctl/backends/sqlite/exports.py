@@ -6,6 +6,7 @@ https://www.sqlite.org/datatype3.html
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -59,15 +60,23 @@ class SQLiteExports(SQLiteCopies, Exports):
         query = f"PRAGMA {schema}table_xinfo({self.sql_name(relation.name)})"
         rows = connection.exec_driver_sql(query).mappings().all()
         shown = [row for row in rows if row["hidden"] != 1]
+        # ANY is a word that makes numbers of texts, but where it means what it says, which is what no word does.
+        strict = any(row["type"].lower() == "any" for row in shown) and self._is_strict(connection, relation)
+        types = [re.sub(r"(?i)\Aany\Z", "", row["type"]) if strict else row["type"] for row in shown]
         return [
             BulkColumn(
-                *(row["name"], self.kind_of(row["type"]), row["type"]),
+                *(row["name"], self.kind_of(type_), type_),
                 nullable=not row["notnull"],
                 generated=row["hidden"] in _COMPUTED,
                 wide=True,
             )
-            for row in shown
+            for row, type_ in zip(shown, types, strict=True)
         ]
+
+    def _is_strict(self, connection: Connection, relation: Relation) -> bool:
+        """Ask for the table's kind: https://www.sqlite.org/stricttables.html."""
+        query = "SELECT strict FROM pragma_table_list WHERE name = ? AND schema = ?"
+        return bool(connection.exec_driver_sql(query, (relation.name, relation.schema or "main")).scalar())
 
     def query_columns(self, connection: Connection, query: str) -> Sequence[BulkColumn]:
         """Ask for their names: what their types are nobody knows."""
@@ -83,6 +92,8 @@ class SQLiteExports(SQLiteCopies, Exports):
 
 
 def _texts(kind: Kind, values: Sequence[Any]) -> Texts:
+    if kind is Kind.STORED:
+        return values
     types = set(map(type, values))
     if types <= {str, _NULL}:
         return values
