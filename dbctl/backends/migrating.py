@@ -59,6 +59,10 @@ class Migrating(Diagnosis):
         """
         return None
 
+    def remains_of(self, statement: str) -> str:
+        """Return what a statement that fails may leave in spite of that, and what to do with it; "" for nothing."""
+        return ""
+
     def refresh_status(self, connection: Connection) -> None:
         """Have `in_transaction` tell the truth after an error, where an error says nothing of the transaction."""
 

@@ -60,6 +60,8 @@ def explained(error: DbctlError, steps: Sequence[Steps], migrations: Migrations,
             if not before and failure.step.is_upgrade and _creates_table(failure):
                 told.hint = told.hint or Remedy.STAMP_MADE
         told.message += f"; {of_it}, {before_it}" if before_it else f"; {of_it}"
+        if remains := migrations.backend.remains_of(str(getattr(failure.error, "statement", None) or "")):
+            told.message += f"; {remains}"
         if stays := [_applied(one) + _in_schema(one) for one in earlier if _has_stayed(one, migrations)]:
             told.message += f"; what was run before that stays: {', '.join(stays)}"
     return told

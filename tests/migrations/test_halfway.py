@@ -46,6 +46,21 @@ def test_a_query_that_fails_is_named_though_it_is_not_counted(
     assert told.startswith("dbctl: error: revision a4 (a4), SELECT nope, migrations/versions/a4"), told
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_an_invalid_index_that_is_left_is_told(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    body = "op.execute(\"INSERT INTO runs VALUES ('x'), ('x')\")\nwith op.get_context().autocommit_block():\n"
+    service().add(
+        "a4", "a3", f"{body}    op.create_index('one', 'runs', ['revision'], unique=True, postgresql_concurrently=True)"
+    )
+    told = on_database("migrate", "upgrade").talk.splitlines()[-1]
+    assert "; index one may be left, and be invalid: then drop it first; " in told, told
+    database.execute("DROP INDEX one")
+    database.execute("DELETE FROM runs WHERE ctid = (SELECT max(ctid) FROM runs WHERE revision = 'x')")
+    on_database.ok("migrate", "upgrade", "--resume")
+
+
 def test_with_a_transaction_for_each_what_was_run_before_stays(
     on_database: Dbctl, database: TestDatabase, service: MakeService
 ) -> None:

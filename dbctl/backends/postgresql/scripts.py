@@ -35,6 +35,12 @@ def _comment(depth: int = 9) -> str:
     return rf"/\*(?:{inside})*+(?:\*/|\Z)"
 
 
+_CONCURRENT_INDEX = re.compile(
+    r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(\"(?:[^\"]|\"\")+\"|\S+)",
+    re.IGNORECASE,
+)
+
+
 class PostgreSQLScripts(Scripts):
     """How PostgreSQL runs scripts."""
 
@@ -112,6 +118,11 @@ class PostgreSQLScripts(Scripts):
         if self.has_ended(connection):
             return False
         return bool(connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned() IS NOT NULL").scalar())
+
+    def remains_of(self, statement: str) -> str:
+        """Name the index that is left invalid: https://www.postgresql.org/docs/current/sql-createindex.html."""
+        found = _CONCURRENT_INDEX.match(statement)
+        return f"index {found[1]} may be left, and be invalid: then drop it first" if found else ""
 
     def has_ended(self, connection: Connection) -> bool:
         """Tell whether an error has ended the transaction."""
