@@ -144,7 +144,7 @@ class OwnCommits:
         if self._refuse or not goes_on:
             self._refused = WorkRefused(
                 f"{place} {what}: what was committed by that stays, and all else is rolled back",
-                "leave it to dbctl to commit, which does so at the end",
+                "leave the commit to dbctl, which makes it at the end",
             )
             raise self._refused
         self.places.append(place)

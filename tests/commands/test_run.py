@@ -94,8 +94,9 @@ def test_one_that_passes_over_the_refusal_commits_nothing(service: Service, term
 
 @pytest.mark.parametrize("term", ["--dry-run", "--strict"])
 def test_a_commit_on_the_drivers_own_connection_is_told_truthfully(service: Service, term: str) -> None:
-    result = service.dbctl("run", "fleet.seed:commit_below", term)
+    result = service.dbctl("-p", service.database.profile, "run", "fleet.seed:commit_below", term)
     assert result.code == 1, str(result)
+    assert result.err.endswith("; leave the commit to dbctl, which makes it at the end\n")
     assert "the function has ended the transaction past its session: what was committed by that stays" in result.err
     assert "rolled back, nothing is committed" not in result.err
     assert service.ships == {"Below"}
