@@ -78,6 +78,8 @@ class Steps:
         self._halfway = halfway
         self._under_way: tuple[Any, Statements] | None = None
         self._is_noted = False
+        self._ran: tuple[Any, float] | None = None
+        """The step whose script is at its end, and its seconds."""
 
     def left(self) -> str:
         """Return what no rollback undoes of the revision under way, and what to do then; "" where none is noted."""
@@ -89,12 +91,24 @@ class Steps:
         return f"half-way in the {_direction(step)} of {name}: {stays}; {Remedy.RUN_THE_REST}"
 
     def done(self) -> None:
-        """Take note that a step is at its end, where it has been committed too: it is not done in part any more."""
+        """Take note that a step is at its end, in alembic's table too, and where it is committed done in whole."""
+        self._tell()
         if self._connection.in_transaction():
             return
         self._under_way = None
         if self.wrote:
             self.table.clear()
+
+    def _tell(self) -> None:
+        if self._ran is None:
+            return
+        step, seconds = self._ran
+        self._ran = None
+        name, description = revision_of(step)
+        if any(one.revision == name for one in self.applied):
+            return  # a stamp takes each of several heads to the same place
+        self.applied.append(Applied(name, description, round(seconds, 3)))
+        _log.info("%s %s %s: %.2f s", _direction(step), name, description, seconds)
 
     def prepared(self, step: Any, number: int, total: int) -> Any:
         """Return a step of alembic's that is run as those here are."""
@@ -108,11 +122,8 @@ class Steps:
             progress.report(number, total, "revisions", f"{name} {description}")
             began = time.monotonic()
             self._run(step, run, arguments)
-            seconds = time.monotonic() - began
-            if any(one.revision == name for one in self.applied):
-                return  # a stamp takes each of several heads to the same place
-            self.applied.append(Applied(name, description, round(seconds, 3)))
-            _log.info("%s %s %s: %.2f s", _direction(step), name, description, seconds)
+            self._migrations.supervisor.pause(0)
+            self._ran = (step, time.monotonic() - began)
 
         step.migration_fn = run_here
         return step
