@@ -29,6 +29,10 @@ _NOTHING = "SELECT 1"
 """What is run in the place of a statement that has been run before."""
 
 
+class EndedEarly(WorkRefused):
+    """A revision has fewer statements than an earlier run has done of it; no line of a script says so."""
+
+
 class Statements:
     """The statements of one revision, as they are run on a connection.
 
@@ -132,10 +136,14 @@ class Statements:
             self._note(len(self.texts) - 1)
 
     def _changed(self) -> WorkRefused:
-        return WorkRefused(
-            f"its first {self._done} statements are not those that an earlier run has done",
-            "put the revision's script back as it was, or mend the database by hand and stamp it",
-        )
+        """Say so of what has been run: it may be another script, or the same that goes by rows which are others now."""
+        told = f"its first {self._done} statements are not those that an earlier run has done"
+        if len(self.texts) < self._done:
+            return EndedEarly(
+                f"{told}: it has only {len(self.texts)} now, as where it goes by rows that the earlier run has changed",
+                "mend the database by hand and stamp it; or if its script was changed, put that back as it was",
+            )
+        return WorkRefused(told, "put the revision's script back as it was, or mend the database by hand and stamp it")
 
 
 def digest_of(texts: Sequence[str]) -> str:

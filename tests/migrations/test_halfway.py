@@ -295,6 +295,38 @@ def test_an_autocommit_block_is_run_under_the_lock(
     assert tables(postgres_database) == {"alembic_version", "item", "runs", "t"}
 
 
+def test_one_that_goes_by_rows_which_its_earlier_run_has_changed_is_told_as_that(
+    on_database: Dbctl, database: TestDatabase, service: MakeService
+) -> None:
+    if not commits_by_itself(database):
+        pytest.skip("nothing of it stays here")
+    made = service()
+    database.execute("CREATE TABLE work (done INTEGER)")
+    database.execute("INSERT INTO work VALUES (0), (0)")
+    body = [
+        "for _ in op.get_bind().execute(sa.text('SELECT * FROM work WHERE done = 0')).all():",
+        "    op.execute('UPDATE work SET done = 1 WHERE done = 0 LIMIT 1')",
+        "op.create_table('t', sa.Column('n', sa.Integer))",
+        "op.execute('INSERT INTO nowhere VALUES (1)')",
+    ]
+    made.add("a4", "a3", "\n".join(body))
+    on_database("migrate", "upgrade")
+    told = on_database("migrate", "upgrade", "--resume").err.splitlines()[-1]
+    assert told.startswith("dbctl: error: revision a4 (a4): its first 3 statements are not those that an earlier run")
+    assert ": it has only 2 now, as where it goes by rows that the earlier run has changed; 3 statements" in told
+
+
+def test_one_that_is_ended_behind_its_last_statement_is_not_told_as_done(
+    on_database: Dbctl, service: MakeService
+) -> None:
+    made = service()
+    made.add("a4", "a3", "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(1)")
+    ended = on_database("migrate", "upgrade")
+    assert (ended.code, "upgrade a4" in ended.talk) == (143, False), str(ended)
+    made.edit("migrations/versions/a4.py", "os.kill(", "(")
+    assert on_database.ok("migrate", "upgrade", "--json").json[-1]["revision"] == "a4"
+
+
 def test_the_rest_of_a_downgrade_is_run_as_every_other_command_advises(
     on_database: Dbctl, database: TestDatabase, service: MakeService
 ) -> None:
