@@ -92,12 +92,34 @@ class Found:
         self.notes.append(f"{said} is not taken over")
 
     def completed(self) -> "Found":
-        """Return it with the host that is meant where a server's is not named."""
-        has_host = {"host", "query.host", "query.unix_socket", "url"} & set(self.values)
+        """Return it with the host that is meant where a server's is not named, and with each of several by itself."""
+        self._split_hosts()
+        has_host = {"host", "hosts", "query.host", "query.unix_socket", "url"} & set(self.values)
         if not has_host and self.values.get("driver", "sqlite") != "sqlite":
             self.values["host"] = "localhost"
             self.notes.append("no host is named: localhost is taken")
         return self
+
+    def _split_hosts(self) -> None:
+        """Put several hosts, and their ports, where a profile has such: as libpq has them they are in one text each.
+
+        https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS
+        """
+        values = self.values
+        named = next((str(values[key]) for key in ("host", "query.host", "query.hostaddr") if key in values), "")
+        hosts, ports = named.split(","), str(values.get("port", "")).split(",")
+        if len(hosts) == 1 or len(ports) not in {1, len(hosts)}:
+            return
+        own_ports = ports if len(ports) > 1 else [""] * len(hosts)
+        if "query.hostaddr" not in values and not any(one.startswith(("/", "@")) for one in hosts):
+            del values["host"]
+            values["hosts"] = [_placed(host.strip(), port.strip()) for host, port in zip(hosts, own_ports, strict=True)]
+        elif len(ports) > 1:
+            values["query.port"] = values["port"]
+            if "host" in values:
+                values["query.host"] = values.pop("host")
+        if len(ports) > 1:
+            del values["port"]
 
 
 def from_url(url: str, said: str = "the URL") -> Found:
@@ -212,6 +234,11 @@ def _family(environ: Mapping[str, str], family: str) -> dict[str, str]:
         if environ.get(f"{family}{separator}{suffix}"):
             found.setdefault(key, f"{family}{separator}{suffix}")
     return found
+
+
+def _placed(host: str, port: str) -> str:
+    host = host or "localhost"
+    return ":".join(filter(None, [f"[{host}]" if ":" in host else host, port]))
 
 
 def _literal(text: str) -> str:

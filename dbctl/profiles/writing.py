@@ -140,6 +140,14 @@ class ProfileFile:
                 except ConfigError as error:
                     raise elsewhere.explained(error) from None
 
+    def addition_error(self, edit: Edit, name: str, accept: Accept = lambda _: None) -> ConfigError | None:
+        """Return what would be wrong with a profile that an edit adds to the file; None where nothing is."""
+        try:
+            self.validate(edit.in_data(parse(self.path, self.text())), [name], accept)
+        except ConfigError as error:
+            return error
+        return None
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep others from changing the file.

@@ -54,6 +54,17 @@ def test_all_are_imported_or_none(bare: Dbctl) -> None:
     assert 'there is a profile "local" already' in result.err
 
 
+def test_one_that_can_not_be_used_keeps_no_other_out(bare: Dbctl) -> None:
+    (bare.cwd / "s").write_text(f"{SERVICES}[bad]\nport=x\n[two]\nhost=a,b\nport=5433,5434\n")
+    (bare.cwd / "m").write_text("[client_a]\nssl-ca=nowhere.pem\n[client_b]\nhost=h\n")
+    result = bare.ok("profiles", "import", "pg-service", "--file", "s")
+    assert 'bad is left out: profiles.toml [profiles.bad]: port = "x": allowed is ' in result.err
+    assert "dbctl: a is left out: " in bare.ok("profiles", "import", "my-cnf", "--file", "m").err
+    assert [row["profile"] for row in bare.ok("profiles", "check", "--json").json] == ["shop", "local", "two", "b"]
+    named = bare("profiles", "import", "pg-service", "bad", "--file", "s")
+    assert (named.code, "bad is left out" in named.err) == (3, False), str(named)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "problem"),
     [

@@ -190,6 +190,20 @@ def test_services_are_read_as_libpq_reads_them() -> None:
     assert CANARY not in str(shop)
 
 
+@pytest.mark.parametrize(
+    ("said", "values"),
+    [
+        ("host=a,b\nport=5433,", {"hosts": ["a:5433", "b"]}),
+        ("host=a,::1\nport=5433,5434", {"hosts": ["a:5433", "[::1]:5434"]}),
+        ("host=a,b\nport=5433", {"hosts": ["a", "b"], "port": 5433}),
+        ("host=/run/a,b\nport=1,2", {"query.host": "/run/a,b", "query.port": "1,2"}),
+        ("host=a,b\nhostaddr=::1,::2", {"host": "a,b", "query.hostaddr": "::1,::2"}),
+    ],
+)
+def test_several_hosts_of_a_service_are_a_profiles(said: str, values: dict[str, object]) -> None:
+    assert from_services(file(f"[s]\n{said}\n"), None)[0].values == PG | values
+
+
 def test_one_service_can_be_named() -> None:
     assert [found.name for found in from_services(file(SERVICES), "local")] == ["local"]
     with pytest.raises(ConfigError, match=r'source: there is no \[shp\]; did you mean "shop"\?'):

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dbctl.backends import backend_of
-from dbctl.errors import UsageError
+from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profiles
 from dbctl.profiles.editing import Append, Edit, edited
 from dbctl.profiles.importing import Found, from_dotenv, from_url, from_variables
@@ -80,8 +80,8 @@ def import_(
 
     That is a URL, environment variables (DATABASE_URL; DB_HOST, DB_NAME, …; POSTGRES_…, PG…, MYSQL_…), a .env file
     with such, libpq's services, or the client groups of a MySQL option file. No password is copied: it stays in its
-    variable, or you are told where it is. What a profile has no word for is told too. --dry-run shows what would be
-    written.
+    variable, or you are told where it is. What a profile has no word for is told too. Of all services or groups one
+    that can't be used here is told and left out. --dry-run shows what would be written.
 
     Examples:
         $ dbctl profiles import url postgresql://app@db.example.com/shop --as prod
@@ -93,6 +93,8 @@ def import_(
         raise UsageError(f"--as names one profile, and there are {len(found)}", "name one of them: " + _names(found))
     if name is None and found[0].name is None:
         raise UsageError("the profile has no name yet", "name it with --as NAME")
+    file = ProfileFile(file.path, {**file.environ, **variables}, file.dry_run)
+    found = _right(file, found) if entry is None and len(found) > 1 else found
     tables = {name or str(one.name): nested(one.values) for one in found}
     edits = [Append(("profiles", key), table) for key, table in tables.items()]
 
@@ -101,8 +103,7 @@ def import_(
             check_new(profiles, key)
         return edits
 
-    environ = {**file.environ, **variables}
-    ProfileFile(file.path, environ, file.dry_run).change(checked, list(tables), backend_of)
+    file.change(checked, list(tables), backend_of)
     for key, one in zip(tables, found, strict=True):
         for note in one.notes:
             _log.info("%s: %s", key, note)
@@ -131,6 +132,19 @@ def _found(
             return from_services(path or service_file(environ), entry), {}
         case Source.MY_CNF:
             return from_client_groups(path or client_file(), entry), {}
+
+
+def _right(file: ProfileFile, found: list[Found]) -> list[Found]:
+    """Return those that can be used, and tell of the others; all where none can, for the first to be refused."""
+    wrong: dict[str, ConfigError] = {}
+    for one in found:
+        name = str(one.name)
+        if error := file.addition_error(Append(("profiles", name), nested(one.values)), name, backend_of):
+            wrong[name] = error
+    right = [one for one in found if one.name not in wrong]
+    for name, error in wrong.items() if right else ():
+        _log.warning("%s is left out: %s", name, error)
+    return right or found
 
 
 def _names(found: Sequence[Found]) -> str:
