@@ -154,6 +154,9 @@ class _Shell(TerminalInteractiveShell):
         before = signal.signal(signal.SIGTERM, hear)
         try:
             return super().prompt_for_code()
+        except KeyboardInterrupt as error:  # which at a terminal that can do nothing is no key of the prompt's own
+            traceback.print_exception(error.with_traceback(None), chain=False)
+            return ""
         finally:
             signal.signal(signal.SIGTERM, before)
             if heard:

@@ -11,6 +11,7 @@ from tests.faults.killing import kill
 from tests.faults.watching import Watch, within
 from tests.harness.cli import Dbctl
 from tests.harness.database import SERVER_KINDS
+from tests.harness.forked import of_tests
 from tests.harness.shared import make_shared
 from tests.services.running import Service, configured, fleet_database, lite, service
 
@@ -141,3 +142,13 @@ def test_ctrl_c_in_pythons_own_code_keeps_the_transaction(lite: Service, prompt:
         typist.types("commit()", "committed: 1 new Ship")
         typist.leaves()
     assert lite.ships == {"Argo"}
+
+
+@pytest.mark.dependency
+@pytest.mark.parametrize("prompt", ["ipython"], indirect=True)
+def test_ctrl_c_at_the_prompt_of_a_terminal_that_can_do_nothing_ends_the_line_alone(
+    lite: Service, prompt: Prompt
+) -> None:
+    keys = [("[1]: ", "\x03"), ("[1]: ", "print(6 * 7)\r"), ("[2]: ", "exit()\r")]
+    result = of_tests(lite.dbctl).tty("console", keys=keys, env={**prompt.env, "TERM": "dumb"})
+    assert (result.code, "42" in result.plain, "escaped" in result.plain) == (0, True, False), str(result)
