@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbctl.errors import CheckFailed
 from dbctl.migrations.environment import Environment
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("dbctl")
 
+_Row = TypeVar("_Row", Revision, Pending)
+
 HEAD, BEHIND, UNKNOWN, UNDER_WAY = "head", "behind", "no script", "another run is at it"
 
 
@@ -34,17 +37,18 @@ def current(migrations: Migrations, *, x: Sequence[str] = ()) -> list[Revision]:
         ConfigError: The scripts or the env.py are wrong, or lead elsewhere.
     """
     environment = Environment(migrations, "current", x)
-    found: list[Revision] = []
+    looks: list[tuple[str | None, list[Revision]]] = []
 
     def look(context: MigrationContext) -> None:
-        found.extend(_revisions(environment, heads_of(context, environment)))
+        found = [*_revisions(environment, heads_of(context, environment))]
         table = HalfwayTable(migrations.engine, context)
         if halfway := table.read():
             description = _description(environment, halfway.revision)
             found.append(Revision(halfway.revision, description, _told(migrations, halfway, table)))
+        looks.append((context.version_table_schema, found))
 
     environment.run(lambda *_: (), look, dont_mutate=True)
-    return found
+    return _told_apart(looks)
 
 
 def check(
@@ -87,27 +91,39 @@ def pending(
         ConfigError: The scripts or the env.py are wrong, or lead elsewhere.
     """
     environment = Environment(migrations, "check", x)
-    found: list[Pending] = []
+    looks: list[tuple[str | None, list[Pending]]] = []
 
-    def add_revisions(heads: tuple[str, ...]) -> None:
+    def revisions(heads: tuple[str, ...]) -> list[Pending]:
         steps = steps_of("upgrade", "heads")(environment.scripts, heads)
-        found.extend(Pending(one.revision.revision, _text(one.revision.doc)) for one in steps)
+        return [Pending(one.revision.revision, _text(one.revision.doc)) for one in steps]
 
     def look(context: MigrationContext) -> None:
+        found: list[Pending] = []
         heads = heads_of(context, environment)
         refuse_unknown(environment.scripts, heads)
         table = HalfwayTable(migrations.engine, context)
         if halfway := table.read():
             found.append(Pending(halfway.revision, _told(migrations, halfway, table)))
-        add_revisions(heads)
+        found += revisions(heads)
         if metadata is not None:
             found.extend(Pending("(models)", one) for one in _differences(context, metadata))
+        looks.append((context.version_table_schema, found))
 
     if in_empty:
-        add_revisions(())
-    else:
-        environment.run(lambda *_: (), look, dont_mutate=True)
-    return found
+        return revisions(())
+    environment.run(lambda *_: (), look, dont_mutate=True)
+    return _told_apart(looks)
+
+
+def _told_apart(looks: Sequence[tuple[str | None, list[_Row]]]) -> list[_Row]:
+    """Return all that was found; where an env.py goes through several schemas each row says its own."""
+    if len({schema for schema, _ in looks}) < 2:
+        return [row for _, found in looks for row in found]
+    return [
+        replace(row, description=f"{row.description} in schema {schema}".strip()) if schema else row
+        for schema, found in looks
+        for row in found
+    ]
 
 
 def _told(migrations: Migrations, halfway: Halfway, table: HalfwayTable) -> str:

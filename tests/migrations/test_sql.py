@@ -123,11 +123,18 @@ def test_where_the_second_of_several_schemas_fails_the_first_is_told_to_stay(
     for statement in ("CREATE SCHEMA one", "CREATE SCHEMA two", "CREATE TABLE two.runs ()"):
         postgres_database.execute(statement)
     (made.root / "migrations/env.py").write_text(TENANTS.format(before=""))
+    checked = run("migrate", "check")
+    assert "a1 (create items in schema one), a2" in checked.err, str(checked)
+    assert "a1 (create items in schema two), a2" in checked.err
     result = run("migrate", "upgrade")
     assert result.code == 1, str(result)
     assert " in schema two: " in result.talk
     assert "nothing of it stays, nor of what was run before it: a1; what was run before that stays: " in result.talk
     assert "a1, a2, a3 in schema one" in result.talk
+    rows = run.ok("migrate", "current", "--json").json
+    assert [(row["revision"], row["description"]) for row in rows] == [
+        ("a3", "add a price in schema one"), (None, "no revision is applied in schema two"),
+    ]  # fmt: skip
 
 
 def test_a_dry_run_says_at_which_revision_the_sql_ends(
