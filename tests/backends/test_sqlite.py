@@ -1,5 +1,6 @@
 """What is peculiar to SQLite: a file, or nothing at all, instead of a server."""
 
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -214,3 +215,21 @@ def test_what_is_there_and_can_not_be_opened_is_not_to_be_created(dbctl: Dbctl) 
     result = dbctl("--url", "sqlite:///odd.db", "query", "SELECT 1")
     assert result.code == 4, str(result)
     assert result.talk.endswith("unable to open database file: odd.db: Is a directory\n")
+
+
+def test_of_one_in_wal_mode_beside_which_nothing_can_be_made_it_is_told_how_it_is_read(dbctl: Dbctl) -> None:
+    with sqlite3.connect(dbctl.cwd / "a b.db") as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE t AS SELECT 42 AS x")
+    connection.close()
+    log = dbctl.cwd / "a b.db-wal"
+    log.mkdir()  # it is there, and its rows are not in the file as that stands
+    result = dbctl("--url", "sqlite:///a b.db", "query", "SELECT x FROM t")
+    assert result.code == 4, str(result)
+    assert result.err.endswith("copy it to where that can be done, together with a b.db-wal\n")
+    log.rmdir()
+    log.symlink_to("nowhere/log")
+    result = dbctl("--url", "sqlite:///a b.db", "query", "SELECT x FROM t")
+    assert (result.code, "; it is in WAL mode, " in result.err) == (4, True), str(result)
+    url = result.err.rpartition(" at ")[2].strip()
+    assert dbctl.ok("--url", url, "query", "SELECT x FROM t").out == "x\n42\n"

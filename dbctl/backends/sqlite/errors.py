@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from dbctl.backends.errors import Diagnosis, Meaning, place_told
 from dbctl.backends.sqlite.files import is_missing
@@ -88,8 +89,8 @@ class SQLiteErrors(Diagnosis):
         said = super().connect_error(error)
         if self.error_code(error) == sqlite3.SQLITE_NOTADB:
             said.hint = "name a file of SQLite's"
-        elif not is_missing(self.profile.database or ""):
-            said.hint = _IN_WAL if _is_in_wal(self.profile.database or "") else ""
+        elif not is_missing(file := self.profile.database or ""):
+            said.hint = _way_to_read(file) if _is_in_wal(file) else ""
         return said
 
     def failed_stage(self, error: BaseException) -> str:
@@ -111,7 +112,20 @@ class SQLiteErrors(Diagnosis):
         return translated
 
 
-_IN_WAL = "it is in WAL mode, in which also who reads makes files beside it: copy it to where that can be done"
+def _way_to_read(file: str) -> str:
+    """Return how a file in WAL mode is read beside which nothing can be made; what its log has is no part of it.
+
+    https://www.sqlite.org/wal.html#read_only_databases
+    """
+    in_wal = "it is in WAL mode, in which also who reads makes files beside it: copy it to where that can be done"
+    try:
+        if os.path.getsize(f"{file}-wal"):
+            return f"{in_wal}, together with {file}-wal"
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return in_wal
+    return f"{in_wal}, or read it as it stands, at sqlite:///file:{quote(file)}?immutable=1&uri=true"
 
 
 def _is_in_wal(file: str) -> bool:
