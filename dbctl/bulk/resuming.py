@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.copies import PLACES
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import Kind
-from dbctl.errors import UsageError
+from dbctl.errors import UsageError, WorkRefused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
+    from dbctl.backends.bulk import Bulk
     from dbctl.bulk.plans import Plan
     from dbctl.bulk.reading_out import Moment
     from dbctl.work.database import Database
@@ -90,6 +91,7 @@ class Ranges:
 
         Raises:
             UsageError: A run before was asked for other rows, or for other masks, and has not come to its end.
+            WorkRefused: The target has not all rows any more that such a run has copied.
         """
         connection = unit.session.connection()
         last, copied = self._place(unit, connection)
@@ -109,15 +111,13 @@ class Ranges:
     def _after(self, last: Sequence[str] | None, copied: int) -> Plan:
         """Return the plan of the rows behind a key, in the order of the key."""
         backend, plan = self._moment.backend, self._plan
-        names = ", ".join(backend.sql_name(one.name) for one in self._key)
         conditions = [f"({plan.where})"] if plan.where else []
         if last is not None:
-            values = ", ".join(map(backend.key_literal, self._key, last))
-            conditions.append(f"({names}) > ({values})")
+            conditions.append(f"({self._names(backend)}) > {self._values(backend, last)}")
         selection = backend.selected(
             plan.pair.source, plan.columns, where=" AND ".join(conditions), instead=plan.masked
         )
-        ranged = replace(selection, query=f"{selection.query} ORDER BY {names} LIMIT {RANGE}")
+        ranged = replace(selection, query=f"{selection.query} ORDER BY {self._names(backend)} LIMIT {RANGE}")
         return replace(plan, readable=replace(plan.readable, selection=ranged), before=copied)
 
     def _place(self, unit: Database, connection: Connection) -> tuple[Sequence[str] | None, int]:
@@ -139,18 +139,42 @@ class Ranges:
         """Tell whether a place of another run is one of this copy: the rows are there, and what was asked is the same.
 
         Of a copy that has come to its end all rows have to be there, for who has emptied the table since wants them
-        again; of one that was cut any.
+        again; and of one that was cut, unless there are none.
+
+        Raises:
+            WorkRefused: Of one that was cut there are some.
+            UsageError: It was asked for something else.
         """
-        least = place.copied if place.done else min(place.copied, 1)
-        there = f"SELECT 1 AS one FROM {unit.backend.bulk.behind_from(self._plan.pair.target)} LIMIT {least}"
-        if run_as_it_stands(connection, f"SELECT count(*) FROM ({there}) AS there").scalar_one() < least:
+        there = self._there(unit, connection, place)
+        if there < place.copied and (place.done or not there):
             return False
+        if there < place.copied:
+            raise WorkRefused(
+                f"{self._plan.pair.name}: the copy that was cut had copied {_rows(place.copied)}, and of these the"
+                f" target has {there:,} now",
+                "empty the table there to begin anew",
+            )
         if place.asked != self._plan.asked and not place.done:
             raise UsageError(
                 f"{self._plan.pair.name}: a copy that has not come to its end has other rows or masks than this one",
                 "say --where and --mask as they were, and DBCTL_MASK_KEY, or empty the table to begin anew",
             )
         return bool(place.asked == self._plan.asked)
+
+    def _there(self, unit: Database, connection: Connection, place: Any) -> int:
+        """Return how many rows the target has up to a place, counted as far as there are to be."""
+        backend, target = unit.backend.bulk, self._plan.pair.target
+        where = ""
+        if not place.done and all(one.kind is Kind.INTEGER for one in self._key):  # others may have other orders there
+            where = f" WHERE ({self._names(backend)}) <= {self._values(backend, json.loads(place.last))}"
+        rows = f"SELECT 1 AS one FROM {backend.behind_from(target)}{where} LIMIT {place.copied}"
+        return int(run_as_it_stands(connection, f"SELECT count(*) FROM ({rows}) AS there").scalar_one())
+
+    def _names(self, backend: Bulk) -> str:
+        return backend.names(one.name for one in self._key)
+
+    def _values(self, backend: Bulk, key: Sequence[str]) -> str:
+        return f"({', '.join(map(backend.key_literal, self._key, key))})"
 
     def _write(self, connection: Connection, last: Sequence[str] | None, copied: int) -> None:
         from sqlalchemy import insert, update
@@ -163,6 +187,10 @@ class Ranges:
 
     def _own(self, table: Table) -> Sequence[Any]:
         return table.c.source == self._source, table.c.name == self._plan.pair.name
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def make_places(unit: Database) -> None:

@@ -274,6 +274,10 @@ def test_a_copy_by_ranges_that_is_done_is_done_again_only_where_its_rows_are_gon
     server_database.execute("UPDATE dbctl_copy SET done = (1 = 0)")
     other = on(*copy)
     assert (other.code, "say --where and --mask as they were" in other.err) == (2, True), str(other)
+    server_database.execute("DELETE FROM t WHERE id < 4")
+    server_database.execute("INSERT INTO t VALUES (9, 9)")
+    gone = on(*copy, "--where", "id > 2")
+    assert (gone.code, "had copied 2 rows, and of these the target has 1 now" in gone.err) == (1, True), str(gone)
     back = on.ok("copy", "--all", "--from", "two", "--to", "one", "--truncate", "--json").json
     assert [row["table"] for row in back] == ["t"]
 
