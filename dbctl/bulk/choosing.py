@@ -54,7 +54,7 @@ def chosen_sources(moment: Moment, wish: Wish, *, telling: bool = False) -> Sequ
     if wish.all:
         found = bookkeeping.without_own(moment, reading_out.all_tables(moment, wish.exclude))
     else:
-        found = [reading_out.table(moment, name) for name in wish.tables]
+        found = list(dict.fromkeys(reading_out.table(moment, name) for name in wish.tables))
     bare = [one for one in found if not writable(moment.backend.table_columns(moment.connection, one))]
     for one in bare:
         text = f"{called(one, usual_schema(moment.connection))} has no column that can be copied"
@@ -70,9 +70,10 @@ def paired(moment: Moment, backend: Bulk, connection: Connection, wish: Wish) ->
 
     Raises:
         NotFound: One of them is not there.
+        UsageError: It has no rows of its own, or is another one's too.
     """
     usual = usual_schema(moment.connection)
-    found = []
+    found: list[Pair] = []
     for source in chosen_sources(moment, wish, telling=True):
         if wish.all and bookkeeping.stays(moment, source, backend, connection, create=wish.create):
             continue
@@ -83,6 +84,11 @@ def paired(moment: Moment, backend: Bulk, connection: Connection, wish: Wish) ->
             raise NotFound(error.message, "create it first: --create makes it as the source has it") from error
         if not target.has_rows:
             raise UsageError(f"{name} is a {target.kind} in {backend.profile.called}", "name a table")
+        if other := next((one.name for one in found if one.target == target), None):
+            raise UsageError(
+                f"{other} and {name} are one table in {backend.profile.called}, which takes their names for the same",
+                "copy one of them, or rename it",
+            )
         found.append(Pair(source, target, name))
     if unknown := set(wish.where) - {""} - {one.name for one in found}:
         raise UsageError(f"--where: {', '.join(sorted(unknown))} is not copied", "name a table that is")

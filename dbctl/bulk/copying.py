@@ -156,7 +156,7 @@ def _planned(moment: Moment, unit: Database, wish: Wish) -> tuple[Sequence[Plan]
     pairs = paired(moment, unit.backend.bulk, connection, wish)
     refuse_without_rollback(unit.backend.bulk, connection, [one.target for one in pairs])
     moment.backend.prepare_masks(moment.connection)
-    order = ordered(connection, [one.target for one in pairs])
+    order = ordered(connection, unit.backend.bulk, [one.target for one in pairs])
     by_target = {one.target: one for one in pairs}
     plans = [Plan.of(moment, unit.backend.bulk, connection, by_target[one], wish) for one in order.tables]
     wish.masks.refuse_unfitting(moment, [(one.name, one.source) for one in pairs])

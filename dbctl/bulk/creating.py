@@ -59,10 +59,14 @@ def blueprint(moment: Moment, backend: Bulk, connection: Connection, relations: 
     usual = usual_schema(moment.connection)
     there = backend.catalog.inventory(connection, None)
     own = usual_schema(connection)
-    names = {name for one in there for name in (called(one, own), f"{one.schema}.{one.name}")}
-    missing = [one for one in relations if called(one, usual) not in names]
-    own_names = names | {called(one, usual) for one in missing}
-    known = There(names, own_names, backend.known_collations(connection), backend.table_options(connection))
+    fold = backend.name_folder(connection)
+    names = {fold(name) for one in there for name in (called(one, own), f"{one.schema}.{one.name}")}
+    lacking: dict[str, Relation] = {}
+    for one in relations:
+        if (name := fold(called(one, usual))) not in names:
+            lacking.setdefault(name, one)  # two of one name are refused when they are paired
+    missing, own_names = list(lacking.values()), names | lacking.keys()
+    known = There(names, own_names, fold, backend.known_collations(connection), backend.table_options(connection))
     drafts = [Draft(moment, backend, connection, one, known) for one in missing]
     if backend.keys_of_one_type:
         by_name = dict(zip(((one.schema, one.name) for one in missing), drafts, strict=True))
@@ -73,9 +77,9 @@ def blueprint(moment: Moment, backend: Bulk, connection: Connection, relations: 
     schemas = {schema for schema in [one.schema for one in drafts] + [one.schema for one in types] if schema}
     if schemas and not backend.has_schemas:
         raise UsageError(f"{backend.title} has no schema {', '.join(sorted(schemas))}", "leave those tables out")
-    lacking = schemas and schemas - set(inspect(connection).get_schema_names())  # to look needs no right to create
+    absent = schemas and schemas - set(inspect(connection).get_schema_names())  # to look needs no right to create
     return Blueprint(
-        [f"CREATE SCHEMA {backend.sql_name(name)}" for name in sorted(lacking)],
+        [f"CREATE SCHEMA {backend.sql_name(name)}" for name in sorted(absent)],
         sorted({one.creates for one in types if one.creates}),
         {draft.place: draft.table(taken) for draft in drafts},
         [text for draft in drafts for text in draft.after(taken)],

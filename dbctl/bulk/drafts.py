@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.kinds import Kind
@@ -31,14 +31,16 @@ class There:
     """What a target has.
 
     Args:
-        tables: The tables that it has.
-        known: Those, and the ones that are created.
+        tables: The tables that it has, folded.
+        known: Those, and the ones that are created, folded.
+        fold: Makes one name of all that it takes for the same.
         collations: Its collations, as SQL.
         options: What stands behind the columns of a table that is created.
     """
 
     tables: Collection[str]
     known: Collection[str]
+    fold: Callable[[str], str]
     collations: Collection[str]
     options: str
 
@@ -158,7 +160,7 @@ class Draft:
     def _keys(self) -> Iterator[str]:
         for key in self._foreign:
             parts = self._referred(key)
-            if ".".join(parts) not in self._there.known:
+            if self._there.fold(".".join(parts)) not in self._there.known:
                 text = "%s is created without its foreign key to %s, which the target lacks"
                 _log.warning(text, self._relation.name, parts[-1])
                 continue
@@ -195,7 +197,7 @@ class Draft:
         own: set[str] = set()
         others: set[str] = set()
         for key in self._foreign:  # what the target has is compared as it is there
-            there = ".".join(self._referred(key)) in self._there.tables
+            there = self._there.fold(".".join(self._referred(key))) in self._there.tables
             (others if there else own).update(key["constrained_columns"])
         return {name for names in (self._key, *indexes, own, *self._unique()) for name in names if name} - others
 

@@ -12,6 +12,8 @@ from dbctl.records import record
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from dbctl.backends.bulk import Bulk
+
 
 @record
 class Order:
@@ -28,18 +30,18 @@ class Order:
     behind: Mapping[Relation, Collection[Relation]]
 
 
-def ordered(connection: Connection, relations: Sequence[Relation]) -> Order:
+def ordered(connection: Connection, backend: Bulk, relations: Sequence[Relation]) -> Order:
     """Return the order of tables by the foreign keys that a database has."""
     from sqlalchemy import inspect
 
-    inspector = inspect(connection)
+    inspector, fold = inspect(connection), backend.name_folder(connection)
     usual = inspector.default_schema_name
-    by_name = {(one.schema or usual, one.name): one for one in relations}
+    by_name = {(one.schema or usual, fold(one.name)): one for one in relations}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
         refers = {
             place: {
-                (key["referred_schema"] or one.schema or usual, key["referred_table"])
+                (key["referred_schema"] or one.schema or usual, fold(key["referred_table"]))
                 for key in inspector.get_foreign_keys(one.name, one.schema)
             }
             & by_name.keys()

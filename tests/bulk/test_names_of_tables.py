@@ -54,3 +54,27 @@ def test_a_schema_is_told_from_a_part_of_a_name(dbctl: Forked, database: TestDat
     assert (result.code, 'name one of audit.entry, public."audit.entry"' in result.err) == (1, True), str(result)
     assert [read(name) for name in ("audit.other", '"audit"."entry"', '"audit"."other"', "other")] == [3, 0, 3, 3]
     assert [read(name) for name in ('"audit.entry"', "entry", '"entry"', "public.entry")] == [1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_two_names_that_a_target_takes_for_the_same_are_one_table_there(
+    dbctl: Forked, database: TestDatabase, sqlite_database: TestDatabase
+) -> None:
+    database.execute('CREATE TABLE "Team" (id integer PRIMARY KEY)')
+    database.execute('CREATE TABLE "Hero" (id integer PRIMARY KEY, team_id integer REFERENCES "Team")')
+    database.execute('INSERT INTO "Team" VALUES (1)')
+    database.execute('INSERT INTO "Hero" VALUES (1, 1)')
+    sqlite_database.execute("CREATE TABLE team (id integer PRIMARY KEY)")
+    on = with_profiles(dbctl, it=database, lite=sqlite_database)
+    copy = ["copy", "--from", "it", "--to", "lite", "--create", "--json"]
+    found = on.ok(*copy, "--all", "--verify").json
+    assert [(one["table"], one["rows"]) for one in found] == [("Team", 1), ("Hero", 1)]
+    assert sqlite_database.execute("PRAGMA foreign_key_list('Hero')")[0][2].lower() == "team"
+    assert [one["table"] for one in on.ok(*copy, "Hero", "Hero", "--truncate").json] == ["Hero"]
+    database.execute("CREATE TABLE hero (id integer PRIMARY KEY)")
+    database.execute("CREATE TABLE other (id integer PRIMARY KEY)")
+    database.execute('CREATE TABLE "Other" (id integer PRIMARY KEY)')
+    for names in (["Hero", "hero"], ["other", "Other"]):
+        refused = on(*copy, *names, "--truncate")
+        assert (refused.code, f"{names[0]} and {names[1]} are one table" in refused.err) == (2, True), str(refused)
+    assert "other" not in on.ok("-p", "lite", "tables").out
