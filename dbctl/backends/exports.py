@@ -102,6 +102,14 @@ class Exports(Copies):
         """Return the columns of a query, of which no row is read."""
         raise NotImplementedError
 
+    def held(self, connection: Connection) -> Mapping[str, str | None]:
+        """Return the tables in which others keep what is theirs.
+
+        Returns:
+            Each with the one whose rows are read in its place; None where that has no rows of its own.
+        """
+        return {}
+
     def behind_from(self, relation: Relation) -> str:
         """Return a table as it stands behind FROM: for its own rows, and not those of tables that inherit from it."""
         names = filter(None, (relation.schema, relation.name))

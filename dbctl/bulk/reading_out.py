@@ -147,6 +147,9 @@ def all_tables(moment: Moment, exclude: Sequence[str] = ()) -> Sequence[Relation
     stored = moment.backend.backups.stored(moment.connection)
     left = {(one.schema, one.name) for one in stored if one.part_of or one.elsewhere or one.refreshed}
     own = {(one.schema, one.name) for one in stored} | {(None, one.name) for one in stored if one.schema is None}
+    held = moment.backend.held(moment.connection)
+    left |= {(None, name) for name in held}
+    own |= {(None, owner) for owner in held.values() if owner}
     roots = {one.part_of for one in stored if one.part_of}
     found = [
         one

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.exports import BATCH, Exports, Number, Numerals, Selection, Take, Texts, hex_of, result_of
@@ -75,8 +75,21 @@ class SQLiteExports(SQLiteCopies, Exports):
 
     def _is_strict(self, connection: Connection, relation: Relation) -> bool:
         """Ask for the table's kind: https://www.sqlite.org/stricttables.html."""
-        query = "SELECT strict FROM pragma_table_list WHERE name = ? AND schema = ?"
-        return bool(connection.exec_driver_sql(query, (relation.name, relation.schema or "main")).scalar())
+        place = (relation.schema or "main", relation.name)
+        return any(row["strict"] for row in _listed(connection) if (row["schema"], row["name"]) == place)
+
+    def held(self, connection: Connection) -> Mapping[str, str | None]:
+        """Ask for the shadow tables of virtual ones, as FTS5's; which of those only index others' rows has no content.
+
+        https://www.sqlite.org/vtab.html#the_xshadowname_method
+        """
+        listed = [row for row in _listed(connection) if row["schema"] == "main"]
+        virtual = sorted((row["name"] for row in listed if row["type"] == "virtual"), key=len, reverse=True)
+        shadows = {row["name"] for row in listed if row["type"] == "shadow"}
+        owners = {one: next((name for name in virtual if one.startswith(f"{name}_")), None) for one in shadows}
+        return {
+            one: owner if shadows & {f"{owner}_content", f"{owner}_node"} else None for one, owner in owners.items()
+        }
 
     def query_columns(self, connection: Connection, query: str) -> Sequence[BulkColumn]:
         """Ask for their names: what their types are nobody knows."""
@@ -89,6 +102,12 @@ class SQLiteExports(SQLiteCopies, Exports):
         with result_of(connection, selection.query) as result:
             while rows := result.cursor.fetchmany(BATCH):
                 take([_texts(kind, values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)])
+
+
+def _listed(connection: Connection) -> Sequence[Any]:
+    """Return what SQLite since 3.37 says of all tables: https://www.sqlite.org/pragma.html#pragma_table_list."""
+    result = connection.exec_driver_sql("PRAGMA table_list")
+    return result.mappings().all() if result.returns_rows else []
 
 
 def _texts(kind: Kind, values: Sequence[Any]) -> Texts:
