@@ -159,6 +159,7 @@ def _planned(moment: Moment, unit: Database, wish: Wish) -> tuple[Sequence[Plan]
     order = ordered(connection, unit.backend.bulk, [one.target for one in pairs])
     by_target = {one.target: one for one in pairs}
     plans = [Plan.of(moment, unit.backend.bulk, connection, by_target[one], wish) for one in order.tables]
+    wish.masks.refuse_bare({plan.pair.name: [one.name for one in plan.columns] for plan in plans})
     wish.masks.refuse_unfitting(moment, [(one.name, one.source) for one in pairs])
     refuse_losses(plans, lossy=wish.lossy)
     return plans, order

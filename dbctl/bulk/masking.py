@@ -73,13 +73,23 @@ class Masks:
 
         Raises:
             UsageError: A column can't be masked so.
-            WorkRefused: No rule names one, and all have to be named.
         """
         ways = {one.name: self.way(table, one.name) for one in columns}
-        if self.complete and (bare := [f"{table}.{name}" for name, way in ways.items() if way is None]):
-            raise WorkRefused(f"no rule names {', '.join(bare)}", "say how each is masked, or keep")
         masked = [one for one in columns if ways[one.name] not in {None, "keep"}]
         return {one.name: self._expression(backend, table, one, str(ways[one.name])) for one in masked}
+
+    def refuse_bare(self, columns: Mapping[str, Iterable[str]]) -> None:
+        """Do nothing where rules name all columns, or need not.
+
+        Args:
+            columns: The names of the columns that are copied, by their tables.
+
+        Raises:
+            WorkRefused: No rule names some.
+        """
+        names = ((table, name) for table, own in columns.items() for name in own if self.complete)
+        if bare := [f"{table}.{name}" for table, name in names if self.way(table, name) is None]:
+            raise WorkRefused(f"no rule names {', '.join(bare)}", "say how each is masked, or keep")
 
     def refuse_own_key(self, masked: Iterable[Mapping[str, str]]) -> None:
         """Do nothing where no column is hashed with a key that is this run's alone.

@@ -154,6 +154,7 @@ def test_what_is_masked_never_comes_over_and_keys_still_fit(
         file.write('"hero.email" = "hash"\n"hero.about" = "null"\n')
     copy = ["copy", "hero", "team", "--from", "one", "--to", "two", "--create", "--refuse-unmasked"]
     assert (on(*copy).code, "team.name" in on(*copy).err) == (1, True)
+    assert "no rule names team.id, team.name, team.captain; say" in on(*copy).err
     keys = ["--mask", "team.*=keep", "--mask", "hero.id=hash"]
     assert "would not fit" in on(*copy, *keys).err
     more = [word for name in ("hero.above", "team.captain") for word in ("--mask", f"{name}=hash")]
