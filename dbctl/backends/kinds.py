@@ -11,6 +11,7 @@ BYTES = "\\x"
 """What the text of bytes begins with, before their hexadecimal digits."""
 
 _OF_32 = re.compile(r"(?:var)?char(?:acter)?(?: varying)?\s*\(32\)", re.IGNORECASE)
+_DIGITS = re.compile(r"\((\d+)(?:,\s*(-?\d+))?\)", re.ASCII)
 _UUID = re.compile(r"\{?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.ASCII | re.IGNORECASE)
 
 
@@ -66,6 +67,18 @@ class BulkColumn:
     def single(self) -> bool:
         """Whether its numbers are floats of 32 bits."""
         return self.kind is Kind.FLOAT and not self.wide and self.type.startswith(("real", "float"))
+
+    @property
+    def digits(self) -> tuple[int, int] | None:
+        """How many digits a number in parentheses has in all and behind the point; None where it does not say so.
+
+        PostgreSQL's `numeric(5,-2)`, which is rounded before the point, has room for seven there.
+        """
+        found = _DIGITS.search(self.type)
+        if found is None:
+            return None
+        whole, behind = int(found[1]), int(found[2] or 0)
+        return whole - min(behind, 0), max(behind, 0)
 
     @property
     def hexed(self) -> bool:

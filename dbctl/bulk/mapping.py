@@ -132,12 +132,12 @@ def _of_15_digits(value: str) -> str:
 
 def _rounded(source: BulkColumn, target: BulkColumn) -> Convert | None:
     """Return what rounds a number to the digits that a column has behind the point, halves away from zero."""
-    sizes = re.search(r"\(\d+(?:,\s*(\d+))?\)", target.type) if target.kind is Kind.DECIMAL else None
+    sizes = target.digits if target.kind is Kind.DECIMAL else None
     if source.kind in _NUMBERS and target.wide and target.kind is Kind.DECIMAL:
         return _of_15_digits
     if source.kind not in _NUMBERS or target.wide or not (sizes or target.kind is Kind.INTEGER):
         return None
-    last = Decimal(1).scaleb(-int((sizes and sizes[1]) or 0))
+    last = Decimal(1).scaleb(-(sizes[1] if sizes else 0))
 
     def rounded(value: str) -> str:
         if not _FINITE.fullmatch(value):

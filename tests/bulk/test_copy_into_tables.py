@@ -150,3 +150,18 @@ def test_sqlite_looks_for_referring_rows_by_an_index_that_is_gone_then(
         [("root",)],
         (3, "leaf,root,tree"),
     )
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_numbers_that_are_rounded_before_their_point_lose_nothing_elsewhere(
+    dbctl: Forked, database: TestDatabase, sqlite_database: TestDatabase
+) -> None:
+    database.execute("CREATE TABLE t (id integer PRIMARY KEY, n numeric(5,-2), m numeric(20,3))")
+    database.execute("INSERT INTO t VALUES (1, 9999912, 0.5), (2, -1250, 12345678901234567.891)")
+    on = with_profiles(dbctl, it=database, lite=sqlite_database)
+    on.ok("copy", "t", "--from", "it", "--to", "lite", "--create", "--verify")
+    assert sqlite_database.execute("SELECT n, typeof(m) FROM t") == [(9999900, "text"), (-1300, "text")]
+    back = on.ok("copy", "t", "--from", "it", "--to", "lite", "--truncate", "--verify", "--json").json
+    assert back[0]["rows"] == 2
+    refused = on("copy", "t", "--from", "it", "--to", "lite", "--truncate", "--refuse-unmasked", "--mask", "t.n=keep")
+    assert (refused.code, "no rule names t.id, t.m;" in refused.err) == (1, True), str(refused)

@@ -81,8 +81,7 @@ class MySQLCopies(Copies):
         if column.kind is Kind.INTEGER:
             return _integer(column)
         if column.kind is Kind.DECIMAL:
-            found = re.search(r"\((\d+)(?:,\s*(\d+))?\)", column.type)
-            digits, behind = (int(found[1]), int(found[2] or 0)) if found else (_MOST_DIGITS, _MOST_BEHIND)
+            digits, behind = column.digits or (_MOST_DIGITS, _MOST_BEHIND)
             return f"decimal({min(digits, _MOST_DIGITS)}, {min(behind, _MOST_BEHIND)})"
         if column.kind is Kind.BITS and (found := re.search(r"\((\d+)\)", column.type)) and int(found[1]) <= 64:
             return f"bit({found[1]})"
@@ -154,9 +153,7 @@ class MySQLCopies(Copies):
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Look at the digits behind the point, at those of a float, and at fractions of seconds."""
         if own.kind is Kind.DECIMAL and not column.wide:  # of SQLite's each value is looked at
-            ours, theirs = (re.search(r"\(\d+(?:,\s*(\d+))?\)", one.type) for one in (own, column))
-            behind = int(ours[1] or 0) if ours else 0
-            return theirs is not None and int(theirs[1] or 0) <= behind
+            return column.digits is not None and column.digits[1] <= (own.digits or (0, 0))[1]
         if own.kind is Kind.FLOAT and own.type.startswith("float"):
             return column.type in {"real", "float"} and not column.wide
         if own.kind in {Kind.SPAN, Kind.TIMESTAMP, Kind.INSTANT}:

@@ -100,8 +100,8 @@ class PostgreSQLCopies(Copies):
         if column.kind is Kind.INTEGER:
             return _integer(column)
         if column.kind is Kind.DECIMAL:
-            found = re.search(r"\((\d+)(?:,\s*(\d+))?\)", column.type)
-            return f"numeric({found[1]}, {found[2] or 0})" if found and int(found[1]) <= _MOST_DIGITS else "numeric"
+            digits = column.digits
+            return f"numeric({digits[0]}, {digits[1]})" if digits and digits[0] <= _MOST_DIGITS else "numeric"
         if column.kind is Kind.TEXT and (found := re.match(r"(?:var)?char\w*\((\d+)\)", column.type, re.IGNORECASE)):
             return f"varchar({found[1]})"
         return _PLAIN.get(column.kind, "text")
@@ -169,10 +169,10 @@ class PostgreSQLCopies(Copies):
 
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Look at the digits behind the point, and at those of a float and of a time."""
-        scale = re.search(r"\(\d+,\s*(\d+)\)", own.type)
-        if own.kind is Kind.DECIMAL and scale and not column.wide:  # of SQLite's each value is looked at
-            theirs = re.search(r"\(\d+(?:,\s*(\d+))?\)", column.type)
-            return theirs is not None and int(theirs[1] or 0) <= int(scale[1])
+        if own.kind is Kind.DECIMAL and own.digits and not column.wide:  # of SQLite's each value is looked at
+            if own.type != column.type and re.search(r",\s*-", own.type):
+                return False  # it is rounded before the point
+            return column.digits is not None and column.digits[1] <= own.digits[1]
         if own.kind is Kind.FLOAT and own.type == "real":
             return column.type in {"real", "float"} and not column.wide
         if own.kind in {Kind.TIME, Kind.TIMESTAMP, Kind.INSTANT} and (digits := re.search(r"\((\d)\)", own.type)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -76,8 +75,8 @@ class SQLiteCopies(Copies):
 
     def type_for(self, column: BulkColumn) -> str:
         """Take the type that has room for all values of the kind; TEXT for what only a text holds exactly."""
-        if column.kind is Kind.DECIMAL and (found := re.search(r"\((\d+)", column.type)) and int(found[1]) <= _EXACT:
-            return column.type.upper().replace("NUMERIC", "DECIMAL")
+        if column.kind is Kind.DECIMAL and column.digits and column.digits[0] <= _EXACT:
+            return "DECIMAL({},{})".format(*column.digits)
         if column.kind is Kind.INTEGER and "bigint" in column.type and "unsigned" in column.type:
             return "TEXT"
         return _PLAIN.get(column.kind, "TEXT")
@@ -113,8 +112,7 @@ class SQLiteCopies(Copies):
         """Look at the digits of a number that becomes a REAL."""
         if own.kind is not Kind.DECIMAL:
             return True
-        found = re.search(r"\((\d+)", column.type)
-        return column.wide or (found is not None and int(found[1]) <= _EXACT)
+        return column.wide or (column.digits is not None and column.digits[0] <= _EXACT)
 
 
 def _unindexed(connection: Connection, relations: Sequence[Relation]) -> Sequence[tuple[str, Sequence[str]]]:
