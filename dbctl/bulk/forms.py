@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from dbctl.errors import UsageError
 from dbctl.records import record
@@ -19,6 +19,12 @@ FORMATS: Final = {
 
 COMPRESSIONS: Final = {"gz": "gzip", "zst": "zstd"}
 """The endings of compressed files, and how those are compressed."""
+
+Said = Literal[
+    "csv", "csv.gz", "csv.zst", "tsv", "tsv.gz", "tsv.zst", "jsonl", "jsonl.gz", "jsonl.zst",
+    "json", "json.gz", "json.zst", "parquet",
+]  # fmt: skip
+"""What `--format` can say: a format, and how files of it are compressed."""
 
 
 @record

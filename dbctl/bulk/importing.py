@@ -16,7 +16,7 @@ from dbctl.backends.exports import run_as_it_stands
 from dbctl.bulk import sources
 from dbctl.bulk.bad_rows import Bad
 from dbctl.bulk.columns import Layout, Wanted, layout
-from dbctl.bulk.forms import form_of
+from dbctl.bulk.forms import Form, form_of
 from dbctl.bulk.loading import Loader
 from dbctl.bulk.making import make_table
 from dbctl.bulk.models import with_uuids
@@ -66,10 +66,10 @@ def import_files(
         BrokenReference: A row refers to none, where keys are looked at when all are there.
     """
     how = how or How()
-    formats = [known_format(name, how) for name in files]
+    forms = [known_form(name, how) for name in files]
     connection, backend = database.session.connection(), database.backend.bulk
     if how.create:
-        make_table(database, table, list(zip(files, formats, strict=True)))
+        make_table(database, table, [(name, form.format) for name, form in zip(files, forms, strict=True)])
     relation = _writable(chosen(backend, connection, table))
     refuse_without_rollback(backend, connection, [relation])
     there = backend.table_columns(connection, relation)
@@ -87,9 +87,9 @@ def import_files(
             rejects.take(_explained(bad, columns, how) if review is None else bad)
 
         loader = Loader(connection, backend, target, bad=take, goes_on=how.max_errors > 0)
-        for name, format_ in zip(files, formats, strict=True):
-            with sources.opened(name) as source:
-                _load(source, format_, how, loader, _Table(relation.name, columns, review, take))
+        for name, form in zip(files, forms, strict=True):
+            with sources.opened(name, form.compression) as source:
+                _load(source, form.format, how, loader, _Table(relation.name, columns, review, take))
         if not database.dry_run:
             loader.conclude()
         rejects.conclude()
@@ -123,18 +123,19 @@ def _explained(bad: Bad, columns: Sequence[BulkColumn], how: How) -> Bad:
     return replace(bad, reason=why + bad.reason, bare=bad.bare and why + bad.bare)
 
 
-def known_format(name: str, how: How) -> str:
-    """Return a file's format.
+def known_form(name: str, how: How) -> Form:
+    """Return what a file is.
 
     Raises:
         UsageError: Its name does not tell, or something is said that is about another one.
     """
-    found = form_of(None if name == sources.STDIN else Path(name), how.format).format
+    form = form_of(None if name == sources.STDIN else Path(name), how.format)
+    found = form.format
     if found not in {"csv", "tsv"}:
         said = {"--delimiter": how.delimiter, "--null": how.null, "--skip": how.skip or None, "--columns": how.columns}
         if option := next((option for option, value in said.items() if value is not None), None):
             raise UsageError(f"{option} is about CSV and TSV, and {name} is {found}", "leave it out")
-    return found
+    return form
 
 
 def _writable(relation: Relation) -> Relation:

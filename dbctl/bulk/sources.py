@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dbctl.bulk.advice import SAY_ENCODING
+from dbctl.bulk.forms import COMPRESSIONS
 from dbctl.errors import ConfigError, UsageError, WorkRefused
 from dbctl.records import record
 from dbctl.runtime.distribution import how_to_install
@@ -44,8 +45,12 @@ class Source:
 
 
 @contextmanager
-def opened(name: str) -> Iterator[Source]:
+def opened(name: str, compression: str = "none") -> Iterator[Source]:
     """Open a file, or standard input, and unpack what ends with .gz or .zst.
+
+    Args:
+        name: The file's name, or - for standard input.
+        compression: How it is compressed though its name does not tell: gzip or zstd.
 
     Raises:
         UsageError: There is no such file, or it can't be read.
@@ -62,15 +67,17 @@ def opened(name: str) -> Iterator[Source]:
                 size = path.stat().st_size if path.is_file() else None
             except OSError as error:
                 raise UsageError(f"{name}: it can't be read: {error.strerror}") from error
-        yield Source("standard input" if name == STDIN else name, held.enter_context(_unpacked(name, file)), file, size)
+        told = "standard input" if name == STDIN else name
+        by_name = COMPRESSIONS.get(name.rpartition(".")[2], compression)
+        yield Source(told, held.enter_context(_unpacked(told, file, by_name)), file, size)
 
 
 @contextmanager
-def _unpacked(name: str, file: BinaryIO) -> Iterator[Any]:
-    if name.endswith(".gz"):
+def _unpacked(name: str, file: BinaryIO, compression: str) -> Iterator[Any]:
+    if compression == "gzip":
         with gzip.GzipFile(fileobj=file) as stream:
             yield _Packed(name, stream)
-    elif name.endswith(".zst"):
+    elif compression == "zstd":
         try:
             import zstandard
         except ImportError as error:

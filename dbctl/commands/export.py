@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from dbctl.bulk.export_manifest import Exported
+from dbctl.bulk.forms import Said
 from dbctl.connections.connector import Connector
 from dbctl.errors import UsageError
 from dbctl.work.effects import one_profile
@@ -34,7 +35,7 @@ def export(
         typer.Option("--exclude", metavar="TABLE", help="With --all: not this one; may be repeated, or a pattern."),
     ] = None,
     format_: Annotated[
-        str | None,
+        Said | None,
         typer.Option(
             "--format",
             metavar="FORMAT",

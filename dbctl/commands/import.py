@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from dbctl.bulk.forms import Said
 from dbctl.bulk.terms import How, Imported
 from dbctl.errors import UsageError
 from dbctl.work.database import Database
@@ -21,8 +22,10 @@ def import_(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Files to load; or - for standard input.")],
     table: Annotated[str, typer.Argument(metavar="TABLE", help="The table, with its schema where need be.")],
     format_: Annotated[
-        Literal["csv", "tsv", "jsonl", "json", "parquet"] | None,
-        typer.Option("--format", metavar="FORMAT", help="What the files are, if their names do not tell."),
+        Said | None,
+        typer.Option(
+            "--format", metavar="FORMAT", help="What the files are, if their names do not tell: csv, jsonl.gz …"
+        ),
     ] = None,
     map_: Annotated[
         list[str] | None,

@@ -22,7 +22,7 @@ from dbctl.work.database import Database
 
 _COLUMNS = ("name", "secret_name", "age", "team")
 _NEEDED = {"name", "secret_name"}
-_DIGITS = r"^-?[0-9]{1,10}$"
+_DIGITS = r"^-?[0-9]+$"
 _NUMBERS = "age"
 
 

@@ -17,7 +17,7 @@ from dbctl.bulk import sources
 from dbctl.bulk.advice import PART_BY_COMMAS, other_delimiter, told_header, without_options
 from dbctl.bulk.bad_rows import Bad
 from dbctl.bulk.columns import Layout
-from dbctl.bulk.importing import known_format, parts
+from dbctl.bulk.importing import known_form, parts
 from dbctl.bulk.loading import Loader
 from dbctl.bulk.rejects import Rejects
 from dbctl.bulk.terms import How
@@ -121,7 +121,7 @@ def _load(database: Database, connection: Any, file: str) -> int:
     layout = Layout(_LOADED, list(range(len(_LOADED))), {})
     with Rejects(None, 0, masked=database.profile.protected) as rejects, sources.opened(file) as source:
         loader = Loader(connection, database.backend.bulk, target, bad=rejects.take, goes_on=False)
-        for part in parts(source, known_format(file, How()), How()):
+        for part in parts(source, known_form(file, How()).format, How()):
             rows, ragged = (part, ()) if isinstance(part, Rows) else part.rows()
             loader.load(_as_moves(rows, rejects), layout, ragged)
     return loader.written

@@ -1,5 +1,6 @@
 """`dbctl import` of files that are wrong in ways that few are, and of values that are right and odd."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,14 @@ def test_times_of_parquet_that_python_has_none_of_are_refused_or_cut(on: Dbctl, 
         result = on("import", "t.parquet", "thing")
         assert (result.code, "t.parquet, row 1 or behind: it can't be read" in result.err) == (code, code == 1)
     assert database.execute("SELECT name FROM thing") == [("00:00:00.000003",)]
+
+
+def test_what_comes_packed_is_unpacked_though_no_name_tells(on: Dbctl, database: TestDatabase) -> None:
+    database.execute("CREATE TABLE packed (id integer PRIMARY KEY)")
+    (on.cwd / "packed.txt").write_bytes(gzip.compress(b"id\n1\n"))
+    on.ok("import", "packed.txt", "packed", "--format", "csv.gz")
+    assert database.execute("SELECT id FROM packed") == [(1,)]
+    plain = on("import", "-", "packed", "--format", "tsv.gz", stdin="id\n2\n")
+    assert (plain.code, "standard input can't be unpacked" in plain.err) == (1, True), str(plain)
+    unknown = on("export", "packed", "--format", "csv.xz")
+    assert (unknown.code, "'csv.xz' is not one of" in unknown.err) == (2, True), str(unknown)
