@@ -126,7 +126,7 @@ class MySQLExports(MySQLCopies, Exports):
         """Have all digits of a FLOAT, of which the server writes six, and no zeros before a number."""
         name = self.sql_name(column.name)
         if column.single:
-            return f"({name} + 0e0)"
+            return f"({name} * 1e0)"  # to which 0 may not be added, for the sign of -0
         return f"({name} + 0)" if "zerofill" in column.type or column.type.startswith("year") else name
 
     def read_rows(self, connection: Connection, selection: Selection, take: Take) -> None:
