@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,9 @@ _FEW = 8
 """Buckets that are read once more, and keys that are told."""
 
 _WORD = 1 << 64
+_LIKE_ANOTHER = re.compile(r"b?['\"]|[-+.\d]|inf|nan")
+"""How texts begin that are quoted where values have their own types, for a number or bytes could be told so."""
+
 _SINGLE = struct.Struct("f")
 _NULL, _BETWEEN = "\0NULL", "\x1f"
 """What stands for NULL in a row's text, and between two values."""
@@ -180,6 +184,6 @@ _PLAIN: Mapping[Kind, Callable[[str], str]] = {
     Kind.INSTANT: _without_zeros,
     Kind.JSON: _document,
     Kind.UUID: digits_of,
-    Kind.STORED: repr,
+    Kind.STORED: lambda value: value if isinstance(value, str) and not _LIKE_ANOTHER.match(value) else repr(value),
 }
 """What makes one text of all that databases write for the same value."""
