@@ -165,6 +165,13 @@ def test_one_default_written_in_two_ways_is_no_difference_nor_is_alembics_table_
     assert (result.code, [row["part"] for row in result.json]) == (6, ["column born, default"]), str(result)
 
 
+@pytest.mark.parametrize("database", ["mysql", "mariadb"], indirect=True)
+def test_of_a_type_that_sqlalchemy_does_not_know_nothing_is_warned(on_database: Dbctl, database: TestDatabase) -> None:
+    database.execute("CREATE TABLE thing (id integer PRIMARY KEY, place point NOT NULL)")
+    result = on_database("drift")
+    assert (result.code, "thing" in result.out, "SAWarning" in result.err) == (6, True, False), str(result)
+
+
 def test_a_table_declared_twice_is_an_error_of_the_models(created: Dbctl) -> None:
     write(created.cwd)
     (created.cwd / "other.py").write_text((created.cwd / "fleet.py").read_text())

@@ -116,7 +116,6 @@ def test_the_rest_of_it_is_run_when_what_was_wrong_is_mended(
     assert on_database.ok("migrate", "upgrade", "--json").json == []
 
 
-@pytest.mark.dependency
 @pytest.mark.parametrize("env", ["generic", "async"])
 def test_rows_that_a_later_ddl_has_committed_are_not_written_twice(
     on_database: Dbctl, database: TestDatabase, service: MakeService, env: str
