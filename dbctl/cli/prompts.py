@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dbctl.errors import ConfirmationNeeded, UsageError
+from dbctl.runtime.standard_input import is_terminal
 from dbctl.runtime.waits import typed_line
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def keys(heard: Callable[[str], object]) -> Iterator[None]:
     Args:
         heard: Called with what the key writes, in a thread of its own. Nobody is where there is no terminal.
     """
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not is_terminal():
         yield
         return
     import tty
@@ -177,4 +178,4 @@ def confirm(
 
 def can_ask() -> bool:
     """Tell whether there is somebody at a terminal who can be asked."""
-    return sys.stdin is not None and sys.stderr is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    return is_terminal() and sys.stderr is not None and sys.stderr.isatty()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from dbctl.console.sessions import Desk, opened_on
 from dbctl.errors import UsageError
 from dbctl.records import record
 from dbctl.runtime.importing import put_on_path
-from dbctl.runtime.standard_input import standard_input
+from dbctl.runtime.standard_input import is_terminal, standard_input
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -77,7 +76,7 @@ def _script(code: str | None) -> tuple[str, str] | None:
     """
     if code is not None and code != _STDIN:
         return code, "<code>"
-    if code is None and sys.stdin is not None and sys.stdin.isatty():
+    if code is None and is_terminal():
         return None
     try:
         return standard_input().read().decode("utf-8-sig"), "<stdin>"  # as Python reads a file, whatever the locale

@@ -17,3 +17,8 @@ def standard_input() -> BinaryIO:
     if sys.stdin is None:
         raise UsageError("standard input is closed, and is to be read", "name a file, or lead one there")
     return sys.stdin.buffer
+
+
+def is_terminal() -> bool:
+    """Tell whether somebody can type into it."""
+    return sys.stdin is not None and sys.stdin.isatty()

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from dbctl.profiles.document import parse
 from dbctl.profiles.files import decoded
 from dbctl.profiles.writing import ProfileFile
 from dbctl.records import record
+from dbctl.runtime.standard_input import is_terminal
 from dbctl.runtime.waits import typed_line
 from dbctl.work.effects import owns_terminal
 
@@ -102,7 +102,7 @@ def _edited(file: ProfileFile, copy: Path) -> str:
 
 def _open_editor(path: Path) -> None:
     variable = next((name for name in ("VISUAL", "EDITOR") if os.environ.get(name)), None)
-    if variable is None and not sys.stdin.isatty():
+    if variable is None and not is_terminal():
         raise UsageError("there is no terminal to edit on", "set EDITOR to a program that edits by itself")
     command = os.environ[variable] if variable else "vi"
     # Ctrl-C is the editor's while it runs. A handler, for what is ignored would be ignored in the editor too.
@@ -120,7 +120,7 @@ def _open_editor(path: Path) -> None:
 
 def _again(error: Exception) -> bool:
     """Ask whether to edit again; without a terminal, or an answer, no."""
-    if not sys.stdin.isatty():
+    if not is_terminal():
         return False
     for line in str(error).split("\n"):
         _log.error("error: %s", line)
