@@ -13,7 +13,6 @@ from dbctl.connections.watching import watched_by
 from dbctl.errors import ConfigError, DbctlError, Remedy, WorkRefused
 from dbctl.migrations.halfway import Halfway, HalfwayTable, staying
 from dbctl.migrations.rendering import count_of
-from dbctl.migrations.statements import EndedEarly
 from dbctl.migrations.steps import Failure, Steps, revision_of
 from dbctl.runtime.foreign_errors import place_of
 
@@ -94,7 +93,7 @@ def _where(failure: Failure, context: MigrationContext) -> str:
         total = count_of(context, failure.step, failure.arguments)
         of = f" of {total}" if total and total >= len(texts) else ""
         told += f", statement {len(texts)}{of} ({_shortened(texts[-1])})"
-    place = "" if isinstance(failure.error, EndedEarly) else place_of(failure.error)
+    place = "" if failure.statements.ended_early else place_of(failure.error)
     return f"{told}, {place}" if place else told
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
@@ -22,6 +21,7 @@ from dbctl.migrations.location import Location
 from dbctl.migrations.results import Output
 from dbctl.profiles.words import nearest
 from dbctl.runtime.foreign import guarded
+from dbctl.runtime.standard_input import is_terminal
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -65,7 +65,7 @@ def passed(migrations: Migrations, words: Sequence[str]) -> list[Output]:
         raise UsageError(f"{name} is dbctl's own command here, for it is done under a lock", f"dbctl migrate {name}")
     if name == _WRITES:
         raise UsageError(f"{name} writes without a lock", "the first upgrade or stamp makes the version table")
-    if name == _EDITS and not (os.environ.get("VISUAL") or os.environ.get("EDITOR") or sys.stdin.isatty()):
+    if name == _EDITS and not (os.environ.get("VISUAL") or os.environ.get("EDITOR") or is_terminal()):
         raise UsageError("there is no terminal to edit on", "set EDITOR to a program that edits by itself")
     location = Location(*_files(options)) if options.config else None
     if name in _WITHOUT_SCRIPTS:

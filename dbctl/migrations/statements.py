@@ -29,10 +29,6 @@ _NOTHING = "SELECT 1"
 """What is run in the place of a statement that has been run before."""
 
 
-class EndedEarly(WorkRefused):
-    """A revision has fewer statements than an earlier run has done of it; no line of a script says so."""
-
-
 class Statements:
     """The statements of one revision, as they are run on a connection.
 
@@ -51,6 +47,8 @@ class Statements:
         """How many of them no rollback undoes."""
         self.begins: Callable[[], None] | None = None
         """What is called once, before the first of them is run."""
+        self.ended_early = False
+        """Whether there were fewer than an earlier run has done, of which no line of a script is the place."""
         self._backend = backend
         self._done = done
         self._digest = digest
@@ -94,7 +92,8 @@ class Statements:
             self._note_failure(connection, error)
             raise
         else:
-            if len(self.texts) < self._done:
+            self.ended_early = len(self.texts) < self._done
+            if self.ended_early:
                 raise self._changed()
         finally:
             event.remove(connection, "before_cursor_execute", before)
@@ -138,8 +137,8 @@ class Statements:
     def _changed(self) -> WorkRefused:
         """Say so of what has been run: it may be another script, or the same that goes by rows which are others now."""
         told = f"its first {self._done} statements are not those that an earlier run has done"
-        if len(self.texts) < self._done:
-            return EndedEarly(
+        if self.ended_early:
+            return WorkRefused(
                 f"{told}: it has only {len(self.texts)} now, as where it goes by rows that the earlier run has changed",
                 "mend the database by hand and stamp it; or if its script was changed, put that back as it was",
             )

@@ -1,6 +1,7 @@
 """`dbctl init-tables` on a service's own models, whichever way they are written and named."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,8 @@ def test_an_index_without_a_name_is_told(quick: Dbctl) -> None:
         "t = sa.Table('t', sa.MetaData(naming_convention={'pk': 'pk_%(table_name)s'}), sa.Column('n', sa.Integer))\n"
         "sa.Index(None, t.c.n)\n"
     )
-    for command in ("init-tables", "drift"):
+    # Drift is told by alembic, which is not there with what is oldest.
+    for command in ("init-tables", *["drift"] * (find_spec("alembic.runtime.plugins") is not None)):
         result = quick(command, "--models", "nameless")
         assert (result.code, result.talk.count("\n")) == (1, 1), str(result)
         assert "models: t: the index of n has no name; give it one, or the naming convention an" in result.err
