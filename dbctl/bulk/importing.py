@@ -26,7 +26,7 @@ from dbctl.bulk.reading_out import chosen, usual_schema
 from dbctl.bulk.reading_parquet import parquet_rows
 from dbctl.bulk.rejects import Rejects
 from dbctl.bulk.rollbacks import refuse_without_rollback
-from dbctl.bulk.terms import How, Imported
+from dbctl.bulk.terms import How, Imported, rows_in_words
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import UsageError
 from dbctl.records import record
@@ -100,16 +100,12 @@ def _skipped(loader: Loader, rejected: int, relation: Relation, how: How) -> int
     """Return how many rows were skipped for their keys, and tell of those that a trigger kept from the table."""
     missing = loader.seen - loader.written - rejected
     if how.conflict == "skip" and loader.kept_out is None:
-        _log.info("of %s some may have been left out by a trigger, and not for their keys", _rows(missing))
+        _log.info("of %s some may have been left out by a trigger, and not for their keys", rows_in_words(missing))
         return missing
     kept_out = (loader.kept_out or 0) if how.conflict == "skip" else missing
     if kept_out:
-        _log.info("a trigger kept %s from %s", _rows(kept_out), relation.name)
+        _log.info("a trigger kept %s from %s", rows_in_words(kept_out), relation.name)
     return missing - kept_out
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _explained(bad: Bad, columns: Sequence[BulkColumn], how: How) -> Bad:

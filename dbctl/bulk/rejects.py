@@ -15,6 +15,7 @@ from typing import IO, Any
 from dbctl.backends.bulk_texts import tab_separated
 from dbctl.bulk.bad_rows import Bad
 from dbctl.bulk.columns import OF_REJECTS
+from dbctl.bulk.terms import rows_in_words
 from dbctl.errors import Conflict, NoSpace, UsageError
 
 _TOLD = 10
@@ -96,17 +97,16 @@ class Rejects:
             with self._room():
                 self._write(self._file, bad)
         if self.count > self._most:
-            rows = "1 row" if self._most == 1 else f"{self._most} rows"
-            raise Conflict(f"more than {rows} can't be loaded; the last is {text}")
+            raise Conflict(f"more than {rows_in_words(self._most)} can't be loaded; the last is {text}")
         if self.count <= _TOLD:
             _log.warning("%s", text)
 
     def conclude(self) -> None:
         """Tell how many there were."""
         if self.count:
-            rows, are = ("1 row", "is") if self.count == 1 else (f"{self.count} rows", "are")
+            are = "is" if self.count == 1 else "are"
             where = f", and {are} in {self._path}" if self._path else ""
-            _log.warning("%s can't be loaded%s", rows, where)
+            _log.warning("%s can't be loaded%s", rows_in_words(self.count), where)
 
     @contextmanager
     def _room(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.copies import PLACES
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import Kind
+from dbctl.bulk.terms import rows_in_words
 from dbctl.errors import UsageError, WorkRefused
 
 if TYPE_CHECKING:
@@ -150,8 +151,8 @@ class Ranges:
             return False
         if there < place.copied:
             raise WorkRefused(
-                f"{self._plan.pair.name}: the copy that was cut had copied {_rows(place.copied)}, and of these the"
-                f" target has {there:,} now",
+                f"{self._plan.pair.name}: the copy that was cut had copied {rows_in_words(place.copied)},"
+                f" and of these the target has {there:,} now",
                 "empty the table there to begin anew",
             )
         if place.asked != self._plan.asked and not place.done:
@@ -187,10 +188,6 @@ class Ranges:
 
     def _own(self, table: Table) -> Sequence[Any]:
         return table.c.source == self._source, table.c.name == self._plan.pair.name
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def make_places(unit: Database) -> None:

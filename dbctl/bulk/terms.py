@@ -64,3 +64,8 @@ class Imported:
     rows: int
     skipped: int
     rejected: int
+
+
+def rows_in_words(count: int) -> str:
+    """Return how many rows these are, as part of a sentence."""
+    return "1 row" if count == 1 else f"{count:,} rows"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from dbctl.backends.exports import Selection, Texts
 from dbctl.backends.kinds import Kind, digits_of
+from dbctl.bulk.terms import rows_in_words
 from dbctl.connections.watching import raise_if_ended
 from dbctl.errors import WorkRefused
 from dbctl.work.progress import report
@@ -72,8 +73,7 @@ def verify(moment: Moment, backend: Bulk, connection: Connection, plan: Plan, *,
                              _reader(backend, connection, copied, list))  # fmt: skip
     keys, more = comparison.differences()
     if keys:
-        rows = "1 row" if len(keys) == 1 else f"{len(keys)} rows"
-        told = f"{rows}, of which no key is told" if masked else ", ".join(keys)
+        told = f"{rows_in_words(len(keys))}, of which no key is told" if masked else ", ".join(keys)
         text = f"{plan.pair.name}: the copy is not what is in the source; they differ in {told}"
         raise WorkRefused(f"{text}, and more" if more else text)
 
