@@ -21,6 +21,7 @@ from dbctl.connections.aborted import doom_of
 from dbctl.connections.response_timeouts import answering, cut_after
 from dbctl.errors import ConnectError, DbctlError, OutcomeUnknown, WorkRefused
 from dbctl.runtime.deadlines import connect_until
+from dbctl.work.forks import refuse_parents
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -81,6 +82,7 @@ class Ending:
             self.keep()
             self.session.close()
             return
+        refuse_parents(self.session)
         self._refuse_doomed()
         _complete(self.session)
         if self.backend.check_deferred:
@@ -95,6 +97,7 @@ class Ending:
             OutOfTime: The COMMIT was not answered by the deadline, and all is rolled back.
             OutcomeUnknown: The connection was lost during COMMIT, and the server can't be asked.
         """
+        refuse_parents(self.session)
         begun = self._refuse_doomed()
         _complete(self.session)
         self._commit(begun or (self.session.connection() if self.session.in_transaction() else None))

@@ -49,7 +49,12 @@ class FileLock:
 
     def release(self) -> None:
         """Let others take it."""
+        import fcntl
+
         if self._descriptor is not None:
+            fcntl.flock(
+                self._descriptor, fcntl.LOCK_UN
+            )  # or a fork, which has the file open too, would go on to hold it
             os.close(self._descriptor)
             self._descriptor = None
 

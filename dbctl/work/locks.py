@@ -19,6 +19,7 @@ from dbctl.connections.asking import profile_named
 from dbctl.errors import ConnectError, LockHeld, Remedy
 from dbctl.profiles import Profile
 from dbctl.work.file_locks import FileLock
+from dbctl.work.forks import is_parents, stays_with_parent
 from dbctl.work.session_locks import SessionLock
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def advisory_lock(
             sleep(pause)
         yield lock
     finally:
-        lock.release()
+        if not is_parents(lock):
+            lock.release()
 
 
 @contextmanager
@@ -98,13 +100,16 @@ async def async_advisory_lock(
             await asyncio.sleep(pause)
         yield lock
     finally:
-        await asyncio.shield(asyncio.to_thread(lock.release))
+        if not is_parents(lock):
+            await asyncio.shield(asyncio.to_thread(lock.release))
 
 
 def _lock_on(name: str, profile: str | Profile | None) -> tuple[AdvisoryLock, Backend]:
     backend = backend_of(profile if isinstance(profile, Profile) else profile_named(profile))
     file = backend.lock_file(name)
-    return (SessionLock(backend, name) if file is None else FileLock(file)), backend
+    lock = SessionLock(backend, name) if file is None else FileLock(file)
+    stays_with_parent(lock)
+    return lock, backend
 
 
 class AdvisoryLock(Protocol):

@@ -25,6 +25,7 @@ from dbctl.profiles import Profile
 from dbctl.records import record
 from dbctl.work.commits import Ending
 from dbctl.work.database import Database
+from dbctl.work.forks import is_parents, stays_with_parent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sqlmodel.ext.asyncio.session import AsyncSession
 
     from dbctl.backends.base import Backend
+    from dbctl.profiles.model import Isolation
     from dbctl.work.deadlines import Deadline
     from dbctl.work.own_commits import OwnCommits
 
@@ -52,6 +54,7 @@ def unit_of_work(
     before_commit: Callable[[], None] | None = None,
     deadline: Deadline | None = None,
     commits: OwnCommits | None = None,
+    isolation: Isolation | None = None,
 ) -> Iterator[Database]:
     """Run the block in one session and one transaction, and commit it whole or roll it back whole.
 
@@ -65,17 +68,21 @@ def unit_of_work(
         before_commit: Called when all is ready to be committed; what it raises rolls all back.
         deadline: By when the COMMIT has to be answered; all before it is ended in time by whoever supervises the unit.
         commits: What hears of the commits of the block's own.
+        isolation: The isolation level; the profile's, or else the server's, unless given.
     """
     connector = profile if isinstance(profile, Connector) else shared_connector(profile)
     backend = connector.backend
-    session = Session(_begun(connector.engine, backend, writes), **_FOR_ONE_UNIT)
+    session = Session(_begun(connector.engine, backend, writes, isolation), **_FOR_ONE_UNIT)
     if strict:
         _be_strict(session, backend, writes, commits)
+    stays_with_parent(session)
     ending = Ending(session, backend, dry_run, strict, writes, before_commit, deadline, commits)
     try:
         yield Database(session, backend, backend.profile, dry_run)
         ending.conclude()
     except BaseException as error:
+        if is_parents(session):
+            raise
         with session:
             translated = ending.abandon(error)
         if translated is None:
@@ -93,20 +100,24 @@ async def async_unit_of_work(
     before_commit: Callable[[], None] | None = None,
     deadline: Deadline | None = None,
     commits: OwnCommits | None = None,
+    isolation: Isolation | None = None,
 ) -> AsyncIterator[AsyncDatabase]:
     """Run the block in one async session and one transaction; the parameters are those of `unit_of_work`."""
     from sqlmodel.ext.asyncio.session import AsyncSession
 
     connector = profile if isinstance(profile, Connector) else async_connector(profile)
     backend = connector.backend
-    session = AsyncSession(_begun(connector.engine, backend, writes), **_FOR_ONE_UNIT)
+    session = AsyncSession(_begun(connector.engine, backend, writes, isolation), **_FOR_ONE_UNIT)
     if strict:
         _be_strict(session.sync_session, backend, writes, commits)
+    stays_with_parent(session.sync_session)
     ending = Ending(session.sync_session, backend, dry_run, strict, writes, before_commit, deadline, commits)
     try:
         yield AsyncDatabase(session, backend, backend.profile, dry_run)
         await session.run_sync(lambda _: ending.conclude())
     except BaseException as error:
+        if is_parents(session.sync_session):
+            raise
         reason = error  # `error` is unbound when this clause ends
         async with session:  # which closes it also where the task is cancelled once more
             translated = await session.run_sync(lambda _: ending.abandon(reason))
@@ -147,14 +158,15 @@ class AsyncDatabase:
         return await self.session.run_sync(call)
 
 
-def _begun(engine: AnyEngine, backend: Backend, writes: bool) -> AnyEngine:
-    """Return the engine, told that the unit means to write where its database must know that from the start.
+def _begun(engine: AnyEngine, backend: Backend, writes: bool, isolation: Isolation | None) -> AnyEngine:
+    """Return the engine, told the isolation level, and where its database must know it from the start, that it writes.
 
     Once is enough: of an engine with options made from another SQLAlchemy before 2.0.40 tells no events.
     """
-    if not writes or not backend.locks_to_write or engine.get_execution_options().get(WRITES):
-        return engine
-    return engine.execution_options(**{WRITES: True})
+    options = backend.isolation_options(isolation)
+    if writes and backend.locks_to_write and not engine.get_execution_options().get(WRITES):
+        options[WRITES] = True
+    return engine.execution_options(**options) if options else engine
 
 
 def _be_strict(session: Session, backend: Backend, writes: bool, commits: OwnCommits | None) -> None:

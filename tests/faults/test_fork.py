@@ -247,3 +247,49 @@ def test_however_a_child_ends_the_parent_keeps_its_connections(database: TestDat
     )
     result = run(timeout=PATIENCE)
     assert (result.code, result.out, result.err) == (0, "", "")
+
+
+IN_A_UNIT = """
+import os, sys
+import dbctl
+from dbctl.errors import LockHeld, WorkRefused
+from sqlalchemy import text
+
+def unit():
+    with dbctl.session("p") as session:
+        session.execute(text("INSERT INTO t VALUES (1)"))
+        if not os.fork():
+            {leave}
+        assert os.wait()[1] == 0
+        session.execute(text("INSERT INTO t VALUES (2)"))
+
+parent = os.getpid()
+try:
+    with dbctl.advisory_lock("alone", "p") as lock:
+        unit()
+        lock.check()
+        try:
+            with dbctl.advisory_lock("alone", "p"):
+                print("two have the lock")
+        except LockHeld:
+            pass
+    with dbctl.advisory_lock("alone", "p"):
+        pass
+except WorkRefused as error:
+    assert os.getpid() != parent and "is a fork of" in str(error), error
+"""
+
+
+@pytest.mark.parametrize("leave", ["return", "sys.exit(0)"])
+def test_a_child_that_leaves_a_unit_ends_nothing_of_the_parent_s(
+    database: TestDatabase, dbctl: Dbctl, leave: str
+) -> None:
+    database.execute("CREATE TABLE t (x INTEGER)")
+    profiles = database.toml.replace(f"[profiles.{database.profile}", "[profiles.p")
+    (dbctl.cwd / "profiles.toml").write_text(profiles, encoding="utf-8")
+    run = replace(dbctl, program=(sys.executable, "-c", IN_A_UNIT.format(leave=leave))).with_env(
+        **database.env, PYTHONPATH=ROOT, PYTHONWARNINGS="ignore"
+    )
+    result = run(timeout=PATIENCE)
+    assert (result.code, result.out, result.err) == (0, "", "")
+    assert database.execute("SELECT x FROM t ORDER BY x") == [(1,), (2,)]

@@ -122,6 +122,37 @@ def test_a_query_that_is_cancelled_ends_its_transaction(server_profile: Profile,
     assert server_database.execute("SELECT count(*) FROM team") == [(0,)]
 
 
+def test_a_query_that_is_cancelled_frees_a_files_lock(sqlite_database: TestDatabase) -> None:
+    create_tables(sqlite_database)
+    profile = profile_of(sqlite_database, {"lock_timeout": 0.2})
+    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+
+    async def work() -> None:
+        engine = build_async_engine(profile)
+        connector = Connector(engine, backend_of(profile))
+        running = asyncio.Event()
+
+        async def slow() -> None:
+            async with async_unit_of_work(connector) as opened:
+                opened.session.add(Team(name="Preventers"))
+                await opened.session.flush()
+                running.set()
+                await (await opened.session.connection()).exec_driver_sql(endless)
+
+        task = asyncio.create_task(slow())
+        await running.wait()
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.wait([task])  # whose traceback is still there, and in it the cursor
+        assert task.cancelled()
+        async with async_unit_of_work(connector) as opened:
+            opened.session.add(Team(name="Z-Force"))
+        await engine.dispose()
+
+    asyncio.run(work())
+    assert sqlite_database.execute("SELECT name FROM team") == [("Z-Force",)]
+
+
 def _after_a_second(database: TestDatabase, queries: dict[str, str], at_most: int = 0) -> int:
     """Return the count, as soon as it is small enough, or as it is after one second."""
     assert database.server

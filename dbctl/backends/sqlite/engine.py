@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL, ExceptionContext
 
     from dbctl.backends.audit import Facts
+    from dbctl.profiles.model import Isolation
 
 _READ_ONLY = "dbctl_read_only"
 """What a connection's `info` has where the last transaction on it was not to write."""
@@ -60,6 +61,8 @@ async def _interrupt(driver_connection: Any) -> None:
     while not idle.done():
         await driver_connection.interrupt()
         await asyncio.wait([idle], timeout=_BETWEEN_INTERRUPTS)
+    # SQLAlchemy closes it, which alone would free no lock while a cursor has a statement, as the traceback's has.
+    await driver_connection.rollback()
 
 
 def _opens_missing(args: Any, kwargs: Any) -> bool:
@@ -92,7 +95,7 @@ class SQLite(SQLiteErrors, SQLiteQueries, SQLiteDatabases, SQLiteLocks, Backend)
     def _sharing_memory(self) -> Callable[..., None]:
         return sharing_memory()  # among all engines of this backend
 
-    def isolation_options(self) -> dict[str, Any]:
+    def isolation_options(self, level: Isolation | None) -> dict[str, Any]:
         """Return none: every transaction is serializable here, which is more than any other level asks for."""
         return {}
 
