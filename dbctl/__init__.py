@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from dbctl.work.effects import owns_terminal, writes
     from dbctl.work.locks import advisory_lock, async_advisory_lock
     from dbctl.work.progress import report as report_progress
-    from dbctl.work.runs import Terms, async_run, async_session, run, session
+    from dbctl.work.runs import async_run, async_session, run, session
     from dbctl.work.sessions import async_unit_of_work, in_async, unit_of_work
     from dbctl.work.streaming import stream, stream_rows
+    from dbctl.work.terms import Terms
 
 __version__ = "0.1.0"
 
@@ -51,7 +52,7 @@ _HOMES = {
     "Profile": "dbctl.profiles",
     "Profiles": "dbctl.profiles",
     "Rows": "dbctl.results",
-    "Terms": "dbctl.work.runs",
+    "Terms": "dbctl.work.terms",
     "advisory_lock": "dbctl.work.locks",
     "async_advisory_lock": "dbctl.work.locks",
     "async_connector": "dbctl.connections.connector",

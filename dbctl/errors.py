@@ -49,6 +49,7 @@ class Remedy(StrEnum):
     NAME_MODELS = "name the modules that define your tables"
     GIVE_PASSWORD = "no password was given: name its source, such as password_env"
     NAME_PROFILE = "name one"
+    GIVE_URL = "write a profile for it, or give it as a URL"
     NAME_APP_DIR = "name the directory that holds it"
     EXCLUDE_MODULE = "leave it out"
     NO_TRANSACTION = "run it without one"

@@ -17,33 +17,46 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.requests import HTTPConnection
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 from sqlalchemy import MetaData
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dbctl import errors
-from dbctl.backends.origins import origin_of
 from dbctl.pool.exposition import CONTENT_TYPE, exposition
 from dbctl.pool.places import labelled
 from dbctl.profiles import Profile
+from dbctl.profiles.model import Isolation
+from dbctl.request_errors import RETRY_AFTER, Problem, install_error_handlers, problems
 from dbctl.request_pools import pools_of
 from dbctl.request_units import Access
 from dbctl.tables.changes import create_missing
+
+__all__ = [
+    "AsyncSessionDep",
+    "Problem",
+    "SessionDep",
+    "async_session_dependency",
+    "health_router",
+    "install_error_handlers",
+    "lifespan",
+    "named_route",
+    "override",
+    "problems",
+    "session_dependency",
+]
 
 ProfileName = str | Profile | None
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
 _log = logging.getLogger(__name__)
-_RETRY_AFTER = {"Retry-After": "5"}
 _CLIENT_GONE = 499
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Those that only read (RFC 9110, 9.2.1)."""
@@ -52,7 +65,9 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # --- sessions ---------------------------------------------------------------------------------------------------------
 
 
-def session_dependency(profile: ProfileName = None, *, writes: bool | None = None) -> Any:
+def session_dependency(
+    profile: ProfileName = None, *, writes: bool | None = None, isolation: Isolation | None = None
+) -> Any:
     """Return the dependency that gives a handler its session: `Annotated[Session, session_dependency("prod")]`.
 
     At most as many requests have a session at a time as the profile's pool has connections. The others wait, without a
@@ -63,21 +78,24 @@ def session_dependency(profile: ProfileName = None, *, writes: bool | None = Non
         profile: The profile, its name, or None for the one of the app's (outermost) `lifespan`.
         writes: Whether the unit of work means to write; every request does but GET, HEAD, OPTIONS and TRACE unless
             it is given.
+        isolation: The isolation level; the profile's, or else the server's, unless given.
     """
-    return _dependency(profile, writes, asynchronous=False)
+    return _dependency(profile, writes, isolation, asynchronous=False)
 
 
-def async_session_dependency(profile: ProfileName = None, *, writes: bool | None = None) -> Any:
+def async_session_dependency(
+    profile: ProfileName = None, *, writes: bool | None = None, isolation: Isolation | None = None
+) -> Any:
     """Return the same for an async session: `Annotated[AsyncSession, async_session_dependency("prod")]`."""
-    return _dependency(profile, writes, asynchronous=True)
+    return _dependency(profile, writes, isolation, asynchronous=True)
 
 
-def _dependency(profile: ProfileName, writes: bool | None, *, asynchronous: bool) -> Any:
+def _dependency(profile: ProfileName, writes: bool | None, isolation: Isolation | None, *, asynchronous: bool) -> Any:
     async def request_session(connection: HTTPConnection) -> AsyncIterator[Any]:
         access = _access(connection.app, profile, asynchronous=asynchronous)
         to_write = connection.scope.get("method") not in _SAFE_METHODS if writes is None else writes
         with labelled(_route(connection)):
-            async with access.unit(writes=to_write) as database:
+            async with access.unit(writes=to_write, isolation=isolation) as database:
                 yield database.session
                 if to_write and isinstance(connection, Request) and await connection.is_disconnected():
                     raise HTTPException(_CLIENT_GONE)
@@ -179,74 +197,6 @@ def lifespan(
     return opened
 
 
-# --- errors -----------------------------------------------------------------------------------------------------------
-
-
-class Problem(BaseModel):
-    """What went wrong, in words that are meant for the client."""
-
-    detail: str
-
-
-_ANSWERS: Mapping[type[errors.DbctlError], tuple[int, str]] = {
-    errors.ConnectError: (503, "the database can't be reached"),
-    errors.OutOfTime: (503, "the database is busy"),
-    errors.Contention: (503, "others changed the same at the same time: try again"),
-    errors.NotFound: (404, "what was asked for is not there"),
-    errors.Ambiguous: (409, "the name stands for more than one row"),
-    errors.Duplicate: (409, "there is one like it already"),
-    errors.BrokenReference: (409, "it refers to what is not there, or is itself referred to"),
-    errors.Conflict: (422, "a value is missing, too long or out of range"),
-    errors.MissingTable: (500, "the service is not set up: a table is missing"),
-    errors.WorkRefused: (409, "the database refused the work"),
-    errors.OutcomeUnknown: (500, "the connection was lost during the commit: the work may be done or not; look first"),
-    errors.DbctlError: (500, "the service is not set up"),
-}
-
-
-def install_error_handlers(app: FastAPI) -> None:
-    """Answer dbctl's errors with the right status, and with no SQL, driver's text or traceback in the body.
-
-    No connection, out of time and contention are 503 with Retry-After; not found is 404; a duplicate, a broken
-    reference and what the service's functions refuse are 409; a value that the database does not take is 422, in the
-    form of FastAPI's own; all else is 500, and logged. What the service's functions raise themselves, such as NotFound,
-    is told in their words. A handler of the app's own for a subclass of DbctlError goes before this one.
-    """
-    app.add_exception_handler(errors.DbctlError, _answer)
-
-
-async def _answer(request: Request, error: Exception) -> Response:
-    kind = next(ancestor for ancestor in type(error).__mro__ if ancestor in _ANSWERS)
-    status, detail = _ANSWERS[kind]
-    from_database = _is_the_databases(error.__cause__)
-    if isinstance(error, errors.WorkRefused) and not from_database:
-        detail = error.message
-    elif kind is errors.WorkRefused:
-        status = 500  # none of the refusals that a client can bring about: more likely the statement itself is wrong
-    if status >= 500:
-        _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error if status == 500 else None)
-    as_invalid = [{"type": "conflict", "loc": ["body"], "msg": detail}]
-    return JSONResponse(
-        {"detail": as_invalid if status == 422 else detail}, status, _RETRY_AFTER if status == 503 else None
-    )
-
-
-def _is_the_databases(cause: BaseException | None) -> bool:
-    """Tell whether an error is SQLAlchemy's, or a driver's own that came past it: its text may hold SQL and values."""
-    return isinstance(cause, SQLAlchemyError) or (cause is not None and origin_of(cause) is not None)
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the responses of these statuses for OpenAPI: `@app.get(…, responses=problems(404, 503))`."""
-    return {
-        status: {
-            "model": Problem,
-            "description": "; or ".join(text for code, text in _ANSWERS.values() if code == status),
-        }
-        for status in statuses
-    }
-
-
 # --- health -----------------------------------------------------------------------------------------------------------
 
 
@@ -282,7 +232,7 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
         except errors.DbctlError as error:
             _log.warning("%s: %s", request.url.path, error)
             response.status_code = 503
-            response.headers.update(_RETRY_AFTER)
+            response.headers.update(RETRY_AFTER)
             return Readiness(ready=False, failed_stage=getattr(error, "stage", "statement"))
         return Readiness(ready=True)
 
@@ -293,7 +243,7 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
             snapshot = await pools_of(request.app).snapshot(access)
         except OSError as error:
             _log.error("%s: %s", request.url.path, error)
-            return PlainTextResponse("what the workers have counted can't be added up\n", 503, _RETRY_AFTER)
+            return PlainTextResponse("what the workers have counted can't be added up\n", 503, RETRY_AFTER)
         text = exposition(snapshot, {"profile": access.connector.profile.name})
         return PlainTextResponse(text, media_type=CONTENT_TYPE)
 

@@ -21,6 +21,7 @@ from dbctl.connections.connector import Connector, async_connector, connector
 from dbctl.errors import ConnectError
 from dbctl.pool.recorder import Recorder, is_observed, observe
 from dbctl.profiles import Profile
+from dbctl.profiles.model import Isolation
 from dbctl.records import record
 from dbctl.runtime.backoff import Patience
 from dbctl.work.database import Database
@@ -68,7 +69,7 @@ class Access:
         return observe(engine, None if is_observed(engine) else self.connector.profile.name)
 
     @asynccontextmanager
-    async def unit(self, *, writes: bool) -> AsyncIterator[Any]:
+    async def unit(self, *, writes: bool, isolation: Isolation | None = None) -> AsyncIterator[Any]:
         """Run the block in a unit of work, as soon as the pool has a connection for one more.
 
         The block gets a `Database` or an `AsyncDatabase`. Without a connection it is waited for here, for the pool's
@@ -80,7 +81,7 @@ class Access:
         """
         places = await self._take_place()
         try:
-            async with self._unit_of_work(writes=writes) as database:
+            async with self._unit_of_work(writes=writes, isolation=isolation) as database:
                 yield database
         finally:
             places.release()
@@ -110,10 +111,10 @@ class Access:
             queues[self.connector.backend] = _Queues(anyio.Semaphore(limit, fast_acquire=True), anyio.Lock())
         return queues[self.connector.backend]
 
-    def _unit_of_work(self, *, writes: bool) -> AbstractAsyncContextManager[Any]:
+    def _unit_of_work(self, **terms: Any) -> AbstractAsyncContextManager[Any]:
         if self.is_async:
-            return async_unit_of_work(self.connector, writes=writes)
-        return _ended_in_thread(unit_of_work(self.connector, writes=writes))
+            return async_unit_of_work(self.connector, **terms)
+        return _ended_in_thread(unit_of_work(self.connector, **terms))
 
     async def run(self, command: Callable[..., Any], *args: Any) -> Any:
         """Run a command's function in a unit of work, and return its result."""

@@ -197,7 +197,8 @@ class _Setup:
     def _init(self) -> str:
         from dbctl.connections.connector import opened
         from dbctl.tables.changes import create_missing
-        from dbctl.work.runs import Terms, perform
+        from dbctl.work.runs import perform
+        from dbctl.work.terms import Terms
 
         with opened(self._profile) as connector:
             states = perform(
@@ -247,7 +248,8 @@ class _Rehearsal(_Setup):
         from dbctl.connections.connector import opened
         from dbctl.tables.catalog import in_order
         from dbctl.tables.changes import TableState, check_tables
-        from dbctl.work.runs import Terms, perform
+        from dbctl.work.runs import perform
+        from dbctl.work.terms import Terms
 
         def states(database: Database) -> list[TableState]:
             try:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.abilities import Abilities
+from dbctl.backends.clusters import Clusters
 from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis
 from dbctl.backends.hosts import Hosted
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from dbctl.backends.audit import Facts, ServerUsage
-from dbctl.backends.clusters import Clusters
+    from dbctl.profiles.model import Isolation
 
 _COMMENTS = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
 """What may stand before a statement's first word."""
@@ -139,9 +140,9 @@ class Backend(
         """Return what the async driver's `connect` is given besides the URL's parts."""
         raise Unsupported(f"{self.title}: no async driver")
 
-    def isolation_options(self) -> dict[str, Any]:
-        """Return the isolation level for `create_engine`, where the profile has one."""
-        return {"isolation_level": self.profile.isolation.upper()} if self.profile.isolation else {}
+    def isolation_options(self, level: Isolation | None) -> dict[str, Any]:
+        """Return the option of an engine by which its transactions have an isolation level; none where it is None."""
+        return {"isolation_level": level.upper()} if level else {}
 
     def pool_options(self) -> dict[str, Any]:
         """Return the pool's options for `create_engine`, exactly as the profile has them."""

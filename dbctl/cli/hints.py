@@ -31,6 +31,7 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.WAIT_LONGER: " with --lock-timeout",
     Remedy.GIVE_PASSWORD: ", or type it with --ask-password",
     Remedy.NAME_PROFILE: " with --profile, or set one as the default with: dbctl profiles default NAME",
+    Remedy.GIVE_URL: " with --url, or in DBCTL_URL",
     Remedy.NAME_MODELS: " with models or --models",
     Remedy.NAME_APP_DIR: " with app_dir or --app-dir",
     Remedy.EXCLUDE_MODULE: " with exclude or --exclude",

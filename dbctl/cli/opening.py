@@ -100,15 +100,16 @@ def in_unit_of_work(choose: Callable[[Any], Any], *, by_loop: bool = False) -> O
 def _performed(
     call: Call, connector: Connector[Any], choose: Callable[[Any], Any], *, commits: OwnCommits, **how: Any
 ) -> Any:
-    from dbctl.work import runs
+    from dbctl.work.runs import perform
+    from dbctl.work.terms import Terms
 
-    terms = runs.Terms(
+    terms = Terms(
         writes=call.effects.writes,
         dry_run=call.terms.dry_run,
         retries=call.terms.retries if call.effects.repeatable or not call.effects.writes else 0,
     )
     watching = commits if call.own else None
-    result = runs.perform(
+    result = perform(
         connector,
         lambda database: call.on(choose(_asking(call, database))),
         terms,

@@ -1,6 +1,7 @@
 """Writing to stdout and stderr, which may be closed, full, or read by nobody."""
 
 import os
+import re
 import select
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,6 +9,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import Protocol, TextIO
 
 from dbctl.errors import OutputLost
+
+_LOGIN = re.compile(r"(:/{1,2}[^\s:/@]*:)[^\s\"']*@")  # a path made of a URL has one slash of its two
 
 
 class ReaderLeft(Exception):
@@ -189,9 +192,14 @@ def complain(line: str) -> None:
         return
     try:
         with _uncovered():
-            print(line, file=sys.stderr, flush=True)
+            print(_without_logins(line), file=sys.stderr, flush=True)
     except (OSError, ValueError):  # ValueError: it is closed
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # or Python would try once more when it exits
+
+
+def _without_logins(line: str) -> str:
+    """Hide the passwords of URLs that were typed in another thing's place, a file's or a program's."""
+    return _LOGIN.sub(r"\1********@", line) if "@" in line else line
 
 
 def discard_stdout() -> None:

@@ -17,18 +17,25 @@ if TYPE_CHECKING:
     from dbctl.profiles.model import Profile
 
 
-def profile_named(name: str | None = None, *, config: str | None = None) -> Profile:
+def profile_named(name: str | None = None, *, url: object = None, config: str | None = None) -> Profile:
     """Return a profile, by name or the one that `dbctl` itself would take; of a fleet, `tenants/acme`, by its row.
 
     Args:
         name: The profile's name.
+        url: A database URL in place of a name, as a service's settings have it: text, pydantic's or SQLAlchemy's. What
+            the profile file says of all profiles holds for it.
         config: The profile file's path, over where it is looked for.
 
     Raises:
         ConfigError: There is no such file, profile or row, or it is wrong.
+        TypeError: Both a name and a URL are given.
         ConnectError: It is a fleet's, and the profile that is asked for its rows can't be reached.
     """
-    return select(name, config=config, ask_rows=ask_rows)
+    if name is not None and url is not None:
+        raise TypeError("a profile is given by its name or by a URL, not by both")
+    render = getattr(url, "render_as_string", None)  # SQLAlchemy's, whose str() hides the password
+    said = None if url is None else str(render(hide_password=False) if render else url)
+    return select(name, url=said, config=config, ask_rows=ask_rows)
 
 
 def ask_rows(fleet: Fleet, profiles: Profiles) -> Sequence[Row]:

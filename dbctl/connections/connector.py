@@ -252,4 +252,8 @@ _followers: list[tuple[Profile, AbstractEventLoop, Callable[[Connector[Any]], No
 def _profile(profile: _Named) -> Profile:
     from dbctl.connections.asking import profile_named  # which opens engines itself
 
-    return profile if isinstance(profile, Profile) else profile_named(profile)
+    if isinstance(profile, Profile):
+        return profile
+    if not isinstance(profile, str | None):
+        raise TypeError(f"a profile, its name or None, not {type(profile).__qualname__}: {profile!r}")
+    return profile_named(profile)

@@ -62,7 +62,7 @@ def engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Engine:
         connect_args=backend.connect_args(),
         hide_parameters=backend.profile.protected,
         pool_reset_on_return=_reset_by_pool(backend),
-        **backend.isolation_options(),
+        **backend.isolation_options(backend.profile.isolation),
         **backend.pool_options(),
     )
     _attach(engine, backend, missing)
@@ -84,7 +84,7 @@ def async_engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Asyn
             connect_args=backend.async_connect_args(),
             hide_parameters=backend.profile.protected,
             pool_reset_on_return=_reset_by_pool(backend),
-            **backend.isolation_options(),
+            **backend.isolation_options(backend.profile.isolation),
             **backend.async_pool_options(),
         )
     except ImportError as error:

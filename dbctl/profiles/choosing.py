@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import ConfigError
 from dbctl.profiles.fleets import BETWEEN
-from dbctl.profiles.words import nearest
+from dbctl.profiles.words import nearest, no_profile
 from dbctl.records import record
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def app_dir_of_several(profiles: Profiles, name: str | None) -> str | None:
 
 def _called(profiles: Profiles, name: str) -> Sequence[str]:
     document = profiles.document
+    if "://" in name and name not in document.profiles:
+        raise no_profile(name, "", ())
     if name in document.profiles or not is_pattern(name):
         return [name]  # whoever selects it says whether there is one
     known = document.members()

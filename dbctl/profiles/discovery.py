@@ -14,7 +14,7 @@ from dbctl.profiles.layers import Layer, build, layer_from_table, layer_from_url
 from dbctl.profiles.model import Profile
 from dbctl.profiles.presets import BUILT_IN, BUILT_IN_MODELS, EMBEDDED, PRESETS, preset_in
 from dbctl.profiles.rows import Row, layer_of, tables_of
-from dbctl.profiles.words import misspelt, nearest
+from dbctl.profiles.words import misspelt, no_profile
 from dbctl.records import record
 
 Ask = Callable[[Fleet, "Profiles"], Iterable[Row]]
@@ -51,6 +51,7 @@ class Profiles:
         by_file: Those of the variables that the file's `env_file` has set.
         heard: Called with the name of each profile that is selected.
         ask_rows: Asks for the rows of a fleet, each of which is asked for once.
+        url_from: What has said the URL, for messages.
     """
 
     path: Path | None = None
@@ -66,6 +67,7 @@ class Profiles:
     by_file: Collection[str] = ()
     heard: Callable[[str], object] = lambda name: None
     ask_rows: Ask = _unasked
+    url_from: str = "--url"
     _rows: dict[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -166,7 +168,7 @@ class Profiles:
     def _choose(self, layers: Callable[..., list[Layer]] | None = None) -> tuple[Choice, list[Layer]]:
         layers = layers or self._layers
         if self.url is not None:
-            return self._from_url(self.url, "--url")
+            return self._from_url(self.url, self.url_from)
         if self.name is not None:
             return Choice(self.name), layers(self.name)
         url, name = self.environ.get("DBCTL_URL"), self.environ.get("DBCTL_PROFILE")
@@ -225,7 +227,7 @@ class Profiles:
         self.document.refuse_half(name, said)
         if table is None and name not in PRESETS:
             source = f" in {self.path}" if self.path else ": there is no profile file"
-            raise ConfigError(f'{said}no profile "{name}"{source}', nearest(name, self.names()))
+            raise no_profile(name, source, self.names(), said)
         layers = list(self._shared())
         if table is not None:
             layers.append(self._table(table, f"[profiles.{name}]"))
@@ -278,15 +280,18 @@ class Profiles:
         return layer_from_table(table, f"{self.path} {heading}", self.path.parent, self.environ)
 
 
-def select(name: str | None = None, *, config: str | None = None, ask_rows: Ask = _unasked) -> Profile:
+def select(
+    name: str | None = None, *, url: str | None = None, config: str | None = None, ask_rows: Ask = _unasked
+) -> Profile:
     """Return a profile, by name or the one that `dbctl` itself would take.
 
     Args:
         name: The profile's name.
+        url: A database URL, in place of a name.
         config: The profile file's path, over where it is looked for.
         ask_rows: Asks for the rows of a fleet, where the profile is one.
 
     Raises:
         ConfigError: There is no such file or profile, or it is wrong.
     """
-    return replace(Profiles.load(config, name=name), ask_rows=ask_rows).select()
+    return replace(Profiles.load(config, name=name, url=url), ask_rows=ask_rows, url_from="the URL").select()

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 
@@ -18,12 +18,23 @@ from dbctl.profiles.urls import show_url
 SslMode = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
 Environment = Literal["production", "testing", "development"]
 Target = Literal["any", "primary", "standby"]
-URLS = ("--url", "DBCTL_URL")
+URLS = ("--url", "DBCTL_URL", "the URL")
 """The names of profiles that are a URL alone: what it was given by."""
 
 _DISABLE_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 
 Isolation = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
+
+
+def checked_isolation(level: Isolation | None) -> Isolation | None:
+    """Return an isolation level that a function was given.
+
+    Raises:
+        ValueError: There is no such level.
+    """
+    if level is not None and level not in get_args(Isolation):
+        raise ValueError(f"isolation is {', '.join(get_args(Isolation))} or None, not {level!r}")
+    return level
 
 
 def called(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from dbctl.errors import ConfigError, Remedy
+
 
 def meant(word: str, known: Iterable[str]) -> str:
     """Say which of the known words was probably meant, in whichever case; "" where none is near."""
@@ -20,6 +22,20 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close := get_close_matches(word, names, n=1):
         return f'did you mean "{close[0]}"?'
     return f"known are {', '.join(names)}" if names else "there are none"
+
+
+def no_profile(name: str, where: str, known: Iterable[str], said: str = "") -> ConfigError:
+    """Return the error for a profile's name that is none; a URL in its place is not repeated, for it has a password.
+
+    Args:
+        name: The name.
+        where: What is said behind it: where there is no such profile.
+        known: The names that there are.
+        said: What has named it, for the beginning of the message.
+    """
+    if "://" in name:
+        return ConfigError(f"{said}a database URL stands where a profile's name belongs", Remedy.GIVE_URL)
+    return ConfigError(f'{said}no profile "{name}"{where}', nearest(name, known))
 
 
 def function_meant(word: str) -> str:

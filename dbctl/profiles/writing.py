@@ -16,7 +16,7 @@ from dbctl.profiles.discovery import Profiles
 from dbctl.profiles.document import parse, place
 from dbctl.profiles.files import absolute, text_of
 from dbctl.profiles.model import Profile
-from dbctl.profiles.words import nearest
+from dbctl.profiles.words import no_profile
 from dbctl.records import record
 from dbctl.runtime.replacing import replace_whole
 
@@ -194,7 +194,7 @@ def table_of(profiles: Profiles, name: str) -> Data:
     """
     tables = profiles.document.profiles
     if name not in tables:
-        raise ConfigError(f'no profile "{name}" in {profiles.path}', nearest(name, tables))
+        raise no_profile(name, f" in {profiles.path}", tables)
     return tables[name]
 
 
@@ -207,6 +207,8 @@ def check_new(profiles: Profiles, name: str) -> None:
     if name in profiles.document.profiles:
         message = f'{profiles.path}: there is a profile "{name}" already'
         raise ConfigError(message, f"change it with: dbctl profiles set {name}, or take another name")
+    if "://" in name:
+        raise no_profile(name, "", ())
     if not name or name != name.strip() or not name.isprintable():
         raise ConfigError(f"{name!r} is no name for a profile", "take one that can be seen")
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RETRIES = 3
 _FIRST_PAUSE = 0.05
 """Seconds; each pause is twice the one before, and each up to a half shorter, so that those who met do not again."""
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import partial
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbctl.connections.connector import async_connector, connector
 from dbctl.errors import DbctlError
-from dbctl.records import record
 from dbctl.work.deadlines import Deadline
 from dbctl.work.gate import Gate
 from dbctl.work.locks import async_advisory_lock, guarded_by_lock
 from dbctl.work.own_commits import OwnCommits
 from dbctl.work.progress import Progress, reported_to
-from dbctl.work.retries import RETRIES, Attempts, run_unit
+from dbctl.work.retries import Attempts, run_unit
 from dbctl.work.sessions import async_unit_of_work, unit_of_work
 from dbctl.work.supervision import Supervisor
+from dbctl.work.terms import RETRIES, Terms
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -29,29 +30,10 @@ if TYPE_CHECKING:
 
     from dbctl.connections.connector import Connector
     from dbctl.profiles import Profile
+    from dbctl.profiles.model import Isolation
+    from dbctl.work.database import Database
 
 T = TypeVar("T")
-
-
-@record
-class Terms:
-    """On what terms a run is made.
-
-    Args:
-        writes: Whether it means to write.
-        dry_run: Roll back at the end also where all went well.
-        retries: How often it may be run again where other transactions got in its way.
-        deadline: Seconds that all of it may take, or None for as long as it takes.
-        lock: The name of the lock without which it is not run; the profile's own where it is None.
-        lock_wait: Seconds for which another holder of the lock is waited for; the profile's own where it is None.
-    """
-
-    writes: bool = True
-    dry_run: bool = False
-    retries: int = RETRIES
-    deadline: float | None = None
-    lock: str | None = None
-    lock_wait: float | None = None
 
 
 def run(
@@ -59,7 +41,13 @@ def run(
     profile: str | Profile | None = None,
     *,
     progress: Progress | None = None,
-    **terms: Any,
+    writes: bool = True,
+    dry_run: bool = False,
+    retries: int = RETRIES,
+    deadline: float | None = None,
+    lock: str | None = None,
+    lock_wait: float | None = None,
+    isolation: Isolation | None = None,
 ) -> T:
     """Run a function in a unit of work, and again where a deadlock or the like ended it.
 
@@ -72,19 +60,39 @@ def run(
         work: The function, which gets the session. It may be called several times, each time in a new transaction.
         profile: The profile, its name, or None for the one that `dbctl` itself would take.
         progress: What is told of `dbctl.report`ed progress.
-        terms: The parameters of `Terms`, by name.
+        writes: Whether it means to write; on SQLite, a unit that does takes the write lock at its start.
+        dry_run: Roll back at the end also where all went well.
+        retries: How often it may be run again where other transactions got in its way.
+        deadline: Seconds that all of it may take, or None for as long as it takes.
+        lock: The name of the lock without which it is not run; the profile's own unless given.
+        lock_wait: Seconds for which another holder of the lock is waited for; the profile's own unless given.
+        isolation: The isolation level; the profile's, or else the server's, unless given. SQLite's is always the
+            highest.
 
     Raises:
         Contention: Other transactions got in its way each time.
         LockHeld: Another run holds the lock.
         OutOfTime: The deadline is over; all is rolled back.
         DbctlError: What SQLAlchemy or the driver raised, translated; whatever else the function raises passes through.
+        TypeError: The function is async: `async_run` runs such.
     """
-    agreed, found, supervisor = Terms(**terms), connector(profile), Supervisor()
+    terms, supervisor = Terms(writes, dry_run, retries, deadline, lock, lock_wait, isolation), Supervisor()
+    found = connector(profile)
     with reported_to(progress):
-        return supervisor.run(
-            lambda: perform(found, lambda unit: work(unit.session), agreed, supervisor), agreed.deadline
-        )
+        return supervisor.run(lambda: perform(found, _refusing_coroutines(work), terms, supervisor), deadline)
+
+
+def _refusing_coroutines(work: Callable[[Session], T]) -> Callable[[Database], T]:
+    """Have a function work on a unit's session, and refuse one of which nothing would be run, as nobody awaits it."""
+
+    def on_unit(unit: Database) -> T:
+        result = work(unit.session)
+        if isinstance(result, CoroutineType):
+            result.close()
+            raise TypeError(f"{getattr(work, '__qualname__', work)} is an async function: run it with dbctl.async_run")
+        return result
+
+    return on_unit
 
 
 def perform(
@@ -125,6 +133,7 @@ def perform(
             before_commit=partial(commits.conclude, before_commit) if commits else before_commit,
             deadline=supervisor.deadline,
             commits=commits,
+            isolation=terms.isolation,
         )
 
 
@@ -144,6 +153,7 @@ def session(
     deadline: float | None = None,
     lock: str | None = None,
     lock_wait: float | None = None,
+    isolation: Isolation | None = None,
 ) -> Iterator[Session]:
     """Open a session on a profile for one unit of work: `with dbctl.session("prod") as session: …`.
 
@@ -156,6 +166,8 @@ def session(
             itself goes on, and is not committed.
         lock: The name of the lock to hold meanwhile; the profile's own unless given.
         lock_wait: Seconds for which another holder of it is waited for; the profile's own unless given.
+        isolation: The isolation level; the profile's, or else the server's, unless given. SQLite's is always the
+            highest.
 
     Raises:
         LockHeld: Another run holds the lock.
@@ -173,6 +185,7 @@ def session(
             strict=True,
             before_commit=partial(supervisor.before_commit, writes=writes),
             deadline=supervisor.deadline,
+            isolation=isolation,
         ) as database,
     ):
         yield database.session
@@ -186,22 +199,32 @@ async def async_run(
     profile: str | Profile | None = None,
     *,
     progress: Progress | None = None,
-    **terms: Any,
+    writes: bool = True,
+    dry_run: bool = False,
+    retries: int = RETRIES,
+    deadline: float | None = None,
+    lock: str | None = None,
+    lock_wait: float | None = None,
+    isolation: Isolation | None = None,
 ) -> T:
-    """Run an async function in an async unit of work, as `run` does; cancelling the task ends it."""
+    """Run an async function in an async unit of work, as `run` does; cancelling the task ends it.
+
+    The parameters are those of `run`.
+    """
     import asyncio
 
-    agreed, found = Terms(**terms), async_connector(profile)
+    terms, found = Terms(writes, dry_run, retries, deadline, lock, lock_wait, isolation), async_connector(profile)
     with reported_to(progress):
-        async with _in_time(found.profile, agreed) as gate:
-            attempts = Attempts(found.backend, agreed.retries)
+        async with _in_time(found.profile, terms) as gate:
+            attempts = Attempts(found.backend, retries)
             while True:
                 try:
                     async with async_unit_of_work(
                         found,
-                        writes=agreed.writes,
-                        dry_run=agreed.dry_run,
+                        writes=writes,
+                        dry_run=dry_run,
                         strict=True,
+                        isolation=isolation,
                         **gate.terms,
                     ) as unit:
                         result = await work(unit.session)
@@ -221,6 +244,7 @@ async def async_session(
     deadline: float | None = None,
     lock: str | None = None,
     lock_wait: float | None = None,
+    isolation: Isolation | None = None,
 ) -> AsyncIterator[AsyncSession]:
     """Open an async session on a profile for one unit of work: `async with dbctl.async_session("prod") as session: …`.
 
@@ -232,6 +256,8 @@ async def async_session(
         deadline: Seconds that all of it may take.
         lock: The name of the lock to hold meanwhile; the profile's own unless given.
         lock_wait: Seconds for which another holder of it is waited for; the profile's own unless given.
+        isolation: The isolation level; the profile's, or else the server's, unless given. SQLite's is always the
+            highest.
 
     Raises:
         LockHeld: Another run holds the lock.
@@ -241,7 +267,7 @@ async def async_session(
     found, terms = async_connector(profile), Terms(writes=writes, deadline=deadline, lock=lock, lock_wait=lock_wait)
     async with (
         _in_time(found.profile, terms) as gate,
-        async_unit_of_work(found, writes=writes, strict=True, **gate.terms) as unit,
+        async_unit_of_work(found, writes=writes, strict=True, isolation=isolation, **gate.terms) as unit,
     ):
         yield unit.session
 

@@ -140,6 +140,7 @@ FOR_AN_EXTRA = (
     "dbctl.drift.plugin",
     "dbctl.fastapi",
     "dbctl.migrations.",
+    "dbctl.request_errors",
     "dbctl.sample.api",
 )
 
