@@ -1,13 +1,17 @@
 """Which file is read, and which profile is taken: each source goes before all that stand below it."""
 
 import os
+from collections.abc import Callable
 from itertools import combinations, product
 from pathlib import Path
 
 import pytest
+from pydantic import PostgresDsn
+from sqlalchemy import make_url
 
+import dbctl
 from dbctl.errors import ConfigError
-from dbctl.profiles import Profiles
+from dbctl.profiles import Profiles, password_of
 from dbctl.runtime import machine
 from tests.profiles.loading import CANARY, ProfileFile
 
@@ -317,3 +321,33 @@ def test_an_unknown_name_in_the_variable_is_told_with_the_variable(profile_file:
     profiles = profile_file.load(FILE, environ={"DBCTL_PROFILE": "askd"})
     with pytest.raises(ConfigError, match=r'\ADBCTL_PROFILE: no profile "askd" in .*; did you mean "asked"\?\Z'):
         profiles.select()
+
+
+URL = "postgresql://app:hunt%40er2@db.example.com:5433/shop?sslmode=require"
+
+
+@pytest.mark.parametrize("url", [URL, make_url(URL), PostgresDsn(URL)], ids=["text", "sqlalchemy", "pydantic"])
+def test_settings_give_a_profile_by_their_url(url: object, profile_file: ProfileFile) -> None:
+    profile_file.load("[defaults]\nconnect_timeout = 3\n[profiles.other]\nurl = 'sqlite://'")
+    profile = dbctl.profile(url=url, config=str(profile_file.path))
+    assert (profile.place, profile.ssl.mode) == ("app@db.example.com:5433/shop", "require")
+    assert (password_of(profile), profile.connect_timeout) == ("hunt@er2", 3)
+    assert "hunt" not in repr(profile)
+
+
+def test_a_name_beside_a_url_is_refused() -> None:
+    with pytest.raises(TypeError, match="not by both"):
+        dbctl.profile("pg", url=URL)
+
+
+def test_what_is_no_url_is_told_without_it() -> None:
+    with pytest.raises(ConfigError, match=r"\Athe URL: not a database URL") as told:
+        dbctl.profile(url="postgresql:app:hunter2@h/x")
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("find", [dbctl.profile, dbctl.engine, lambda url: dbctl.session(url).__enter__()])
+def test_a_url_in_a_names_place_is_not_told(find: Callable[[str], object]) -> None:
+    with pytest.raises(ConfigError) as told:
+        find(URL)
+    assert told.value.message == "a database URL stands where a profile's name belongs"

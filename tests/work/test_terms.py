@@ -85,6 +85,85 @@ def test_the_profile_s_bounds_and_isolation_are_in_effect(shared_server_database
     assert asyncio.run(by_async_driver()) == expected
 
 
+LEVEL = {
+    "postgresql": "SELECT current_setting('transaction_isolation')",
+    "mysql": "SELECT @@transaction_isolation",
+    "mariadb": "SELECT @@tx_isolation",
+}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_unit_has_an_isolation_level_of_its_own(shared_server_database: TestDatabase, asynchronous: bool) -> None:
+    profile = profile_of(shared_server_database, {"pool.size": 1, "pool.max_overflow": 0})
+
+    def level(session: Any) -> str:
+        found = session.execute(text(LEVEL[shared_server_database.kind])).scalar_one()
+        return str(found).replace("-", " ").lower()
+
+    async def by_async_driver() -> list[str]:
+        async with dbctl.async_session(profile, isolation="serializable") as session:
+            first = await session.run_sync(level)
+        second = await dbctl.async_run(dbctl.in_async(level), profile, isolation="read committed")
+        third = await dbctl.async_run(dbctl.in_async(level), profile)
+        await dbctl.async_dispose()
+        return [first, second, third]
+
+    def by_driver() -> list[str]:
+        with dbctl.session(profile, isolation="serializable") as session:
+            first = level(session)
+        return [first, dbctl.run(level, profile, isolation="read committed"), dbctl.run(level, profile)]
+
+    usual = {"postgresql": "read committed", "mysql": "repeatable read"}[shared_server_database.dialect]
+    found = asyncio.run(by_async_driver()) if asynchronous else by_driver()
+    assert found == ["serializable", "read committed", usual]
+    dbctl.dispose()
+
+
+def test_on_sqlite_a_level_of_its_own_changes_nothing(database: TestDatabase) -> None:
+    profile = profile_of(database)
+
+    def fail(session: Session) -> None:
+        insert(session, 1)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        dbctl.run(fail, profile, isolation="read uncommitted")
+    assert rows(database) == []
+
+
+@pytest.mark.parametrize(
+    ("terms", "error"),
+    [
+        ({"retries": -1}, "retries is 0 or more, not -1"),
+        ({"deadline": -0.5}, "deadline is 0 or more"),
+        ({"isolation": "snapshot"}, "isolation is read uncommitted, .*, not 'snapshot'"),
+    ],
+)
+def test_terms_that_are_none_are_refused(terms: dict[str, Any], error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        dbctl.run(lambda session: None, "testing", **terms)
+    with pytest.raises(ValueError, match=error):
+        asyncio.run(dbctl.async_run(dbctl.in_async(lambda session: None), "testing", **terms))
+
+
+def test_an_async_function_is_refused_where_nobody_would_await_it() -> None:
+    async def work(session: Session) -> None:
+        raise AssertionError("it is run")
+
+    with pytest.raises(TypeError, match=r"work is an async function: run it with dbctl\.async_run"):
+        dbctl.run(work, "testing")  # type: ignore[unused-coroutine]
+
+
+def test_an_engine_is_no_profile() -> None:
+    with (
+        pytest.raises(TypeError, match="a profile, its name or None, not Engine"),
+        dbctl.session(
+            dbctl.engine("testing")  # type: ignore[arg-type]
+        ),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_unit_that_only_reads_may_not_write(database: TestDatabase, asynchronous: bool) -> None:
     profile = profile_of(database, {"pool.size": 1, "pool.max_overflow": 0})
