@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dbctl.errors import ConfigError
@@ -11,6 +12,8 @@ from dbctl.profiles.tls import VERIFYING
 
 if TYPE_CHECKING:
     import ssl
+
+    from sqlalchemy.engine import ExceptionContext
 
 # Where systems keep the authorities that they trust: Debian, Red Hat, Alpine and macOS.
 _CA_FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
@@ -45,6 +48,21 @@ def ssl_context(profile: Profile) -> ssl.SSLContext:
     if profile.tunnel and profile.host:
         context = _looking_for(profile.host, context)
     return context
+
+
+def forget_tls_errors(context: ExceptionContext) -> None:
+    """Empty OpenSSL's queue of this thread's errors when a connection is lost, which a driver by Python's sockets had.
+
+    Where the alert can't be sent either, OpenSSL (seen with 3.6) has two errors, of which Python takes one; the next
+    read in this thread that has to wait, on whatever connection, is then said to have failed. A handshake empties it.
+    """
+    import ssl
+
+    if context.is_disconnect:
+        to_nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        to_nobody.check_hostname = False
+        with suppress(ssl.SSLWantReadError):
+            to_nobody.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO()).do_handshake()
 
 
 def _looking_for(host: str, context: ssl.SSLContext) -> ssl.SSLContext:

@@ -180,8 +180,10 @@ class MySQL(
         vars(engine.dialect)["_send_false_to_ping"] = True
         if not engine.dialect.is_async:
             from dbctl.backends.mysql.streaming import stream_by
+            from dbctl.backends.tls import forget_tls_errors
 
             stream_by(engine, self._kill_query)
+            event.listen(engine, "handle_error", forget_tls_errors)
         pass_over(engine.dialect)
         hear_all_errors(engine.dialect)
 
