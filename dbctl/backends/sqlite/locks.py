@@ -21,13 +21,16 @@ class SQLiteLocks(Backend):
         from dbctl.backends.sqlite.holders import path_of, processes_at
 
         database = self.profile.database
+        # What the driver's `in_transaction` asks, newer SQLite (seen: 3.53) answers when the statement has ended, and
+        # until then nothing of this process goes on.
+        own = getattr(driver_connection, "_conn", driver_connection)  # aiosqlite has the driver's own in it
 
         def ask() -> LockWait | None:
-            begins = not driver_connection.in_transaction
+            begins = own.watched and not own.begun
             if self.profile.in_memory or not database or not os.path.isdir("/proc/self/fd"):
                 return None
             found, _ = processes_at(path_of(database))
-            holding = [each for each in found if each.excludes or (begins and each.state is State.WRITING)]
+            holding = [each for each in found if each.excludes or (not own.begun and each.state is State.WRITING)]
             return LockWait(_named(holding), "the file's lock") if begins or holding else None
 
         yield ask
