@@ -40,6 +40,8 @@ _AFTER_SILENCE = 1.0
 _GRACE = 0.3
 """Seconds that a server has beyond the deadline to answer a COMMIT: not to know what became of it is worse."""
 
+_STAYS = "what the work has committed by itself stays"
+
 _log = logging.getLogger("dbctl")
 
 
@@ -70,6 +72,25 @@ class Ending:
     by: Callable[[], None] | None = None
     _awaited_standby: bool = field(default=False, init=False)
     """Whether the COMMIT was seen to wait for a synchronous standby."""
+    _committing: bool = field(default=False, init=False)
+    """Whether it is this that commits, and not the unit's own block."""
+    _was_committed: bool = field(default=False, init=False)
+    """Whether the unit's own block has committed."""
+
+    def hear_commit(self) -> None:
+        """Hear that the session is about to commit.
+
+        Raises:
+            WorkRefused: The unit's own block does, in a dry run.
+        """
+        if self._committing or self.commits is not None:
+            return
+        if self.dry_run:
+            raise WorkRefused(
+                "the work commits by itself, which is refused in a dry run; all of it is rolled back",
+                "leave the commit to dbctl, which makes it at the end",
+            )
+        self._was_committed = True
 
     def conclude(self) -> None:
         """Load what is missing, commit, and close; in a dry run, roll back.
@@ -118,6 +139,9 @@ class Ending:
         except Exception as failure:
             # Without a connection there is nothing to roll back with: the server does it by itself.
             error.add_note(f"the rollback failed too: {failure}")
+        told = translated or error
+        if self._was_committed and isinstance(told, DbctlError):
+            told.left, told.heals = _STAYS, False  # a further run would do it twice
         return translated
 
     def _doom(self) -> DbctlError | None:
@@ -158,6 +182,7 @@ class Ending:
         began = time.monotonic()
         own = None if connection is None else (connection.connection.driver_connection, connection.info)
         try:
+            self._committing = True
             with self._in_time(connection):
                 (self.by or self.session.commit)()
             if own is not None and self.backend.gave_up_standby(*own):

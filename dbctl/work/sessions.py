@@ -44,6 +44,32 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class _Session(Session):
+    """The session of one unit of work."""
+
+    ending: Ending
+
+
+@event.listens_for(_Session, "after_begin")
+def _begin(session: _Session, transaction: Any, connection: Connection) -> None:
+    """Begin each transaction of a strict unit strictly; nothing is connected before its first statement."""
+    ending = session.ending
+    if not ending.strict or transaction.nested:  # a savepoint, in one that has begun
+        return
+    commits, backend = ending.commits, ending.backend
+    if commits is not None and not ending.writes:  # what is run may be anything, also what ends the transaction
+        backend.keep_from_writing(connection)
+    backend.begin_strictly(connection, writes=ending.writes)
+    if commits is not None:
+        commits.begun(connection, backend)
+
+
+@event.listens_for(_Session, "before_commit")
+def _commit(session: _Session) -> None:
+    if not session.in_nested_transaction():
+        session.ending.hear_commit()
+
+
 @contextmanager
 def unit_of_work(
     profile: Connector[Engine] | Profile | str | None = None,
@@ -72,11 +98,9 @@ def unit_of_work(
     """
     connector = profile if isinstance(profile, Connector) else shared_connector(profile)
     backend = connector.backend
-    session = Session(_begun(connector.engine, backend, writes, isolation), **_FOR_ONE_UNIT)
-    if strict:
-        _be_strict(session, backend, writes, commits)
+    session = _Session(_begun(connector.engine, backend, writes, isolation), **_FOR_ONE_UNIT)
+    ending = session.ending = Ending(session, backend, dry_run, strict, writes, before_commit, deadline, commits)
     stays_with_parent(session)
-    ending = Ending(session, backend, dry_run, strict, writes, before_commit, deadline, commits)
     try:
         yield Database(session, backend, backend.profile, dry_run)
         ending.conclude()
@@ -88,6 +112,8 @@ def unit_of_work(
         if translated is None:
             raise
         raise translated from error
+    finally:
+        del session.ending  # or the two would keep each other until garbage is collected
 
 
 @asynccontextmanager
@@ -107,11 +133,11 @@ async def async_unit_of_work(
 
     connector = profile if isinstance(profile, Connector) else async_connector(profile)
     backend = connector.backend
-    session = AsyncSession(_begun(connector.engine, backend, writes, isolation), **_FOR_ONE_UNIT)
-    if strict:
-        _be_strict(session.sync_session, backend, writes, commits)
-    stays_with_parent(session.sync_session)
-    ending = Ending(session.sync_session, backend, dry_run, strict, writes, before_commit, deadline, commits)
+    engine = _begun(connector.engine, backend, writes, isolation)
+    session = AsyncSession(engine, sync_session_class=_Session, **_FOR_ONE_UNIT)
+    own: Any = session.sync_session
+    ending = own.ending = Ending(own, backend, dry_run, strict, writes, before_commit, deadline, commits)
+    stays_with_parent(own)
     try:
         yield AsyncDatabase(session, backend, backend.profile, dry_run)
         await session.run_sync(lambda _: ending.conclude())
@@ -124,6 +150,8 @@ async def async_unit_of_work(
         if translated is None:
             raise
         raise translated from error
+    finally:
+        del own.ending
 
 
 def in_async(
@@ -167,17 +195,3 @@ def _begun(engine: AnyEngine, backend: Backend, writes: bool, isolation: Isolati
     if writes and backend.locks_to_write and not engine.get_execution_options().get(WRITES):
         options[WRITES] = True
     return engine.execution_options(**options) if options else engine
-
-
-def _be_strict(session: Session, backend: Backend, writes: bool, commits: OwnCommits | None) -> None:
-    """Have each of the session's transactions begin strictly; nothing is connected before its first statement."""
-
-    @event.listens_for(session, "after_begin")
-    def begin(_session: Session, transaction: Any, connection: Connection) -> None:
-        if transaction.nested:  # a savepoint, in one that has begun
-            return
-        if commits is not None and not writes:  # what is run may be anything, also what ends the transaction
-            backend.keep_from_writing(connection)
-        backend.begin_strictly(connection, writes=writes)
-        if commits is not None:
-            commits.begun(connection, backend)

@@ -1,7 +1,7 @@
 """The terms of a unit of work are those of its profile, and of `strict`: bounds, isolation, whether it may write."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ import dbctl
 from dbctl.backends import backend_of
 from dbctl.connections.connector import Connector
 from dbctl.connections.engines import build_async_engine
-from dbctl.errors import Duplicate, OutOfTime, WorkRefused
+from dbctl.errors import Contention, Duplicate, OutOfTime, WorkRefused
 from dbctl.profiles import Profile
 from dbctl.work.sessions import async_unit_of_work, unit_of_work
 from tests.harness.database import TestDatabase
@@ -152,6 +152,59 @@ def test_an_async_function_is_refused_where_nobody_would_await_it() -> None:
 
     with pytest.raises(TypeError, match=r"work is an async function: run it with dbctl\.async_run"):
         dbctl.run(work, "testing")  # type: ignore[unused-coroutine]
+
+
+def commit_and_fail(session: Any) -> None:
+    """Commit a row of one's own, and meet what another transaction got in the way of."""
+    insert(session, session.scalar(text("SELECT count(*) FROM t")) + 1)
+    session.commit()
+    raise Contention("others got in the way")
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_has_committed_by_itself_is_not_run_again(database: TestDatabase, asynchronous: bool) -> None:
+    profile = profile_of(database)
+
+    async def by_async_driver() -> None:
+        try:
+            await dbctl.async_run(dbctl.in_async(commit_and_fail), profile)
+        finally:
+            await dbctl.async_dispose()
+
+    with pytest.raises(Contention, match="what the work has committed by itself stays"):
+        asyncio.run(by_async_driver()) if asynchronous else dbctl.run(commit_and_fail, profile)
+    assert rows(database) == [1]
+
+
+def commit_in_a_block(session: Any) -> None:
+    with session.begin():
+        insert(session, 1)
+
+
+@pytest.mark.parametrize("work", [commit_and_fail, commit_in_a_block])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_dry_run_refuses_to_commit(database: TestDatabase, asynchronous: bool, work: Callable[[Any], None]) -> None:
+    profile = profile_of(database)
+
+    async def by_async_driver() -> None:
+        try:
+            await dbctl.async_run(dbctl.in_async(work), profile, dry_run=True)
+        finally:
+            await dbctl.async_dispose()
+
+    with pytest.raises(WorkRefused, match="commits by itself, which is refused in a dry run"):
+        asyncio.run(by_async_driver()) if asynchronous else dbctl.run(work, profile, dry_run=True)
+    assert rows(database) == []
+
+
+def test_a_dry_run_has_its_savepoints(database: TestDatabase) -> None:
+    def work(session: Session) -> int:
+        with session.begin_nested():
+            insert(session, 1)
+        return int(session.execute(text("SELECT count(*) FROM t")).scalar_one())
+
+    assert dbctl.run(work, profile_of(database), dry_run=True) == 1
+    assert rows(database) == []
 
 
 def test_an_engine_is_no_profile() -> None:
