@@ -122,6 +122,36 @@ def test_a_query_that_is_cancelled_ends_its_transaction(server_profile: Profile,
     assert server_database.execute("SELECT count(*) FROM team") == [(0,)]
 
 
+def test_a_query_that_is_cancelled_is_ended_at_the_server(
+    server_profile: Profile, server_database: TestDatabase
+) -> None:
+    server_database.execute("INSERT INTO team (name) VALUES ('Preventers')")
+    sleep = {"postgresql": "SELECT pg_sleep(20)", "mysql": "SELECT SLEEP(20)"}[server_database.dialect]
+
+    async def work() -> None:
+        engine = build_async_engine(server_profile)
+        connector = Connector(engine, backend_of(server_profile))
+
+        async def slow() -> None:
+            async with async_unit_of_work(connector) as opened:
+                connection = await opened.session.connection()
+                await connection.exec_driver_sql("UPDATE team SET name = 'Z-Force'")
+                await connection.exec_driver_sql(sleep)
+
+        task = asyncio.create_task(slow())
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        async with asyncio.timeout(10), async_unit_of_work(connector) as opened:  # which waits for no lock
+            connection = await opened.session.connection()
+            assert (await connection.exec_driver_sql("UPDATE team SET name = 'Avengers'")).rowcount == 1
+        await engine.dispose()
+
+    asyncio.run(work())
+    assert server_database.execute("SELECT name FROM team") == [("Avengers",)]
+
+
 def test_a_query_that_is_cancelled_frees_a_files_lock(sqlite_database: TestDatabase) -> None:
     create_tables(sqlite_database)
     profile = profile_of(sqlite_database, {"lock_timeout": 0.2})

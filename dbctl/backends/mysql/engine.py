@@ -178,7 +178,11 @@ class MySQL(
 
         # Whether `ping` takes its argument SQLAlchemy 2.0 finds out by itself, and with asyncmy it finds wrong.
         vars(engine.dialect)["_send_false_to_ping"] = True
-        if not engine.dialect.is_async:
+        if engine.dialect.is_async:
+            from dbctl.backends.mysql.cancelling import end_by
+
+            end_by(engine, self.canceller)
+        else:
             from dbctl.backends.mysql.streaming import stream_by
             from dbctl.backends.tls import forget_tls_errors
 
