@@ -6,8 +6,8 @@ SQLAlchemy is imported where an engine is built, so that reading a command's hel
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -114,7 +114,8 @@ def connector(profile: str | Profile | None = None) -> Connector[Engine]:
 def async_connector(profile: str | Profile | None = None) -> Connector[AsyncEngine]:
     """Return the running event loop's one connector for a profile by its async driver.
 
-    Connections belong to the loop that opened them, so each loop has engines of its own.
+    Connections belong to the loop that opened them, so each loop has engines of its own. Their idle connections are
+    closed when `asyncio.run`, or whoever else runs the loop, shuts its asynchronous generators down.
 
     Args:
         profile: The profile, its name, or None for the one that `dbctl` itself would take.
@@ -126,7 +127,11 @@ def async_connector(profile: str | Profile | None = None) -> Connector[AsyncEngi
     import asyncio
 
     loop = asyncio.get_running_loop()
-    shared = _shared_by_loop.setdefault(loop, {})
+    if loop not in _shared_by_loop:
+        _forget_closed_loops()
+        shared = _shared_by_loop[loop] = {}
+        _ends[loop] = _begun(_disposed_at_end(shared))
+    shared = _shared_by_loop[loop]
     if profile not in shared:
         found = _profile(profile)
         beside = _shared.get(found) if found.in_memory else None
@@ -215,9 +220,33 @@ async def async_dispose() -> None:
     """Close the idle connections of the running loop's engines, and forget the engines."""
     import asyncio
 
-    shared = _shared_by_loop.pop(asyncio.get_running_loop(), {})
-    for each in {id(each): each for each in shared.values()}.values():
-        await each.engine.dispose()
+    loop = asyncio.get_running_loop()
+    _shared_by_loop.pop(loop, None)
+    if end := _ends.pop(loop, None):
+        await end.aclose()
+
+
+async def _disposed_at_end(shared: dict[_Named, Connector[AsyncEngine]]) -> AsyncGenerator[None, None]:
+    """Close the idle connections of a loop's engines when this generator is closed: at the latest by the loop's end."""
+    try:
+        yield
+    finally:
+        for each in {id(each): each for each in shared.values()}.values():
+            await each.engine.dispose()
+        shared.clear()
+
+
+def _begun(end: AsyncGenerator[None, None]) -> AsyncGenerator[None, None]:
+    """Run a generator up to its `yield`, by which the running loop knows it, and closes it at its end."""
+    with suppress(StopIteration):
+        end.__anext__().send(None)
+    return end
+
+
+def _forget_closed_loops() -> None:
+    """Let go what loops had that were closed without more ado: their connections keep them alive, and they those."""
+    for loop in [each for each in _shared_by_loop if each.is_closed()]:
+        del _shared_by_loop[loop], _ends[loop]
 
 
 @contextmanager
@@ -246,6 +275,7 @@ async def async_opened(profile: Profile, missing: Missing = Missing.REFUSE) -> A
 _Named = str | Profile | None
 _shared: dict[_Named, Connector[Engine]] = {}
 _shared_by_loop: WeakKeyDictionary[AbstractEventLoop, dict[_Named, Connector[AsyncEngine]]] = WeakKeyDictionary()
+_ends: WeakKeyDictionary[AbstractEventLoop, AsyncGenerator[None, None]] = WeakKeyDictionary()
 _followers: list[tuple[Profile, AbstractEventLoop, Callable[[Connector[Any]], None]]] = []
 
 

@@ -1,12 +1,15 @@
 """An engine is there once a process, and when it is disposed of nothing of it is left at the server."""
 
+import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 import dbctl
 from dbctl.connections.engines import build_engine
@@ -46,6 +49,36 @@ def test_disposing_closes_the_connections_at_the_server(server_database: TestDat
     assert connections_to(server_database) == 3
     engine.dispose()
     assert all_gone(server_database)
+
+
+def test_what_an_event_loop_has_ends_with_it(server_database: TestDatabase) -> None:
+    profile = profile_of(server_database)
+
+    async def work() -> None:
+        async with dbctl.async_session(profile) as session:
+            assert await session.scalar(select(1)) == 1
+        assert await asyncio.to_thread(connections_to, server_database) >= 1
+
+    for _ in range(5):
+        asyncio.run(work())
+    assert all_gone(server_database)
+
+
+def test_a_loop_that_is_closed_by_hand_is_forgotten(server_database: TestDatabase) -> None:
+    profile = profile_of(server_database)
+
+    async def work() -> None:
+        await dbctl.async_engine(profile).dispose()
+
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(work())
+        loop.close()
+    gone = weakref.ref(loop)
+    del loop
+    asyncio.run(work())
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.fixture
