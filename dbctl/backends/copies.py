@@ -55,6 +55,8 @@ class Copies:
     """Whether an index can have columns beside those that it sorts by."""
     counted_type: ClassVar[str] = "{}"
     """What a column is declared as whose numbers the database gives by itself; `{}` is its type."""
+    numbers_only: ClassVar[str] = "a primary key of one column"
+    """What columns the database gives numbers to by itself, where not to all."""
 
     @contextmanager
     def keys_at_end(self, connection: Connection, relations: Sequence[Relation]) -> Iterator[None]:
@@ -117,6 +119,18 @@ class Copies:
             reflected: What SQLAlchemy's inspector says of it in another database of this kind; nothing of another kind.
         """
         return self.counted_type.format(type_)
+
+    def numbered(
+        self, columns: Sequence[str], primary: Sequence[str], keys: Sequence[Sequence[str | None]]
+    ) -> Sequence[str]:
+        """Return those of some columns of a table to which this database can give numbers by itself.
+
+        Args:
+            columns: Columns to which another database does.
+            primary: The columns of the table's primary key.
+            keys: Those of its further keys and indexes; an expression as None.
+        """
+        return [name for name in columns if [name] == list(primary)]
 
     def collations(self, connection: Connection, relation: Relation) -> Mapping[str, str]:
         """Return the collations that a table's columns have for themselves, as SQL, by the columns' names."""

@@ -92,7 +92,7 @@ class Draft:
             taken: Names that no index may have, to which those of its indexes are added.
         """
         counted = self._counted()
-        parts = [self._column(one, counted if one.name in self._key else None) for one in self._columns.values()]
+        parts = [self._column(one, counted.get(one.name)) for one in self._columns.values()]
         if self._key and not (counted and self._backend.counts_by_key):
             parts.append(f"PRIMARY KEY ({self._names(self._key)}){self._including(self._primary)}")
         for names, index in self._unique().items():
@@ -201,18 +201,29 @@ class Draft:
             (others if there else own).update(key["constrained_columns"])
         return {name for names in (self._key, *indexes, own, *self._unique()) for name in names if name} - others
 
-    def _counted(self) -> Any:
-        """Return what SQLAlchemy's inspector says of the key's one column, where the source counts by itself."""
-        if len(self._key) != 1:
-            return None
-        [name] = self._key
+    def _counted(self) -> Mapping[str, Any]:
+        """Return what SQLAlchemy's inspector says of the columns that the source numbers, and the target can too."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
-            columns: Any = self._inspector.get_columns(*self._named)
-        found = next(one for one in columns if one["name"] == name)
-        counts = found.get("identity") or found.get("autoincrement") is True or "nextval" in str(found.get("default"))
-        alone = self._columns[name].kind == "integer" and self._moment.backend.counts_by_key
-        return found if counts or alone else None
+            reflected: Any = self._inspector.get_columns(*self._named)
+        found = {one["name"]: one for one in reflected if self._counts(one)}
+        indexes = self._inspector.get_indexes(*self._named) if found else ()
+        keys = [index["column_names"] for index in indexes if not oddness(index, self._columns)]
+        kept = self._backend.numbered(list(found), self._key, [*self._unique(), *keys])
+        if lost := [name for name in found if name not in kept]:
+            text = "%s.%s is created without the numbers that the source gives by itself: %s gives such only to %s"
+            _log.warning(text, self._relation.name, ", ".join(lost), self._backend.title, self._backend.numbers_only)
+        return {name: found[name] for name in kept}
+
+    def _counts(self, reflected: Any) -> bool:
+        """Tell whether the source gives numbers to a column by itself."""
+        column = self._columns.get(reflected["name"])
+        if column is None or column.kind is not Kind.INTEGER:
+            return False
+        if [column.name] == list(self._key) and self._moment.backend.counts_by_key:
+            return True
+        counts = reflected.get("identity") or reflected.get("autoincrement") is True
+        return not column.nullable and bool(counts or "nextval" in str(reflected.get("default")))
 
     def _column(self, column: BulkColumn, counted: Any) -> str:
         backend = self._backend

@@ -56,6 +56,7 @@ class MySQLCopies(Copies):
     """How MySQL and MariaDB take tables."""
 
     counted_type = "{} NOT NULL AUTO_INCREMENT"
+    numbers_only = "one column of a table, which begins a key"
     index_names_of_tables = True
     creates_whole = True
     keys_of_one_type = True
@@ -117,6 +118,16 @@ class MySQLCopies(Copies):
         sized = {"longtext": f"varchar({_IN_KEY})", "longblob": f"varbinary({_IN_KEY})"}.get(type_, type_)
         exact = next((one for one in _EXACT if one in collations), None)
         return f"{sized} COLLATE {exact}" if exact and sized.startswith("varchar") else sized
+
+    def numbered(
+        self, columns: Sequence[str], primary: Sequence[str], keys: Sequence[Sequence[str | None]]
+    ) -> Sequence[str]:
+        """Take one that begins a key, the primary one's if it may be.
+
+        https://dev.mysql.com/doc/refman/8.4/en/innodb-auto-increment-handling.html
+        """
+        begins = (names[0] for names in (primary, *keys) if names)
+        return [name for name in begins if name and name in columns][:1]
 
     def collations(self, connection: Connection, relation: Relation) -> Mapping[str, str]:
         """Ask INFORMATION_SCHEMA, which has one of each text."""

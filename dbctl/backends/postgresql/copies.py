@@ -134,7 +134,14 @@ class PostgreSQLCopies(Copies):
         if type_ in _SERIAL and "nextval" in str(reflected.get("default")):
             return _SERIAL[type_]
         always = (reflected.get("identity") or {}).get("always")
-        return f"{type_} GENERATED ALWAYS AS IDENTITY" if always else super().counted(type_, reflected)
+        whole = type_ if type_ in _SERIAL else "bigint"  # of a number without a sign, of which no sequence gives all
+        return f"{whole} GENERATED ALWAYS AS IDENTITY" if always else super().counted(whole, reflected)
+
+    def numbered(
+        self, columns: Sequence[str], primary: Sequence[str], keys: Sequence[Sequence[str | None]]
+    ) -> Sequence[str]:
+        """Take all: each has a sequence of its own."""
+        return columns
 
     def collations(self, connection: Connection, relation: Relation) -> Mapping[str, str]:
         """Ask the catalogue for those that are not the types' own."""
