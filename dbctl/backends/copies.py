@@ -10,7 +10,7 @@ from dbctl.backends.kinds import BYTES, BulkColumn, Kind
 from dbctl.records import record
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Dialect
 
     from dbctl.backends.inventory import Relation
 
@@ -119,6 +119,15 @@ class Copies:
             reflected: What SQLAlchemy's inspector says of it in another database of this kind; nothing of another kind.
         """
         return self.counted_type.format(type_)
+
+    def hidden(self, dialect: Dialect, *, required: bool) -> str:
+        """Return what stands behind a column's declaration so that it is invisible; "" where it can't be.
+
+        Args:
+            dialect: That of a connection.
+            required: Whether each row needs a value of it, and it has no default.
+        """
+        return ""
 
     def numbered(
         self, columns: Sequence[str], primary: Sequence[str], keys: Sequence[Sequence[str | None]]

@@ -49,6 +49,7 @@ class BulkColumn:
         nullable: Whether it may be NULL; True where that is not known.
         generated: Whether the database computes it, so that nobody can write it.
         wide: Whether its numbers have 64 bits whatever the type is called, as SQLite's have.
+        invisible: Whether it is returned to those alone who name it.
     """
 
     name: str
@@ -57,6 +58,7 @@ class BulkColumn:
     nullable: bool = True
     generated: bool = False
     wide: bool = False
+    invisible: bool = False
 
     @property
     def of_32(self) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, MetaData
 
 TABLE = "table"
 """The kind of a relation that holds rows of its own."""
@@ -18,6 +18,31 @@ class Relations:
 
     adds_constraints: ClassVar[bool] = True
     """Whether constraints can be added to a table that is there, and dropped."""
+    made_up_key: ClassVar[str | None] = None
+    """The column that some servers give a table by themselves as its primary key, where nobody declares one."""
+
+    def is_made_up(
+        self, connection: Connection, models: Iterable[MetaData], column: str | None, parents: Mapping[str, Any]
+    ) -> bool:
+        """Tell whether a column is a key that the server has given its table by itself, and no model declares it.
+
+        Args:
+            connection: The connection.
+            models: What the models declare.
+            column: The column's name.
+            parents: What alembic's name filters are told of its table.
+        """
+        if column is None or column != self.made_up_key:
+            return False
+        schema, name = parents["schema_name"], parents["table_name"]
+        places = {(schema, name), (schema or connection.dialect.default_schema_name, name)}
+        tables = (table for each in models for table in each.tables.values() if column in table.columns)
+        declared = any((table.schema, table.name) in places for table in tables)
+        return not declared and self.has_made_up_key(connection, schema, name)
+
+    def has_made_up_key(self, connection: Connection, schema: str | None, table: str) -> bool:
+        """Tell whether the server has given a table its primary key by itself, in a column that nobody sees."""
+        return False
 
     def relations(self, connection: Connection, schema: str | None) -> Mapping[str, str]:
         """Return what takes up the names of a schema, or of the default one: the kind by the name.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dbctl.backends.kinds import Kind
 from dbctl.bulk.indexes import oddness, options_of
 from dbctl.bulk.models import with_uuids
-from dbctl.bulk.reading_out import Moment, foreign_keys, usual_schema, writable
+from dbctl.bulk.reading_out import Moment, declared, foreign_keys, usual_schema, writable
 from dbctl.errors import UsageError
 from dbctl.records import record
 
@@ -73,6 +73,9 @@ class Draft:
         self._key: Sequence[str] = self._primary["constrained_columns"]
         self._foreign = foreign_keys(moment, relation)
         columns = writable(moment.backend.table_columns(moment.connection, relation))
+        if not backend.hidden(self._dialect, required=False):
+            columns = declared(moment.backend, columns)
+        self._key = [name for name in self._key if any(name == one.name for one in columns)]
         for profile in (moment.backend.profile, backend.profile):
             columns = with_uuids(profile, relation, usual, columns)
         self._columns = {one.name: one for one in columns}
@@ -241,9 +244,18 @@ class Draft:
             apart = column.name in self._told_apart()
             type_ = backend.type_in_key(type_, self._there.collations if apart else ())
         name = backend.sql_name(column.name)
+        hidden = self._hidden(column, required=counted is None and not column.nullable) if column.invisible else ""
         if counted is not None:
-            return f"{name} {backend.counted(type_, counted if own else {})}"
-        return f"{name} {type_}{'' if column.nullable else ' NOT NULL'}"
+            return f"{name} {backend.counted(type_, counted if own else {})}{hidden}"
+        return f"{name} {type_}{'' if column.nullable else ' NOT NULL'}{hidden}"
+
+    def _hidden(self, column: BulkColumn, *, required: bool) -> str:
+        """Return the SQL of what keeps a column invisible, where the target has such."""
+        hidden = self._backend.hidden(self._dialect, required=required)
+        if not hidden:
+            text = "%s.%s is created visible: the target has no such invisible column"
+            _log.warning(text, self._relation.name, column.name)
+        return hidden
 
     def _collation(self, name: str) -> str:
         """Return the SQL of a column's collation, where the target has it too."""

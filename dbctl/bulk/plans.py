@@ -91,6 +91,8 @@ class Plan:
 
         there = {one.name: one for one in backend.table_columns(connection, pair.target)}
         columns = reading_out.writable(moment.backend.table_columns(moment.connection, pair.source))
+        if moment.backend.made_up_key not in there:
+            columns = reading_out.declared(moment.backend, columns)
         if missing := [one.name for one in columns if one.name not in there]:
             raise NotFound(f"{pair.name}: {backend.profile.called} has no column {', '.join(missing)}")
         columns = [one for one in columns if not there[one.name].generated]

@@ -186,6 +186,11 @@ def writable(columns: Sequence[BulkColumn]) -> Sequence[BulkColumn]:
     return [one for one in columns if not one.generated]
 
 
+def declared(backend: Bulk, columns: Sequence[BulkColumn]) -> Sequence[BulkColumn]:
+    """Return the columns without the key that a server has given their table by itself, because nobody declared one."""
+    return [one for one in columns if not (one.invisible and one.name == backend.made_up_key)]
+
+
 def rows_of_query(moment: Moment, query: str) -> Readable:
     """Return the rows of a query that somebody has written.
 

@@ -9,7 +9,7 @@ from dataclasses import field
 from dbctl.records import record
 from dbctl.results import Sections
 
-_GENERATED = re.compile(r"GENERATED\b|AUTO_INCREMENT\b|STORED\b|VIRTUAL\b", re.IGNORECASE)
+_GENERATED = re.compile(r"GENERATED\b|AUTO_INCREMENT\b|STORED\b|VIRTUAL\b|INVISIBLE\b", re.IGNORECASE)
 """What a default begins with that is none, and stands in a declaration without that word."""
 
 

@@ -131,6 +131,8 @@ def _names(
     def is_looked_at(name: str | None, kind: str, parents: Mapping[str, Any]) -> bool:
         if kind == "schema":
             return name in schemas
+        if kind == "column":
+            return not state.backend.is_made_up(state.connection, metadata, name, parents)
         if kind != "table" or name is None:
             return True
         schema = parents["schema_name"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.definitions import Definition
@@ -37,7 +37,7 @@ def _compare_primary_key(state: State, there: Table, model: Table) -> None:
     from alembic.operations.ops import CreatePrimaryKeyOp, DropConstraintOp
 
     want, have = ([column.name for column in table.primary_key.columns] for table in (model, there))
-    if want == have:
+    if want == have or (not want and _is_made_up(state, there, have)):
         return
     drop = [DropConstraintOp.from_constraint(there.primary_key)] if have else []
     create = [CreatePrimaryKeyOp.from_constraint(model.primary_key)] if want else []
@@ -46,6 +46,12 @@ def _compare_primary_key(state: State, there: Table, model: Table) -> None:
     state.differences.append(
         Difference(state.name(there.name, there.schema), "primary key", declared, found, [*drop, *create])
     )
+
+
+def _is_made_up(state: State, there: Table, key: Sequence[str]) -> bool:
+    """Tell whether the server has made a primary key by itself, because nobody declares one."""
+    backend = state.backend
+    return key == [backend.made_up_key] and backend.has_made_up_key(state.connection, there.schema, there.name)
 
 
 # --- foreign keys ---

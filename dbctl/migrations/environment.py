@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +193,10 @@ class Environment:
             options["transactional_ddl"] = True  # alembic does not expect it of every driver
         if self.migrations.dry_run:
             options["transaction_per_migration"] = False
-        options["include_name"] = _but_own(options.get("include_name"))
+        own = options.get("target_metadata")
+        models = own if isinstance(own, Sequence) else [own] if own is not None else ()
+        made_up = partial(backend.is_made_up, connection, models)
+        options["include_name"] = _but_own(options.get("include_name"), made_up)
         return options
 
     def _refuse_other(self, dialect: Dialect) -> None:
@@ -272,11 +276,16 @@ def _hear_dbctl(loggers: Loggers, *, alone: bool) -> None:
     logging.root.manager._clear_cache()  # type: ignore[attr-defined]  # what each logger remembers of its level
 
 
-def _but_own(include_name: Callable[..., bool] | None) -> Callable[..., bool]:
-    """Return what tells autogenerate to look at all that an env.py says, but tables of dbctl's own."""
+def _but_own(include_name: Callable[..., bool] | None, made_up: Callable[..., bool]) -> Callable[..., bool]:
+    """Return what tells autogenerate to look at all that an env.py says, but what nobody has declared.
+
+    Args:
+        include_name: What the env.py says.
+        made_up: Tells of a column whether the server has made it by itself.
+    """
 
     def is_looked_at(name: str | None, kind: str, parents: Any) -> bool:
-        own = kind == "table" and name in {LOCKS, PLACES}
+        own = (kind == "table" and name in {LOCKS, PLACES}) or (kind == "column" and made_up(name, parents))
         return not own and (include_name is None or include_name(name, kind, parents))
 
     return is_looked_at

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.copies import Copies
 from dbctl.backends.kinds import BulkColumn, Kind
@@ -38,6 +38,9 @@ SELECT t.table_name, t.engine FROM information_schema.tables t JOIN information_
 WHERE t.table_schema = coalesce(%(schema)s, database()) AND e.transactions <> 'YES'
 """
 _USUAL_ENGINE = "SELECT transactions FROM information_schema.engines WHERE engine = @@default_storage_engine"
+
+_HIDE_SINCE = {False: (8, 0, 23), True: (10, 3)}
+"""The first MySQL, and the first MariaDB, that have invisible columns."""
 
 _PLAIN: Mapping[Kind, str] = {
     Kind.FLOAT: "double",
@@ -118,6 +121,14 @@ class MySQLCopies(Copies):
         sized = {"longtext": f"varchar({_IN_KEY})", "longblob": f"varbinary({_IN_KEY})"}.get(type_, type_)
         exact = next((one for one in _EXACT if one in collations), None)
         return f"{sized} COLLATE {exact}" if exact and sized.startswith("varchar") else sized
+
+    def hidden(self, dialect: Any, *, required: bool) -> str:
+        """Look at the version; MariaDB takes none without a default that may not be NULL.
+
+        https://dev.mysql.com/doc/refman/8.4/en/invisible-columns.html, https://mariadb.com/kb/en/invisible-columns/
+        """
+        can = dialect.server_version_info >= _HIDE_SINCE[dialect.is_mariadb]
+        return " INVISIBLE" if can and not (dialect.is_mariadb and required) else ""
 
     def numbered(
         self, columns: Sequence[str], primary: Sequence[str], keys: Sequence[Sequence[str | None]]

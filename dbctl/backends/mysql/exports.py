@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = """
 SELECT column_name, column_type, is_nullable = 'YES', extra REGEXP 'GENERATED|VIRTUAL|STORED|PERSISTENT'
-                                                      AND extra NOT LIKE '%%DEFAULT_GENERATED%%'
+                                                      AND extra NOT LIKE '%%DEFAULT_GENERATED%%',
+       extra LIKE '%%INVISIBLE%%'
 FROM information_schema.columns
 WHERE table_schema = coalesce(%(schema)s, database()) AND table_name = %(name)s ORDER BY ordinal_position
 """
@@ -99,7 +100,10 @@ class MySQLExports(MySQLCopies, Exports):
         """Ask INFORMATION_SCHEMA."""
         names = {"schema": relation.schema, "name": relation.name}
         rows = connection.exec_driver_sql(_COLUMNS, names).all()
-        return [BulkColumn(name, self.kind_of(type_), type_, *map(bool, more)) for name, type_, *more in rows]
+        return [
+            BulkColumn(name, self.kind_of(type_), type_, bool(nullable), bool(generated), invisible=bool(invisible))
+            for name, type_, nullable, generated, invisible in rows
+        ]
 
     def query_columns(self, connection: Connection, query: str) -> Sequence[BulkColumn]:
         """Look at what the server says of a result without rows."""

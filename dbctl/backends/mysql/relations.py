@@ -14,8 +14,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+# https://dev.mysql.com/doc/refman/8.4/en/create-table-gipks.html; a copy in MariaDB has it too.
+_MADE_UP_KEY = """
+SELECT 1 FROM information_schema.columns
+WHERE table_schema = coalesce(%(schema)s, database()) AND table_name = %(table)s AND column_name = 'my_row_id'
+  AND column_key = 'PRI' AND extra LIKE '%%auto_increment%%' AND extra LIKE '%%INVISIBLE%%'
+"""
+
+
 class MySQLRelations(Relations):
     """Of MySQL and MariaDB."""
+
+    made_up_key = "my_row_id"
 
     title: ClassVar[str]
     profile: Profile
@@ -30,6 +40,10 @@ class MySQLRelations(Relations):
         if schema is None and connection.dialect.default_schema_name is None:
             raise ConfigError(f"{self.profile.called}: no database is named", "name it, as in mysql://…/DATABASE")
         return super().relations(connection, schema)
+
+    def has_made_up_key(self, connection: Connection, schema: str | None, table: str) -> bool:
+        """Look for what `sql_generate_invisible_primary_key` makes."""
+        return connection.exec_driver_sql(_MADE_UP_KEY, {"schema": schema, "table": table}).first() is not None
 
     def name_folder(self, connection: Connection) -> Callable[[str], str]:
         """Fold to lower case where the server does.
