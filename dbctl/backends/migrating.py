@@ -63,6 +63,10 @@ class Migrating(Diagnosis):
         """Return what a statement that fails may leave in spite of that, and what to do with it; "" for nothing."""
         return ""
 
+    def remains(self, connection: Connection, statement: str) -> str:
+        """Return what such a statement has left, and what takes it away, asked in another session; "" for nothing."""
+        return ""
+
     def refresh_status(self, connection: Connection) -> None:
         """Have `in_transaction` tell the truth after an error, where an error says nothing of the transaction."""
 

@@ -182,6 +182,8 @@ class _Change:
         if self._migrations.backend.locks_to_write:
             connection.execution_options(**{WRITES: True})
         event.listen(connection, "commit", self._before_commit)
+        # Behind a commit in the middle, as an autocommit_block begins with.
+        event.listen(connection, "begin", lambda _: self._migrations.supervisor.go_on())
 
     def _have_committed(self, context: MigrationContext) -> None:
         """Have what the steps do committed also where the env.py begins no transaction around them."""
@@ -197,6 +199,8 @@ class _Change:
         vars(context)["run_migrations"] = run_committed
 
     def _before_commit(self, connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            return  # that is no COMMIT: an autocommit_block ends so, also where what is in it has failed
         if not self._migrations.dry_run:
             self._migrations.supervisor.before_commit(writes=True)
         elif not self._steps or self._at_end is self._steps[-1].context:

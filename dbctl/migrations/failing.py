@@ -60,8 +60,10 @@ def explained(error: DbctlError, steps: Sequence[Steps], migrations: Migrations,
             if not before and failure.step.is_upgrade and _creates_table(failure):
                 told.hint = told.hint or Remedy.STAMP_MADE
         told.message += f"; {of_it}, {before_it}" if before_it else f"; {of_it}"
-        if remains := migrations.backend.remains_of(str(getattr(failure.error, "statement", None) or "")):
+        if remains := _remains(migrations, str(getattr(failure.error, "statement", None) or "")):
             told.message += f"; {remains}"
+            if migrations.supervisor.ended:
+                told.left = "; ".join(filter(None, [told.left, remains]))
         if stays := [_applied(one) + _in_schema(one) for one in earlier if _has_stayed(one, migrations)]:
             told.message += f"; what was run before that stays: {', '.join(stays)}"
     return told
@@ -104,6 +106,14 @@ def _what_stays(steps: Steps, migrations: Migrations, before: Sequence[str]) -> 
     if set(heads) == set(before):
         return f"nor of what was run before it: {_applied(steps)}"
     return f"and what was run before it stays: {_applied(steps)}"
+
+
+def _remains(migrations: Migrations, statement: str) -> str:
+    """Return what a statement has left that has failed; "" for nothing."""
+    if not migrations.backend.remains_of(statement):
+        return ""
+    with migrations.engine.connect() as connection:
+        return migrations.backend.remains(connection, statement)
 
 
 def _has_stayed(steps: Steps, migrations: Migrations) -> bool:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.scripts import Statement, sql_text
+from dbctl.connections.watching import told_if_ended, watched_by
 from dbctl.errors import ConnectError, DbctlError, OutOfTime, Remedy, UsageError, WorkRefused
 from dbctl.records import record
 from dbctl.results import Step
@@ -74,7 +75,7 @@ def run_script(
             raise UsageError("a dry run rolls all back, and without a transaction nothing can be", "say one of them")
         with _by_itself(database) as driver_connection:
             whole = with_parameters(backend, driver_connection, script, parameters)
-            return list(_each_by_itself(backend, driver_connection, whole))
+            return list(_each_by_itself(database, driver_connection, whole))
     refuse_transactions(backend, script, Remedy.TAKE_OUT_OR_NO_TRANSACTION)
     connection = database.session.connection()
     driver_connection = connection.connection.driver_connection
@@ -146,13 +147,14 @@ class _Bounded:
         started(self._cancel)
 
 
-def _each_by_itself(backend: Backend, driver_connection: Any, script: Script) -> Iterator[Done]:
-    kept = 0
+def _each_by_itself(database: Database, driver_connection: Any, script: Script) -> Iterator[Done]:
+    backend, kept = database.backend, 0
     for number, statement in enumerate(backend.statements(script.text), 1):
         blank = re.sub(r"[^\n]", " ", script.text[: statement.start])
         try:
             # Behind as many lines and blanks as stand before it: what a server says of places is true of the script.
-            yield from _run(backend, driver_connection, script, [statement], blank + statement.text)
+            with _telling_remains(database, statement.text):
+                yield from _run(backend, driver_connection, script, [statement], blank + statement.text)
         except DbctlError:
             if kept:
                 before = "1 statement before it is" if kept == 1 else f"{kept} statements before it are"
@@ -162,6 +164,28 @@ def _each_by_itself(backend: Backend, driver_connection: Any, script: Script) ->
             kept = number
     if backend.in_transaction(driver_connection):
         raise WorkRefused(f"{script.name}: its last transaction is not ended, and is rolled back", "end it with COMMIT")
+
+
+@contextmanager
+def _telling_remains(database: Database, statement: str) -> Iterator[None]:
+    """Have whatever ends a statement tell what that has left, where it is one that may leave something."""
+    backend = database.backend
+    engine: Any = database.session.get_bind()
+    if not (may_remain := backend.remains_of(statement)):
+        yield
+        return
+    try:
+        with told_if_ended(lambda: may_remain):
+            yield
+    except BaseException:
+        try:
+            with watched_by(None), engine.connect() as connection:  # who ends the work is not to end this question
+                remains = backend.remains(connection, statement)
+        except Exception:  # the error that is told is the statement's
+            remains = may_remain
+        if remains:
+            _log.warning("%s", remains)
+        raise
 
 
 @contextmanager

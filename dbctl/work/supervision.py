@@ -240,6 +240,11 @@ class Supervisor:
                 raise Ended
             self._committing = writes
 
+    def go_on(self) -> None:
+        """Let the work be ended again, now that the COMMIT is done that could not be; raise what has ended it meanwhile."""
+        if self._committing:
+            self.pause(0)
+
     def pause(self, seconds: float) -> None:
         """Pause before the work goes on, or is run again; a COMMIT that was under way has failed."""
         with self._gate:

@@ -1,4 +1,4 @@
-"""Columns that MySQL and MariaDB return to those alone who name them, and the key that MySQL gives a table by itself."""
+"""Columns of MySQL and MariaDB that are returned to who names them, and the key that MySQL gives a table by itself."""
 
 from collections.abc import Iterator
 

@@ -22,6 +22,7 @@ from dbctl.backends.audit import (
     way_of,
 )
 from dbctl.backends.findings import Finding, Level
+from dbctl.backends.postgresql.invalid_indexes import dropping, invalid_indexes
 from dbctl.backends.postgresql.libpq import SSL_REQUEST
 from dbctl.backends.tls import ssl_context
 
@@ -76,6 +77,8 @@ def facts(backend: Backend, connection: Connection) -> Facts:
         questions.findings.append(_pooler(backend))
     certificate = ask("certificate", lambda _: _certificate(backend, driver)) if tls else None
     user = login.user if login else "…"
+    if invalid := ask("indexes", invalid_indexes):
+        questions.findings.append(_of_invalid(invalid))
     return Facts(
         # Behind a pooler its own limits count, which it does not tell.
         limits=() if pooled else ask("connections", limits) or (),
@@ -91,6 +94,11 @@ def facts(backend: Backend, connection: Connection) -> Facts:
         transactions=ask("idle_transactions", _idle_transactions),
         findings=questions.findings,
     )
+
+
+def _of_invalid(names: Sequence[str]) -> Finding:
+    why = "No query uses them, and each write keeps them up to date: CREATE INDEX CONCURRENTLY leaves such if it fails."
+    return Finding(Level.WARNING, "indexes", f"invalid: {', '.join(names)}", why, "; ".join(map(dropping, names)))
 
 
 def limits(connection: Connection) -> Sequence[Limit]:

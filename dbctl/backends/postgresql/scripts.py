@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.origins import note_origin
+from dbctl.backends.postgresql.invalid_indexes import left_by, may_be_left
 from dbctl.backends.scripts import Scripts, Statement
 from dbctl.profiles import Profile
 
@@ -33,12 +34,6 @@ def _comment(depth: int = 9) -> str:
     """
     inside = rf"[^*/]++|\*(?!/)|/(?!\*)|{_comment(depth - 1)}" if depth else r"[^*]++|\*(?!/)"
     return rf"/\*(?:{inside})*+(?:\*/|\Z)"
-
-
-_CONCURRENT_INDEX = re.compile(
-    r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(\"(?:[^\"]|\"\")+\"|\S+)",
-    re.IGNORECASE,
-)
 
 
 class PostgreSQLScripts(Scripts):
@@ -120,9 +115,12 @@ class PostgreSQLScripts(Scripts):
         return bool(connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned() IS NOT NULL").scalar())
 
     def remains_of(self, statement: str) -> str:
-        """Name the index that is left invalid: https://www.postgresql.org/docs/current/sql-createindex.html."""
-        found = _CONCURRENT_INDEX.match(statement)
-        return f"index {found[1]} may be left, and be invalid: then drop it first" if found else ""
+        """Name the index that may be left invalid."""
+        return may_be_left(statement)
+
+    def remains(self, connection: Connection, statement: str) -> str:
+        """Look for the index that is left invalid."""
+        return left_by(connection, statement)
 
     def has_ended(self, connection: Connection) -> bool:
         """Tell whether an error has ended the transaction."""
