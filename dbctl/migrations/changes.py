@@ -18,7 +18,7 @@ from dbctl.migrations.failing import explained
 from dbctl.migrations.halfway import Halfway, HalfwayTable
 from dbctl.migrations.rendering import rendered
 from dbctl.migrations.results import Applied, Sql
-from dbctl.migrations.revisions import heads_of, refuse_unknown, steps_of
+from dbctl.migrations.revisions import heads_of, refuse_unknown, steps_of, warn_if_gone
 from dbctl.migrations.steps import Steps
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ class _Change:
         self._before = self._before or heads
         table = HalfwayTable(self._migrations.engine, context)
         if not steps and not self._stamps and table.read() is None:
+            warn_if_gone(context, self._environment.scripts, heads)
             return
         self._lock(context)
         heads, steps = self._pending(context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from dbctl.migrations.scripts import places_of
 
 if TYPE_CHECKING:
     from dbctl.migrations.environment import Environment
+
+_log = logging.getLogger("dbctl")
 
 
 def heads_of(context: MigrationContext, environment: Environment) -> tuple[str, ...]:
@@ -33,6 +36,31 @@ def heads_of(context: MigrationContext, environment: Environment) -> tuple[str, 
     found = MigrationContext.configure(own, opts=places).get_current_heads()
     own.rollback()
     return tuple(sorted(found))
+
+
+def warn_if_gone(context: MigrationContext, scripts: ScriptDirectory, heads: Sequence[str]) -> None:
+    """Warn where a database has all revisions, and none of the tables is there that the env.py's models have.
+
+    Args:
+        context: What the env.py has configured; no transaction is begun that was not.
+        scripts: The service's revisions.
+        heads: Those that the database has.
+    """
+    from sqlalchemy import inspect
+
+    own: Any = context.opts.get("target_metadata")
+    models = own if isinstance(own, Sequence) else [own] if own is not None else ()
+    tables = [table for each in models for table in each.tables.values()]
+    if not tables or not heads or set(heads) != set(scripts.get_heads()) or context.connection is None:
+        return
+    begun = context.connection.in_transaction()
+    inspector = inspect(context.connection)
+    is_there = any(inspector.has_table(table.name, table.schema) for table in tables)
+    if not begun:
+        context.connection.rollback()
+    if not is_there:
+        text = "the database is said to be at %s, but none of the models' tables is there: if they were dropped, %s"
+        _log.warning(text, ", ".join(heads), "dbctl migrate stamp base says so, and dbctl migrate upgrade makes them")
 
 
 def refuse_unknown(scripts: ScriptDirectory, heads: Sequence[str]) -> None:

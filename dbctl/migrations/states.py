@@ -11,7 +11,7 @@ from dbctl.errors import CheckFailed
 from dbctl.migrations.environment import Environment
 from dbctl.migrations.halfway import Halfway, HalfwayTable
 from dbctl.migrations.results import Pending, Revision
-from dbctl.migrations.revisions import heads_of, is_known, refuse_unknown, steps_of
+from dbctl.migrations.revisions import heads_of, is_known, refuse_unknown, steps_of, warn_if_gone
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -40,7 +40,9 @@ def current(migrations: Migrations, *, x: Sequence[str] = ()) -> list[Revision]:
     looks: list[tuple[str | None, list[Revision]]] = []
 
     def look(context: MigrationContext) -> None:
-        found = [*_revisions(environment, heads_of(context, environment))]
+        heads = heads_of(context, environment)
+        warn_if_gone(context, environment.scripts, heads)
+        found = [*_revisions(environment, heads)]
         table = HalfwayTable(migrations.engine, context)
         if halfway := table.read():
             description = _description(environment, halfway.revision)
@@ -101,6 +103,7 @@ def pending(
         found: list[Pending] = []
         heads = heads_of(context, environment)
         refuse_unknown(environment.scripts, heads)
+        warn_if_gone(context, environment.scripts, heads)
         table = HalfwayTable(migrations.engine, context)
         if halfway := table.read():
             found.append(Pending(halfway.revision, _told(migrations, halfway, table)))

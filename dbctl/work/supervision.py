@@ -241,7 +241,7 @@ class Supervisor:
             self._committing = writes
 
     def go_on(self) -> None:
-        """Let the work be ended again, now that the COMMIT is done that could not be; raise what has ended it meanwhile."""
+        """Let the work be ended again, where a COMMIT is over; raise what has ended it meanwhile."""
         if self._committing:
             self.pause(0)
 

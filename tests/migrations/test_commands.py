@@ -188,6 +188,13 @@ def test_check_also_names_what_autogenerate_would_add(
     models += "sa.Table('runs', target_metadata, sa.Column('revision', sa.String(20), nullable=False))"
     made.edit("migrations/env.py", "target_metadata = None", models)
     assert on_database.ok("migrate", "check", "--models", "--json").json == []
+    gone = "the database is said to be at a3, but none of the models' tables is there: if they were dropped, dbctl"
+    for name, left in (("item", 1), ("runs", 0)):
+        database.execute(f"ALTER TABLE {name} RENAME TO {name}_2")
+        said = [on_database.ok("migrate", word).err for word in ("upgrade", "current", "check")]
+        assert [f"dbctl: {gone} migrate stamp base says so" in one for one in said] == [not left] * 3, said
+    for name in ("item", "runs"):
+        database.execute(f"ALTER TABLE {name}_2 RENAME TO {name}")
     made.edit(
         "migrations/env.py",
         "sa.Table('runs'",
