@@ -198,15 +198,20 @@ def table_of(profiles: Profiles, name: str) -> Data:
     return tables[name]
 
 
-def check_new(profiles: Profiles, name: str) -> None:
+def check_new(profiles: Profiles, name: str, hint: str = "") -> None:
     """Check that a profile of this name can be added.
+
+    Args:
+        profiles: Those that there are.
+        name: The name.
+        hint: What to do where there is one, other than to change it.
 
     Raises:
         ConfigError: There is one, or the name is none.
     """
     if name in profiles.document.profiles:
         message = f'{profiles.path}: there is a profile "{name}" already'
-        raise ConfigError(message, f"change it with: dbctl profiles set {name}, or take another name")
+        raise ConfigError(message, hint or f"change it with: dbctl profiles set {name}, or take another name")
     if "://" in name:
         raise no_profile(name, "", ())
     if not name or name != name.strip() or not name.isprintable():

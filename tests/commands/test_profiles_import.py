@@ -1,5 +1,7 @@
 """`dbctl profiles import`."""
 
+import tomllib
+
 import pytest
 from sqlalchemy import make_url
 
@@ -51,7 +53,35 @@ def test_all_are_imported_or_none(bare: Dbctl) -> None:
     before = text(bare)
     result = bare("profiles", "import", "pg-service", "--file", "s")
     assert (result.code, text(bare)) == (3, before)
-    assert 'there is a profile "local" already' in result.err
+    assert 'there is a profile "local" already; say --replace, or take another name with --as' in result.err
+
+
+def test_one_that_is_there_leads_elsewhere_and_stays_what_it_is(bare: Dbctl) -> None:
+    (bare.cwd / "s").write_text(SERVICES)
+    (bare.cwd / "profiles.toml").write_text(
+        '# ours\n[profiles.shop]  # one\nurl = "mysql://app@old:3307/x?charset=utf8mb4"\npassword_env = "PW"\n'
+        'protected = true\n[profiles.shop.ssl]\nmode = "require"\n\n[profiles.other]\nurl = "sqlite://"\n'
+    )
+    shown = bare.ok("profiles", "import", "pg-service", "--file", "s", "--replace", "--dry-run").out
+    bare.ok("profiles", "import", "pg-service", "--file", "s", "--replace")
+    written = text(bare)
+    assert shown.strip() in written
+    profiles = tomllib.loads(written)["profiles"]
+    assert profiles["shop"] == {
+        "driver": "postgresql",
+        "host": "h",
+        "database": "shop",
+        "password_env": "PW",
+        "protected": True,
+        "ssl": {"mode": "require"},
+    }
+    assert sorted(profiles) == ["local", "other", "shop"]
+    bare.ok("profiles", "import", "env", "--as", "shop", "--replace", env={"DATABASE_URL": "mysql://a:b@h/d"})
+    assert tomllib.loads(text(bare))["profiles"]["shop"] == {
+        "url": "${DATABASE_URL}",
+        "protected": True,
+        "ssl": {"mode": "require"},
+    }
 
 
 def test_one_that_can_not_be_used_keeps_no_other_out(bare: Dbctl) -> None:

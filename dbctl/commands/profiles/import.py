@@ -5,16 +5,17 @@ import os
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dbctl.backends import backend_of
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profiles
-from dbctl.profiles.editing import Append, Edit, edited
+from dbctl.profiles.editing import Append, Edit, Remove, edited
 from dbctl.profiles.importing import Found, from_dotenv, from_url, from_variables
 from dbctl.profiles.option_files import client_file, from_client_groups, from_services, service_file
+from dbctl.profiles.secrets import SOURCES
 from dbctl.profiles.settings import nested
 from dbctl.profiles.writing import ProfileFile, check_new
 from dbctl.records import record
@@ -23,6 +24,9 @@ from dbctl.work.effects import writes
 
 PLACE = 4
 PAGE = "profile-file"
+
+_PLACE = {"url", "driver", "host", "hosts", "port", "user", "database", "query"}
+"""What an import says anew of a profile that is there; TLS and the password's source if it says something of them."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +79,10 @@ def import_(
     name: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="The new profile's name; services and groups have one.")
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Where there is such a profile, say anew where it leads; its other keys stay."),
+    ] = False,
 ) -> Sequence[Imported | Toml]:
     """Make profiles of what other programs connect by.
 
@@ -86,7 +94,7 @@ def import_(
     Examples:
         $ dbctl profiles import url postgresql://app@db.example.com/shop --as prod
         $ dbctl profiles import dotenv --file shop.env --as shop --dry-run
-        $ dbctl profiles import pg-service
+        $ dbctl profiles import pg-service --replace
     """
     found, variables = _found(source, entry, Path(os.path.expanduser(from_file)) if from_file else None, file.environ)
     if name is not None and len(found) > 1:
@@ -96,19 +104,21 @@ def import_(
     file = ProfileFile(file.path, {**file.environ, **variables}, file.dry_run)
     found = _right(file, found) if entry is None and len(found) > 1 else found
     tables = {name or str(one.name): nested(one.values) for one in found}
-    edits = [Append(("profiles", key), table) for key, table in tables.items()]
+    made: list[Append] = []
 
     def checked(profiles: Profiles) -> Sequence[Edit]:
-        for key in tables:
-            check_new(profiles, key)
-        return edits
+        there = profiles.document.profiles if replace else {}
+        for key in tables.keys() - there.keys():
+            check_new(profiles, key, "say --replace, or take another name with --as")
+        made[:] = [Append(("profiles", key), _kept(there.get(key, {}), table) | table) for key, table in tables.items()]
+        return [*(Remove(("profiles", key)) for key in tables if key in there), *made]
 
     file.change(checked, list(tables), backend_of)
     for key, one in zip(tables, found, strict=True):
         for note in one.notes:
             _log.info("%s: %s", key, note)
     if file.dry_run:
-        return [Toml(edited("", edits))]
+        return [Toml(edited("", made))]
     return [Imported(key, source.value, str(file.path)) for key in tables]
 
 
@@ -132,6 +142,12 @@ def _found(
             return from_services(path or service_file(environ), entry), {}
         case Source.MY_CNF:
             return from_client_groups(path or client_file(), entry), {}
+
+
+def _kept(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stays of a profile that leads elsewhere now."""
+    gone = {*_PLACE, *new, *(SOURCES if "url" in new or not new.keys().isdisjoint(SOURCES) else ())}
+    return {key: value for key, value in old.items() if key not in gone}
 
 
 def _right(file: ProfileFile, found: list[Found]) -> list[Found]:
