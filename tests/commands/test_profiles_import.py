@@ -1,10 +1,14 @@
 """`dbctl profiles import`."""
 
+import json
+import sys
 import tomllib
 
 import pytest
 from sqlalchemy import make_url
 
+from dbctl.errors import ConfigError
+from dbctl.profiles.compose import from_compose
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 
@@ -93,6 +97,80 @@ def test_one_that_can_not_be_used_keeps_no_other_out(bare: Dbctl) -> None:
     assert [row["profile"] for row in bare.ok("profiles", "check", "--json").json] == ["shop", "local", "two", "b"]
     named = bare("profiles", "import", "pg-service", "bad", "--file", "s")
     assert (named.code, "bad is left out" in named.err) == (3, False), str(named)
+
+
+COMPOSE = f"""
+x-common: &common
+  POSTGRES_USER: ${{DB_USER:-app}}
+services:
+  db:
+    environment: {{<<: *common, POSTGRES_DB: shop, POSTGRES_PASSWORD: "${{DB_PASSWORD:?}}"}}
+    ports: ["127.0.0.1:${{PORT:-5433}}:5432"]
+  plain:
+    environment: [POSTGRES_PASSWORD={CANARY}]
+    ports: ["5434:5432/tcp"]
+  my:
+    image: mariadb:11
+    environment: [MYSQL_DATABASE=shop, MYSQL_ROOT_PASSWORD]
+    ports: [{{target: 3306, published: "3307", host_ip: 0.0.0.0}}]
+  web:
+    environment: {{POSTGRES_HOST: db}}
+    ports: ["8000:8000"]
+"""
+OF_COMPOSE = {
+    "db": {
+        "driver": "postgresql",
+        "host": "127.0.0.1",
+        "port": 5499,
+        "user": "app",
+        "database": "shop",
+        "password_env": "DB_PASSWORD",
+    },
+    "plain": {
+        "driver": "postgresql",
+        "host": "localhost",
+        "port": 5434,
+        "user": "postgres",
+        "database": "postgres",
+    },
+    "my": {
+        "driver": "mariadb",
+        "host": "localhost",
+        "port": 3307,
+        "user": "root",
+        "database": "shop",
+        "password_env": "MYSQL_ROOT_PASSWORD",
+    },
+}
+
+
+def test_databases_of_docker_compose_are_imported(bare: Dbctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bare.cwd / "compose.yml").write_text(COMPOSE)
+    (bare.cwd / ".env").write_text("PORT=5499\n")
+    result = bare.ok("profiles", "import", "compose")
+    assert tomllib.loads(text(bare))["profiles"] == OF_COMPOSE
+    assert "plain: compose.yml: plain: POSTGRES_PASSWORD is not copied" in result.err
+    assert CANARY not in text(bare) + result.err
+    resolved = {"services": {"db": {"environment": {"MYSQL_USER": "a"}, "ports": [{"target": 3306, "published": "1"}]}}}
+    (bare.cwd / "c.json").write_text(json.dumps(resolved))
+    bare.ok("profiles", "import", "compose", "--file", "c.json", "--as", "json")
+    assert tomllib.loads(text(bare))["profiles"]["json"] == {
+        "driver": "mysql",
+        "host": "localhost",
+        "port": 1,
+        "user": "a",
+    }
+    for words, problem in (
+        (["web"], "compose.yml: service web is not one that has variables of an image"),
+        (["wev"], 'compose.yml: there is no service wev; did you mean "web"?'),
+        (["--file", ".env"], ".env: there are no services"),
+    ):
+        refused = bare("profiles", "import", "compose", *words)
+        assert (refused.code, problem in refused.err) == (3, True), str(refused)
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(ConfigError, match="which is not installed") as raised:
+        from_compose(bare.cwd / "compose.yml", None, {})
+    assert "docker compose config --format json" in raised.value.hint
 
 
 @pytest.mark.parametrize(

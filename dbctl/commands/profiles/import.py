@@ -12,6 +12,7 @@ import typer
 from dbctl.backends import backend_of
 from dbctl.errors import ConfigError, UsageError
 from dbctl.profiles import Profiles
+from dbctl.profiles.compose import compose_file, from_compose
 from dbctl.profiles.editing import Append, Edit, Remove, edited
 from dbctl.profiles.importing import Found, from_dotenv, from_url, from_variables
 from dbctl.profiles.option_files import client_file, from_client_groups, from_services, service_file
@@ -39,6 +40,7 @@ class Source(StrEnum):
     DOTENV = "dotenv"
     PG_SERVICE = "pg-service"
     MY_CNF = "my-cnf"
+    COMPOSE = "compose"
 
 
 @record
@@ -74,7 +76,11 @@ def import_(
     ] = None,
     from_file: Annotated[
         str | None,
-        typer.Option("--file", metavar="FILE", help="What to read: .env, ~/.pg_service.conf, ~/.my.cnf unless given."),
+        typer.Option(
+            "--file",
+            metavar="FILE",
+            help="What to read: .env, ~/.pg_service.conf, ~/.my.cnf, compose.yaml unless given.",
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="The new profile's name; services and groups have one.")
@@ -87,14 +93,15 @@ def import_(
     """Make profiles of what other programs connect by.
 
     That is a URL, environment variables (DATABASE_URL; DB_HOST, DB_NAME, …; POSTGRES_…, PG…, MYSQL_…), a .env file
-    with such, libpq's services, or the client groups of a MySQL option file. No password is copied: it stays in its
-    variable, or you are told where it is. What a profile has no word for is told too. Of all services or groups one
-    that can't be used here is told and left out. --dry-run shows what would be written.
+    with such, libpq's services, the client groups of a MySQL option file, or the databases of Docker Compose's file
+    that publish their port. No password is copied: it stays in its variable, or you are told where it is. What a
+    profile has no word for is told too. Of all services or groups one that can't be used here is told and left out.
+    --dry-run shows what would be written.
 
     Examples:
         $ dbctl profiles import url postgresql://app@db.example.com/shop --as prod
         $ dbctl profiles import dotenv --file shop.env --as shop --dry-run
-        $ dbctl profiles import pg-service --replace
+        $ dbctl profiles import compose db --as local --replace
     """
     found, variables = _found(source, entry, Path(os.path.expanduser(from_file)) if from_file else None, file.environ)
     if name is not None and len(found) > 1:
@@ -142,6 +149,8 @@ def _found(
             return from_services(path or service_file(environ), entry), {}
         case Source.MY_CNF:
             return from_client_groups(path or client_file(), entry), {}
+        case Source.COMPOSE:
+            return from_compose(path or compose_file(), entry, environ), {}
 
 
 def _kept(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
