@@ -75,11 +75,11 @@ def import_files(
     there = backend.table_columns(connection, relation)
     columns = with_uuids(database.profile, relation, usual_schema(connection), there)
     target = Target(relation.schema, relation.name, (), how.conflict, _key(connection, relation, how), how.strict)
-    if how.truncate:
-        _empty(database, connection, relation, target)
     with ExitStack() as held:
         rejects = held.enter_context(Rejects(how.rejects, how.max_errors, masked=database.profile.protected))
         held.enter_context(backend.takes_rows(connection, strict=how.strict))
+        if how.truncate:
+            _empty(database, connection, relation, target)
         if how.defer_keys:
             held.enter_context(backend.keys_at_end(connection, [relation]))
 

@@ -20,15 +20,12 @@ from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.mysql.engine import MySQL
 from dbctl.backends.mysql.errors import MEANINGS
 from dbctl.backends.mysql.exports import MySQLExports
+from dbctl.backends.mysql.packets import FILE, most_of, refuse_larger, send_file
 from dbctl.backends.origins import note_origin
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_NAME = b"dbctl"
-"""What LOAD DATA calls the file, which there is none of; a server that asks for another gets nothing."""
-
-_PACKET = 1 << 20
 _STAGE = "dbctl_stage"
 
 # The server's switch is off, or the server is told not to offer it.
@@ -86,21 +83,24 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
 
     @contextmanager
     def takes_rows(self, connection: Connection, *, strict: bool) -> Iterator[None]:
-        """Be in UTC, and have the server refuse what does not fit, and tell of all of it."""
+        """Be in UTC, have the server refuse what does not fit and tell of all of it, and let a table be emptied."""
         from sqlalchemy.exc import DBAPIError
 
         modes = ",".join(_MODES if strict else _MODES[-1:])
-        zone, mode = connection.exec_driver_sql("SELECT @@SESSION.time_zone, @@SESSION.sql_mode").one()
+        query = "SELECT @@SESSION.time_zone, @@SESSION.sql_mode, @@SESSION.sql_safe_updates"
+        before = tuple(connection.exec_driver_sql(query).one())
         there = "@@SESSION.sql_mode"
         for unwanted in _NOT_MODES:
             there = f"REPLACE({there}, '{unwanted}', '')"
-        connection.exec_driver_sql(f"SET SESSION time_zone = '+00:00', sql_mode = CONCAT({there}, ',{modes}')")
+        settings = f"time_zone = '+00:00', sql_mode = CONCAT({there}, ',{modes}'), sql_safe_updates = 0"
+        connection.exec_driver_sql(f"SET SESSION {settings}")
         try:
             yield
         finally:
             if not connection.invalidated:
                 with suppress(DBAPIError):  # what has ended the load is told, and ends the connection too
-                    connection.exec_driver_sql("SET SESSION time_zone = %s, sql_mode = %s", (zone, mode))
+                    settings = "time_zone = %s, sql_mode = %s, sql_safe_updates = %s"
+                    connection.exec_driver_sql(f"SET SESSION {settings}", before)
 
     def prepare_load(self, connection: Connection, target: Target) -> None:
         """Make a temporary table to load into where a row's key may be there; a server may want a key of its own."""
@@ -164,8 +164,9 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
         driver_connection: Any = connection.connection.driver_connection
         if connection.info.get(_FORBIDDEN) is None:
             data = (part.data if isinstance(part, Delimited) else tab_separated(part.columns) for part in parts)
+            statement, most = self._load_statement(target, place, read_as), most_of(connection)
             try:
-                rows, warnings = _send(driver_connection, self._load_statement(target, place, read_as), data)
+                rows, warnings = send_file(driver_connection, statement, data, most)
             except Exception as error:
                 if isinstance(error, self.driver_errors()):
                     note_origin(error, self.profile, connection=driver_connection, lost=not driver_connection.open)
@@ -200,16 +201,20 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
             names.append(f"@c{number}" if apart else name)
             sets += [f"{name} = {own.format(f'@c{number}')}"] * apart
         return (
-            f"LOAD DATA LOCAL INFILE '{_NAME.decode()}' INTO TABLE {place} CHARACTER SET utf8mb4"
+            f"LOAD DATA LOCAL INFILE '{FILE.decode()}' INTO TABLE {place} CHARACTER SET utf8mb4"
             rf" {ends} LINES TERMINATED BY '\n' ({', '.join(names)})" + (f" SET {', '.join(sets)}" if sets else "")
         )
 
     def _insert(self, connection: Connection, target: Target, place: str, rows: Rows) -> int:
         mark = ", ".join(self.form(column).format("%s") for column in target.kinds)
-        cursor = connection.connection.cursor()
+        cursor: Any = connection.connection.cursor()
         try:
             into = f"{place} ({self.names(target.columns)})".replace("%", "%%")
-            cursor.executemany(f"INSERT INTO {into} VALUES ({mark})", list(zip(*rows.columns, strict=True)))
+            insert, values = f"INSERT INTO {into} VALUES ({mark})", list(zip(*rows.columns, strict=True))
+            most = most_of(connection)
+            refuse_larger(cursor, insert, values, most)
+            cursor.max_stmt_length = min(cursor.max_stmt_length, most)
+            cursor.executemany(insert, values)
         finally:
             cursor.close()
         self._refuse(connection, target)
@@ -255,42 +260,6 @@ def _fault(text: str, code: int | None) -> Fault:
     column = (place["column"] or place["key"]) if place else None
     bare = f"a trigger refuses it (error {code})" if _is_raised(code) else None  # in words that may hold any value
     return Fault(reason, number - 1 if number else None, column, bare=bare)
-
-
-def _send(driver_connection: Any, statement: str, parts: Iterable[bytes]) -> tuple[int, int]:
-    """Run LOAD DATA LOCAL with data of our own, past PyMySQL, which would open any file that a server names.
-
-    Returns:
-        How many rows were loaded, and how many warnings there are.
-
-    Raises:
-        MySQLError: The server refuses it, or asks for something else.
-        Exception: What comes of drawing a part; the server has loaded those before it.
-    """
-    from pymysql import err
-    from pymysql.constants import COMMAND
-    from pymysql.protocol import LoadLocalPacketWrapper, OKPacketWrapper
-
-    driver_connection._execute_command(COMMAND.COM_QUERY, statement.encode())
-    packet = driver_connection._read_packet()
-    asked = LoadLocalPacketWrapper(packet).filename if packet.is_load_local_packet() else None
-    if asked != _NAME:
-        driver_connection._force_close()
-        raise err.OperationalError(2027, "the server asks for a file that it was not told of")
-    try:
-        for part in parts:
-            for start in range(0, len(part), _PACKET):
-                driver_connection.write_packet(part[start : start + _PACKET])
-    except Exception:
-        # What has come is whole lines; the server answers before it takes another statement, as ROLLBACK.
-        with suppress(err.MySQLError):
-            driver_connection.write_packet(b"")
-            driver_connection._read_packet()
-        raise
-    driver_connection.write_packet(b"")
-    done = OKPacketWrapper(driver_connection._read_packet())
-    driver_connection.server_status = done.server_status
-    return int(done.affected_rows), int(done.warning_count)
 
 
 def _digits(value: str) -> str:

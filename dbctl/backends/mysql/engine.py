@@ -174,6 +174,7 @@ class MySQL(
         """Bound each statement and each lock, and the wait for an answer no longer as while connecting."""
         from sqlalchemy import event
 
+        from dbctl.backends.mysql.packets import doubt_large_statements
         from dbctl.backends.mysql.unknown_types import pass_over
 
         # Whether `ping` takes its argument SQLAlchemy 2.0 finds out by itself, and with asyncmy it finds wrong.
@@ -190,6 +191,7 @@ class MySQL(
             event.listen(engine, "handle_error", forget_tls_errors)
         pass_over(engine.dialect)
         hear_all_errors(engine.dialect)
+        doubt_large_statements(engine, self)
 
         @event.listens_for(engine, "connect")
         def bound(driver_connection: Any, _record: Any) -> None:

@@ -60,6 +60,7 @@ MEANINGS: Mapping[int, Meaning] = {
     # Vitess: of one shard, where others may have committed; else an error that has no number of its own
     1105: Meaning(WorkRefused, commit_unknown=True),
     1146: Meaning(MissingTable),
+    1153: Meaning(WorkRefused),  # larger than max_allowed_packet; the connection is ended
     _COMMIT_FAILED: _LOST,  # Galera: the COMMIT was sent on and nobody knows whether it arrived
     # A lock was not had in time: the server rolled back only the statement; the unit of work rolls back the rest.
     1205: Meaning(OutOfTime, heals=True, lock=True),
