@@ -144,6 +144,7 @@ class Target:
         conflict: What becomes of a row whose key is there already: error, skip or update.
         key: The columns of that key.
         strict: Whether what the database would bend is refused.
+        staged: Whether the rows come from a table of their own by one INSERT, which does not tell what it refuses.
     """
 
     schema: str | None
@@ -152,6 +153,7 @@ class Target:
     conflict: str = "error"
     key: Sequence[str] = ()
     strict: bool = True
+    staged: bool = False
 
     @property
     def columns(self) -> Sequence[str]:
@@ -226,6 +228,10 @@ class Bulk(Exports, Backend):
             strict: Whether values that do not fit are refused.
         """
         yield
+
+    def needs_insert(self, connection: Connection, target: Target) -> bool:
+        """Tell whether only an INSERT writes a table's rows as its rules and policies want them."""
+        return False
 
     def prepare_load(self, connection: Connection, target: Target) -> None:
         """Do what comes before the first rows of a load."""

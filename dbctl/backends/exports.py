@@ -6,7 +6,7 @@ The manual's page `formats` says how each kind of value is written.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -109,6 +109,10 @@ class Exports(Copies):
             Each with the one whose rows are read in its place; None where that has no rows of its own.
         """
         return {}
+
+    def hidden(self, connection: Connection) -> Collection[tuple[str, str]]:
+        """Return the schema and the name of each table of which a policy may keep rows from who asks."""
+        return ()
 
     def behind_from(self, relation: Relation) -> str:
         """Return a table as it stands behind FROM: for its own rows, and not those of tables that inherit from it."""

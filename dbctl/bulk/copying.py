@@ -24,7 +24,7 @@ from dbctl.bulk.emptying import empty
 from dbctl.bulk.loading import Loader
 from dbctl.bulk.ordering import Order, ordered
 from dbctl.bulk.plans import Plan, refuse_losses
-from dbctl.bulk.reading_out import Moment, one_moment
+from dbctl.bulk.reading_out import Moment, one_moment, tell_of_hidden
 from dbctl.bulk.rejects import told
 from dbctl.bulk.rollbacks import refuse_without_rollback
 from dbctl.bulk.turns import Turns
@@ -154,6 +154,7 @@ def _planned(moment: Moment, unit: Database, wish: Wish) -> tuple[Sequence[Plan]
     """
     connection = unit.session.connection()
     pairs = paired(moment, unit.backend.bulk, connection, wish)
+    tell_of_hidden(moment, [one.source for one in pairs])
     refuse_without_rollback(unit.backend.bulk, connection, [one.target for one in pairs])
     moment.backend.prepare_masks(moment.connection)
     order = ordered(connection, unit.backend.bulk, [one.target for one in pairs])

@@ -61,12 +61,15 @@ class Wish:
         Raises:
             NotFound: There is no such table.
         """
-        if self.all:
-            return [reading_out.rows_of(moment, one) for one in reading_out.all_tables(moment, self.exclude)]
-        if self.sql is not None:
+        if self.sql is not None and not self.all:
             return [reading_out.rows_of_query(moment, self.sql)]
-        assert self.table is not None
-        return [reading_out.rows_of(moment, reading_out.table(moment, self.table))]
+        if self.all:
+            found = reading_out.all_tables(moment, self.exclude)
+        else:
+            assert self.table is not None
+            found = [reading_out.table(moment, self.table)]
+        reading_out.tell_of_hidden(moment, found)
+        return [reading_out.rows_of(moment, one) for one in found]
 
 
 def export(connector: Connector[Engine], target: Path, wish: Wish) -> Sequence[Exported]:

@@ -97,14 +97,14 @@ def import_files(
 
 
 def _skipped(loader: Loader, rejected: int, relation: Relation, how: How) -> int:
-    """Return how many rows were skipped for their keys, and tell of those that a trigger kept from the table."""
+    """Return how many rows were skipped for their keys, and tell of those that were kept from the table."""
     missing = loader.seen - loader.written - rejected
     if how.conflict == "skip" and loader.kept_out is None:
         _log.info("of %s some may have been left out by a trigger, and not for their keys", rows_in_words(missing))
         return missing
     kept_out = (loader.kept_out or 0) if how.conflict == "skip" else missing
     if kept_out:
-        _log.info("a trigger kept %s from %s", rows_in_words(kept_out), relation.name)
+        _log.info("a trigger or a rule kept %s from %s", rows_in_words(kept_out), relation.name)
     return missing - kept_out
 
 

@@ -43,7 +43,8 @@ class Loader:
         bad: Callable[[Bad], None],
         goes_on: bool,
     ) -> None:
-        self._connection, self._backend, self._target = connection, backend, target
+        staged = target.conflict != "error" or backend.needs_insert(connection, target)
+        self._connection, self._backend, self._target = connection, backend, replace(target, staged=staged)
         self._bad, self._goes_on = bad, goes_on
         self.written = 0
         """How many rows were written."""
@@ -72,7 +73,7 @@ class Loader:
     def _load_run(self, run: Run, layout: Layout, plan: _Plan) -> None:
         """Load parts of a file as they stand; as rows where one is refused, unless it is known which one that is."""
         target = self._prepare(plan)
-        searches = self._backend.searches or target.conflict != "error"
+        searches = self._backend.searches or target.staged
         try:
             with self._savepoint(always=searches), watched(self._backend, self._connection):
                 seen, written = self._backend.load_lines(self._connection, target, run)
@@ -134,7 +135,7 @@ class Loader:
     def _load(self, rows: Rows, origin: Rows, layout: Layout, plan: _Plan) -> None:
         """Load rows; where the database does not tell which one it refuses, some at a time until it is found."""
         target = self._prepare(plan)
-        searches = self._goes_on or self._backend.searches or target.conflict != "error"
+        searches = self._goes_on or self._backend.searches or target.staged
         waiting = [(rows, origin)]
         while waiting:
             rows, origin = waiting.pop()

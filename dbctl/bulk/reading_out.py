@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from dbctl.backends.bulk import Bulk
     from dbctl.backends.kinds import BulkColumn
     from dbctl.connections.connector import Connector
+
+_log = logging.getLogger("dbctl")
 
 
 @record
@@ -179,6 +182,15 @@ def rows_of(moment: Moment, relation: Relation, *, where: str = "") -> Readable:
     columns = writable(moment.backend.table_columns(moment.connection, relation))
     schema = None if relation.schema == usual_schema(moment.connection) else relation.schema
     return Readable(schema, relation.name, moment.backend.selected(relation, columns, where=where))
+
+
+def tell_of_hidden(moment: Moment, relations: Sequence[Relation]) -> None:
+    """Warn of tables of which a policy may keep rows from who reads them, who can't know that any are lacking."""
+    hidden = moment.backend.hidden(moment.connection)
+    usual = usual_schema(moment.connection)
+    if names := [called(one, usual) for one in relations if (one.schema or usual, one.name) in hidden]:
+        text = "%s: rows that policies (row-level security) hide from this user are not read"
+        _log.warning(text, ", ".join(names))
 
 
 def writable(columns: Sequence[BulkColumn]) -> Sequence[BulkColumn]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, Text, inspect
+from sqlalchemy import Column, Integer, MetaData, String, Table, Text, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from dbctl.records import record
@@ -102,18 +102,24 @@ class HalfwayTable:
             if found:
                 connection.execute(self._table.update().where(own).values(**values))
             else:
-                connection.execute(self._table.delete())
+                self._empty(connection)
                 connection.execute(self._table.insert().values(**values))
 
     def clear(self) -> None:
         """Forget what is written down, for that revision is at its end."""
         with self._connect() as connection:
-            connection.execute(self._table.delete())
+            self._empty(connection)
 
     def remove(self) -> None:
         """Take the table away: no revision is done in part."""
         with self._connect() as connection:
             self._table.drop(connection, checkfirst=True)
+
+    def _empty(self, connection: Connection) -> None:
+        """Delete what is written down by its key: a server may refuse a DELETE of all rows (`sql_safe_updates`)."""
+        own = self._table.c.revision
+        there = connection.scalars(select(own)).all()
+        connection.execute(self._table.delete().where(own.in_(there)))
 
     def _connect(self) -> Connection:
         return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")

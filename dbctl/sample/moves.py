@@ -84,7 +84,7 @@ def transfer_all(database: Database, file: str) -> Transferred:
         WorkRefused: A hero is not in the team to leave, or both teams are the same. The message has the line.
     """
     connection = database.session.connection()
-    with _temporary(connection, database.backend):
+    with _temporary(connection, database.backend), database.backend.bulk.takes_rows(connection, strict=True):
         with without_options():
             count = _load(database, connection, file)
         _resolve(connection, file)

@@ -96,8 +96,13 @@ def test_a_table_is_emptied_where_a_server_keeps_others_from_that(dbctl: Forked,
     database.execute("INSERT INTO t VALUES (1, 1)")
     on = with_profiles(dbctl, own=database)
     (on.cwd / "t.csv").write_text("id,v\n1,5\n2,8\n")
+    on.ok("init-tables")
+    database.execute("INSERT INTO team (id, name, headquarters) VALUES (1, 'A', 'x'), (2, 'B', 'x')")
+    database.execute("INSERT INTO hero (id, name, secret_name, team_id) VALUES (1, 'Deadpond', 'x', 1)")
+    (on.cwd / "moves.csv").write_text("hero,from,to\n1,A,B\n")
     with set_to(database, sql_safe_updates=1):
         for more in (["--truncate"], ["--on-conflict", "update"], ["--on-conflict", "skip"]):
             on.ok("import", "t.csv", "t", *more)
+        on.ok("transfer", "--file", "moves.csv")
         assert on("query", "--write", "DELETE FROM t").code == 1
     assert database.execute("SELECT id, v FROM t ORDER BY id") == [(1, 5), (2, 8)]

@@ -15,7 +15,7 @@ from dbctl.backends.bulk_texts import tab_separated
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import Kind
 from dbctl.backends.postgresql.engine import PostgreSQL
-from dbctl.backends.postgresql.exports import PostgreSQLExports
+from dbctl.backends.postgresql.exports import HIDDEN, PostgreSQLExports
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -29,7 +29,8 @@ _TWICE_IN_ONE = "21000"
 # What is of the server, the connection or the transaction, whatever row it comes amid.
 _OF_NO_ROW = ("08", "25", "40", "53", "55P03", "57", "58", "XX001", "XX002")
 _UNKNOWN_OR_FORBIDDEN = "42"
-_BAD_COPY_FORMAT = "22P04"
+_BY_POLICY = "ExecWithCheckOptions"
+"""Where in the server it is said that a policy refuses a row; by the code it might be a right that is lacking."""
 
 _SEQUENCES = """
 SELECT a.attname, coalesce(
@@ -44,6 +45,16 @@ _WITH_TRIGGER = """
 SELECT c.relkind FROM pg_catalog.pg_class c
 WHERE c.oid = CAST(%(table)s AS regclass) AND EXISTS (
     SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 7 = 7)
+"""
+# COPY passes over rules of INSERT, and refuses what policies look at; 3 is INSERT, D that the rule is switched off.
+_NEEDS_INSERT = f"""
+SELECT {HIDDEN} OR EXISTS (
+    SELECT 1 FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '3' AND r.ev_enabled <> 'D')
+FROM pg_catalog.pg_class c WHERE c.oid = CAST(%(table)s AS regclass)
+"""
+_DEFERRED = """
+SELECT n.nspname, k.conname FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
+WHERE k.conrelid = CAST(%(table)s AS regclass) AND k.contype IN ('p', 'u', 'x') AND k.condeferred
 """
 # What is loaded may lie behind what the sequence has given; it never goes back.
 _GO_ON = """
@@ -111,14 +122,27 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
             connection.exec_driver_sql(f"SET LOCAL {setting}")
         yield
 
+    def needs_insert(self, connection: Connection, target: Target) -> bool:
+        """Ask for rules, and for policies that hold for this role."""
+        return bool(connection.exec_driver_sql(_NEEDS_INSERT, {"table": self.place(target)}).scalar_one())
+
     def prepare_load(self, connection: Connection, target: Target) -> None:
-        """Make a temporary table to COPY to where a row's key may be there already."""
-        if target.conflict == "error":
+        """Have the row told that a deferred constraint refuses, and make a temporary table to COPY to where need be."""
+        self._look(connection, target, "IMMEDIATE")
+        if not target.staged:
             return
         columns = self.names(target.columns)
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{_STAGE}")
         rows = f"SELECT {columns} FROM {self.place(target)} WITH NO DATA"
         run_as_it_stands(connection, f"CREATE TEMPORARY TABLE {_STAGE} ON COMMIT DROP AS {rows}")
+
+    def _look(self, connection: Connection, target: Target, when: str) -> None:
+        """Set when deferred constraints are looked at of which no later row makes good what one has done."""
+        if target.conflict == "update":
+            return
+        found = connection.exec_driver_sql(_DEFERRED, {"table": self.place(target)}).all()
+        if names := ", ".join(".".join(map(self.sql_name, one)) for one in found):
+            run_as_it_stands(connection, f"SET CONSTRAINTS {names} {when}")
 
     def load_rows(self, connection: Connection, target: Target, rows: Rows) -> int:
         """COPY them."""
@@ -131,11 +155,10 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
     ) -> tuple[int, int]:
         table = self.place(target)
         columns = self.names(target.columns)
-        staged = target.conflict != "error"
-        place = f"pg_temp.{_STAGE}" if staged else table
+        place = f"pg_temp.{_STAGE}" if target.staged else table
         driver_connection: Any = connection.connection.driver_connection
         with driver_connection.cursor() as cursor:
-            if staged:
+            if target.staged:
                 cursor.execute(f"TRUNCATE {place}")
             drawn = _Drawn(parts)
             try:
@@ -145,12 +168,9 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
                 if drawn.error is not None:  # of which psycopg2 tells no more than that there was one
                     raise drawn.error
             seen = int(cursor.rowcount)
-            if staged:
-                key = self.names(target.key)
-                cursor.execute(
-                    f"INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {place}"
-                    f" ON CONFLICT ({key}) DO {self._instead(target)}"
-                )
+            if target.staged:
+                insert = f"INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {place}"
+                cursor.execute(insert + self._instead(target))
             return seen, int(cursor.rowcount)
 
     def kept_out(self, connection: Connection, target: Target, missing: int) -> int | None:
@@ -167,17 +187,20 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
         return min(missing, int(run_as_it_stands(connection, count).scalar_one()))
 
     def _instead(self, target: Target) -> str:
-        if target.conflict == "skip" or not target.others:
-            return "NOTHING"
-        return "UPDATE SET " + ", ".join(f"{name} = EXCLUDED.{name}" for name in map(self.sql_name, target.others))
+        if target.conflict == "error":
+            return ""
+        sets = ", ".join(f"{name} = EXCLUDED.{name}" for name in map(self.sql_name, target.others))
+        update = "NOTHING" if target.conflict == "skip" or not sets else f"UPDATE SET {sets}"
+        return f" ON CONFLICT ({self.names(target.key)}) DO {update}"
 
     def conclude_load(self, connection: Connection, target: Target) -> None:
         """Set the sequences of loaded columns, which know nothing of what was not theirs."""
         from sqlalchemy import text
 
         table = self.place(target)
-        if target.conflict != "error":
+        if target.staged:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{_STAGE}")
+        self._look(connection, target, "DEFERRED")
         for name, sequence in connection.execute(text(_SEQUENCES), {"table": table}).all():
             if sequence and name in target.columns:
                 known = {"table": table, "column": self.sql_name(name), "sequence": sequence}
@@ -192,7 +215,8 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
         code = self.error_code(error) or ""
         if super().is_of_a_row(error) or code.startswith(_DATA_EXCEPTION) or code == _TWICE_IN_ONE:
             return True
-        return bool(_context_of(error)) and not code.startswith(_OF_NO_ROW)
+        by_policy = getattr(getattr(error, "diag", None), "source_function", None) == _BY_POLICY
+        return by_policy or (bool(_context_of(error)) and not code.startswith(_OF_NO_ROW))
 
     def fault_of(self, error: BaseException, target: Target) -> Fault | None:
         """Read the place from the context of COPY, and the key from the detail."""
@@ -205,13 +229,14 @@ class PostgreSQLBulk(PostgreSQLExports, Bulk, PostgreSQL):
         key: list[tuple[str, str]] = []
         if diagnosis and diagnosis.message_detail and (found := self.cell_key.search(diagnosis.message_detail)):
             names, values = found["columns"].split(", "), found["values"].split(", ")
-            key = (
-                list(zip([name.strip('"') for name in names], values, strict=False))
-                if len(names) == len(values)
-                else []
-            )
+            if len(names) == len(values):
+                key = [(name.strip('"'), value) for name, value in zip(names, values, strict=True)]
             reason = f"{reason}: {diagnosis.message_detail}"
-        if (self.error_code(error) or "").startswith(_UNKNOWN_OR_FORBIDDEN) and not context.startswith("COPY "):
+        if (
+            (self.error_code(error) or "").startswith(_UNKNOWN_OR_FORBIDDEN)
+            and context
+            and not context.startswith("COPY ")
+        ):
             reason = f"{reason} (in {context.partition(chr(10))[0]})"  # which is no matter of the file
         column = (place and place["column"]) or (diagnosis and diagnosis.column_name) or None
         if column is None and len(key) == 1:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.base import BEGINS_BARE
@@ -61,6 +61,20 @@ WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND a.attnum > 0 AND NOT a
 _TYPES = f"""
 SELECT t.oid, format_type(t.oid, NULL), {_KIND_OF_TYPE.format(own="format_type(t.oid, NULL)")}
 FROM pg_catalog.pg_type t WHERE t.oid = ANY(%(oids)s)
+"""
+
+HIDDEN = """
+(c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE'))
+ AND NOT (SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles r WHERE r.rolname = current_user))
+"""
+"""Whether a policy may hide rows of a table, or refuse them, from who asks.
+
+https://www.postgresql.org/docs/current/ddl-rowsecurity.html
+"""
+
+_HIDDEN_TABLES = f"""
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {HIDDEN}
 """
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -131,6 +145,10 @@ class PostgreSQLExports(PostgreSQLCopies, Exports):
         oids = [oid for _, oid in columns]
         types = {oid: rest for oid, *rest in connection.exec_driver_sql(_TYPES, {"oids": oids}).all()}
         return [BulkColumn(name, self.kind_of(types[oid][1]), types[oid][0]) for name, oid in columns]
+
+    def hidden(self, connection: Connection) -> Collection[tuple[str, str]]:
+        """Ask which have policies that hold for this role."""
+        return {(schema, name) for schema, name in connection.exec_driver_sql(_HIDDEN_TABLES)}
 
     def behind_from(self, relation: Relation) -> str:
         """Leave out the tables that inherit from it, whose rows are their own; those of partitions are its."""
