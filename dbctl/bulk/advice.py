@@ -11,6 +11,7 @@ from dbctl.errors import DbctlError
 MARKS: Final[Mapping[str, str]] = {";": "';'", "\t": "tab", "|": "'|'", ",": ","}
 """What may part the values of a file, and how `--delimiter` is told of it."""
 
+NAME_THEM: Final = "say --map NAME=COLUMN, or --columns for a file without a header"
 NAME_COLUMNS: Final = "say --columns for a file without one"
 NAME_APART: Final = "name them apart, or say --columns and --skip 1"
 SAY_DELIMITER: Final = "say what parts its values: --delimiter ';', or tab"
@@ -52,6 +53,19 @@ def other_delimiter(names: Sequence[str], known: Collection[str]) -> str | None:
     return None
 
 
-def told_header(names: Sequence[str]) -> str:
+def told_header(names: Sequence[str], *, masked: bool) -> str:
     """Return what is wrong with a header that was cut at another character than its values are parted by."""
-    return f'its header is one column "{names[0]}"' if len(names) == 1 else f'it has a column "{names[0]}"'
+    if len(names) == 1:
+        return "its header is one column" if masked else f'its header is one column "{names[0]}"'
+    return "it has a column" if masked else f'it has a column "{names[0]}"'
+
+
+def told_name(names: Sequence[str], place: int, *, masked: bool) -> str:
+    """Return how a column of a file is called: by its place where the name may be a value, of a file without a header.
+
+    Args:
+        names: The file's columns.
+        place: Which of them it is.
+        masked: Whether no value is told.
+    """
+    return f"as column {place + 1} of the file is called" if masked else f'"{names[place]}"'

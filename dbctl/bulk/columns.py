@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from dbctl.backends.kinds import BulkColumn
-from dbctl.bulk.advice import MARKS, other_delimiter, told_header
+from dbctl.bulk.advice import MARKS, NAME_THEM, other_delimiter, told_header, told_name
 from dbctl.errors import UsageError
 from dbctl.records import record
 
@@ -39,10 +39,12 @@ class Wanted:
     Args:
         renamed: The table's columns by the file's; "" for those that are left out.
         given: Values that are the same for all rows, by the table's columns.
+        masked: Whether no value is told: where a file has no header, its first row's are taken for names.
     """
 
     renamed: Mapping[str, str]
     given: Mapping[str, str]
+    masked: bool = False
 
 
 def layout(file: str, names: Sequence[str], wanted: Wanted, table: str, columns: Sequence[BulkColumn]) -> Layout:
@@ -59,8 +61,9 @@ def layout(file: str, names: Sequence[str], wanted: Wanted, table: str, columns:
         UsageError: A column has no name, or the table has no such one, has it twice, or computes it.
     """
     by_name = {one.name: one for one in columns}
-    if not any(wanted.renamed.get(name, name) in by_name for name in names):
-        _refuse_other_delimiter(file, names, table, by_name)
+    known = any(wanted.renamed.get(name, name) in by_name for name in names)
+    if not known:
+        _refuse_other_delimiter(file, names, table, by_name, masked=wanted.masked)
     kinds: list[BulkColumn] = []
     places: list[int | None] = []
     for place, name in enumerate(names):
@@ -69,6 +72,9 @@ def layout(file: str, names: Sequence[str], wanted: Wanted, table: str, columns:
             raise UsageError(f"{file}: column {place + 1} has no name", 'say --map "=" to leave it out, or "=NAME"')
         if target == "" or (name in OF_REJECTS and name not in by_name and name not in wanted.renamed):
             continue
+        if target not in by_name and name not in wanted.renamed and (wanted.masked or not known):
+            told = told_name(names, place, masked=wanted.masked)
+            raise UsageError(_unknown(file, told, table, columns), NAME_THEM)
         kinds.append(_found(file, name, target, table, by_name))
         places.append(place)
     for name in wanted.given:
@@ -82,23 +88,25 @@ def layout(file: str, names: Sequence[str], wanted: Wanted, table: str, columns:
     return Layout(kinds, places, wanted.given)
 
 
-def _refuse_other_delimiter(file: str, names: Sequence[str], table: str, columns: Collection[str]) -> None:
+def _refuse_other_delimiter(
+    file: str, names: Sequence[str], table: str, columns: Collection[str], *, masked: bool
+) -> None:
     """Do nothing where no column is known that stands between other delimiters.
 
     Raises:
         UsageError: There is one.
     """
     if mark := other_delimiter(names, columns):
-        raise UsageError(f"{file}: {told_header(names)}, which {table} has not", f"say --delimiter {MARKS[mark]}")
+        told = told_header(names, masked=masked)
+        raise UsageError(f"{file}: {told}, which {table} has not", f"say --delimiter {MARKS[mark]}")
 
 
 def _found(file: str, name: str, target: str, table: str, columns: Mapping[str, BulkColumn]) -> BulkColumn:
     found = columns.get(target)
     if found is None:
-        there = ", ".join(one.name for one in columns.values() if not one.generated)
         near = next((one for one in columns if one.lower() == target.strip().lower()), "COLUMN")
         raise UsageError(
-            f'{file}: {table} has no column "{target}"; it has {there}',
+            _unknown(file, f'"{target}"', table, columns.values()),
             f'say --map "{name}={near}", or --map "{name}=" to leave it out',
         )
     if found.generated:
@@ -106,6 +114,11 @@ def _found(file: str, name: str, target: str, table: str, columns: Mapping[str, 
             f"{file}: the database computes column {target} of {table} by itself", f'leave it out with --map "{name}="'
         )
     return found
+
+
+def _unknown(file: str, told: str, table: str, columns: Iterable[BulkColumn]) -> str:
+    there = ", ".join(one.name for one in columns if not one.generated)
+    return f"{file}: {table} has no column {told}; it has {there}"
 
 
 def pairs(option: str, said: Sequence[str], *, empty: bool = False) -> dict[str, str]:

@@ -86,10 +86,11 @@ def import_files(
         def take(bad: Bad) -> None:
             rejects.take(_explained(bad, columns, how) if review is None else bad)
 
+        masked = database.profile.protected
         loader = Loader(connection, backend, target, bad=take, goes_on=how.max_errors > 0)
         for name, form in zip(files, forms, strict=True):
             with sources.opened(name, form.compression) as source:
-                _load(source, form.format, how, loader, _Table(relation.name, columns, review, take))
+                _load(source, form.format, how, loader, _Table(relation.name, columns, review, take, masked))
         if not database.dry_run:
             loader.conclude()
         rejects.conclude()
@@ -183,16 +184,17 @@ def _empty(database: Database, connection: Connection, relation: Relation, targe
 
 @record
 class _Table:
-    """The table, its columns, and what is made of rows before they are loaded."""
+    """The table, its columns, what is made of rows before they are loaded, and whether no value is told."""
 
     name: str
     columns: Sequence[BulkColumn]
     review: Review | None
     bad: Callable[[Bad], None]
+    masked: bool
 
 
 def _load(source: sources.Source, format_: str, how: How, loader: Loader, table: _Table) -> None:
-    wanted = Wanted(how.renamed, how.given)
+    wanted = Wanted(how.renamed, how.given, table.masked)
     layouts: dict[tuple[str, ...], Layout] = {}
     drawn = _told(parts(source, format_, how), source, loader, table.name)
     for part in drawn:

@@ -83,8 +83,9 @@ def delimited(stream: Any, shape: Shape) -> tuple[Sequence[str], Iterator[Delimi
         line, data = line + data.count(b"\n", 0, used), data[used:]
     else:
         names = shape.columns
-    if again := next((name for name in names if list(names).count(name) > 1), None):
-        raise UsageError(f"{shape.file}: there are several columns {again}", advice.NAME_APART)
+    if again := next((place for place, name in enumerate(names) if name in names[:place]), None):
+        first = names.index(names[again]) + 1  # told by their places: of a file without a header these are values
+        raise UsageError(f"{shape.file}: columns {first} and {again + 1} have the same name", advice.NAME_APART)
 
     def lines() -> Iterator[Delimited]:
         for first, part in _chain((line, data), parts):

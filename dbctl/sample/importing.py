@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlmodel import col, select
 
 from dbctl.backends.bulk import Rows
-from dbctl.bulk.advice import PART_BY_COMMAS, other_delimiter, told_header, without_options
+from dbctl.bulk.advice import PART_BY_COMMAS, other_delimiter, told_header, told_name, without_options
 from dbctl.bulk.bad_rows import Bad
 from dbctl.bulk.importing import import_files
 from dbctl.bulk.terms import How, Imported
@@ -40,7 +40,7 @@ def import_heroes(database: Database, files: Sequence[str], how: How | None = No
     """
     teams = {name: str(id_) for id_, name in database.session.exec(select(col(Team.id), col(Team.name)))}
     with without_options():
-        return import_files(database, files, "hero", how, _Review(teams))
+        return import_files(database, files, "hero", how, _Review(teams, database.profile.protected))
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,18 @@ class _Review:
 
     Args:
         teams: The ids of the teams by their names.
+        masked: Whether no value is told.
     """
 
     teams: Mapping[str, str]
+    masked: bool
 
     def __call__(self, rows: Rows, bad: Callable[[Bad], None]) -> Rows:
-        if unknown := [name for name in rows.names if name not in _COLUMNS]:
+        if unknown := [place for place, name in enumerate(rows.names) if name not in _COLUMNS]:
             if other_delimiter(rows.names, _COLUMNS):
-                raise UsageError(f"{rows.file}: {told_header(rows.names)}", PART_BY_COMMAS)
-            raise UsageError(f'{rows.file}: a hero has no "{unknown[0]}"; it has {", ".join(_COLUMNS)}')
+                raise UsageError(f"{rows.file}: {told_header(rows.names, masked=self.masked)}", PART_BY_COMMAS)
+            told = told_name(rows.names, unknown[0], masked=self.masked)
+            raise UsageError(f"{rows.file}: a hero has no column {told}; it has {', '.join(_COLUMNS)}")
         reasons: dict[int, tuple[str, str]] = {}
         made: list[Any] = []
         found: Mapping[int, str]

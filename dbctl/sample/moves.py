@@ -123,15 +123,16 @@ def _load(database: Database, connection: Any, file: str) -> int:
         loader = Loader(connection, database.backend.bulk, target, bad=rejects.take, goes_on=False)
         for part in parts(source, known_form(file, How()).format, How()):
             rows, ragged = (part, ()) if isinstance(part, Rows) else part.rows()
-            loader.load(_as_moves(rows, rejects), layout, ragged)
+            loader.load(_as_moves(rows, rejects, masked=database.profile.protected), layout, ragged)
     return loader.written
 
 
-def _as_moves(rows: Rows, rejects: Rejects) -> Rows:
+def _as_moves(rows: Rows, rejects: Rejects, *, masked: bool) -> Rows:
     if sorted(rows.names) != sorted(_COLUMNS):
         if other_delimiter(rows.names, _COLUMNS):
-            raise UsageError(f"{rows.file}: {told_header(rows.names)}", PART_BY_COMMAS)
-        raise UsageError(f"{rows.file}: its columns are {', '.join(rows.names)}", f"let them be {','.join(_COLUMNS)}")
+            raise UsageError(f"{rows.file}: {told_header(rows.names, masked=masked)}", PART_BY_COMMAS)
+        there = "others" if masked else ", ".join(rows.names)
+        raise UsageError(f"{rows.file}: its columns are {there}", f"let them be {','.join(_COLUMNS)}")
     said = [rows.columns[list(rows.names).index(name)] for name in _COLUMNS]
     for name, column in zip(_COLUMNS, said, strict=True):
         if None in column:

@@ -79,3 +79,20 @@ def test_a_key_of_rows_that_differ_is_told_unless_no_value_may_be(dbctl: Forked,
     target.execute("DROP TRIGGER change")
     target.execute("CREATE TRIGGER change AFTER INSERT ON t BEGIN UPDATE t SET v = 'c'; END")
     assert "differ in 8 rows, of which no key is told, and more" in on(*copy, "--confirm", "two").err
+
+
+def test_values_of_a_file_without_a_header_are_not_told_as_names(dbctl: Forked) -> None:
+    (dbctl.cwd / "profiles.toml").write_text('[profiles.it]\nurl = "sqlite:///it.db"\nprotected = true\n')
+    on = ("-p", "it", "--confirm", "it")
+    dbctl.ok("init-tables", *on)
+    files = {"a.csv": "7,SECRET\n", "b.csv": "SECRET;7\n", "c.csv": "SECRET,SECRET\n", "d.jsonl": '{"SECRET": 1}\n'}
+    commands = (["import", "hero"], ["heroes", "import"], ["transfer", "--file"])
+    for name, text in files.items():
+        (dbctl.cwd / name).write_text(text)
+        for words in commands:
+            line = [*words[:-1], name, words[-1]] if words[-1] == "hero" else [*words, name]
+            result = dbctl(*line, *on)
+            assert (result.code, name in result.err, "SECRET" in str(result)) == (2, True, False), str(result)
+    result = dbctl("import", "a.csv", "hero", *on)
+    assert "hero has no column as column 1 of the file is called; it has id, name" in result.err, str(result)
+    assert "or --columns for a file without a header" in result.err, str(result)
