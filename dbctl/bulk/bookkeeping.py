@@ -10,7 +10,7 @@ from dbctl.backends.copies import PLACES
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.lock_statements import TABLE as LOCKS
 from dbctl.backends.names import called
-from dbctl.bulk.reading_out import Moment, chosen, usual_schema
+from dbctl.bulk.reading_out import Moment, like, usual_schema
 from dbctl.errors import NotFound
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def stays(moment: Moment, relation: Relation, backend: Bulk, connection: Connect
     name, title = called(relation, usual_schema(moment.connection)), backend.profile.called
     theirs = _revisions(moment.connection, moment.backend, relation)
     try:
-        own = _revisions(connection, backend, chosen(backend, connection, name))
+        own = _revisions(connection, backend, like(moment, backend, connection, relation))
     except NotFound:
         own = []
     if create and not own:

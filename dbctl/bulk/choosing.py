@@ -79,7 +79,7 @@ def paired(moment: Moment, backend: Bulk, connection: Connection, wish: Wish) ->
             continue
         name = called(source, usual)
         try:
-            target = reading_out.chosen(backend, connection, name)
+            target = reading_out.like(moment, backend, connection, source)
         except NotFound as error:
             raise NotFound(error.message, "create it first: --create makes it as the source has it") from error
         if not target.has_rows:

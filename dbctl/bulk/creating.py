@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.names import called
 from dbctl.bulk.drafts import Draft, There
-from dbctl.bulk.reading_out import Moment, usual_schema
-from dbctl.errors import UsageError
+from dbctl.bulk.reading_out import Moment, name_there, usual_schema
 from dbctl.records import record
 
 if TYPE_CHECKING:
@@ -52,18 +51,17 @@ def blueprint(moment: Moment, backend: Bulk, connection: Connection, relations: 
         relations: The source's tables.
 
     Raises:
-        UsageError: One is in a schema, and the target has none; or refers to a column of another type than its own.
+        UsageError: One refers to a column of another type than its own.
     """
     from sqlalchemy import inspect
 
-    usual = usual_schema(moment.connection)
     there = backend.catalog.inventory(connection, None)
     own = usual_schema(connection)
     fold = backend.name_folder(connection)
     names = {fold(name) for one in there for name in (called(one, own), f"{one.schema}.{one.name}")}
     lacking: dict[str, Relation] = {}
     for one in relations:
-        if (name := fold(called(one, usual))) not in names:
+        if (name := fold(name_there(moment, backend, one))) not in names:
             lacking.setdefault(name, one)  # two of one name are refused when they are paired
     missing, own_names = list(lacking.values()), names | lacking.keys()
     known = There(names, own_names, fold, backend.known_collations(connection), backend.table_options(connection))
@@ -75,15 +73,13 @@ def blueprint(moment: Moment, backend: Bulk, connection: Connection, relations: 
     taken = {name.lower() for name in own_names}
     types = [one for draft in drafts for one in draft.types.values()]
     schemas = {schema for schema in [one.schema for one in drafts] + [one.schema for one in types] if schema}
-    if schemas and not backend.has_schemas:
-        raise UsageError(f"{backend.title} has no schema {', '.join(sorted(schemas))}", "leave those tables out")
     absent = schemas and schemas - set(inspect(connection).get_schema_names())  # to look needs no right to create
     return Blueprint(
         [f"CREATE SCHEMA {backend.sql_name(name)}" for name in sorted(absent)],
         sorted({one.creates for one in types if one.creates}),
         {draft.place: draft.table(taken) for draft in drafts},
         [text for draft in drafts for text in draft.after(taken)],
-        [called(one, usual) for one in missing],
+        [name_there(moment, backend, one) for one in missing],
     )
 
 

@@ -62,7 +62,7 @@ class Draft:
         self._moment, self._backend, self._relation = moment, backend, relation
         self._dialect, self._there = connection.dialect, there
         usual = usual_schema(moment.connection)
-        self.schema = None if relation.schema == usual else relation.schema
+        self.schema = relation.schema if relation.schema != usual and backend.has_schemas else None
         """Its schema in the target, where that is not the usual one."""
         self._inspector: Any = inspect(moment.connection)
         self._named = (relation.name, relation.schema)
@@ -176,7 +176,8 @@ class Draft:
 
     def _referred(self, key: Any) -> Sequence[str]:
         """Return the parts of the name, in the target, of the table that a foreign key refers to."""
-        schema = key["referred_schema"] if key["referred_schema"] != self._relation.schema else self.schema
+        there = self._own or self._backend.has_schemas
+        schema = key["referred_schema"] if there and key["referred_schema"] != self._relation.schema else self.schema
         return list(filter(None, (schema, key["referred_table"])))
 
     def _unique(self) -> Mapping[tuple[str, ...], Any]:

@@ -15,7 +15,7 @@ from dbctl.backends.inventory import Relation
 from dbctl.backends.names import called, relation_named, unquoted
 from dbctl.backups.running import unbounded
 from dbctl.connections.connector import opened
-from dbctl.errors import UsageError
+from dbctl.errors import NotFound, UsageError
 from dbctl.profiles.words import nearest
 from dbctl.records import record
 
@@ -117,6 +117,32 @@ def chosen(backend: Bulk, connection: Connection, name: str) -> Relation:
     """Return the table or view of a name on a connection, as `table` does."""
     place = f"{backend.profile.called}: {backend.profile.database}"
     return relation_named(connection, backend, name, place=place)
+
+
+def name_there(moment: Moment, backend: Bulk, relation: Relation) -> str:
+    """Return what a table is called in another database: without its schema where such a database has none."""
+    return called(relation, usual_schema(moment.connection)) if backend.has_schemas else relation.name
+
+
+def like(moment: Moment, backend: Bulk, connection: Connection, relation: Relation) -> Relation:
+    """Return the table of another database that has a table's name; without its schema where it has no such schema.
+
+    Args:
+        moment: The table's.
+        backend: That of the other database.
+        connection: A connection to that.
+        relation: The table.
+
+    Raises:
+        NotFound: There is none.
+    """
+    name = called(relation, usual_schema(moment.connection))
+    try:
+        return chosen(backend, connection, name)
+    except NotFound:
+        if (there := name_there(moment, backend, relation)) == name:
+            raise
+        return chosen(backend, connection, there)
 
 
 def usual_schema(connection: Connection) -> str | None:

@@ -7,6 +7,7 @@ import pytest
 from tests.bulk.profiles import with_profiles
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked
+from tests.harness.shared import make_shared
 
 ODD = '"Tbl.Dot"'
 
@@ -78,3 +79,27 @@ def test_two_names_that_a_target_takes_for_the_same_are_one_table_there(
         refused = on(*copy, *names, "--truncate")
         assert (refused.code, f"{names[0]} and {names[1]} are one table" in refused.err) == (2, True), str(refused)
     assert "other" not in on.ok("-p", "lite", "tables").out
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_table_of_a_schema_comes_where_there_are_none(
+    dbctl: Forked, database: TestDatabase, kind: str, request: pytest.FixtureRequest
+) -> None:
+    database.execute("CREATE SCHEMA s")
+    database.execute("CREATE TABLE s.team (id integer PRIMARY KEY)")
+    database.execute("CREATE TABLE s.hero (id integer PRIMARY KEY, team_id integer REFERENCES s.team)")
+    database.execute("INSERT INTO s.team VALUES (1)")
+    database.execute("INSERT INTO s.hero VALUES (5, 1)")
+    for target in make_shared(kind, request):
+        on = with_profiles(dbctl, it=database, other=target)
+        copy = ["copy", "--from", "it", "--to", "other", "--json", "--verify"]
+        for more in (["--create"], ["--truncate"]):
+            found = on.ok(*copy, "s.hero", "s.team", *more).json
+            assert [(one["table"], one["rows"]) for one in found] == [("s.team", 1), ("s.hero", 1)]
+        assert target.execute("SELECT id, team_id FROM hero") == [(5, 1)]
+        refused = on("-p", "other", "query", "--write", "INSERT INTO hero VALUES (6, 7)")
+        assert (refused.code, "FOREIGN KEY" in refused.err.upper()) == (1, True), str(refused)
+        database.execute("CREATE TABLE hero (id integer PRIMARY KEY)")
+        refused = on(*copy, "hero", "s.hero", "--truncate")
+        assert (refused.code, "hero and s.hero are one table in" in refused.err) == (2, True), str(refused)
