@@ -8,20 +8,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
 from typing import Any
 
 from dbctl.backends.bulk import Delimited, Ragged, Rows
 from dbctl.bulk import advice
+from dbctl.bulk.whole_lines import LONGEST, PART, whole_lines
 from dbctl.errors import UsageError, WorkRefused
 from dbctl.records import record
-
-_PART = 1 << 19
-"""Bytes of whole lines that are handed on at a time."""
-
-_LONGEST = 1 << 28
-"""Bytes of a line: what is longer has a quote that is not closed."""
 
 _EMPTY = "\ue000dbctl\ue000"
 """What stands for `""`, which Python's reader does not tell from nothing: private characters."""
@@ -29,10 +24,12 @@ _EMPTY = "\ue000dbctl\ue000"
 _QUOTED = re.compile(r'"(?:[^"]++|"")*+"')
 """A value in quotes; nothing in it is tried twice, nor kept to be."""
 
+_LINE = re.compile(r"[^\r\n]*+(?:\r\n|[\r\n])|[^\r\n]++")
+
 _ESCAPED = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
-csv.field_size_limit(_LONGEST)
+csv.field_size_limit(LONGEST)
 
 
 @record
@@ -120,55 +117,6 @@ def _header(data: bytes, shape: Shape, line: int) -> tuple[list[str], int]:
         raise UsageError(message, advice.SAY_DELIMITER) from error
 
 
-def whole_lines(stream: Any, shape: Shape) -> Iterator[tuple[int, bytes]]:
-    """Yield parts that end where a row does, each with the number of its first line."""
-    line, inside, size = 1, 0, 0
-    held: list[bytes] = []  # in which no row ends
-    while part := stream.read(_PART):
-        if end := _last_end(part, shape.quote, inside):
-            rows = b"".join([*held, part[:end]])
-            yield line, rows
-            line += rows.count(b"\n")
-            held, inside, size = [part[end:]], _odd(part, shape.quote, end), 0
-        else:
-            held.append(part)
-            inside, size = inside ^ _odd(part, shape.quote), size + len(part)
-            if size > _LONGEST:
-                raise WorkRefused(f"{shape.file}, line {line}: a value's quotes are not closed")
-    if rest := b"".join(held):
-        if inside:
-            raise WorkRefused(
-                f"{shape.file}, line {line + _open_row(rest, shape.quote)}: a value's quotes are not closed"
-            )
-        yield line, rest if rest.endswith(b"\n") else rest + b"\n"
-
-
-def _last_end(data: bytes, quote: bytes, inside: int) -> int:
-    """Return how many bytes end with the last line's end in no quotes, if any; inside is 1 where they begin in such."""
-    end, inside = len(data), inside ^ _odd(data, quote)
-    while (at := data.rfind(b"\n", 0, end)) >= 0:
-        inside ^= _odd(data, quote, at, end)
-        if not inside:
-            return at + 1
-        end = at
-    return 0
-
-
-def _odd(data: bytes, quote: bytes, *place: int) -> int:
-    """Return 1 where the number of quotes in bytes, or in a place of them, is odd."""
-    return data.count(quote, *place) % 2 if quote else 0
-
-
-def _open_row(data: bytes, quote: bytes) -> int:
-    """Return how many lines are before the row whose quotes are not closed."""
-    before = inside = 0
-    for number, line in enumerate(data.split(b"\n")):
-        if not inside:
-            before = number
-        inside ^= line.count(quote) % 2
-    return before
-
-
 def rows_of(data: bytes, shape: Shape, names: Sequence[str], first: int) -> tuple[Rows, Sequence[Ragged]]:
     """Return whole lines as rows, and those that have more or fewer values.
 
@@ -254,17 +202,17 @@ def _csv(text: str, shape: Shape, width: int, first: int) -> tuple[Sequence[int]
     marked = quoted_null is not None and quoted_null in text
     if marked:
         text = _QUOTED.sub(lambda found: f'"{_EMPTY}{shape.null}"' if found[0] == quoted_null else found[0], text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=shape.delimiter, strict=True)
+    reader = csv.reader(_lines(text), delimiter=shape.delimiter, strict=True)
     try:
         rows: list[Any] = list(reader)
-        numbers: Sequence[int] = range(first, first + len(rows))
-        if reader.line_num != len(rows):
-            numbers = _begins(text, shape, first)
     except csv.Error as error:
         line = first + reader.line_num - 1
         raise WorkRefused(
             f"{shape.file}, line {line}: {error}", "a quote in a value is written twice, in quotes"
         ) from error
+    counted = reader.line_num
+    del reader  # which keeps the room that the largest value took
+    numbers: Sequence[int] = range(first, first + len(rows)) if counted == len(rows) else _begins(text, shape, first)
     if [] in rows:
         if width == 1:
             rows = [row or [""] for row in rows]
@@ -274,10 +222,15 @@ def _csv(text: str, shape: Shape, width: int, first: int) -> tuple[Sequence[int]
     return numbers, _with_nulls(rows, shape.null, _EMPTY in text)
 
 
+def _lines(text: str) -> Iterable[str]:
+    """Return lines with their ends: of a large text one by one, of which StringIO would take four times as much."""
+    return io.StringIO(text, newline="") if len(text) < 2 * PART else (found[0] for found in _LINE.finditer(text))
+
+
 def _begins(text: str, shape: Shape, first: int) -> list[int]:
     """Return in which line each row begins, where some have several."""
     found, line = [], first
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=shape.delimiter, strict=True)
+    reader = csv.reader(_lines(text), delimiter=shape.delimiter, strict=True)
     for _ in reader:
         found.append(line)
         line = first + reader.line_num

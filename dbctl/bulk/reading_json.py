@@ -13,7 +13,8 @@ from typing import Any
 from dbctl.backends.bulk import Rows
 from dbctl.backends.exports import Number
 from dbctl.bulk import advice
-from dbctl.bulk.reading_delimited import Shape, whole_lines
+from dbctl.bulk.reading_delimited import Shape
+from dbctl.bulk.whole_lines import whole_lines
 from dbctl.errors import WorkRefused
 
 _PART = 1 << 20
