@@ -104,6 +104,7 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
 
     def prepare_load(self, connection: Connection, target: Target) -> None:
         """Make a temporary table to load into where a row's key may be there; a server may want a key of its own."""
+        most_of(connection)  # asked while nobody looks at what a load waits for
         if target.conflict != "error":
             connection.exec_driver_sql(f"DROP TEMPORARY TABLE IF EXISTS {_STAGE}")
             rows = f"SELECT {self.names(target.columns)} FROM {self.place(target)} LIMIT 0"
