@@ -123,7 +123,8 @@ def doubt_large_statements(engine: Engine, backend: Diagnosis) -> None:
     def note(context: ExceptionContext) -> None:
         error, meaning = context.original_exception, backend.meaning(context.original_exception)
         told = backend.error_code(error) == TOO_LARGE
-        size = _size(context.statement) + _size(context.parameters)
+        sent = context.parameters
+        size = _size(context.statement) + (max(map(_size, sent), default=0) if isinstance(sent, list) else _size(sent))
         if told or (meaning is not None and meaning.error is ConnectError and size >= _SUSPECT):
             text = f"a statement of {size:,} characters was sent, and a server ends the connection of whoever sends"
             vars(error).setdefault(HINT, f"{text} more than its max_allowed_packet: raise that, or send less at a time")
