@@ -62,13 +62,11 @@ def refuse_larger(cursor: Any, insert: str, rows: Sequence[Sequence[Any]], most:
             continue
         size = len(cursor.mogrify(insert, row).encode())
         if size > most:
-            raise Refused(
-                Fault(
-                    f"it takes {size:,} bytes as a statement, and the server takes no more than {most:,}: raise its"
-                    " max_allowed_packet, or let it take LOAD DATA LOCAL (local_infile)",
-                    index,
-                )
+            reason = (
+                f"it takes {size:,} bytes as a statement, and the server takes no more than {most:,}: raise its"
+                " max_allowed_packet, or let it take LOAD DATA LOCAL (local_infile)"
             )
+            raise Refused(Fault(reason, index, bare=reason))
 
 
 def send_file(driver_connection: Any, statement: str, parts: Iterable[bytes], most: int) -> tuple[int, int]:
