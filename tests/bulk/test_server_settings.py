@@ -68,6 +68,7 @@ async def other(session: AsyncSession) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.dependency
 @pytest.mark.parametrize("database", ["mysql", "mariadb"], indirect=True)
 def test_a_row_that_is_larger_than_a_server_takes_is_named(dbctl: Forked, database: TestDatabase) -> None:
     database.execute("CREATE TABLE t (id integer PRIMARY KEY, w longtext)")
