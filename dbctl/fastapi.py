@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
@@ -32,16 +33,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from dbctl import errors
 from dbctl.pool.exposition import CONTENT_TYPE, exposition
 from dbctl.pool.places import labelled
-from dbctl.profiles import Profile
 from dbctl.profiles.model import Isolation
 from dbctl.request_errors import RETRY_AFTER, Problem, install_error_handlers, problems
+from dbctl.request_overrides import ProfileName, access_of, override, profile_of, rolled_back
 from dbctl.request_pools import pools_of
-from dbctl.request_units import Access
 from dbctl.tables.changes import create_missing
 
 __all__ = [
     "AsyncSessionDep",
     "Problem",
+    "ProfileName",
     "SessionDep",
     "async_session_dependency",
     "health_router",
@@ -50,16 +51,19 @@ __all__ = [
     "named_route",
     "override",
     "problems",
+    "profile_of",
+    "rolled_back",
     "session_dependency",
 ]
 
-ProfileName = str | Profile | None
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
 _log = logging.getLogger(__name__)
 _CLIENT_GONE = 499
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Those that only read (RFC 9110, 9.2.1)."""
+_HELD = "dbctl_sessions"
+"""Where a request's scope has how many sessions it has, of each database."""
 
 
 # --- sessions ---------------------------------------------------------------------------------------------------------
@@ -72,12 +76,14 @@ def session_dependency(
 
     At most as many requests have a session at a time as the profile's pool has connections. The others wait, without a
     thread, for the pool's timeout; handlers that waited for a connection in their threads would take all there are,
-    and who has a connection could not go on to give it back.
+    and who has a connection could not go on to give it back. A second session of the same profile takes a connection
+    more, and as many such requests as the pool has connections wait for each other until the pool's timeout.
 
     Args:
         profile: The profile, its name, or None for the one of the app's (outermost) `lifespan`.
-        writes: Whether the unit of work means to write; every request does but GET, HEAD, OPTIONS and TRACE unless
-            it is given.
+        writes: Whether the unit of work means to write. Where it is False, the database refuses to, at the cost of a
+            round trip on a server. Unless it is given, each request means to but GET, HEAD, OPTIONS and TRACE, of
+            which SQLite takes no write lock at the start; what such a one writes all the same is committed.
         isolation: The isolation level; the profile's, or else the server's, unless given.
     """
     return _dependency(profile, writes, isolation, asynchronous=False)
@@ -92,21 +98,17 @@ def async_session_dependency(
 
 def _dependency(profile: ProfileName, writes: bool | None, isolation: Isolation | None, *, asynchronous: bool) -> Any:
     async def request_session(connection: HTTPConnection) -> AsyncIterator[Any]:
-        access = _access(connection.app, profile, asynchronous=asynchronous)
+        access = access_of(connection.app, profile, asynchronous=asynchronous)
         to_write = connection.scope.get("method") not in _SAFE_METHODS if writes is None else writes
+        held = connection.scope.setdefault(_HELD, Counter())
+        unit = access.unit(writes=to_write, strict=writes is False, isolation=isolation, held=held)
         with labelled(_route(connection)):
-            async with access.unit(writes=to_write, isolation=isolation) as database:
+            async with unit as database:
                 yield database.session
                 if to_write and isinstance(connection, Request) and await connection.is_disconnected():
                     raise HTTPException(_CLIENT_GONE)
 
     return Depends(request_session, scope="function")
-
-
-def _access(app: FastAPI, named: ProfileName, *, asynchronous: bool) -> Access:
-    """Return the access to the profile that a part of the app names, or that the app is made to work on."""
-    profile = getattr(app.state, "dbctl_override", None) or named or getattr(app.state, "dbctl_profile", None)
-    return Access.to(profile, asynchronous=asynchronous)
 
 
 SessionDep = Annotated[Session, session_dependency()]
@@ -133,18 +135,6 @@ def _route(connection: HTTPConnection) -> str:
     declared = {str(value): f"{{{name}}}" for name, value in connection.path_params.items() if f"{{{name}" not in path}
     mount = root.removeprefix(scope.get("app_root_path", root)).split("/")
     return f"{scope.get('method', 'WEBSOCKET')} {'/'.join(declared.get(each, each) for each in mount)}{path}"
-
-
-def override(app: FastAPI, profile: ProfileName) -> AbstractContextManager[Any]:
-    """Make an app work on another profile, whichever its parts name: `override(app, "testing")` before a test.
-
-    It holds from the call on; used as a context manager, as in `with override(app, "testing"), TestClient(app): …`, to
-    the end of the block.
-    """
-    undo = ExitStack()
-    undo.callback(setattr, app.state, "dbctl_override", getattr(app.state, "dbctl_override", None))
-    app.state.dbctl_override = profile
-    return undo
 
 
 # --- life -------------------------------------------------------------------------------------------------------------
@@ -180,7 +170,7 @@ def lifespan(
         outermost = not hasattr(app.state, "dbctl_profile")
         if outermost:
             app.state.dbctl_profile = profile
-        access, pools = _access(app, profile, asynchronous=asynchronous), pools_of(app)
+        access, pools = access_of(app, profile, asynchronous=asynchronous), pools_of(app)
         try:
             if wait > 0:
                 await access.wait(wait)
@@ -228,7 +218,7 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
     @router.get("/readyz", summary="Does the database answer?", responses={503: {"model": Readiness}})
     async def readyz(request: Request, response: Response) -> Readiness:
         try:
-            await _access(request.app, profile, asynchronous=asynchronous).ping(timeout)
+            await access_of(request.app, profile, asynchronous=asynchronous).ping(timeout)
         except errors.DbctlError as error:
             _log.warning("%s: %s", request.url.path, error)
             response.status_code = 503
@@ -238,7 +228,7 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
 
     @router.get("/metrics", summary="The connection pool at work", response_class=PlainTextResponse)
     async def pool_metrics(request: Request) -> PlainTextResponse:
-        access = _access(request.app, profile, asynchronous=asynchronous)
+        access = access_of(request.app, profile, asynchronous=asynchronous)
         try:
             snapshot = await pools_of(request.app).snapshot(access)
         except OSError as error:

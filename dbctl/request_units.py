@@ -6,6 +6,7 @@ Needs anyio, which comes with the extra `fastapi`.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from typing import Any, TypeVar
@@ -14,11 +15,12 @@ from weakref import WeakKeyDictionary
 import anyio
 from anyio.lowlevel import RunVar
 from sqlalchemy import Engine
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from dbctl import probe
 from dbctl.backends.base import Backend
 from dbctl.connections.connector import Connector, async_connector, connector
-from dbctl.errors import ConnectError
+from dbctl.errors import ConfigError, ConnectError, OutOfTime
 from dbctl.pool.recorder import Recorder, is_observed, observe
 from dbctl.profiles import Profile
 from dbctl.profiles.model import Isolation
@@ -28,6 +30,11 @@ from dbctl.work.database import Database
 from dbctl.work.sessions import async_unit_of_work, unit_of_work
 
 T = TypeVar("T")
+
+_ONE_A_REQUEST = (
+    "the request has a session of it already, and as many such as the pool has connections wait for each other: do "
+    "with one session of a profile a request, or raise pool.size"
+)
 
 
 @record
@@ -68,36 +75,85 @@ class Access:
         engine = self.connector.engine
         return observe(engine, None if is_observed(engine) else self.connector.profile.name)
 
+    @property
+    def places(self) -> float:
+        """How many may have a session at a time: as many as the pool has connections."""
+        return self.connector.capacity
+
     @asynccontextmanager
-    async def unit(self, *, writes: bool, isolation: Isolation | None = None) -> AsyncIterator[Any]:
+    async def unit(
+        self,
+        *,
+        writes: bool,
+        strict: bool = False,
+        isolation: Isolation | None = None,
+        held: Counter[Backend] | None = None,
+    ) -> AsyncIterator[Any]:
         """Run the block in a unit of work, as soon as the pool has a connection for one more.
 
         The block gets a `Database` or an `AsyncDatabase`. Without a connection it is waited for here, for the pool's
         timeout, and not in a thread: requests that wait in all the threads there are would wait for those that have a
         connection and need a thread to go on and give it back.
 
+        Args:
+            writes: Whether it means to write.
+            strict: Whether the database is to refuse to write where it does not mean to.
+            isolation: The isolation level; the profile's, or else the server's, unless given.
+            held: How many sessions of each database the request has already, which is kept here.
+
         Raises:
             OutOfTime: No connection came free.
+            ConfigError: None can: the request itself has all that the pool may have.
         """
-        places = await self._take_place()
+        held, backend = Counter() if held is None else held, self.connector.backend
+        places = await self._take_place(held[backend])
+        held[backend] += 1
         try:
-            async with self._unit_of_work(writes=writes, isolation=isolation) as database:
-                yield database
+            async with self._unit_of_work(writes=writes, strict=strict, isolation=isolation) as database:
+                try:
+                    yield database
+                except OutOfTime as error:  # of another unit, in the block
+                    if isinstance(pool := error.__cause__, PoolTimeout) and backend.translate(pool):
+                        error.hint = _ONE_A_REQUEST
+                    raise
         finally:
+            held[backend] -= 1
             places.release()
 
-    async def _take_place(self) -> anyio.Semaphore:
-        """Take one of as many places as the pool has connections, and return what to give it back to."""
-        places = self._queues.places
+    async def _take_place(self, held: int) -> anyio.Semaphore:
+        """Take one of the places, and return what to give it back to.
+
+        Args:
+            held: How many the request has already.
+        """
+        places, backend = self._queues.places, self.connector.backend
+        if held >= self.places:
+            raise self._waits_for_itself()
         try:
             places.acquire_nowait()
         except anyio.WouldBlock:
             try:
-                with self.recorder.queue(), anyio.fail_after(self.connector.backend.profile.pool.timeout):
+                with self.recorder.queue(), anyio.fail_after(backend.profile.pool.timeout):
                     await places.acquire()
             except TimeoutError:
-                raise self.connector.backend.pool_exhausted() from None
+                error = backend.pool_exhausted()
+                error.hint = _ONE_A_REQUEST if held else error.hint
+                raise error from None
         return places
+
+    def _waits_for_itself(self) -> ConfigError:
+        profile = self.connector.profile
+        if profile.in_memory:
+            return ConfigError(
+                f"{profile.called}: a request asks for a second session in memory, where there is one connection, "
+                "and would wait for itself",
+                "override each profile by one of its own, override(app, {NAME: …, NAME: …}), or test on a file",
+            )
+        return ConfigError(
+            f"{profile.called}: a request asks for one session more than the pool may have connections "
+            f"({self.places:g}), and would wait for itself",
+            "do with one session of a profile a request, or raise pool.size",
+        )
 
     @property
     def _queues(self) -> _Queues:
@@ -107,14 +163,14 @@ class Access:
         # In memory the engines of both drivers have one backend, and one queue: neither waits for the other's lock.
         if self.connector.backend not in queues:
             _ = self.recorder  # what the pool does is counted from its first use on
-            limit = int(min(self.connector.capacity, sys.maxsize))
+            limit = int(min(self.places, sys.maxsize))
             queues[self.connector.backend] = _Queues(anyio.Semaphore(limit, fast_acquire=True), anyio.Lock())
         return queues[self.connector.backend]
 
     def _unit_of_work(self, **terms: Any) -> AbstractAsyncContextManager[Any]:
         if self.is_async:
             return async_unit_of_work(self.connector, **terms)
-        return _ended_in_thread(unit_of_work(self.connector, **terms))
+        return ended_in_thread(unit_of_work(self.connector, **terms))
 
     async def run(self, command: Callable[..., Any], *args: Any) -> Any:
         """Run a command's function in a unit of work, and return its result."""
@@ -172,7 +228,7 @@ class Access:
 
 
 @asynccontextmanager
-async def _ended_in_thread(unit: AbstractContextManager[T]) -> AsyncIterator[T]:
+async def ended_in_thread(unit: AbstractContextManager[T]) -> AsyncIterator[T]:
     """Run an async block in a sync unit of work, which waits for the database at its end alone.
 
     The thread for that is none of the service's limited number: they may be waiting for this unit's connection.

@@ -37,8 +37,15 @@ if TYPE_CHECKING:
     from dbctl.work.deadlines import Deadline
     from dbctl.work.own_commits import OwnCommits
 
-_FOR_ONE_UNIT: dict[str, Any] = {"expire_on_commit": False, "close_resets_only": False}
-"""Options of a session that begins nothing behind its unit's end, which nobody would commit, nor give back."""
+_FOR_ONE_UNIT: dict[str, Any] = {
+    "expire_on_commit": False,
+    "close_resets_only": False,
+    "join_transaction_mode": "create_savepoint",
+}
+"""Options of a session that begins nothing behind its unit's end, which nobody would commit, nor give back.
+
+On a connection that is in a transaction already, which a profile's engine never gives, the unit is a savepoint in it.
+"""
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -141,6 +141,7 @@ FOR_AN_EXTRA = (
     "dbctl.fastapi",
     "dbctl.migrations.",
     "dbctl.request_errors",
+    "dbctl.request_overrides",
     "dbctl.sample.api",
 )
 

@@ -4,12 +4,25 @@ import contextlib
 import logging
 import socket
 import threading
+import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
+
+if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
+
+
+def in_process(app: Any, **options: Any) -> "TestClient":
+    """Return FastAPI's own client for tests, which runs the app in this process."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using `httpx`")  # of which the newest Starlette has a successor
+        from fastapi.testclient import TestClient
+
+    return TestClient(app, **options)
 
 
 class Served:

@@ -1,0 +1,187 @@
+"""Which database an app works on: the one that its parts name, or another in its place, as in tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import anyio
+from fastapi import FastAPI
+from fastapi.requests import HTTPConnection
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.util import await_only
+from sqlmodel import Session
+
+from dbctl.backends.base import Missing
+from dbctl.connections.asking import profile_named
+from dbctl.connections.connector import Connector, async_connector, opened
+from dbctl.errors import ConfigError
+from dbctl.profiles import Profile
+from dbctl.records import record
+from dbctl.request_units import Access, ended_in_thread
+from dbctl.work.sessions import async_unit_of_work, unit_of_work
+
+ProfileName = str | Profile | None
+
+
+def access_of(app: FastAPI, named: ProfileName, *, asynchronous: bool) -> Access:
+    """Return the access to the profile that a part of the app names, or that the app is made to work on.
+
+    Raises:
+        ConfigError: There is no such profile, or it is wrong, or the app's override is by names, and not of this one.
+    """
+    instead = getattr(app.state, "dbctl_override", None)
+    if isinstance(instead, RolledBack):
+        return replace(instead, asynchronous=asynchronous)
+    return Access.to(profile_of(app, named), asynchronous=asynchronous)
+
+
+def profile_of(app: FastAPI | HTTPConnection, named: ProfileName = None) -> ProfileName:
+    """Return what an app works on, for sessions of one's own: `with dbctl.session(profile_of(request)) as session: …`.
+
+    It is for what no dependency reaches, such as background tasks, bodies that are streamed, messages of a websocket:
+    `override` holds for it, as it does not for a name.
+
+    Args:
+        app: The app, or a request or a websocket of it.
+        named: The profile or its name; None for the one of the app's (outermost) `lifespan`.
+
+    Returns:
+        The profile, its name, or None for the one that `dbctl` itself would take: what `dbctl.session` takes too.
+
+    Raises:
+        ConfigError: The app's override is by names, and not of this one.
+    """
+    state = (app.app if isinstance(app, HTTPConnection) else app).state
+    own = named or getattr(state, "dbctl_profile", None)
+    instead = getattr(state, "dbctl_override", None)
+    if isinstance(instead, RolledBack):
+        return instead.connector.profile
+    if not isinstance(instead, Mapping):
+        return instead or own
+    name = own if isinstance(own, str) else (own or profile_named()).name
+    if name not in instead:
+        raise ConfigError(
+            f'the app is overridden by names, which are {", ".join(instead) or "none"}, and works on "{name}" too',
+            f'say it as well: override(app, {{…, "{name}": …}}), with "{name}" itself where that is meant',
+        )
+    return instead[name]  # type: ignore[no-any-return]
+
+
+def override(app: FastAPI, profile: ProfileName | Mapping[str, ProfileName]) -> AbstractContextManager[Any]:
+    """Make an app work on another profile, whichever its parts name: `override(app, "testing")` before a test.
+
+    It holds from the call on; used as a context manager, as in `with override(app, "testing"), TestClient(app): …`, to
+    the end of the block. What opens sessions by `dbctl.session("prod")` is out of its reach: see `profile_of`.
+
+    Args:
+        app: The app.
+        profile: The profile, its name, or for an app that works on several one for each of their names, such as
+            `{"prod": "testing", "reports": dbctl.profile(url="sqlite://")}`; then one that is not named is refused.
+    """
+    return _overridden(app, profile)
+
+
+def _overridden(app: FastAPI, instead: object) -> ExitStack:
+    undo = ExitStack()
+    undo.callback(setattr, app.state, "dbctl_override", getattr(app.state, "dbctl_override", None))
+    app.state.dbctl_override = instead
+    return undo
+
+
+@contextmanager
+def rolled_back(app: FastAPI, profile: ProfileName = None) -> Iterator[Session]:
+    """Make an app work in one transaction of a profile, which is rolled back at the end: for each test anew.
+
+        with rolled_back(app, "tests") as session, TestClient(app) as client:
+            session.add(Order(item="cape"))
+            session.commit()
+            assert client.get("/orders/cape").status_code == 200
+
+    The block's session and those of the app's dependencies, whichever profile and driver they name, are on one
+    connection, by the sync driver, and each is a savepoint: what one commits the next sees, and nobody else. Requests
+    take turns; those of one request, and the block's, end in the reverse order of their beginning.
+
+    What differs: constraints that are deferred are looked at when the block ends; `isolation` and `writes=False` are
+    not obeyed; sequences and AUTO_INCREMENT are not set back; a statement that commits by itself, as DDL does on MySQL
+    and MariaDB, ends the whole. `dbctl.session` is out of its reach. The tables that `lifespan(create_tables=…)`
+    creates stay; on SQLite they go too.
+
+    Args:
+        app: The app.
+        profile: The profile, its name, or None for the one that `dbctl` itself would take.
+
+    Raises:
+        ConfigError: There is no such profile, or it is wrong.
+        ConnectError: There is no connection.
+        BrokenReference: At the end: a deferred constraint does not hold; or another error of the kind.
+    """
+    found = profile if isinstance(profile, Profile) else profile_named(profile)
+    with opened(found, Missing.CREATE) as connector, unit_of_work(connector, dry_run=True) as outer:
+        connection = outer.session.connection()
+        with (
+            _overridden(app, RolledBack(connector, connection)),
+            Session(connection, join_transaction_mode="create_savepoint") as session,
+        ):
+            yield session
+
+
+@record
+class RolledBack(Access):
+    """A connection in a transaction that will be rolled back, with a savepoint in it for each unit of work.
+
+    The sessions of an async part are on it too, over the sync driver, so that one transaction is all there is.
+    """
+
+    connector: Connector[Engine]
+    connection: Connection
+    asynchronous: bool = False
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it is for a part that works by the async driver."""
+        return self.asynchronous
+
+    @property
+    def places(self) -> int:
+        """One: requests take turns."""
+        return 1
+
+    async def run(self, command: Callable[..., Any], *args: Any) -> Any:
+        """Run it beside, committed, so that DDL ends no transaction of a test; inside where nothing is beside."""
+        if self.connector.backend.locks_to_write:
+            return await super().run(command, *args)
+        return await Access.to(self.connector.profile, asynchronous=self.asynchronous).run(command, *args)
+
+    async def dispose(self) -> None:
+        """Leave the connection to whoever rolls it back."""
+
+    async def _take_place(self, held: int) -> anyio.Semaphore:
+        """Have a request's further sessions stand in its first one's place: theirs are savepoints inside of it."""
+        return anyio.Semaphore(0) if held else await super()._take_place(held)
+
+    @asynccontextmanager
+    async def _unit_of_work(self, **_terms: Any) -> AsyncIterator[Any]:
+        # Each begins at once, not by its first statement: a savepoint that is released takes later ones with it. The
+        # transaction around it knows that it writes.
+        bind: Any = self.connection
+        backend = self.connector.backend
+        if not self.asynchronous:
+            async with ended_in_thread(unit_of_work(Connector(bind, backend), writes=False)) as database:
+                database.session.connection()
+                yield database
+            return
+        from sqlalchemy.ext.asyncio import AsyncConnection
+
+        bind = AsyncConnection(async_connector(self.connector.profile).engine, self.connection)
+        async with async_unit_of_work(Connector(bind, backend), writes=False) as database:
+            event.listen(database.session.sync_session, "do_orm_execute", _await_as_async_drivers_do)
+            await database.session.connection()
+            yield database
+
+
+def _await_as_async_drivers_do(_state: object) -> None:
+    """Raise MissingGreenlet where an async driver would, as for an attribute that is loaded when it is looked at."""
+    await_only(anyio.lowlevel.checkpoint())
