@@ -35,7 +35,15 @@ from dbctl.pool.exposition import CONTENT_TYPE, exposition
 from dbctl.pool.places import labelled
 from dbctl.profiles.model import Isolation
 from dbctl.request_errors import RETRY_AFTER, Problem, install_error_handlers, problems
-from dbctl.request_overrides import ProfileName, access_of, override, profile_of, rolled_back
+from dbctl.request_overrides import (
+    ProfileName,
+    access_of,
+    async_session_of,
+    override,
+    profile_of,
+    rolled_back,
+    session_of,
+)
 from dbctl.request_pools import pools_of
 from dbctl.tables.changes import create_missing
 
@@ -45,6 +53,7 @@ __all__ = [
     "ProfileName",
     "SessionDep",
     "async_session_dependency",
+    "async_session_of",
     "health_router",
     "install_error_handlers",
     "lifespan",
@@ -54,6 +63,7 @@ __all__ = [
     "profile_of",
     "rolled_back",
     "session_dependency",
+    "session_of",
 ]
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]

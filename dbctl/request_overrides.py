@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from fastapi import FastAPI
@@ -13,6 +19,7 @@ from fastapi.requests import HTTPConnection
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.util import await_only
 from sqlmodel import Session
+from starlette.datastructures import State
 
 from dbctl.backends.base import Missing
 from dbctl.connections.asking import profile_named
@@ -21,7 +28,15 @@ from dbctl.errors import ConfigError
 from dbctl.profiles import Profile
 from dbctl.records import record
 from dbctl.request_units import Access, ended_in_thread
-from dbctl.work.sessions import async_unit_of_work, unit_of_work
+from dbctl.work.database import Database
+from dbctl.work.runs import async_session as dbctl_async_session
+from dbctl.work.runs import session as dbctl_session
+from dbctl.work.sessions import AsyncDatabase, async_unit_of_work, unit_of_work
+
+if TYPE_CHECKING:
+    from sqlmodel.ext.asyncio.session import AsyncSession
+
+    from dbctl.profiles.model import Isolation
 
 ProfileName = str | Profile | None
 
@@ -32,16 +47,15 @@ def access_of(app: FastAPI, named: ProfileName, *, asynchronous: bool) -> Access
     Raises:
         ConfigError: There is no such profile, or it is wrong, or the app's override is by names, and not of this one.
     """
-    instead = getattr(app.state, "dbctl_override", None)
+    instead = _override_of(app)
     if isinstance(instead, RolledBack):
         return replace(instead, asynchronous=asynchronous)
     return Access.to(profile_of(app, named), asynchronous=asynchronous)
 
 
 def profile_of(app: FastAPI | HTTPConnection, named: ProfileName = None) -> ProfileName:
-    """Return what an app works on, for sessions of one's own: `with dbctl.session(profile_of(request)) as session: …`.
+    """Return what an app works on, for what is done beside its requests: `dbctl.run(tidy, profile_of(app))`.
 
-    It is for what no dependency reaches, such as background tasks, bodies that are streamed, messages of a websocket:
     `override` holds for it, as it does not for a name.
 
     Args:
@@ -49,14 +63,13 @@ def profile_of(app: FastAPI | HTTPConnection, named: ProfileName = None) -> Prof
         named: The profile or its name; None for the one of the app's (outermost) `lifespan`.
 
     Returns:
-        The profile, its name, or None for the one that `dbctl` itself would take: what `dbctl.session` takes too.
+        The profile, its name, or None for the one that `dbctl` itself would take: what `dbctl.run` and the like take.
 
     Raises:
         ConfigError: The app's override is by names, and not of this one.
     """
-    state = (app.app if isinstance(app, HTTPConnection) else app).state
-    own = named or getattr(state, "dbctl_profile", None)
-    instead = getattr(state, "dbctl_override", None)
+    instead = _override_of(app)
+    own = named or getattr(_state(app), "dbctl_profile", None)
     if isinstance(instead, RolledBack):
         return instead.connector.profile
     if not isinstance(instead, Mapping):
@@ -70,11 +83,60 @@ def profile_of(app: FastAPI | HTTPConnection, named: ProfileName = None) -> Prof
     return instead[name]  # type: ignore[no-any-return]
 
 
+@contextmanager
+def session_of(
+    app: FastAPI | HTTPConnection, named: ProfileName = None, *, writes: bool = True, isolation: Isolation | None = None
+) -> Iterator[Session]:
+    """Open a session on what an app works on, where no dependency reaches: `with session_of(app) as session: …`.
+
+    That is a background task, a body that is streamed, a message of a websocket. It is `dbctl.session`, but that
+    `override` and `rolled_back` hold for it.
+
+    Args:
+        app: The app, or a request or a websocket of it.
+        named: The profile or its name; None for the one of the app's (outermost) `lifespan`.
+        writes: Whether the unit of work means to write; the database refuses to where it does not.
+        isolation: The isolation level; the profile's, or else the server's, unless given.
+
+    Raises:
+        DbctlError: What `profile_of` and `dbctl.session` raise.
+    """
+    instead = _override_of(app)
+    if isinstance(instead, RolledBack):
+        with instead.savepoint() as database:
+            yield database.session
+    else:
+        with dbctl_session(profile_of(app, named), writes=writes, isolation=isolation) as session:
+            yield session
+
+
+@asynccontextmanager
+async def async_session_of(
+    app: FastAPI | HTTPConnection, named: ProfileName = None, *, writes: bool = True, isolation: Isolation | None = None
+) -> AsyncIterator[AsyncSession]:
+    """Open an async session as `session_of` does: `async with async_session_of(websocket) as session: …`."""
+    instead = _override_of(app)
+    if isinstance(instead, RolledBack):
+        async with instead.async_savepoint() as database:
+            yield database.session
+    else:
+        async with dbctl_async_session(profile_of(app, named), writes=writes, isolation=isolation) as session:
+            yield session
+
+
+def _state(app: FastAPI | HTTPConnection) -> State:
+    return (app.app if isinstance(app, HTTPConnection) else app).state
+
+
+def _override_of(app: FastAPI | HTTPConnection) -> Any:
+    return getattr(_state(app), "dbctl_override", None)
+
+
 def override(app: FastAPI, profile: ProfileName | Mapping[str, ProfileName]) -> AbstractContextManager[Any]:
     """Make an app work on another profile, whichever its parts name: `override(app, "testing")` before a test.
 
     It holds from the call on; used as a context manager, as in `with override(app, "testing"), TestClient(app): …`, to
-    the end of the block. What opens sessions by `dbctl.session("prod")` is out of its reach: see `profile_of`.
+    the end of the block. What opens sessions by `dbctl.session("prod")` is out of its reach: see `session_of`.
 
     Args:
         app: The app.
@@ -86,7 +148,7 @@ def override(app: FastAPI, profile: ProfileName | Mapping[str, ProfileName]) -> 
 
 def _overridden(app: FastAPI, instead: object) -> ExitStack:
     undo = ExitStack()
-    undo.callback(setattr, app.state, "dbctl_override", getattr(app.state, "dbctl_override", None))
+    undo.callback(setattr, app.state, "dbctl_override", _override_of(app))
     app.state.dbctl_override = instead
     return undo
 
@@ -162,24 +224,30 @@ class RolledBack(Access):
         """Have a request's further sessions stand in its first one's place: theirs are savepoints inside of it."""
         return anyio.Semaphore(0) if held else await super()._take_place(held)
 
-    @asynccontextmanager
-    async def _unit_of_work(self, **_terms: Any) -> AsyncIterator[Any]:
-        # Each begins at once, not by its first statement: a savepoint that is released takes later ones with it. The
-        # transaction around it knows that it writes.
+    # Each begins at once, not by its first statement: a savepoint that is released takes later ones with it. The
+    # transaction around it knows that it writes.
+
+    @contextmanager
+    def savepoint(self) -> Iterator[Database]:
+        """Run the block in a unit of work that is a savepoint."""
         bind: Any = self.connection
-        backend = self.connector.backend
-        if not self.asynchronous:
-            async with ended_in_thread(unit_of_work(Connector(bind, backend), writes=False)) as database:
-                database.session.connection()
-                yield database
-            return
+        with unit_of_work(Connector(bind, self.connector.backend), writes=False) as database:
+            database.session.connection()
+            yield database
+
+    @asynccontextmanager
+    async def async_savepoint(self) -> AsyncIterator[AsyncDatabase]:
+        """Run the block in an async one, which refuses what an async driver does."""
         from sqlalchemy.ext.asyncio import AsyncConnection
 
-        bind = AsyncConnection(async_connector(self.connector.profile).engine, self.connection)
-        async with async_unit_of_work(Connector(bind, backend), writes=False) as database:
+        front: Any = AsyncConnection(async_connector(self.connector.profile).engine, self.connection)
+        async with async_unit_of_work(Connector(front, self.connector.backend), writes=False) as database:
             event.listen(database.session.sync_session, "do_orm_execute", _await_as_async_drivers_do)
             await database.session.connection()
             yield database
+
+    def _unit_of_work(self, **_terms: Any) -> AbstractAsyncContextManager[Any]:
+        return self.async_savepoint() if self.asynchronous else ended_in_thread(self.savepoint())
 
 
 def _await_as_async_drivers_do(_state: object) -> None:

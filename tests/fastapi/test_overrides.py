@@ -19,11 +19,13 @@ from dbctl.fastapi import (
     AsyncSessionDep,
     SessionDep,
     async_session_dependency,
+    async_session_of,
     install_error_handlers,
     lifespan,
     override,
     profile_of,
     session_dependency,
+    session_of,
 )
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
@@ -57,27 +59,30 @@ def test_what_comes_behind_the_response_is_overridden_too(tmp_path: Path) -> Non
     production, testing = on_file(tmp_path / "production.db"), on_file(tmp_path / "testing.db")
     app = FastAPI(lifespan=lifespan(production, create_tables=SampleModel.metadata))
 
-    def add(profile: Any, name: str) -> None:
-        with dbctl.session(profile) as session:
+    def add(where: Any, name: str) -> None:
+        with session_of(where) as session:
             add_team(session, name)
 
-    def names(profile: Any) -> Iterator[str]:
-        with dbctl.session(profile, writes=False) as session:
+    def run(name: str) -> None:
+        dbctl.run(lambda session: add_team(session, name), profile_of(app))
+
+    def names(where: Any) -> Iterator[str]:
+        with session_of(where, writes=False) as session:
             yield from (f"{team.name};" for team in list_teams(session))
 
     @app.post("/")
     def in_background(tasks: BackgroundTasks, request: Request) -> None:
-        tasks.add_task(add, profile_of(request), "of the task")
-        tasks.add_task(add, profile_of(app), "of the app")
+        tasks.add_task(add, request, "of the task")
+        tasks.add_task(run, "of the app")
 
     @app.get("/")
     def stream(request: Request) -> StreamingResponse:
-        return StreamingResponse(names(profile_of(request)))
+        return StreamingResponse(names(request))
 
     @app.websocket("/")
     async def talk(websocket: WebSocket) -> None:
         await websocket.accept()
-        async with dbctl.async_session(profile_of(websocket)) as session:
+        async with async_session_of(websocket) as session:
             await in_async(add_team)(session, await websocket.receive_text())
         await websocket.close()
 

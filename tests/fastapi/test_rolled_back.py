@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import BackgroundTasks, FastAPI
 from sqlalchemy import Column, Integer, MetaData, Table, text
 from sqlalchemy.exc import MissingGreenlet
 from sqlmodel import Session, col, select
@@ -12,12 +12,14 @@ from dbctl.fastapi import (
     AsyncSessionDep,
     SessionDep,
     async_session_dependency,
+    async_session_of,
     health_router,
     install_error_handlers,
     lifespan,
     profile_of,
     rolled_back,
     session_dependency,
+    session_of,
 )
 from dbctl.profiles import Profile
 from dbctl.profiles.layers import Layer, build
@@ -52,6 +54,20 @@ def new_app() -> FastAPI:
         await in_async(add_team)(second, f"{name} of the second")
         add_team(first, f"{name} of the first")
         return [len(list_teams(session)) for session in (first, third)]
+
+    def add_later(name: str) -> None:
+        with session_of(app, "reports") as session:
+            add_team(session, f"{name}, {len(list_teams(session))}")
+
+    async def add_later_async(name: str) -> None:
+        async with async_session_of(app) as session:
+            await in_async(add_team)(session, f"{name}, async")
+
+    @app.post("/behind")
+    def behind(session: SessionDep, tasks: BackgroundTasks, name: str) -> None:
+        add_team(session, name)
+        tasks.add_task(add_later, name)
+        tasks.add_task(add_later_async, name)
 
     @app.post("/failing")
     def fail(session: SessionDep, name: str) -> None:
@@ -98,6 +114,8 @@ def test_what_a_test_writes_is_gone_after_it(app: FastAPI, sample: TestDatabase,
             assert client.post("/both?name=both").json() == [8, 8]
             known = ["Preventers", "Z-Force", "of the test", "sync", "async"]
             known += [f"both of the {which}" for which in ("third", "second", "first")]
+            assert client.post("/behind?name=behind").status_code == 200
+            known += ["behind", "behind, 9", "behind, async"]
             assert client.get("/").json() == [team.name for team in list_teams(session)] == known
             assert client.get("/readyz").json()["ready"]
             if sample.server:
