@@ -24,7 +24,7 @@ from starlette.datastructures import State
 from dbctl.backends.base import Missing
 from dbctl.connections.asking import profile_named
 from dbctl.connections.connector import Connector, async_connector, opened
-from dbctl.errors import ConfigError
+from dbctl.errors import ConfigError, WorkRefused
 from dbctl.profiles import Profile
 from dbctl.records import record
 from dbctl.request_units import Access, ended_in_thread
@@ -168,8 +168,8 @@ def rolled_back(app: FastAPI, profile: ProfileName = None) -> Iterator[Session]:
 
     What differs: constraints that are deferred are looked at when the block ends; `isolation` and `writes=False` are
     not obeyed; sequences and AUTO_INCREMENT are not set back; a statement that commits by itself, as DDL does on MySQL
-    and MariaDB, ends the whole. `dbctl.session` is out of its reach. The tables that `lifespan(create_tables=…)`
-    creates stay; on SQLite they go too.
+    and MariaDB, is refused (WorkRefused). `dbctl.session` is out of its reach. The tables that
+    `lifespan(create_tables=…)` creates stay; on SQLite they go too.
 
     Args:
         app: The app.
@@ -183,11 +183,24 @@ def rolled_back(app: FastAPI, profile: ProfileName = None) -> Iterator[Session]:
     found = profile if isinstance(profile, Profile) else profile_named(profile)
     with opened(found, Missing.CREATE) as connector, unit_of_work(connector, dry_run=True) as outer:
         connection = outer.session.connection()
+        _refuse_commits(connector)
         with (
             _overridden(app, RolledBack(connector, connection)),
             Session(connection, join_transaction_mode="create_savepoint") as session,
         ):
             yield session
+
+
+def _refuse_commits(connector: Connector[Engine]) -> None:
+    """Refuse what would commit by itself what is to be rolled back."""
+
+    @event.listens_for(connector.engine, "before_cursor_execute")
+    def refuse(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if word := connector.backend.commits_by_itself(statement):
+            raise WorkRefused(
+                f"{connector.profile.called}: {word} commits by itself, and with it what is to be rolled back",
+                "do it before rolled_back, or test it under override",
+            )
 
 
 @record

@@ -8,6 +8,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, text
 from sqlalchemy.exc import MissingGreenlet
 from sqlmodel import Session, col, select
 
+from dbctl.errors import WorkRefused
 from dbctl.fastapi import (
     AsyncSessionDep,
     SessionDep,
@@ -176,3 +177,14 @@ def test_tables_that_are_missing_are_made_beside_it(sample: TestDatabase, profil
             assert sample.execute("SELECT id FROM extra") == []
     finally:
         sample.execute("DROP TABLE IF EXISTS extra")
+
+
+@pytest.mark.parametrize("sample_database", ["mysql", "postgresql"], indirect=True)
+def test_what_would_commit_it_is_refused(app: FastAPI, sample: TestDatabase, profile: Profile) -> None:
+    statement = "TRUNCATE team" if sample.dialect == "mysql" else " /* x */ commit"
+    with rolled_back(app, profile) as session, in_process(app) as client:
+        client.post("/sync?name=sync")
+        with pytest.raises(WorkRefused, match="commits by itself, and with it what is to be rolled back; do it before"):
+            session.execute(text(statement))
+        assert client.get("/").json() == ["Preventers", "Z-Force", "sync"]
+    assert teams(sample) == ["Preventers", "Z-Force"]
