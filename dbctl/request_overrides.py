@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 from fastapi import FastAPI
 from fastapi.requests import HTTPConnection
 from sqlalchemy import Connection, Engine, event
@@ -265,4 +266,4 @@ class RolledBack(Access):
 
 def _await_as_async_drivers_do(_state: object) -> None:
     """Raise MissingGreenlet where an async driver would, as for an attribute that is loaded when it is looked at."""
-    await_only(anyio.lowlevel.checkpoint())
+    await_only(checkpoint())
