@@ -110,7 +110,7 @@ class Exports(Copies):
         """
         return {}
 
-    def hidden(self, connection: Connection) -> Collection[tuple[str, str]]:
+    def kept_from_view(self, connection: Connection) -> Collection[tuple[str, str]]:
         """Return the schema and the name of each table of which a policy may keep rows from who asks."""
         return ()
 

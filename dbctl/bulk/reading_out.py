@@ -212,7 +212,7 @@ def rows_of(moment: Moment, relation: Relation, *, where: str = "") -> Readable:
 
 def tell_of_hidden(moment: Moment, relations: Sequence[Relation]) -> None:
     """Warn of tables of which a policy may keep rows from who reads them, who can't know that any are lacking."""
-    hidden = moment.backend.hidden(moment.connection)
+    hidden = moment.backend.kept_from_view(moment.connection)
     usual = usual_schema(moment.connection)
     if names := [called(one, usual) for one in relations if (one.schema or usual, one.name) in hidden]:
         text = "%s: rows that policies (row-level security) hide from this user are not read"

@@ -146,7 +146,7 @@ class PostgreSQLExports(PostgreSQLCopies, Exports):
         types = {oid: rest for oid, *rest in connection.exec_driver_sql(_TYPES, {"oids": oids}).all()}
         return [BulkColumn(name, self.kind_of(types[oid][1]), types[oid][0]) for name, oid in columns]
 
-    def hidden(self, connection: Connection) -> Collection[tuple[str, str]]:
+    def kept_from_view(self, connection: Connection) -> Collection[tuple[str, str]]:
         """Ask which have policies that hold for this role."""
         return {(schema, name) for schema, name in connection.exec_driver_sql(_HIDDEN_TABLES)}
 
