@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from enum import Enum
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.abilities import Abilities
@@ -24,7 +23,7 @@ from dbctl.backends.relations import Relations
 from dbctl.backends.replicated import Replicated
 from dbctl.backends.tunnels import Tunnelled
 from dbctl.errors import ConfigError, Unsupported
-from dbctl.profiles import Profile, password_of
+from dbctl.profiles import Profile
 from dbctl.records import record
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ class Backend(
     # --- engine ---
 
     def url(self, driver: str | None = None) -> URL:
-        """Return the URL that SQLAlchemy connects to, the password in it as it is, never quoted.
+        """Return the URL for who connects by himself, the password in it as it is, never quoted.
 
         Args:
             driver: The `dialect+driver`, the sync one unless given.
@@ -110,27 +109,22 @@ class Backend(
         Raises:
             ConfigError: The password's source gives none.
         """
+        return self.engine_url(driver).set(password=self.password)
+
+    def engine_url(self, driver: str | None = None) -> URL:
+        """Return the URL of an engine, which asks for a password at each connect: only a written one is in it."""
         from sqlalchemy.engine import URL
 
         profile = self.profile
         return URL.create(
             driver or self.sync_driver,
             username=profile.user,
-            password=self.password,
+            password=self.written_password(),
             host=profile.host,
             port=profile.port,
             database=profile.database,
             query=self.url_query(),
         )
-
-    @cached_property
-    def password(self) -> str | None:
-        """The profile's password, which its source is asked for once, when it is first used.
-
-        Raises:
-            ConfigError: The source gives none.
-        """
-        return password_of(self.profile) if self.needs_host else None
 
     def connect_args(self) -> dict[str, Any]:
         """Return what the driver's `connect` is given besides the URL's parts: its options, timeouts, names, TLS."""

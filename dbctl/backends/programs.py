@@ -8,30 +8,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
+from dbctl.backends.logins import Logins
 from dbctl.errors import UsageError
-from dbctl.profiles import Profile
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 
-class Programs:
+class Programs(Logins):
     """The part of a backend that tells programs of its connection; each database's own variables are overrides."""
 
     title: ClassVar[str]
-    profile: Profile
     schemes: ClassVar[Collection[str]] = ()
     """What a URL may begin with, before a driver's name; the first is taken unless another is asked for."""
     client_variables: ClassVar[Collection[str]] = ()
     """The variables that the database's own programs read, which are not handed on from this process's own."""
 
     def url(self, driver: str | None = None) -> URL:
-        """Return the URL that SQLAlchemy connects to."""
+        """Return the URL for who connects by himself."""
         raise NotImplementedError
 
-    @property
-    def password(self) -> str | None:
-        """The profile's password."""
+    def engine_url(self, driver: str | None = None) -> URL:
+        """Return the URL of an engine."""
         raise NotImplementedError
 
     def connect_args(self) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dbctl.backends.logins import Logins
 from dbctl.errors import ConfigError, ConnectError
 from dbctl.profiles.urls import MASK
 from dbctl.runtime.listeners import LOOPBACK
 
 if TYPE_CHECKING:
-    from dbctl.profiles import Profile
     from dbctl.runtime.tunnels import Tunnel
 
 # https://man.openbsd.org/ssh and ssh_config. Nothing is asked, for nobody may be there. A connection that is shared
@@ -31,11 +31,10 @@ _WILL_NOT_HEAL = (
 """The words of ssh, and of what other tunnels there are, after which to wait is of no use."""
 
 
-class Tunnelled:
+class Tunnelled(Logins):
     """The part of a backend that knows the tunnel to its server."""
 
     title: ClassVar[str]
-    profile: Profile
 
     def addresses(self) -> Sequence[tuple[str, int]]:
         """Return the hosts and ports that the driver would try without a tunnel."""
@@ -119,7 +118,7 @@ class Tunnelled:
         return self._tunnel_error(told) if told else None
 
     def _tunnel_error(self, told: str) -> ConnectError:
-        if password := vars(self).get("password"):  # asked for already; a command may have been told it
+        if password := self.known_password:  # a command may have been told it
             told = told.replace(password, MASK)
         transient = not any(words in told for words in _WILL_NOT_HEAL)
         hint = f"try it by itself: ssh {self.profile.tunnel.ssh}" if self.profile.tunnel.ssh and not transient else ""

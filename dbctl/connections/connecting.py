@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
+from sqlalchemy.util import await_only
 
 from dbctl.backends.hosts import search
 from dbctl.backends.origins import Attempt, attempt_under_way, note_origin
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from dbctl.backends.base import Backend
     from dbctl.backends.hosts import Turn
+    from dbctl.backends.logins import Answer
 
 _ATTEMPT = "dbctl_attempt"
 """What a pool's record has in its `info` while its connection is on its way."""
@@ -38,14 +40,10 @@ def bound_connecting(engine: Engine, backend: Backend) -> None:
         connect_until(0.0)  # what a pre-ping has left of its time is for the one connect that follows it
         attempt_under_way.set(attempt)
         try:
-            # SQLAlchemy calls no listener after one that has connected.
-            if backend.tunnel:
-                port = tunnel_port(backend, id(engine), attempt.left, asynchronous=dialect.is_async)
-                attempt.heard = backend.tunnel.heard
-                kwargs = kwargs | backend.rerouted(port, asynchronous=dialect.is_async)
-            later = (each(dialect, record, args, kwargs) for each in listeners_after(connect, dialect, "do_connect"))
-            made = next((connection for connection in later if connection is not None), None)
-            connection = made or _connect(backend, dialect, args, kwargs, attempt)
+            connection = backend.logged_in(
+                lambda login: connect_as(login, attempt, dialect, record, args, kwargs),
+                lambda after: _ask_password(backend, dialect, attempt, after),
+            )
         except Exception as error:
             note_origin(error, profile, connecting=True)
             attempt_under_way.set(None)
@@ -53,6 +51,19 @@ def bound_connecting(engine: Engine, backend: Backend) -> None:
         attempt.begin_to_watch(backend, connection)
         record.info[_ATTEMPT] = attempt
         return connection
+
+    def connect_as(
+        login: dict[str, Any], attempt: Attempt, dialect: Dialect, record: Any, args: list[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        kwargs = kwargs | login
+        if backend.tunnel:
+            port = tunnel_port(backend, id(engine), attempt.left, asynchronous=dialect.is_async)
+            attempt.heard = backend.tunnel.heard
+            kwargs |= backend.rerouted(port, asynchronous=dialect.is_async)
+        # SQLAlchemy calls no listener after one that has connected.
+        later = (each(dialect, record, args, kwargs) for each in listeners_after(connect, dialect, "do_connect"))
+        made = next((connection for connection in later if connection is not None), None)
+        return made or _connect(backend, dialect, args, kwargs, attempt)
 
     @event.listens_for(engine, "checkout")
     def hand_out(_connection: Any, record: Any, _proxy: Any) -> None:
@@ -71,6 +82,16 @@ class _BoundAttempt(Attempt):
 
     def succeed(self) -> None:
         self._limit.__exit__(None, None, None)
+
+
+def _ask_password(backend: Backend, dialect: Dialect, attempt: Attempt, after: float) -> Answer:
+    """Ask the password's source, in a thread where else an event loop would wait."""
+    attempt.end_turns()  # of hosts that were tried with another password
+    if not dialect.is_async:
+        return backend.ask_password(attempt.left, after)
+    import asyncio
+
+    return await_only(asyncio.wrap_future(started(lambda: backend.ask_password(attempt.left, after))))
 
 
 def _connect(backend: Backend, dialect: Dialect, args: list[Any], kwargs: dict[str, Any], attempt: Attempt) -> Any:

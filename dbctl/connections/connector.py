@@ -73,7 +73,7 @@ def build_connector(
         beside: Another connector of the profile, with whose engine it is to share a database in memory.
 
     Raises:
-        ConfigError: The password's source gives none, or a certificate can't be loaded.
+        ConfigError: A certificate can't be loaded. That the password's source gives none is told by each connect.
     """
     from dbctl.connections.engines import engine_on
 

@@ -55,10 +55,10 @@ def engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Engine:
         missing: What connecting does where the database is a file that is not there.
 
     Raises:
-        ConfigError: The password's source gives none, or a certificate can't be loaded.
+        ConfigError: A certificate can't be loaded. That the password's source gives none is told by each connect.
     """
     engine = create_engine(
-        backend.url(),
+        backend.engine_url(),
         connect_args=backend.connect_args(),
         hide_parameters=backend.profile.protected,
         pool_reset_on_return=_reset_by_pool(backend),
@@ -73,14 +73,14 @@ def async_engine_on(backend: Backend, missing: Missing = Missing.CREATE) -> Asyn
     """Build the same engine for asyncio: asyncpg, asyncmy or aiosqlite.
 
     Raises:
-        ConfigError: The password's source gives none, a certificate can't be loaded, or the extra is not installed.
+        ConfigError: A certificate can't be loaded, or the extra is not installed.
     """
     try:
         import_module("greenlet")  # SQLAlchemy would miss it only when it connects, and name no extra
         from sqlalchemy.ext.asyncio import create_async_engine
 
         engine = create_async_engine(
-            backend.url(backend.async_driver),
+            backend.engine_url(backend.async_driver),
             connect_args=backend.async_connect_args(),
             hide_parameters=backend.profile.protected,
             pool_reset_on_return=_reset_by_pool(backend),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event
 
 from dbctl.backends.origins import HINT
+from dbctl.errors import DbctlError
 from dbctl.runtime.waits import result_of, started
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _primary_of(backend: Backend, connection: Any) -> str:
 
     try:
         return result_of(started(ask), _TO_TELL)
-    except TimeoutError as error:
+    except (TimeoutError, DbctlError) as error:
         problem: BaseException = error
     except backend.driver_errors() as error:
         problem = error

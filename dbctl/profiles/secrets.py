@@ -1,10 +1,11 @@
-"""Where a profile's password comes from. It is read when it is used, never before, and kept nowhere.
+"""Where a profile's password comes from. It is read when it is used, and never before.
 
 A source gives the password as one line of UTF-8 text. Where a profile names none, PostgreSQL's drivers look for one
 themselves, as all of PostgreSQL's own programs do: in `PGPASSWORD`, and in `~/.pgpass` or the file that `PGPASSFILE`
 names.
 """
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,8 +19,12 @@ COMMAND_TIMEOUT = 30.0
 """Seconds that a `password_command` may take: it may have to ask a vault, and that a person."""
 
 
-def password_of(profile: Profile) -> str | None:
+def password_of(profile: Profile, seconds: float = math.inf) -> str | None:
     """Return the profile's password, or None where it names no source.
+
+    Args:
+        profile: The profile.
+        seconds: How long a program may take, which its `connect_timeout` and `COMMAND_TIMEOUT` bound too.
 
     Raises:
         ConfigError: The source gives none.
@@ -29,18 +34,18 @@ def password_of(profile: Profile) -> str | None:
     for key, read in _READERS.items():
         if getattr(profile, key) is not None:
             try:
-                return read(profile)
+                return read(profile, min(seconds, profile.connect_timeout, COMMAND_TIMEOUT))
             except ConfigError as error:
                 where = profile.origins.get(key, profile.called)
                 raise ConfigError(f"{where}: {key}: {error.message}", error.hint) from error.__cause__
     return None
 
 
-def _from_environment(profile: Profile) -> str:
+def _from_environment(profile: Profile, _seconds: float) -> str:
     return from_environment(str(profile.password_env))
 
 
-def _from_file(profile: Profile) -> str:
+def _from_file(profile: Profile, _seconds: float) -> str:
     return from_file(str(profile.password_file))
 
 
@@ -76,16 +81,24 @@ def from_file(name: str) -> str:
     return _first_line(content, str(path))
 
 
-def _from_command(profile: Profile) -> str:
+def _from_command(profile: Profile, seconds: float) -> str:
     import subprocess
+
+    from dbctl.runtime.children import dying_with_parent
 
     program, *arguments = profile.password_command or ()
     try:
         done = subprocess.run(
-            [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_TIMEOUT, check=False
+            [program, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            preexec_fn=dying_with_parent(),  # it makes system calls alone
         )
-    except subprocess.TimeoutExpired:
-        raise ConfigError(f"{program} took longer than {COMMAND_TIMEOUT:g} s") from None  # its output is in the error
+    except subprocess.TimeoutExpired:  # its output is in the error
+        hint = "" if seconds == COMMAND_TIMEOUT else "connect_timeout has to be enough for it too"
+        raise ConfigError(f"{program} took longer than {seconds:.3g} s", hint) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"can't run {program}: {getattr(error, 'strerror', None) or error}") from error
     if done.returncode:
@@ -94,7 +107,7 @@ def _from_command(profile: Profile) -> str:
     return _first_line(done.stdout, f"what {program} wrote")
 
 
-def _from_keyring(profile: Profile) -> str:
+def _from_keyring(profile: Profile, _seconds: float) -> str:
     service, user = str(profile.password_keyring), profile.user or ""
     try:
         import keyring
@@ -111,7 +124,7 @@ def _from_keyring(profile: Profile) -> str:
     return password
 
 
-_READERS: Mapping[str, Callable[[Profile], str]] = {
+_READERS: Mapping[str, Callable[[Profile, float], str]] = {
     "password_env": _from_environment,
     "password_file": _from_file,
     "password_command": _from_command,

@@ -284,7 +284,7 @@ def _said(
     else:
         say(
             create_mock_engine(
-                database.backend.url(),
+                database.backend.engine_url(),
                 lambda statement, *_, **__: said.append(str(statement.compile(dialect=connection.dialect))),
             )
         )

@@ -74,7 +74,7 @@ def drop_in_batches(connector: Connector[Engine], metadata: MetaData, dropped: l
             connection = unit.session.connection()
             tables = stack.enter_context(droppable(connection, backend, metadata))
             stack.enter_context(models_at_work(tables, connection.dialect))
-        mock = create_mock_engine(backend.url(), lambda statement, *_, **__: statements.append(statement))
+        mock = create_mock_engine(backend.engine_url(), lambda statement, *_, **__: statements.append(statement))
         metadata.drop_all(mock, tables=tables, checkfirst=False)
         for first in range(0, len(statements), _BATCH):
             report(first, len(statements), "statements")

@@ -100,7 +100,7 @@ def opened_by_loop(profile: Profile, missing: Missing) -> Iterator[tuple[Connect
         missing: What connecting does where the database is a file that is not there.
 
     Raises:
-        ConfigError: The password's source gives none, or the extra `async` is not installed.
+        ConfigError: The extra `async` is not installed.
     """
     from dbctl.connections.connector import async_opened
     from dbctl.work.sessions import async_unit_of_work

@@ -173,8 +173,8 @@ def _mycli_arguments(backend: MySQL, opening: Opening) -> Iterator[str]:
     yield from (f"{name}={value}" for name, value in named.items() if value is not None)
     if ssl.mode == "verify-full":
         yield "--ssl-verify-server-cert"
-    if backend.password is not None:
-        yield f"--password-file={write_secret(directory / 'password', backend.password + chr(10))}"
+    if (password := backend.password) is not None:
+        yield f"--password-file={write_secret(directory / 'password', password + chr(10))}"
 
 
 def _empty(directory: Path) -> str:

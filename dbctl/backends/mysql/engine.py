@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.base import Backend, Missing
@@ -106,7 +106,6 @@ class MySQL(
             "program_name": profile.application_name,
             "charset": "utf8mb4",
             "autocommit": False,
-            **self._login(),
             **self._tls(),
         }
 
@@ -129,15 +128,14 @@ class MySQL(
             yield f"{where}: query.passwd: the password is given twice; take one away"
         yield from super().problems()
 
-    @cached_property
-    def password(self) -> str | None:
-        """The profile's password, which may be `passwd` in the URL's query."""
+    def written_password(self) -> str | None:
+        """Return the password that is written in the profile, which may be `passwd` in the URL's query."""
         said = self.profile.query.get("passwd")
-        return super().password if said is None else as_list(said)[-1]
+        return super().written_password() if said is None else as_list(said)[-1]
 
-    def _login(self) -> dict[str, Any]:
+    def login_args(self, password: str | None) -> dict[str, Any]:
         """Return the password as bytes: PyMySQL writes one that is text in Latin-1, which no server expects."""
-        return {} if self.password is None else {"password": self.password.encode()}
+        return {} if password is None else {"password": password.encode()}
 
     def _tls(self) -> dict[str, Any]:
         if self.profile.ssl.mode == "disable":

@@ -93,16 +93,20 @@ class MySQLHosts(Programs, Diagnosis, Hosted):
         import pymysql
 
         attempt, token = Attempt(self.profile, self.profile.connect_timeout), attempt_under_way.get()
-        login = {"user": self.profile.user, "database": self.profile.database}
+        login = {"user": self.profile.user, "database": self.profile.database} | self.connect_args()
 
         def connect(turn: Turn) -> Any:
             attempt.begin_turn(turn.place, turn.share)
             bounds = dict.fromkeys(("connect_timeout", "read_timeout"), max(1, math.ceil(attempt.left)))
-            return pymysql.connect(**login | self.connect_args() | bounds | turn.keywords)
+            return pymysql.connect(**login | bounds | turn.keywords)
+
+        def find(password: dict[str, Any]) -> Any:
+            login.update(password)
+            return search(self, connect, self.unfit, (pymysql.MySQLError,))
 
         attempt_under_way.set(attempt)
         try:
-            with search(self, connect, self.unfit, (pymysql.MySQLError,)) as connection:
+            with self.logged_in(find) as connection:
                 return connection.host, connection.port
         finally:
             attempt_under_way.set(token)

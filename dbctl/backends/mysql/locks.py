@@ -131,11 +131,12 @@ class MySQLLocks(MySQLClusters):
             beside: That connection, to whose server it is to lead.
         """
         there = self.at_place(place) if self.chooses and beside and (place := self.place_of(beside)) else {}
-        url = self.url()
+        url = self.engine_url()
         _, args = url.get_dialect()().create_connect_args(url)
         with self.through_tunnel() as rerouted:
             keywords = dict(args) | self.connect_args() | _BOUNDS | there | rerouted
-            with _connected(keywords, getattr(beside, "dbctl_server", None)) as connection:
+            server = getattr(beside, "dbctl_server", None)
+            with self.logged_in(lambda login: _connected(keywords | login, server), kept=math.inf) as connection:
                 yield connection
 
     @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.base import Backend
@@ -143,11 +143,15 @@ class PostgreSQL(
         if self.profile.query.get("channel_binding") == "require":
             yield "query.channel_binding", "is psycopg2's: asyncpg has none, and goes without"
 
-    @cached_property
-    def password(self) -> str | None:
-        """The profile's password; behind a tunnel also that of a file which libpq would not find it in."""
-        found = super().password
-        return password_in_file(self.profile, self.addresses()[0][1]) if self.tunnel and found is None else found
+    @property
+    def asks(self) -> bool:
+        """Whether there is a source; behind a tunnel it may be a file that libpq would not find it in."""
+        return super().asks or (self.tunnel is not None and self.written_password() is None)
+
+    def asked_password(self, seconds: float) -> str | None:
+        """Ask the source that the profile names, or behind a tunnel libpq's own file."""
+        own = password_in_file(self.profile, self.addresses()[0][1]) if not super().asks else None
+        return own or super().asked_password(seconds)
 
     def rerouted(self, port: int, *, asynchronous: bool = False) -> dict[str, Any]:
         """Leave the host to libpq as it is: it is looked up in no DNS then, and is what it verifies."""

@@ -109,11 +109,12 @@ class PostgreSQLLocks(PostgreSQLRelatives):
     def connection_at(self, beside: Any, process: int | None = None) -> Iterator[Any]:
         """Connect by psycopg2 once more, to the same host, and where a process's number is given to its server."""
         there = self.at_place(place) if self.chooses and beside and (place := self.place_of(beside)) else {}
-        url = self.url()
+        url = self.engine_url()
         _, args = url.get_dialect()().create_connect_args(url)
         with self.through_tunnel() as rerouted:
             keywords = dict(args) | self.connect_args() | _BOUNDS | there | rerouted
-            with closing(_connected(keywords, process)) as connection:
+            connection = self.logged_in(lambda login: _connected(keywords | login, process), kept=math.inf)
+            with closing(connection):
                 yield connection
 
     def _process_of(self, driver_connection: Any) -> int:

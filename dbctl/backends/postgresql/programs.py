@@ -88,7 +88,7 @@ class PostgreSQLPrograms(Programs):
         options = [f"-c {name}={round(seconds * 1000)}" for name, seconds in bounds.items() if seconds]
         if options:
             found["PGOPTIONS"] = " ".join([*filter(None, [found.get("PGOPTIONS")]), *options])
-        if self.password is not None:
-            escaped = re.sub(r"([\\:])", r"\\\1", self.password)
+        if (password := self.password) is not None:
+            escaped = re.sub(r"([\\:])", r"\\\1", password)
             found["PGPASSFILE"] = write_secret(directory / "pgpass", f"*:*:*:*:{escaped}\n")
         return found
