@@ -170,7 +170,8 @@ def lifespan(
         metrics_directory: A directory of the service's own by which its workers add up what `/metrics` says.
 
     Raises:
-        ConfigError: At the start: there is no such profile, or it is wrong, or the directory can't be written.
+        ConfigError: At the start: there is no such profile, or it is wrong, or its password's source gives none, or the
+            directory can't be written.
         ConnectError: At the start: the database could not be reached.
         OutOfTime: At the start: it could still not be reached when it had been waited for.
     """
@@ -182,6 +183,7 @@ def lifespan(
             app.state.dbctl_profile = profile
         access, pools = access_of(app, profile, asynchronous=asynchronous), pools_of(app)
         try:
+            await access.ask_password()
             if wait > 0:
                 await access.wait(wait)
             if create_tables is not None:
@@ -233,7 +235,8 @@ def health_router(profile: ProfileName = None, *, asynchronous: bool = False, ti
             _log.warning("%s: %s", request.url.path, error)
             response.status_code = 503
             response.headers.update(RETRY_AFTER)
-            return Readiness(ready=False, failed_stage=getattr(error, "stage", "statement"))
+            at_fault = "configuration" if isinstance(error, errors.ConfigError) else "statement"
+            return Readiness(ready=False, failed_stage=getattr(error, "stage", at_fault))
         return Readiness(ready=True)
 
     @router.get("/metrics", summary="The connection pool at work", response_class=PlainTextResponse)

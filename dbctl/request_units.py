@@ -179,6 +179,16 @@ class Access:
                 return await anyio.to_thread.run_sync(command, database, *args)
             return await database.run(command, *args)
 
+    async def ask_password(self) -> None:
+        """Ask the password's source, if there is one: a service whose source gives none should not start.
+
+        Raises:
+            ConfigError: It gives none.
+        """
+        backend = self.connector.backend
+        if backend.asks:
+            await anyio.to_thread.run_sync(lambda: backend.password)
+
     async def ping(self, seconds: float) -> None:
         """Connect anew, beside the pool, and run `SELECT 1`; one at a time, so that many who ask open no connections.
 

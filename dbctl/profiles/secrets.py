@@ -97,8 +97,10 @@ def _from_command(profile: Profile, seconds: float) -> str:
             preexec_fn=dying_with_parent(),  # it makes system calls alone
         )
     except subprocess.TimeoutExpired:  # its output is in the error
-        hint = "" if seconds == COMMAND_TIMEOUT else "connect_timeout has to be enough for it too"
-        raise ConfigError(f"{program} took longer than {seconds:.3g} s", hint) from None
+        bound = f"{seconds:g} s"
+        if seconds < COMMAND_TIMEOUT:
+            bound = f"connecting may: connect_timeout is {profile.connect_timeout:g} s"
+        raise ConfigError(f"{program} took longer than {bound}") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"can't run {program}: {getattr(error, 'strerror', None) or error}") from error
     if done.returncode:

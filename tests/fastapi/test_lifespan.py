@@ -52,6 +52,12 @@ def begin(life: Lifespan) -> None:
     asyncio.run(through())
 
 
+def test_a_service_without_its_password_does_not_start(tmp_path: Path) -> None:
+    nowhere = {"driver": "postgresql", "host": "127.0.0.1", "password_file": str(tmp_path / "nowhere")}
+    with pytest.raises(ConfigError, match="password_file: can't read"):
+        begin(lifespan(build("x", [Layer(nowhere, "the test")])))
+
+
 def team_app(profile: Profile | None, asynchronous: bool = False) -> FastAPI:
     """Return an app that adds a team at each POST, and creates its tables."""
     app = FastAPI(lifespan=lifespan(profile, asynchronous=asynchronous, create_tables=TABLES))
