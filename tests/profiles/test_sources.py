@@ -4,7 +4,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keyring
@@ -65,6 +66,33 @@ def test_a_program_that_takes_too_long_is_ended(profile_file: ProfileFile, monke
     message = refused(running(script), profile_file)
     assert message.endswith("took longer than 0.2 s")
     assert CANARY not in message
+
+
+@pytest.mark.parametrize("driver", ["sync", "async"])
+def test_a_program_does_not_outlive_a_dbctl_that_is_ended(dbctl: Dbctl, driver: str) -> None:
+    words = ["sh", "-c", "echo $$ >number; mv number pid; exec sleep 60"]
+    lines = f"[profiles.p]\n{POSTGRES}connect_timeout = 60\npassword_command = {json.dumps(words)}\n"
+    private(dbctl.cwd / "profiles.toml").write_text(lines)
+    run, pid = dbctl.popen("-p", "p", "ping", "--driver", driver), dbctl.cwd / "pid"
+    wait_until(pid.exists)
+    run.terminate()
+    assert run.wait(20) == 143
+    wait_until(lambda: has_ended(int(pid.read_text())))
+
+
+def has_ended(pid: int) -> bool:
+    """Tell whether a process is gone, or nobody has yet asked how it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
