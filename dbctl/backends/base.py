@@ -14,6 +14,7 @@ from dbctl.backends.databases import Databases
 from dbctl.backends.errors import Diagnosis
 from dbctl.backends.hosts import Hosted
 from dbctl.backends.locks import Locks
+from dbctl.backends.logins import Source
 from dbctl.backends.migrating import Migrating
 from dbctl.backends.nodes import Nodes
 from dbctl.backends.options import DriverOptions
@@ -91,6 +92,7 @@ class Backend(
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
+        self.source = Source(profile.called)
         named = profile.host or profile.hosts or {"host", "hostaddr", "unix_socket"} & set(profile.query)
         if self.needs_host and not named:
             where = profile.origins.get("driver", profile.called)

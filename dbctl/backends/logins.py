@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakSet
 
@@ -39,24 +38,24 @@ _NONE = Answer(None, None, -math.inf)
 
 
 class Source:
-    """Asks for a password, in the thread that needs it. Who comes while it is being asked gets the same answer.
+    """Where passwords come from, in one turn each. Who comes while it is being asked gets the same answer.
 
     Args:
-        read: Asks, in no more than so many seconds; raises ConfigError where there is none.
-        called: What an error calls it.
+        called: What an error calls its profile.
     """
 
-    def __init__(self, read: Callable[[float], str | None], called: str) -> None:
-        self._read, self._called = read, called
+    def __init__(self, called: str) -> None:
+        self._called = called
         self._turn = threading.Lock()
         self.last = _NONE
         """What was said last, unless no connection came of it."""
         _sources.add(self)
 
-    def ask(self, seconds: float, after: float) -> Answer:
-        """Return what was said after a moment, asked for where nothing was.
+    def ask(self, read: Callable[[float], str | None], seconds: float, after: float) -> Answer:
+        """Return what was said after a moment, asked for in this thread where nothing was.
 
         Args:
+            read: Asks, in no more than so many seconds; raises ConfigError where there is no password.
             seconds: How long that may take.
             after: The moment, by `time.monotonic`; what is said from now on is good in any case.
 
@@ -67,7 +66,7 @@ class Source:
         with self._taking_turn(seconds):
             last = self.last
             if last.at <= came and (last.failure or last.at <= after):
-                self.last = last = self._asked(max(0.0, came + seconds - time.monotonic()))
+                self.last = last = _asked(read, max(0.0, came + seconds - time.monotonic()))
         if last.failure:
             raise ConfigError(last.failure.message, last.failure.hint) from last.failure.__cause__
         return last
@@ -81,13 +80,6 @@ class Source:
         """Let go of a turn that a thread has which is not in this process."""
         self._turn = threading.Lock()
 
-    def _asked(self, seconds: float) -> Answer:
-        try:
-            password, failure = self._read(seconds), None
-        except ConfigError as error:
-            password, failure = None, error.with_traceback(None)
-        return Answer(password, failure, time.monotonic())
-
     @contextmanager
     def _taking_turn(self, seconds: float) -> Iterator[None]:
         until = time.monotonic() + seconds
@@ -98,6 +90,14 @@ class Source:
             yield
         finally:
             self._turn.release()
+
+
+def _asked(read: Callable[[float], str | None], seconds: float) -> Answer:
+    try:
+        password, failure = read(seconds), None
+    except ConfigError as error:
+        password, failure = None, error.with_traceback(None)
+    return Answer(password, failure, time.monotonic())
 
 
 _sources: WeakSet[Source] = WeakSet()
@@ -116,6 +116,7 @@ class Logins:
 
     needs_host: ClassVar[bool]
     profile: Profile
+    source: Source
 
     @property
     def asks(self) -> bool:
@@ -136,7 +137,7 @@ class Logins:
     @property
     def known_password(self) -> str | None:
         """The profile's password as far as it is known, without asking."""
-        return self._source.last.password if self.asks else self.written_password()
+        return self.source.last.password if self.asks else self.written_password()
 
     def written_password(self) -> str | None:
         """Return the password that is written in the profile."""
@@ -153,7 +154,7 @@ class Logins:
 
     def ask_password(self, seconds: float, after: float) -> Answer:
         """Ask as `Source.ask` does, where the password has a source."""
-        return self._source.ask(seconds, after)
+        return self.source.ask(self.asked_password, seconds, after)
 
     def login_args(self, password: str | None) -> dict[str, Any]:
         """Return the keywords by which either driver's `connect` is told a password."""
@@ -182,15 +183,11 @@ class Logins:
         try:
             return connect(self.login_args(answer.password))
         except Exception:
-            self._source.drop(answer)
+            self.source.drop(answer)
             changed = answer.at < began and _changed(ask, answer)
             if not changed:
                 raise
         return connect(self.login_args(changed.password))
-
-    @cached_property
-    def _source(self) -> Source:
-        return Source(self.asked_password, self.profile.called)
 
 
 def _changed(ask: Callable[[float], Answer], kept: Answer) -> Answer | None:

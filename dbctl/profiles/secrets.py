@@ -82,31 +82,23 @@ def from_file(name: str) -> str:
 
 
 def _from_command(profile: Profile, seconds: float) -> str:
-    import subprocess
+    from dbctl.runtime.children import TookTooLong, answer_of
 
-    from dbctl.runtime.children import dying_with_parent
-
-    program, *arguments = profile.password_command or ()
+    words = profile.password_command or ()
+    program = words[0]
     try:
-        done = subprocess.run(
-            [program, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-            preexec_fn=dying_with_parent(),  # it makes system calls alone
-        )
-    except subprocess.TimeoutExpired:  # its output is in the error
+        done = answer_of(words, seconds)
+    except TookTooLong:
         bound = f"{seconds:g} s"
         if seconds < COMMAND_TIMEOUT:
             bound = f"connecting may: connect_timeout is {profile.connect_timeout:g} s"
         raise ConfigError(f"{program} took longer than {bound}") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"can't run {program}: {getattr(error, 'strerror', None) or error}") from error
-    if done.returncode:
-        said = " ".join(done.stderr.decode(errors="replace").split())
-        raise ConfigError(f"{program} failed with exit code {done.returncode}" + (f": {said}" if said else ""))
-    return _first_line(done.stdout, f"what {program} wrote")
+    if done.code:
+        said = " ".join(done.err.decode(errors="replace").split())
+        raise ConfigError(f"{program} failed with exit code {done.code}" + (f": {said}" if said else ""))
+    return _first_line(done.out, f"what {program} wrote")
 
 
 def _from_keyring(profile: Profile, _seconds: float) -> str:

@@ -69,10 +69,37 @@ def output_of(words: Sequence[str], seconds: float, most: int) -> Ended:
         _running.discard(run)
 
 
+def answer_of(words: Sequence[str], seconds: float) -> Ended:
+    """Run a program in this thread, and return what it has written. It has the terminal, where it may ask a person.
+
+    It ends when its time is over, when this thread is interrupted, and with this process where that has an end.
+
+    Args:
+        words: The program and its arguments.
+        seconds: How long it may take.
+
+    Raises:
+        TookTooLong: It took longer.
+        OSError: It can't be run; ValueError where its words are none that can be.
+    """
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        _answering.add(process)
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise TookTooLong from None  # what it has written is in the error
+        finally:
+            process.kill()
+            _answering.discard(process)
+    return Ended(process.returncode, out, err)
+
+
 def end_programs() -> None:
-    """End what `output_of` waits for in any thread; whoever ends this process without Python's own end calls it."""
+    """End what is waited for above in any thread; whoever ends this process without Python's own end calls it."""
     for run in [*_running]:
         run.end()
+    for process in [*_answering]:
+        process.kill()
 
 
 class _Run:
@@ -124,6 +151,7 @@ class _Run:
 
 
 _running: set[_Run] = set()
+_answering: set[subprocess.Popen[bytes]] = set()
 atexit.register(end_programs)
 
 

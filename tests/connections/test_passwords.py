@@ -109,18 +109,18 @@ def test_who_waits_for_a_source_hears_why_it_gave_nothing() -> None:
         go.wait(20)
         raise ConfigError("the vault is sealed")
 
-    source = Source(read, "profile shop")
+    source = Source("profile shop")
     with ThreadPoolExecutor(1) as threads:
-        first = threads.submit(source.ask, 20, time.monotonic())
+        first = threads.submit(source.ask, read, 20, time.monotonic())
         asked.wait(20)
         with pytest.raises(ConfigError, match=r"profile shop: the password's source has said nothing for 0\.1 s"):
-            source.ask(0.1, time.monotonic())
+            source.ask(read, 0.1, time.monotonic())
         pid = os.fork()
         if pid == 0:  # which has not the thread that asks
             asked.clear()
             go.set()
             try:
-                source.ask(5, time.monotonic())
+                source.ask(read, 5, time.monotonic())
             except ConfigError as error:
                 os._exit(0 if asked.is_set() and "sealed" in str(error) else 1)
             os._exit(2)
