@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dbctl import pool
+    from dbctl import errors, pool
     from dbctl.connections.asking import profile_named as profile
     from dbctl.connections.connector import (
         Connector,
@@ -80,8 +80,8 @@ _HOMES = {
     "writes": "dbctl.work.effects",
 }
 
-_ROOMS = frozenset({"pool"})
-"""Packages that are part of the face as a whole."""
+_ROOMS = frozenset({"errors", "pool"})
+"""Packages and modules that are part of the face as a whole."""
 
 __all__ = [
     "Connector",
@@ -106,6 +106,7 @@ __all__ = [
     "connector",
     "dispose",
     "engine",
+    "errors",
     "in_async",
     "owns_terminal",
     "pool",

@@ -19,7 +19,7 @@ from dbctl.profiles.files import exposed, is_file
 from dbctl.profiles.model import Pool, Profile, Ssl, Tunnel, called
 from dbctl.profiles.places import place_problems
 from dbctl.profiles.query import with_keys_for_options
-from dbctl.profiles.references import completed, placed
+from dbctl.profiles.references import completed, placed, refuse_defaults
 from dbctl.profiles.secrets import SOURCES
 from dbctl.profiles.tls import tls_problems
 from dbctl.profiles.tunnels import TUNNELS, tunnel_problems
@@ -80,6 +80,8 @@ def layer_from_table(
     """
     values: dict[str, Any] = {}
     for key, value in _flatten(table, origin):
+        if environ is not None:
+            refuse_defaults(value, f"{origin}: {key}")
 
         def expand(text: str, key: str = key) -> str:
             return text if environ is None else _expand(text, f"{origin}: {key}", environ)

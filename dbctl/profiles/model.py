@@ -92,11 +92,13 @@ class _Table(BaseModel):
 class Pool(_Table):
     """The connection pool's settings, in the terms of SQLAlchemy's `create_engine`."""
 
-    size: Count = Field(5, ge=0, description="a whole number of connections, 0 or more (0: no limit)")
-    max_overflow: Count = Field(10, ge=-1, description="a whole number of connections, -1 or more (-1: no limit)")
-    pre_ping: bool = Field(True, description="true or false")
-    recycle: Count = Field(-1, ge=-1, description="a whole number of seconds (-1: never)")
-    timeout: Seconds = Field(30.0, ge=0, description="a number of seconds, 0 or more")
+    size: Count = Field(default=5, ge=0, description="a whole number of connections, 0 or more (0: no limit)")
+    max_overflow: Count = Field(
+        default=10, ge=-1, description="a whole number of connections, -1 or more (-1: no limit)"
+    )
+    pre_ping: bool = Field(default=True, description="true or false")
+    recycle: Count = Field(default=-1, ge=-1, description="a whole number of seconds (-1: never)")
+    timeout: Seconds = Field(default=30.0, ge=0, description="a number of seconds, 0 or more")
 
     @property
     def capacity(self) -> float:
@@ -107,18 +109,18 @@ class Pool(_Table):
 class Ssl(_Table):
     """How the connection is encrypted; the modes mean what libpq's `sslmode` means, on every driver."""
 
-    mode: SslMode = Field("prefer", description="disable, prefer, require, verify-ca or verify-full")
-    ca: str | None = Field(None, description="the path of a PEM file with the certificate authority")
-    cert: str | None = Field(None, description="the path of a PEM file with the client's certificate")
-    key: str | None = Field(None, description="the path of a PEM file with the client's private key")
+    mode: SslMode = Field(default="prefer", description="disable, prefer, require, verify-ca or verify-full")
+    ca: str | None = Field(default=None, description="the path of a PEM file with the certificate authority")
+    cert: str | None = Field(default=None, description="the path of a PEM file with the client's certificate")
+    key: str | None = Field(default=None, description="the path of a PEM file with the client's private key")
 
 
 class Tunnel(_Table):
     """The program that leads to a database's host that can't be reached from here; false where there is none."""
 
-    ssh: str | None = Field(None, min_length=1, description='where ssh logs in, such as "user@bastion"')
+    ssh: str | None = Field(default=None, min_length=1, description='where ssh logs in, such as "user@bastion"')
     command: tuple[str, ...] | None = Field(
-        None,
+        default=None,
         min_length=1,
         description='a program and its arguments, with "{port}" where the port that it is to open stands',
     )
@@ -134,51 +136,53 @@ class Profile(_Table):
     """
 
     name: str = Field(description="a name")
-    environment: Environment | None = Field(None, description="production, testing or development")
-    tags: tuple[str, ...] = Field((), description='a list of words, such as ["tenant"]')
+    environment: Environment | None = Field(default=None, description="production, testing or development")
+    tags: tuple[str, ...] = Field(default=(), description='a list of words, such as ["tenant"]')
     driver: str = Field(description="a driver's name, such as postgresql, mysql, mariadb or sqlite")
-    host: str | None = Field(None, description="a host's name or address")
-    port: Count | None = Field(None, ge=1, le=65535, description="a port's number, 1 to 65535")
-    hosts: tuple[str, ...] = Field((), description='a list of hosts, such as ["db1", "db2:5433"]')
-    target: Target = Field("any", description="any, primary or standby")
-    max_lag: Seconds | None = Field(None, ge=0, description="a number of seconds, 0 or more")
-    user: str | None = Field(None, description="a user's name")
-    database: str | None = Field(None, description="a database's name, or for SQLite a file's path")
+    host: str | None = Field(default=None, description="a host's name or address")
+    port: Count | None = Field(default=None, ge=1, le=65535, description="a port's number, 1 to 65535")
+    hosts: tuple[str, ...] = Field(default=(), description='a list of hosts, such as ["db1", "db2:5433"]')
+    target: Target = Field(default="any", description="any, primary or standby")
+    max_lag: Seconds | None = Field(default=None, ge=0, description="a number of seconds, 0 or more")
+    user: str | None = Field(default=None, description="a user's name")
+    database: str | None = Field(default=None, description="a database's name, or for SQLite a file's path")
     query: Annotated[Mapping[str, str | list[str]], BeforeValidator(_as_urls_say_it)] = Field(
-        {}, repr=False, description="options for the driver, as in a URL's query"
+        default={}, repr=False, description="options for the driver, as in a URL's query"
     )
-    password: SecretStr | None = Field(None, description="a string")
-    password_env: str | None = Field(None, description="the name of an environment variable")
-    password_file: str | None = Field(None, description="the path of a file whose first line is the password")
+    password: SecretStr | None = Field(default=None, description="a string")
+    password_env: str | None = Field(default=None, description="the name of an environment variable")
+    password_file: str | None = Field(default=None, description="the path of a file whose first line is the password")
     password_command: tuple[str, ...] | None = Field(
-        None, min_length=1, description='a program and its arguments, such as ["pass", "show", "db"]'
+        default=None, min_length=1, description='a program and its arguments, such as ["pass", "show", "db"]'
     )
-    password_keyring: str | None = Field(None, description="the service's name in the system's keyring")
-    echo: bool = Field(False, description="true or false")
-    connect_timeout: Seconds = Field(10.0, gt=0, description="a number of seconds above 0")
-    statement_timeout: Seconds | None = Field(None, gt=0, description="a number of seconds above 0")
-    lock_timeout: Seconds | None = Field(None, gt=0, description="a number of seconds above 0")
+    password_keyring: str | None = Field(default=None, description="the service's name in the system's keyring")
+    echo: bool = Field(default=False, description="true or false")
+    connect_timeout: Seconds = Field(default=10.0, gt=0, description="a number of seconds above 0")
+    statement_timeout: Seconds | None = Field(default=None, gt=0, description="a number of seconds above 0")
+    lock_timeout: Seconds | None = Field(default=None, gt=0, description="a number of seconds above 0")
     isolation: Annotated[Isolation | None, BeforeValidator(_as_sql_says_it)] = Field(
-        None, description="read uncommitted, read committed, repeatable read or serializable"
+        default=None, description="read uncommitted, read committed, repeatable read or serializable"
     )
-    lock: str | None = Field(None, min_length=1, description="the name of a lock")
-    lock_wait: Seconds = Field(0.0, ge=0, description="a number of seconds, 0 or more")
-    application_name: str = Field("dbctl", description="the name that the server lists this connection under")
-    workers: Count = Field(1, ge=1, description="how many service processes use this profile, 1 or more")
-    protected: bool = Field(False, description="true or false")
-    models: tuple[str, ...] = Field((), description='a list of module names, such as ["app.models"]')
-    exclude: tuple[str, ...] = Field((), description='a list of module names or patterns, such as ["app.legacy"]')
-    app_dir: str | None = Field(None, description="the path of the directory that models are imported from")
+    lock: str | None = Field(default=None, min_length=1, description="the name of a lock")
+    lock_wait: Seconds = Field(default=0.0, ge=0, description="a number of seconds, 0 or more")
+    application_name: str = Field(default="dbctl", description="the name that the server lists this connection under")
+    workers: Count = Field(default=1, ge=1, description="how many service processes use this profile, 1 or more")
+    protected: bool = Field(default=False, description="true or false")
+    models: tuple[str, ...] = Field(default=(), description='a list of module names, such as ["app.models"]')
+    exclude: tuple[str, ...] = Field(
+        default=(), description='a list of module names or patterns, such as ["app.legacy"]'
+    )
+    app_dir: str | None = Field(default=None, description="the path of the directory that models are imported from")
     alembic: str | None = Field(
-        None, description="the path of an alembic.ini, of a pyproject.toml, or of the directory with the env.py"
+        default=None, description="the path of an alembic.ini, of a pyproject.toml, or of the directory with the env.py"
     )
     seed: str | None = Field(
-        None,
+        default=None,
         pattern=r"^[^\W\d][\w.]*:[^\W\d][\w.]*$",
         description='a module and a function in it, such as "app.seed:main"',
     )
     mask: Mapping[str, Literal["hash", "null", "fake", "keep"]] = Field(
-        {}, description='columns, as "hero.name", and how copy masks each: hash, null, fake or keep'
+        default={}, description='columns, as "hero.name", and how copy masks each: hash, null, fake or keep'
     )
     pool: Pool = Field(default_factory=Pool, description="a table")
     ssl: Ssl = Field(default_factory=Ssl, description="a table")

@@ -22,9 +22,26 @@ if TYPE_CHECKING:
     from dbctl.profiles.importing import Found
 
 _ESCAPED = re.compile(r"\$(\$\$?\{\w+\})")
+_WITH_DEFAULT = re.compile(r"(?<!\$)\$\{(\w+)(:?[-=?+])")
 _PATHS = ("ssl.ca", "ssl.cert", "ssl.key", "password_file", "app_dir", "alembic")
 _OPTION_PATHS = ("passfile", "servicefile", "sslcrl", "sslcrldir", "read_default_file", "unix_socket")
 _PLACE = ("host", "port", "query.host", "query.port", "query.unix_socket")
+
+
+def refuse_defaults(value: object, where: str) -> None:
+    """Refuse what a shell and Docker Compose fill in beside a variable: it would stand in the value as it was typed.
+
+    Args:
+        value: A value of the profile file, or several.
+        where: The file, the table and the key.
+
+    Raises:
+        ConfigError: It has such, as in `${NAME:-default}`.
+    """
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and (found := _WITH_DEFAULT.search(text)):
+            name, sign = found.groups()
+            raise ConfigError(f"{where}: ${{{name}{sign}…}}: only ${{{name}}} is filled in", "set it, as in env_file")
 
 
 def placed(values: Mapping[str, Any], directory: Path, environ: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -205,6 +205,14 @@ def test_a_missing_variable_is_named_with_its_key_and_file(line: str, key: str, 
     assert "\n" not in message
 
 
+@pytest.mark.parametrize("default", [":-main", "-main", ":?say it", ":=x"])
+@pytest.mark.parametrize("line", ['url = "postgresql://app@h/shop_{}"', 'driver = "postgresql"\nmodels = ["a", "{}"]'])
+def test_a_variables_default_is_refused(line: str, default: str, profile_file: ProfileFile) -> None:
+    message = profile_file.error(line.format(f"${{WORKER{default}}}"), WORKER="gw0")
+    sign = default[:2] if default[0] == ":" else default[0]
+    assert message.endswith(f"${{WORKER{sign}…}}: only ${{WORKER}} is filled in; set it, as in env_file")
+
+
 def test_an_empty_variable_is_not_a_missing_one(profile_file: ProfileFile) -> None:
     assert profile_file.profile(f'{POSTGRES}application_name = "a${{EMPTY}}b"', EMPTY="").application_name == "ab"
 
