@@ -84,12 +84,12 @@ class SQLite(SQLiteErrors, SQLiteQueries, SQLiteDatabases, SQLiteLocks, Backend)
     locks_to_write = True
     options = OPTIONS
 
-    def url(self, driver: str | None = None) -> URL:
-        """Return what `Backend.url` does, where the file can be found: SQLAlchemy makes its path an absolute one."""
+    def engine_url(self, driver: str | None = None) -> URL:
+        """Return what `Backend.engine_url` does, where the file can be found: SQLAlchemy makes its path an absolute one."""
         database = self.profile.database
         if database and not self.profile.in_memory and not database.startswith("file:"):
             absolute(database)
-        return super().url(driver)
+        return super().engine_url(driver)
 
     @cached_property
     def _sharing_memory(self) -> Callable[..., None]:
