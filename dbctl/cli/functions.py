@@ -214,7 +214,8 @@ def _signature(function: Callable[..., Any], target: str) -> list[Parameter]:
 
 def _plain(found: Callable[..., Any]) -> Callable[..., Any]:
     """Return a callable object, such as a partial function, as a function that has its annotations and its words."""
-    if inspect.isroutine(found) or inspect.isclass(found):
+    # From Python 3.14 on a partial function is a method's descriptor, and so a routine.
+    if not isinstance(found, partial) and (inspect.isroutine(found) or inspect.isclass(found)):
         return found
     inner: Any = found
     while isinstance(inner, partial):

@@ -85,7 +85,7 @@ class SQLite(SQLiteErrors, SQLiteQueries, SQLiteDatabases, SQLiteLocks, Backend)
     options = OPTIONS
 
     def engine_url(self, driver: str | None = None) -> URL:
-        """Return what `Backend.engine_url` does, where the file can be found: SQLAlchemy makes its path an absolute one."""
+        """Return what `Backend.engine_url` does, where the file can be found: SQLAlchemy makes its path absolute."""
         database = self.profile.database
         if database and not self.profile.in_memory and not database.startswith("file:"):
             absolute(database)
