@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from dbctl.backends.bulk import Column, Taken
@@ -59,3 +61,34 @@ def in_utc(value: str) -> str:
         return datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None).isoformat(" ")
     except ValueError:
         return value
+
+
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_NOT_ZERO = re.compile(r"[+-]?[0.]*[1-9]", re.ASCII)
+_LARGEST_WHOLE = 2**63
+
+
+def in_64_bits(value: str) -> int | float | None:
+    """Return the number of 64 bits that a text becomes: whole where it can be, else the nearest float.
+
+    Returns:
+        It; None where the text is no number.
+    """
+    if not _NUMBER.fullmatch(value):
+        return None
+    nearest = float(value)
+    if not nearest:
+        return 0
+    if abs(nearest) <= _LARGEST_WHOLE:
+        exact = Decimal(value)
+        if exact == exact.to_integral_value() and -_LARGEST_WHOLE <= exact < _LARGEST_WHOLE:
+            return int(exact)
+    return nearest
+
+
+def fits_64_bits(value: str) -> bool:
+    """Tell whether a number is the very one that `in_64_bits` makes of it, which is written and read as the same."""
+    number = in_64_bits(value)
+    if not number or isinstance(number, int):
+        return number is not None and (number != 0 or not _NOT_ZERO.match(value))
+    return math.isfinite(number) and Decimal(repr(number)) == Decimal(value)

@@ -74,13 +74,14 @@ class BulkColumn:
     def digits(self) -> tuple[int, int] | None:
         """How many digits a number in parentheses has in all and behind the point; None where it does not say so.
 
-        PostgreSQL's `numeric(5,-2)`, which is rounded before the point, has room for seven there.
+        PostgreSQL's `numeric(5,-2)`, which is rounded before the point, has room for seven there; its `numeric(3,5)`,
+        which has two zeros behind it first, is a part of `numeric(5,5)`, as all databases have it.
         """
         found = _DIGITS.search(self.type)
         if found is None:
             return None
         whole, behind = int(found[1]), int(found[2] or 0)
-        return whole - min(behind, 0), max(behind, 0)
+        return max(whole - min(behind, 0), behind), max(behind, 0)
 
     @property
     def hexed(self) -> bool:

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from dbctl.backends.bulk import Fault
+from dbctl.backends.bulk_texts import fits_64_bits, in_64_bits
 from dbctl.backends.exports import Number
 from dbctl.backends.kinds import BulkColumn, Kind, is_uuid
 from dbctl.records import record
@@ -111,7 +112,7 @@ def _size(value: str) -> int:
 
 
 _DECIMAL = re.compile(r"[+-]?(?P<whole>\d*)(?:\.(?P<part>\d*))?(?:[eE](?P<power>[+-]?\d+))?", re.ASCII)
-_DIGITS_OF_A_FLOAT, _DIGITS_OF_A_WHOLE_NUMBER = 15, 18
+_DIGITS_OF_A_FLOAT = 15
 """Digits that 64 bits keep, of any number."""
 
 _FEW_DIGITS = r"-?+\d{1,9}+(?:\.\d{1,6}+)?+"
@@ -125,36 +126,34 @@ def _decimal(column: BulkColumn, untyped: bool) -> Check | None:
     precision, scale = int(sizes[1]), int(sizes[2] or 0)
     whole = precision - scale
     part = rf"(?:\.\d{{1,{scale}}}+)?+" if scale > 0 else ""
+    plain = rf"-?+\d{{1,{whole}}}+{part}" if whole > 0 and scale >= 0 else None
+    first = f"{whole} digits before the point are kept" if whole >= 0 else f"{-whole} zeros come behind the point"
+    last = f"{scale} of the digits behind the point are kept" if scale >= 0 else f"{-scale} zeros end it"
 
     def reason(value: str) -> str | None:
         found = _DECIMAL.fullmatch(value)
         if found is None or not (found["whole"] or found["part"]):
             return None if not untyped and value.lower() in _NO_NUMBERS else "it is no number"
-        power = _size(found["power"] or "0")
-        behind = len((found["part"] or "").rstrip("0")) - power
-        if found["whole"].strip("0") and not (found["part"] or "").strip("0"):
-            behind = -power
-        before = len((found["whole"] + (found["part"] or "")).lstrip("0")) - len(found["part"] or "") + power
-        if before > whole:
-            return f"it is out of range, {whole} digits before the point are kept"
-        if behind > scale:
-            return f"{max(scale, 0)} of the digits behind the point are kept"
+        power = _size(found["power"] or "0") - len(found["part"] or "")
+        digits = (found["whole"] + (found["part"] or "")).lstrip("0")
+        behind = len(digits.rstrip("0")) - len(digits) - power
+        if digits and len(digits) + power > whole:
+            return f"it is out of range, {first}"
+        if digits and behind > scale:
+            return last
         return shortened(value) if untyped else None
 
     if untyped and precision > _DIGITS_OF_A_FLOAT:
         return Check(_FEW_DIGITS if min(whole - 9, scale - 6) >= 0 else None, reason)
-    return Check(rf"-?+\d{{1,{whole}}}+{part}" if whole > 0 else None, reason)
+    return Check(plain, reason)
 
 
 def shortened(value: str) -> str | None:
     """Tell what SQLite leaves out of a number that it makes a float of; None where that is nothing."""
-    found = _DECIMAL.fullmatch(value)
-    if found is None or not (found["whole"] or found["part"]):
+    made = in_64_bits(value)
+    if made is None:
         return "it is no number"
-    digits = len((found["whole"] + (found["part"] or "").rstrip("0")).lstrip("0"))
-    if digits <= _DIGITS_OF_A_FLOAT or (found["part"] is None and digits <= _DIGITS_OF_A_WHOLE_NUMBER):
-        return None
-    return f"{_DIGITS_OF_A_FLOAT} digits are kept"
+    return None if fits_64_bits(value) else f"it would be kept as {made!r}"
 
 
 def _other(column: BulkColumn, untyped: bool) -> Check | None:
@@ -166,13 +165,10 @@ def _other(column: BulkColumn, untyped: bool) -> Check | None:
         return None
 
     def reason(value: str) -> str | None:
-        found = _DECIMAL.fullmatch(value.strip(" \t\n\v\f\r"))
-        if found is None or not (found["whole"] or found["part"]):
+        made = in_64_bits(value.strip(" \t\n\v\f\r"))
+        if made is None or repr(made) == value:
             return None
-        whole = found["part"] is None and found["power"] is None and len(found["whole"]) <= _DIGITS_OF_A_WHOLE_NUMBER
-        number = int(value) if whole else float(value)
-        made = str(int(number)) if abs(number) < 10**_DIGITS_OF_A_FLOAT and number == int(number) else repr(number)
-        return None if made == value else f"{column.type} is no text to SQLite, which makes {made} of it"
+        return f"{column.type} is no text to SQLite, which makes {made!r} of it"
 
     return Check(r"(?:[^\d+\-.\s][^\n]*+|0|-?[1-9]\d{0,14})", reason)
 

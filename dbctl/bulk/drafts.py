@@ -236,10 +236,11 @@ class Draft:
         if column.kind is Kind.UUID:
             own = own and self._moment.connection.dialect.supports_native_uuid == self._dialect.supports_native_uuid
         type_ = (made.sql if made else column.type) if own else self._type(column)
-        if made and made.sql != column.type:
+        lacking = made is not None and made.sql != column.type
+        if made and lacking:
             text = "%s.%s is created as %s: the target has no type %s"
             _log.warning(text, self._relation.name, column.name, made.sql, column.type)
-        if own:
+        if own and not lacking:
             type_ += self._collation(column.name)
         elif column.name in self._in_keys():
             apart = column.name in self._told_apart()

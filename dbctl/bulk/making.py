@@ -83,7 +83,8 @@ def _type(field: Any, arrow: Any, file: str) -> Any:
 
     known, type_ = arrow.types, field.type
     if known.is_decimal(type_):
-        return sa.Numeric(type_.precision, type_.scale)
+        behind = max(type_.scale, 0)
+        return sa.Numeric(max(type_.precision - min(type_.scale, 0), behind), behind)
     if known.is_timestamp(type_):
         return sa.DateTime(timezone=type_.tz is not None)
     if known.is_uint64(type_):

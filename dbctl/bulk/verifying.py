@@ -12,6 +12,7 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,9 @@ _LIKE_ANOTHER = re.compile(r"b?['\"]|[-+.\d]|inf|nan")
 """How texts begin that are quoted where values have their own types, for a number or bytes could be told so."""
 
 _SINGLE = struct.Struct("f")
+_POWER = re.compile(r"-?\d(?:\.\d+)?e[-+]\d{2,3}", re.ASCII)
+"""How a float is written that is very large or small."""
+
 _NULL, _BETWEEN = "\0NULL", "\x1f"
 """What stands for NULL in a row's text, and between two values."""
 
@@ -151,7 +155,12 @@ def _plain_of(column: BulkColumn) -> Callable[[str], str] | None:
 
 def _as_single(value: str) -> str:
     """Return a number as the nearest of 32 bits, whose texts may be those of several of 64."""
-    return _SINGLE.pack(float(value)).hex()
+    return _SINGLE.pack(float(value) + 0.0).hex()
+
+
+def _as_float(value: str) -> str:
+    """Return a number with one text for it, of 0 without a sign, which not all databases have, and which is equal."""
+    return repr(float(value) + 0.0)
 
 
 def _there(_: str) -> str:
@@ -167,6 +176,11 @@ def _without_zeros(value: str) -> str:
     return f"{number}{zone}" if number != "-0" else "0"
 
 
+def _decimal(value: str) -> str:
+    """Return a number, which a float's text may be, without the zeros behind its point, and without a power."""
+    return _without_zeros(format(Decimal(value), "f") if _POWER.fullmatch(value) else value)
+
+
 def _document(value: str) -> str:
     """Return a document as each database would have it: without blanks, and with its names in order."""
     try:
@@ -176,10 +190,11 @@ def _document(value: str) -> str:
 
 
 _PLAIN: Mapping[Kind, Callable[[str], str]] = {
-    Kind.DECIMAL: _without_zeros,
-    Kind.FLOAT: lambda value: repr(float(value)),
+    Kind.DECIMAL: _decimal,
+    Kind.FLOAT: _as_float,
     Kind.TIME: _without_zeros,
     Kind.SPAN: _without_zeros,
+    Kind.INTERVAL: _without_zeros,
     Kind.TIMESTAMP: _without_zeros,
     Kind.INSTANT: _without_zeros,
     Kind.JSON: _document,

@@ -10,7 +10,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.copies import Copies
+from sqlalchemy.exc import DBAPIError
+
+from dbctl.backends.copies import Copies, OwnType
+from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.errors import BrokenReference
 
@@ -55,6 +58,15 @@ _PLAIN: Mapping[Kind, str] = {
 }
 
 
+_OF_SOME = r"geom|vector"
+"""Types whose values are bytes, that not all servers have, or call the same."""
+
+_UNKNOWN_TYPE = {1064, 4161}
+"""The error of a syntax that is none, which to some servers an unknown type is, and of such a type."""
+
+_INSTEAD = {"inet6": "varchar(39)", "inet4": "varchar(15)"}
+
+
 class MySQLCopies(Copies):
     """How MySQL and MariaDB take tables."""
 
@@ -93,6 +105,28 @@ class MySQLCopies(Copies):
         if column.kind is Kind.TEXT and sized and int(sized[1]) <= _MOST_CHARACTERS:
             return f"varchar({sized[1]})"
         return _PLAIN.get(column.kind, "longtext")
+
+    def own_types(
+        self, source: Connection, connection: Connection, columns: Sequence[BulkColumn]
+    ) -> Mapping[str, OwnType]:
+        """Take texts and bytes for types that this one of the family, or this version of it, has not.
+
+        The server has an opinion of a statement that is prepared, of which nothing is done.
+        """
+        found = {}
+        for one in columns:
+            own = one.type.replace("geomcollection", "geometrycollection")  # which is what MySQL 8 calls it, and takes
+            if one.type in found or not (one.kind is Kind.OTHER or re.match(_OF_SOME, one.type)):
+                continue
+            try:
+                run_as_it_stands(connection, f"PREPARE dbctl_type FROM 'CREATE TABLE dbctl_type (v {own})'")
+                run_as_it_stands(connection, "DEALLOCATE PREPARE dbctl_type")
+            except DBAPIError as error:
+                if self.error_code(error.orig) not in _UNKNOWN_TYPE:  # type: ignore[attr-defined]
+                    raise
+                own = _INSTEAD.get(own) or self.type_for(one)
+            found[one.type] = OwnType(own)
+        return found
 
     def table_options(self, connection: Connection) -> str:
         """Say utf8mb4 where the database's tables have another one, else they get its collation too; and InnoDB."""

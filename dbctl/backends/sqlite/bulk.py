@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Bulk, Column, Delimited, Fault, Refused, Rows, Run, Taken, Target
-from dbctl.backends.bulk_texts import each, in_utc, moments
+from dbctl.backends.bulk_texts import each, in_64_bits, in_utc, moments
 from dbctl.backends.exports import Number
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.sqlite.engine import SQLite
@@ -32,6 +32,9 @@ _WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)
 
 _LARGEST = 2**63 - 1
 
+_READ_EXACTLY = 15
+"""Characters of a number, without a power, that SQLite's own reading of a text makes the nearest one of."""
+
 _INFINITE = {word: float(word) for word in ("infinity", "-infinity", "inf", "-inf")}
 
 
@@ -44,6 +47,8 @@ class SQLiteBulk(SQLiteExports, Bulk, SQLite):
 
     def taken(self, column: BulkColumn) -> Taken | None:
         """Make of texts what SQLite's functions and SQLAlchemy's types know: 1 and 0, bytes, a blank before a time."""
+        if column.kind is Kind.OTHER and column.type:
+            return each(_converted)
         return _TAKEN.get(column.kind) or super().taken(column)
 
     def as_it_is(self, column: BulkColumn) -> str | None:
@@ -197,12 +202,33 @@ def _float(value: str) -> Any:
     return _INFINITE.get(value.lower(), value)
 
 
+def _numbers(column: Column) -> Column:
+    """Return the texts that SQLite would not make the nearest numbers of, where it makes numbers, as such numbers."""
+    if max((len(value) for value in column if value is not None), default=0) <= _READ_EXACTLY:
+        text = "".join(filter(None, column))
+        if "e" not in text and "E" not in text:
+            return column
+    return [None if value is None else _number(value) for value in column]
+
+
+def _number(value: str) -> Any:
+    found = in_64_bits(value)
+    return value if found is None else found
+
+
+def _converted(value: str) -> Any:
+    """Return what a column of an unknown type is to store, which makes numbers of texts."""
+    stored = _stored(value)
+    return _number(stored) if isinstance(stored, str) else stored
+
+
 _TAKEN: Mapping[Kind, Taken] = {
     Kind.BOOLEAN: _truths,
     Kind.BYTES: each(_stored),
     Kind.OTHER: each(_stored),
     Kind.TIMESTAMP: moments(lambda value: in_utc(value).replace("T", " ", 1)),
     Kind.FLOAT: _floats,
+    Kind.DECIMAL: _numbers,
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.exports import BATCH, Exports, Number, Numerals, Selection, Take, Texts, hex_of, result_of
@@ -121,12 +122,18 @@ def _texts(kind: Kind, values: Sequence[Any]) -> Texts:
     if types == {int} and kind not in _UNTYPED:
         return Numerals(map(_truth if kind is Kind.BOOLEAN else str, values))
     if types == {float} and kind not in _UNTYPED and all(map(math.isfinite, values)):
-        return Numerals(map(repr, values))
+        return Numerals(map(_digits if kind is Kind.DECIMAL else repr, values))
     return [_text(kind, value) for value in values]
 
 
 def _truth(value: int) -> str:
     return _TRUTH.get(value) or str(value)
+
+
+def _digits(value: float) -> str:
+    """Return all digits of a number, as a DECIMAL's are written."""
+    text = repr(value)
+    return format(Decimal(text), "f") if "e" in text else text
 
 
 def _text(kind: Kind, value: Any) -> str | None:
@@ -136,5 +143,5 @@ def _text(kind: Kind, value: Any) -> str | None:
         return hex_of(value)
     if isinstance(value, float) and not math.isfinite(value):
         return "Infinity" if value > 0 else "-Infinity"
-    text = _truth(value) if kind is Kind.BOOLEAN else repr(value)
+    text = _truth(value) if kind is Kind.BOOLEAN else _digits(value) if kind is Kind.DECIMAL else repr(value)
     return Number(text) if kind in _UNTYPED else text
