@@ -186,7 +186,7 @@ def _refuse(session: SessionThere, *, terminate: bool, force: bool) -> None:
 
 
 def _tell(chosen: Sequence[SessionThere], terminates: Callable[[SessionThere], bool]) -> None:
-    from dbctl.connections.engines import without_passwords
+    from dbctl.connections.echoing import without_passwords
 
     for each in chosen:
         line = " ".join(without_passwords(each.statement or "").split())
@@ -262,7 +262,7 @@ def _identity(session: SessionThere) -> tuple[int | str, str]:
 
 
 def _ended(session: SessionThere, there: SessionsThere, *, gone: bool | None, terminate: bool) -> Ended:
-    from dbctl.connections.engines import without_passwords
+    from dbctl.connections.echoing import without_passwords
 
     blocks = sum(each.root == session.id and each.depth > 0 and not each.suspected for each in placed(there.sessions))
     return Ended(

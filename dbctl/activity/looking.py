@@ -118,7 +118,7 @@ def _asking(profile: Profile) -> Iterator[tuple[Connection, Backend]]:
 
 
 def _frame(there: SessionsThere, wanted: Wanted) -> Frame[Session]:
-    from dbctl.connections.engines import without_passwords
+    from dbctl.connections.echoing import without_passwords
 
     at = datetime.now(UTC).replace(microsecond=0)
     found = placed([each for each in there.sessions if not each.is_own])

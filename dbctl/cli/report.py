@@ -56,7 +56,7 @@ class _Notes(logging.Handler):
 
 
 class _Statements(logging.Handler):
-    """Shows statements that are echoed, for programs. Whoever has them echoed gives it what masks secrets in them."""
+    """Shows statements that are echoed, for programs. They come without the passwords in them."""
 
     def emit(self, record: logging.LogRecord) -> None:
         _tell("statement", self.format(record))

@@ -49,7 +49,7 @@ def create(database: Database, name: str, purpose: Purpose, password: Callable[[
         WorkRefused: The role that asks may not.
         UsageError: None can have that name.
     """
-    from dbctl.connections.engines import without_passwords
+    from dbctl.connections.echoing import without_passwords
 
     backend = database.backend
     backend.refuse_name(name)

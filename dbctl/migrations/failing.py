@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from alembic.runtime.migration import MigrationContext
 
-from dbctl.connections.engines import without_passwords
+from dbctl.connections.echoing import without_passwords
 from dbctl.connections.watching import watched_by
 from dbctl.errors import ConfigError, DbctlError, Remedy, WorkRefused
 from dbctl.migrations.halfway import Halfway, HalfwayTable, staying

@@ -146,11 +146,53 @@ def test_echo_masks_a_password_that_is_written_out(
     logger = logging.getLogger("sqlalchemy.engine.Engine")
     monkeypatch.setattr(logger, "handlers", [])
     monkeypatch.setattr(logger, "propagate", True)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     profile = at(f"sqlite:///{tmp_path}/echo.db", echo=True)
     with engine_of(profile) as engine, engine.connect() as connection, pytest.raises(OperationalError):
         connection.exec_driver_sql(statement)
     assert shown in stream.getvalue()
     assert "hunter2" not in stream.getvalue()
+
+
+class Heard(logging.Handler):
+    """A service's own handler."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(f"{record.levelname} {record.name} {record.getMessage()}")
+
+
+def test_echo_is_for_a_services_handlers_and_changes_no_other_engines_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard, shared = Heard(), logging.getLogger("sqlalchemy.engine.Engine")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [heard])
+    monkeypatch.setattr(shared, "handlers", [])
+    monkeypatch.setattr(shared, "propagate", True)
+    quiet = at(f"sqlite:///{tmp_path}/echo.db")
+    loud = quiet.model_copy(update={"echo": True, "name": "v1.loud"})
+
+    def run(profile: Profile, statement: str) -> None:
+        with engine_of(profile) as engine, engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+
+    for statement in ("SELECT 1 /* PASSWORD 'hunter2' */", "SELECT 2, '%s'"):
+        run(loud, statement)
+    run(quiet, "SELECT 3")
+    assert {one.split()[1] for one in heard.said} == {"sqlalchemy.engine.Engine.v1_loud"}
+    assert "INFO sqlalchemy.engine.Engine.v1_loud SELECT 1 /* PASSWORD '********' */" in heard.said
+    assert any(one.endswith("SELECT 2, '%s'") for one in heard.said)
+    assert (shared.handlers, shared.propagate, shared.level) == ([], True, logging.NOTSET)
+    shared.setLevel(logging.INFO)  # which a service may, and then sees those of all
+    try:
+        run(quiet, "SELECT 4")
+    finally:
+        shared.setLevel(logging.NOTSET)
+    assert "INFO sqlalchemy.engine.Engine SELECT 4" in heard.said
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.fixture
