@@ -46,6 +46,7 @@ class Remedy(StrEnum):
     END_SESSIONS = "end them"
     WAIT_FOR_LOCK = "wait for it"
     WAIT_LONGER = "try again, or wait longer"
+    TAKE_LONGER = "let it take longer"
     NAME_MODELS = "name the modules that define your tables"
     GIVE_PASSWORD = "no password was given: name its source, such as password_env"
     NAME_PROFILE = "name one"

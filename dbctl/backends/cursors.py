@@ -27,6 +27,7 @@ def marking(
     *,
     asynchronous: bool = False,
     is_lost: Callable[[Any, BaseException], bool] = lambda *_: False,
+    tell: Note = lambda *_: None,
     connection: str = "connection",
     made_by_driver: bool = False,
 ) -> type[C]:
@@ -38,6 +39,7 @@ def marking(
         profile: The profile of the engine whose connections these are.
         asynchronous: Whether the methods are to be awaited.
         is_lost: Tells of the driver's connection, and of an error that it raised, whether it is lost.
+        tell: Notes with an error of a driver's connection what else is known of it.
         connection: The attribute in which they have their connection; those that have none are connections.
         made_by_driver: Whether the driver makes them, of the base, and they become this class's afterwards: then they
             have room for no attributes but the base's.
@@ -46,6 +48,7 @@ def marking(
     def note(raised_by: Any, error: BaseException) -> None:
         its = getattr(raised_by, connection, raised_by)
         note_origin(error, profile, connection=its, lost=is_lost(its, error))
+        tell(its, error)
 
     wrap = _awaited if asynchronous else _called
     own = {name: wrap(getattr(base, name), note) for name in methods if hasattr(base, name)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbctl.backends.origins import (
     HINT,
-    LOCK_WAIT,
+    OVERDUE,
     SILENCE,
     are_one_database,
     attempt_under_way,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from dbctl.profiles import Profile
 
-
 _HINTS: Mapping[type[DbctlError], str] = {
     MissingTable: Remedy.CREATE_TABLES,
     Contention: "try again when less is going on",
@@ -60,6 +59,7 @@ class Meaning:
         disconnects: The connection is given up though it is still open: another may do.
         commit_unknown: A COMMIT that ended with it may have been done all the same.
         lock: A lock was not had in time.
+        statement: A statement has taken longer than it may.
     """
 
     error: type[DbctlError]
@@ -69,6 +69,7 @@ class Meaning:
     disconnects: bool = False
     commit_unknown: bool = False
     lock: bool = False
+    statement: bool = False
 
 
 class Diagnosis:
@@ -273,10 +274,9 @@ class Diagnosis:
 
     def _refusal(self, kind: type[DbctlError], error: BaseException) -> DbctlError:
         """Return an error of a kind in the driver's words, with the place of what was refused, and what to do."""
-        text = getattr(error, LOCK_WAIT, "") or self.error_text(error)
+        text, hint = getattr(error, OVERDUE, None) or (self.error_text(error), _HINTS.get(kind, ""))
         if issubclass(kind, Conflict) and (place := place_told(error)):
             text = text.rstrip(".") + place
-        hint = Remedy.WAIT_LONGER if hasattr(error, LOCK_WAIT) else _HINTS.get(kind, "")
         # A database in memory is gone with the command that creates its tables.
         return kind(text, "" if kind is MissingTable and self.profile.in_memory else hint)
 

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from dbctl.errors import Remedy
 from dbctl.records import record
 
 if TYPE_CHECKING:
@@ -32,8 +33,19 @@ HEARD = "dbctl_heard"
 HINT = "dbctl_hint"
 """The attribute of a driver's error that says what to do about it, where more is known than by its code."""
 
-LOCK_WAIT = "dbctl_lock_wait"
-"""The attribute of a driver's error that says in which time a lock was not had, and who held it where that is known."""
+OVERDUE = "dbctl_overdue"
+"""The attribute of a driver's error that says which of the profile's times was over, as a text and what would help."""
+
+
+def note_statement_timeout(error: BaseException, seconds: float, text: str) -> None:
+    """Note with a driver's error that it came since a statement took longer than its profile's `statement_timeout`.
+
+    Args:
+        error: The error.
+        seconds: The profile's.
+        text: What the driver says.
+    """
+    vars(error)[OVERDUE] = f"statement_timeout {seconds:g} s: {text}", Remedy.TAKE_LONGER
 
 
 def driver_error(error: Exception) -> Exception:

@@ -29,6 +29,7 @@ _HOW: Mapping[Remedy, str] = {
     Remedy.END_SESSIONS: " with --force",
     Remedy.WAIT_FOR_LOCK: " with --lock-wait SECONDS",
     Remedy.WAIT_LONGER: " with --lock-timeout",
+    Remedy.TAKE_LONGER: " with --timeout",
     Remedy.GIVE_PASSWORD: ", or type it with --ask-password",
     Remedy.NAME_PROFILE: " with --profile, or set one as the default with: dbctl profiles default NAME",
     Remedy.GIVE_URL: " with --url, or in DBCTL_URL",

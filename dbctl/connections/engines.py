@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -15,23 +14,19 @@ from dbctl.backends import backend_of
 from dbctl.backends.base import BEGINS_BARE, Missing
 from dbctl.connections.aborted import watch
 from dbctl.connections.connecting import bound_connecting
+from dbctl.connections.echoing import echo
 from dbctl.connections.error_origins import mark_errors
 from dbctl.connections.fetching import bound_fetches
 from dbctl.connections.lock_notices import tell_of_lock_waits
 from dbctl.connections.lock_waits import watch_lock_waits
 from dbctl.connections.refused_values import note_places
-from dbctl.connections.response_timeouts import (
-    bound_closing,
-    bound_pings,
-    bound_resets,
-    bound_statements,
-)
+from dbctl.connections.response_timeouts import bound_closing, bound_pings, bound_resets
 from dbctl.connections.standbys import watch_standbys
+from dbctl.connections.statement_timeouts import bound_statements
 from dbctl.connections.tunnels import hold_tunnel
 from dbctl.connections.watching import current_watcher, tell_watchers
 from dbctl.errors import ConfigError, ConnectError
 from dbctl.profiles.tls import ENCRYPTING
-from dbctl.profiles.urls import MASK
 from dbctl.runtime.distribution import how_to_install, missing_module
 
 if TYPE_CHECKING:
@@ -136,7 +131,7 @@ def _attach(engine: Engine, backend: Backend, missing: Missing) -> None:
     tell_watchers(engine, backend)
     watch(engine, backend)
     if backend.profile.echo:
-        _echo_to_stderr(engine)
+        echo(engine, backend.profile)
         for key, why in backend.remarks():
             _log.info("%s: %s %s", backend.profile.called, key, why)
     statements = {writes: backend.begin_statement(writes=writes) for writes in (False, True)}
@@ -172,26 +167,6 @@ def _begin_anew() -> None:
 os.register_at_fork(after_in_child=_begin_anew)
 
 
-# CREATE USER … IDENTIFIED [WITH plugin] BY '…' or AS '…', and PostgreSQL's ROLE … PASSWORD '…'.
-_WRITTEN_PASSWORD = re.compile(
-    r"(\bIDENTIFIED\s+(?:WITH\s+\S+\s+)?(?:BY|AS)(?:\s+PASSWORD)?|\bPASSWORD)(\s*[(=]?\s*)E?(['\"])"
-    r"(?:\\.|\3\3|(?!\3).)*(?:\3|$)",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
-def without_passwords(statement: str) -> str:
-    """Return a statement without the passwords that stand in it."""
-    return _WRITTEN_PASSWORD.sub(rf"\1\2\3{MASK}\3", statement)
-
-
-class _Masking(logging.Formatter):
-    """Writes statements without the passwords that stand in them."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return without_passwords(super().format(record))
-
-
 def _hear_who_answers(engine: Engine, backend: Backend) -> None:
     """Have the backend hear which server a new connection leads to, before SQLAlchemy asks it anything."""
 
@@ -215,18 +190,3 @@ def _refuse_plaintext(engine: Engine, backend: Backend) -> None:
                 "TLS",
                 'a Unix socket is never encrypted: for one, set ssl.mode = "disable"',
             )
-
-
-def _echo_to_stderr(engine: Engine) -> None:
-    """Echo as `echo=True` does, but on stderr: a handler that is there already keeps SQLAlchemy's own off stdout.
-
-    One that is there, and does not say how a line is written, writes it without secrets too.
-    """
-    logger = logging.getLogger("sqlalchemy.engine.Engine")
-    if not logger.handlers:
-        logger.addHandler(logging.StreamHandler())
-        logger.propagate = False
-    for handler in logger.handlers:
-        if handler.formatter is None:
-            handler.setFormatter(_Masking("%(message)s"))
-    engine.echo = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
-from dbctl.connections.response_timeouts import cut_after
+from dbctl.connections.statement_timeouts import ended_after
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 _BACKEND = "dbctl_backend"
 """What a pooled connection's `info` has, where its statements are bounded."""
-
-_GRACE = 0.3
-"""Seconds that a server has beyond the statement timeout to say itself that it is over."""
 
 
 def bound_fetches(engine: Engine, backend: Backend) -> None:
@@ -36,5 +33,5 @@ def time_to_fetch(connection: Connection) -> AbstractContextManager[None]:
     backend: Backend | None = connection.info.get(_BACKEND)
     if backend is None:
         return nullcontext()
-    seconds = (backend.profile.statement_timeout or 0) + _GRACE
-    return cut_after(backend, connection.connection.dbapi_connection, seconds)
+    seconds = backend.profile.statement_timeout or 0
+    return ended_after(backend, connection.connection.dbapi_connection, seconds)

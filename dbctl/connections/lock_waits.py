@@ -13,9 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
-from dbctl.backends.origins import LOCK_WAIT, driver_error
+from dbctl.backends.origins import OVERDUE, driver_error
 from dbctl.connections.lock_notices import named, noticed
 from dbctl.connections.response_timeouts import bound_each
+from dbctl.connections.statement_timeouts import timed
+from dbctl.errors import Remedy
 from dbctl.runtime.deadlines import call_after
 from dbctl.runtime.waits import started
 
@@ -49,7 +51,7 @@ def watched(backend: Backend, connection: Connection) -> Iterator[None]:
     driver_connection: Any = connection.connection.driver_connection
     seconds = backend.lock_timeout
     waiting = _LockWait(backend, driver_connection, seconds) if seconds else nullcontext()
-    with noticed(connection), waiting:
+    with noticed(connection), timed(backend), waiting:
         yield
 
 
@@ -91,7 +93,7 @@ class _LockWait:  # not a generator, since each statement pays for it
             # A session waits for one lock at a time, and waited all the time for the one that it was not given.
             holders = self._look.seen_since(ended - self._seconds) if self._look else ()
             what = _told(holders) if holders else self._backend.error_text(original)
-            vars(original)[LOCK_WAIT] = f"lock_timeout {self._seconds:g} s: {what}"
+            vars(original)[OVERDUE] = f"lock_timeout {self._seconds:g} s: {what}", Remedy.WAIT_LONGER
 
 
 class _Look:

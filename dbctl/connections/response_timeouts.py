@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.util import await_only
 
 from dbctl.backends.origins import SILENCE, driver_error
 from dbctl.errors import ConnectError
-from dbctl.runtime.deadlines import abort_after, call_after, connect_until, shut_down_after, shut_down_used_after
-from dbctl.runtime.waits import is_done, started
+from dbctl.runtime.deadlines import abort_after, connect_until, shut_down_after, shut_down_used_after
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from sqlalchemy import Dialect, Engine, PoolResetState
 
     from dbctl.backends.base import Backend
 
-_GRACE = 0.3
-"""Seconds that a server has beyond the statement timeout to say itself that it is over."""
-
-_TO_STOP = 1.0
-"""Seconds that it may take beyond that to have a server end a statement, by a connection of its own."""
-
 _TO_TAKE_LEAVE = 0.5
 """Seconds that a server has to close a connection from its side too."""
-
-_log = logging.getLogger("dbctl")
-
-
-def bound_statements(engine: Engine, backend: Backend) -> None:
-    """Cut the connections of a new engine on which a statement, a COMMIT or a ROLLBACK is not answered in time.
-
-    A statement that its server does not end by itself is ended there first. What can't be a listener's, since
-    SQLAlchemy has no such event, stands on the engine's own dialect.
-    """
-    if not backend.profile.statement_timeout:
-        return
-    dialect, seconds = engine.dialect, backend.profile.statement_timeout
-    bound_each(engine, lambda connection: _statement_bound(backend, dialect, connection, seconds))
-    _bound_ends(engine, backend, seconds + _GRACE)
 
 
 def bound_questions(engine: Engine, backend: Backend) -> None:
@@ -58,7 +32,7 @@ def bound_questions(engine: Engine, backend: Backend) -> None:
     """
     seconds = backend.profile.connect_timeout
     bound_each(engine, lambda connection: cut_after(backend, connection, seconds))
-    _bound_ends(engine, backend, seconds)
+    bound_ends(engine, backend, seconds)
 
 
 def bound_each(engine: Engine, bound: Callable[[Any], AbstractContextManager[None]]) -> None:
@@ -81,7 +55,7 @@ def bound_each(engine: Engine, bound: Callable[[Any], AbstractContextManager[Non
         bound_event(name)
 
 
-def _bound_ends(engine: Engine, backend: Backend, seconds: float) -> None:
+def bound_ends(engine: Engine, backend: Backend, seconds: float) -> None:
     """Cut the connections of a new engine on which a COMMIT or a ROLLBACK takes longer."""
     dialect = engine.dialect
 
@@ -96,13 +70,6 @@ def _bound_ends(engine: Engine, backend: Backend, seconds: float) -> None:
 
     for name in ("do_commit", "do_rollback"):
         bound_method(name)
-
-
-def _statement_bound(backend: Backend, dialect: Dialect, connection: Any, seconds: float) -> cut_after:
-    stop = backend.stopper(getattr(connection, "driver_connection", connection))
-    if stop is None:
-        return cut_after(backend, connection, seconds + _GRACE)
-    return _stopped_after(backend, dialect, connection, seconds, stop)
 
 
 def bound_pings(engine: Engine, backend: Backend) -> None:
@@ -216,58 +183,15 @@ class cut_after:  # not a generator, since each statement or pre-ping pays for i
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bound.__exit__(None, None, None)
-        if isinstance(error, Exception) and time.monotonic() >= self._end:
+        if isinstance(error, Exception):
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        if time.monotonic() >= self._end:
             self._tell(error)
 
     def _tell(self, error: Exception) -> None:
         vars(driver_error(error))[SILENCE] = f"no answer within {self._seconds:.3g} s"
-
-
-class _stopped_after(cut_after):
-    """Have a server end a statement that takes longer, and cut the connection where it does not.
-
-    The block is left when the server has been told, which would else end what is asked next.
-
-    Raises:
-        OperationalError: The driver's: it took longer.
-    """
-
-    def __init__(
-        self, backend: Backend, dialect: Dialect, connection: Any, seconds: float, stop: Callable[[], object]
-    ) -> None:
-        super().__init__(backend, connection, seconds + _GRACE + _TO_STOP)
-        self._dialect = dialect
-        self._stop = stop
-        self._stopping: Future[object] | None = None
-        self._call = call_after(seconds, self._begin_to_stop)
-
-    def _begin_to_stop(self) -> None:
-        with suppress(RuntimeError):  # there is no thread to be had; the connection is cut soon
-            self._stopping = started(self._stop)
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        self._call.__enter__()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._call.__exit__(None, None, None)
-        if self._stopping:
-            self._wait(self._stopping)
-        super().__exit__(kind, error, at)
-        if not self._stopping or not (error is None or isinstance(error, Exception)):
-            return
-        if problem := self._stopping.exception():
-            _log.debug("%s: a statement could not be ended at its server: %s", self._backend.profile.called, problem)
-        elif says := self._backend.overrun(error):
-            raise self._dialect.loaded_dbapi.OperationalError(*says) from error
-
-    def _wait(self, stopping: Future[object]) -> None:
-        if self._dialect.is_async:
-            import asyncio
-
-            await_only(asyncio.gather(asyncio.wrap_future(stopping), return_exceptions=True))
-        else:
-            is_done(stopping)
 
 
 class answering(cut_after):

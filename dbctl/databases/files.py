@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dbctl")
 
 _TO_BE_ALONE = 1.0
-"""Seconds for which a lock of another process is waited for, unless the profile says."""
+"""Seconds for which a lock of another session is waited for, unless the profile says."""
 
 
 def create(profile: Profile) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -126,24 +127,30 @@ class _Bounded:
     """The profile's time limit of each statement, where SQLAlchemy does not see it and no server need bound it."""
 
     def __init__(self, backend: Backend, driver_connection: Any) -> None:
-        self._seconds = backend.profile.statement_timeout
+        self._backend, self._seconds = backend, backend.profile.statement_timeout
         self._cancel = backend.canceller(driver_connection)
         self.error: OutOfTime | None = None
 
     def each(self, items: Iterator[int]) -> Iterator[int]:
         """Yield the items, each of which is to come in time."""
         while True:
+            began = time.monotonic()
             try:
                 with call_after(self._seconds + _SLACK, self._end) if self._seconds else nullcontext():
                     item = next(items)
             except StopIteration:
                 return
+            except Exception as error:
+                from dbctl.connections.statement_timeouts import tell_if_over
+
+                tell_if_over(self._backend, error, time.monotonic() - began)
+                raise
             if self.error is not None:
                 raise self.error  # some databases make nothing of a statement that is ended
             yield item
 
     def _end(self) -> None:
-        self.error = OutOfTime(f"a statement took longer than the statement timeout of {self._seconds:g} s")
+        self.error = OutOfTime(f"statement_timeout {self._seconds:g} s: a statement took longer", Remedy.TAKE_LONGER)
         started(self._cancel)
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from dbctl.backends import backend_of
 from dbctl.connections.connector import Connector
@@ -25,6 +26,7 @@ LONG = {
     "postgresql": "SELECT pg_sleep(20)",
     "mysql": "SELECT SLEEP(20)",
 }
+MANY = "information_schema.columns"
 PASSWORD = "pässwörd 🦸/@:%20#?&'\"\\"
 
 
@@ -94,10 +96,29 @@ def test_a_statement_ends_when_the_profile_says(shared_database: TestDatabase) -
     profile = profile_of(shared_database, {"statement_timeout": 0.3})
     with engine_of(profile) as engine:
         start = time.monotonic()
-        with pytest.raises(OutOfTime):
+        with pytest.raises(OutOfTime, match=r"^statement_timeout 0\.3 s: "):
             _run(engine, profile, LONG[shared_database.dialect])
         assert 0.3 <= time.monotonic() - start < 1.3
         _run(engine, profile, "SELECT 1")
+
+
+def test_another_limit_than_the_profiles_is_not_said_to_be_its(shared_database: TestDatabase) -> None:
+    own, long = {
+        "postgresql": ("SET LOCAL statement_timeout = 100", LONG["postgresql"]),
+        "mariadb": ("SET max_statement_time = 0.1", LONG["mysql"]),
+        "mysql": ("SET max_execution_time = 100", f"SELECT count(*) FROM {MANY} a, {MANY} b, {MANY} c"),
+        "sqlite": ("SELECT 1", ""),  # which has no limit of its own
+    }[shared_database.kind]
+    with one_unit(profile_of(shared_database, {"statement_timeout": 5})) as unit:
+        unit.session.connection().exec_driver_sql(own)
+        if not long:
+            return
+        with pytest.raises(DBAPIError) as caught:
+            unit.session.connection().exec_driver_sql(long)
+        told = unit.backend.translate(caught.value)
+        unit.session.rollback()
+    assert isinstance(told, OutOfTime)
+    assert "statement_timeout" not in told.message
 
 
 def test_each_statement_has_the_time_anew(shared_database: TestDatabase) -> None:

@@ -74,7 +74,7 @@ def test_a_writer_that_waits_in_vain_is_out_of_time(sqlite_database: TestDatabas
     sqlite_database.execute("CREATE TABLE t (x INTEGER)")
     other = sqlite_database.connect(autocommit=False)
     other.cursor().execute("INSERT INTO t VALUES (1)")
-    with pytest.raises(OutOfTime, match=r"locked by another process \(lock timeout: 0\.2 s\)"):
+    with pytest.raises(OutOfTime, match=r"locked by another session or process \(lock timeout: 0\.2 s\)"):
         run(profile_of(sqlite_database, {"lock_timeout": 0.2}), "INSERT INTO t VALUES (2)")
     other.close()
 

@@ -361,6 +361,8 @@ def test_each_statement_has_its_own_time(service: Service) -> None:
         result = service.dbctl("run", "script.sql", "--timeout", "0.5", *more, timeout=30)
         assert result.code == 5, str(result)
         assert "dbctl: error: script.sql, line 2, column 1: " in result.err
+        # PostgreSQL's answers to several statements come together: nobody knows which of them took long.
+        assert "1: statement_timeout 0.5 s: " in result.err or (service.database.kind == "postgresql" and not more)
         assert service.ships == ({"a"} if more else set())
 
 

@@ -125,7 +125,7 @@ def test_a_statement_timeout_ends_the_statement(server_database: TestDatabase) -
             await connection.exec_driver_sql(sleep[server_database.dialect])
 
     started = time.monotonic()
-    with pytest.raises(OutOfTime):
+    with pytest.raises(OutOfTime, match=r"^statement_timeout 0\.5 s: "):
         asyncio.run(work(profile_of(server_database, {"statement_timeout": 0.5})))
     assert time.monotonic() - started < 5
 

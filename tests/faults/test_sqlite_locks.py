@@ -179,7 +179,7 @@ def test_a_statement_is_ended_when_its_time_is_over(bank: TestDatabase, asynchro
         session.execute(text(slow))
 
     began = time.monotonic()
-    with pytest.raises(OutOfTime):
+    with pytest.raises(OutOfTime, match=r"^statement_timeout 0\.3 s: interrupted"):
         run(bank, asynchronous, {"statement_timeout": 0.3}, count)
     assert time.monotonic() - began < 0.3 + ALLOWANCE
     assert not written(bank)

@@ -67,12 +67,12 @@ MEANINGS: Mapping[int, Meaning] = {
     **dict.fromkeys((1216, 1217, 1451, 1452), Meaning(BrokenReference)),
     QUERY_KILLED: Meaning(OutOfTime, commit_unknown=True),
     1927: _LOST,  # the connection was killed
-    1969: Meaning(OutOfTime, commit_unknown=True),  # MariaDB: max_statement_time
+    1969: Meaning(OutOfTime, commit_unknown=True, statement=True),  # MariaDB: max_statement_time
     **dict.fromkeys((2002, 2003, 2005, 2055, 4031), _LOST),
     # The server speaks first: what is lost after TCP is lost on the way to the login.
     **dict.fromkeys((2006, 2013), _LOST_FOR_NOW),
     2026: Meaning(ConnectError, "TLS"),
-    STATEMENT_TIMEOUT: Meaning(OutOfTime),
+    STATEMENT_TIMEOUT: Meaning(OutOfTime, statement=True),
     3572: Meaning(OutOfTime),  # MySQL: NOWAIT
     # TiDB, https://docs.pingcap.com/tidb/stable/error-codes: a conflict at COMMIT, or a schema that has changed since,
     # after which "the application can safely retry the whole transaction"

@@ -63,7 +63,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "53100": Meaning(NoSpace),  # disk_full
     "53300": _LOST,  # too_many_connections
     "55P03": Meaning(OutOfTime, lock=True),  # lock_not_available
-    "57014": Meaning(OutOfTime),  # query_canceled: the statement timeout
+    "57014": Meaning(OutOfTime, statement=True),  # query_canceled: the statement timeout
     "57P01": _LOST,  # admin_shutdown
     "57P02": _LOST,  # crash_shutdown
     "57P03": _LOST,  # cannot_connect_now

@@ -8,11 +8,13 @@ https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transac
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 from dbctl.backends.cursors import marking
+from dbctl.backends.origins import note_statement_timeout
 
 if TYPE_CHECKING:
     from dbctl.profiles import Profile
@@ -29,8 +31,28 @@ _ASKING = ("execute", "executemany", "executescript", "fetchone", "fetchmany", "
 """What sqlite3's cursors read or write the database by."""
 
 
+class Deadline:
+    """A progress handler that ends a statement which takes too long, and knows whether it did.
+
+    Args:
+        seconds: How long it may take from now on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.over = seconds, False
+        self._end = time.monotonic() + seconds
+
+    def __call__(self) -> bool:
+        """Tell SQLite whether to interrupt the statement."""
+        self.over = time.monotonic() > self._end
+        return self.over
+
+
 class TransactionConnection(sqlite3.Connection):
     """A connection that runs and commits nothing more in a transaction that has ended."""
+
+    deadline: Any = None
+    """The progress handler."""
 
     watched = True
     """Whether its transactions are dbctl's, of which the end is looked for, and not those of a script."""
@@ -45,6 +67,11 @@ class TransactionConnection(sqlite3.Connection):
         """
         if self.begun and not self.in_transaction:
             raise sqlite3.OperationalError(ENDED)
+
+    def set_progress_handler(self, handler: Any, /, *steps: int) -> None:
+        """Keep it beside having it called."""
+        self.deadline = handler
+        super().set_progress_handler(handler, *steps)
 
     # The driver's own of these three make a cursor past `cursor`.
 
@@ -110,9 +137,15 @@ def sharing_memory() -> Callable[..., None]:
     return share
 
 
+def _tell_of_time(connection: TransactionConnection, error: BaseException) -> None:
+    deadline, code = connection.deadline, getattr(error, "sqlite_errorcode", 0)
+    if isinstance(deadline, Deadline) and deadline.over and code == sqlite3.SQLITE_INTERRUPT:
+        note_statement_timeout(error, deadline.seconds, str(error))
+
+
 def marking_connection(profile: Profile) -> type[sqlite3.Connection]:
     """Return a class of connections whose cursors mark what they raise, as the connections themselves do."""
-    cursors = marking(_Cursor, _ASKING, profile)
+    cursors = marking(_Cursor, _ASKING, profile, tell=_tell_of_time)
 
     class Connection(TransactionConnection):
         def cursor(self, factory: Any = cursors) -> Any:

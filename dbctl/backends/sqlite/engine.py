@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dbctl.backends.base import Backend, Identity, Missing
-from dbctl.backends.sqlite.connections import BEGIN, marking_connection, sharing_memory
+from dbctl.backends.sqlite.connections import BEGIN, Deadline, marking_connection, sharing_memory
 from dbctl.backends.sqlite.databases import SQLiteDatabases
 from dbctl.backends.sqlite.errors import SQLiteErrors
 from dbctl.backends.sqlite.files import is_missing, missing_directory, refuse_missing
@@ -198,13 +198,11 @@ class SQLite(SQLiteErrors, SQLiteQueries, SQLiteDatabases, SQLiteLocks, Backend)
             args[0] = ":memory:"
 
     def _set_deadline(self, connection: Connection, *_statement: Any) -> None:
-        import time
-
         from sqlalchemy.util import await_only
 
         driver_connection: Any = connection.connection.driver_connection
-        deadline = time.monotonic() + (self.profile.statement_timeout or 0)
-        setting = driver_connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
+        deadline = Deadline(self.profile.statement_timeout or 0)
+        setting = driver_connection.set_progress_handler(deadline, _STEPS_BETWEEN_CHECKS)
         if connection.dialect.is_async:
             await_only(setting)
 

@@ -27,7 +27,7 @@ _OF_THE_FILE = (14, 26)
 """The codes that say that the file can't be opened, or is no database."""
 
 _LOCK_TIMEOUT = 5.0
-"""Seconds for which a lock of another process is waited for, unless the profile says; sqlite3's own default."""
+"""Seconds for which a lock of another session is waited for, unless the profile says; sqlite3's own default."""
 
 # https://www.sqlite.org/rescode.html: an extended code's low byte is its primary code, which stands for the rest
 MEANINGS: Mapping[int | str, Meaning] = {
@@ -104,10 +104,10 @@ class SQLiteErrors(Diagnosis):
         return None
 
     def translate(self, error: BaseException, *, committing: bool = False) -> DbctlError | None:
-        """Say also for how long a lock was waited for; in memory none is, and who holds it is in this process."""
+        """Say also for how long a lock was waited for, of whoever's, here or in another process; in memory none is."""
         translated = super().translate(error, committing=committing)
         if isinstance(translated, OutOfTime) and translated.heals and not self.profile.in_memory:
-            translated.message += f" by another process (lock timeout: {self.lock_patience:g} s)"
+            translated.message += f" by another session or process (lock timeout: {self.lock_patience:g} s)"
             translated.hint = Remedy.WAIT_LONGER
         return translated
 
