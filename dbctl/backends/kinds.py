@@ -71,6 +71,14 @@ class BulkColumn:
         return self.kind is Kind.FLOAT and not self.wide and self.type.startswith(("real", "float"))
 
     @property
+    def numeric_json(self) -> bool:
+        """Whether it has documents by a type of which SQLite knows no word, and so stores one that is a number as such.
+
+        https://www.sqlite.org/datatype3.html#determination_of_column_affinity
+        """
+        return self.kind is Kind.JSON and self.type.lower() in {"json", "jsonb"}
+
+    @property
     def digits(self) -> tuple[int, int] | None:
         """How many digits a number in parentheses has in all and behind the point; None where it does not say so.
 

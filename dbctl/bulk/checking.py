@@ -156,6 +156,10 @@ def shortened(value: str) -> str | None:
     return None if fits_64_bits(value) else f"it would be kept as {made!r}"
 
 
+_NO_NUMBER = r"(?:[^\d+\-.\s][^\n]*+|0|-?[1-9]\d{0,14})"
+"""What begins as no number does, or is one that is written in one way alone."""
+
+
 def _other(column: BulkColumn, untyped: bool) -> Check | None:
     """Refuse a text of which SQLite makes a number with another text: it does so wherever it knows no type's word.
 
@@ -170,7 +174,14 @@ def _other(column: BulkColumn, untyped: bool) -> Check | None:
             return None
         return f"{column.type} is no text to SQLite, which makes {made!r} of it"
 
-    return Check(r"(?:[^\d+\-.\s][^\n]*+|0|-?[1-9]\d{0,14})", reason)
+    return Check(_NO_NUMBER, reason)
+
+
+def _document(column: BulkColumn, untyped: bool) -> Check | None:
+    """Refuse a document that is a number, and would be another one: SQLite stores it as one."""
+    if not untyped or not column.numeric_json:
+        return None
+    return Check(_NO_NUMBER, lambda value: None if in_64_bits(value.strip()) is None else shortened(value.strip()))
 
 
 def _float(column: BulkColumn, untyped: bool) -> Check:
@@ -219,6 +230,10 @@ def _bytes(_: BulkColumn, untyped: bool) -> Check:
     return Check(whole, reason)
 
 
+def _bits(_: BulkColumn, _untyped: bool) -> Check:
+    return Check("[01]++", lambda value: None if re.fullmatch("[01]+", value) else "it is not of 0 and 1")
+
+
 def _read_by(read: Callable[[str], object], what: str, plain: str | None = None) -> Check:
     def reason(value: str) -> str | None:
         try:
@@ -263,10 +278,11 @@ _CHECKS: Mapping[Kind, Callable[[BulkColumn, bool], Check | None]] = {
     Kind.BOOLEAN: _boolean,
     Kind.TEXT: _text,
     Kind.BYTES: _bytes,
-    Kind.BITS: lambda *_: Check("[01]++", lambda _: "it is not of 0 and 1"),
+    Kind.BITS: _bits,
     Kind.DATE: lambda *_: _read_by(date.fromisoformat, "day", _DAY),
     Kind.TIME: lambda *_: _read_by(time.fromisoformat, "time", _TIME),
     Kind.TIMESTAMP: _timestamp,
     Kind.UUID: _uuid,
+    Kind.JSON: _document,
     Kind.OTHER: _other,
 }

@@ -45,6 +45,9 @@ _SINGLE = struct.Struct("f")
 _POWER = re.compile(r"-?\d(?:\.\d+)?e[-+]\d{2,3}", re.ASCII)
 """How a float is written that is very large or small."""
 
+_MOST_DIGITS = 4000
+"""Digits of a whole number that is compared as such: Python writes few more."""
+
 _NULL, _BETWEEN = "\0NULL", "\x1f"
 """What stands for NULL in a row's text, and between two values."""
 
@@ -182,11 +185,17 @@ def _decimal(value: str) -> str:
 
 
 def _document(value: str) -> str:
-    """Return a document as each database would have it: without blanks, and with its names in order."""
+    """Return a document as each database would have it: without blanks, with its names in order, and 1e2 as 100."""
     try:
-        return json.dumps(json.loads(value), sort_keys=True)
-    except (ValueError, RecursionError):
+        return json.dumps(json.loads(value, parse_float=_number_of_document), sort_keys=True)
+    except (ValueError, ArithmeticError, RecursionError):
         return value
+
+
+def _number_of_document(value: str) -> int | float:
+    exact = Decimal(value)
+    whole = exact == exact.to_integral_value() and exact.adjusted() < _MOST_DIGITS
+    return int(exact) if whole else float(value)
 
 
 _PLAIN: Mapping[Kind, Callable[[str], str]] = {

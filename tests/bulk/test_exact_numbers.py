@@ -102,3 +102,29 @@ def test_a_type_that_one_of_a_family_has_becomes_what_holds_it(
     on.ok("copy", "g", "--from", "my", "--to", "ma", "--create", "--verify")
     assert mariadb_database.execute("SELECT ST_AsText(v) FROM g") == [("GEOMETRYCOLLECTION(POINT(1 2))",)]
     mysql_database.execute("DROP TABLE t")
+
+
+def test_documents_and_bits_are_what_they_were(
+    dbctl: Forked, postgres_database: TestDatabase, mysql_database: TestDatabase, sqlite_database: TestDatabase
+) -> None:
+    documents = ["1e300", "12345678901234567", "[1e20, -0.0, 1.50]", '{"a": 1E2}', '"1e2"', "1.0e5", "0.25"]
+    sqlite_database.execute("CREATE TABLE d (id integer PRIMARY KEY, v JSON)")
+    mysql_database.execute("CREATE TABLE d (id integer PRIMARY KEY, v json)")
+    for document in documents:
+        sqlite_database.execute("INSERT INTO d (v) VALUES (?)", document)
+    postgres_database.execute("CREATE TABLE b (id integer PRIMARY KEY, v varbit(2), p jsonpath, t timetz(5), j json)")
+    postgres_database.execute(
+        "INSERT INTO b VALUES (1, '', '$.a', '00:00:00.04357+01', '1.0e5'), (2, '1', '$', NULL, '2')"
+    )
+    on = with_profiles(dbctl, lite=sqlite_database, pg=postgres_database, my=mysql_database)
+    for other in ("pg", "my"):
+        on.ok("copy", "d", "--from", "lite", "--to", other, "--create", "--verify")
+        on.ok("copy", "b", "--from", "pg", "--to", "my" if other == "my" else "lite", "--create", "--verify")
+    mysql_database.execute("DELETE FROM d")
+    on.ok("copy", "d", "--from", "pg", "--to", "my", "--verify")
+    on.ok("copy", "d", "--from", "my", "--to", "lite", "--truncate", "--verify")
+    assert sqlite_database.execute("SELECT v FROM d WHERE id < 3 ORDER BY id") == [(1e300,), (12345678901234567,)]
+    mysql_database.execute("INSERT INTO d VALUES (99, '12345678901234567890')")
+    result = on("copy", "d", "--from", "my", "--to", "lite", "--truncate")
+    assert "it would be kept as 1.2345678901234567e+19" in result.err, str(result)
+    assert result.code == 1

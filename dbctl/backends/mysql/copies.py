@@ -99,11 +99,13 @@ class MySQLCopies(Copies):
         if column.kind is Kind.DECIMAL:
             digits, behind = column.digits or (_MOST_DIGITS, _MOST_BEHIND)
             return f"decimal({min(digits, _MOST_DIGITS)}, {min(behind, _MOST_BEHIND)})"
-        if column.kind is Kind.BITS and (found := re.search(r"\((\d+)\)", column.type)) and int(found[1]) <= 64:
+        if column.kind is Kind.BITS and (found := re.match(r"bit\((\d+)\)", column.type)) and int(found[1]) <= 64:
             return f"bit({found[1]})"
         sized = re.match(r"(?:var)?char\w*(?: varying)?\((\d+)\)", column.type, re.IGNORECASE)
         if column.kind is Kind.TEXT and sized and int(sized[1]) <= _MOST_CHARACTERS:
             return f"varchar({sized[1]})"
+        if column.kind is Kind.TIME and "with time zone" in column.type:
+            return "longtext"
         return _PLAIN.get(column.kind, "longtext")
 
     def own_types(

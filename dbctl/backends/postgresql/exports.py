@@ -103,7 +103,7 @@ class PostgreSQLExports(PostgreSQLCopies, Exports):
         (r"timestamp.*with time zone", Kind.INSTANT),
         (r"timestamp", Kind.TIMESTAMP),
         (r"interval", Kind.INTERVAL),
-        (r"json", Kind.JSON),
+        (r"jsonb?$", Kind.JSON),
         (r"uuid", Kind.UUID),
     )
 

@@ -49,6 +49,8 @@ class SQLiteBulk(SQLiteExports, Bulk, SQLite):
         """Make of texts what SQLite's functions and SQLAlchemy's types know: 1 and 0, bytes, a blank before a time."""
         if column.kind is Kind.OTHER and column.type:
             return each(_converted)
+        if column.numeric_json:
+            return _numbers
         return _TAKEN.get(column.kind) or super().taken(column)
 
     def as_it_is(self, column: BulkColumn) -> str | None:
