@@ -33,6 +33,7 @@ _KEPT: Mapping[Kind, frozenset[Kind]] = {
 """Kinds that have room for all values of another, or refuse one that they have none for."""
 
 _LOST: Mapping[tuple[Kind, Kind], str] = {
+    (Kind.BITS, Kind.BITS): "how many bits a value has",
     (Kind.DECIMAL, Kind.FLOAT): "digits",
     (Kind.INTEGER, Kind.FLOAT): "digits beyond the fifteenth",
     (Kind.FLOAT, Kind.DECIMAL): "digits, and NaN",
@@ -70,7 +71,7 @@ def loss(backend: Bulk, source: BulkColumn, target: BulkColumn) -> str | None:
         other = source.kind in {Kind.OTHER, Kind.ARRAY} and source.type != target.type
         if other:
             return f"its meaning: a {source.type} is no {target.type}"
-        return None if backend.keeps(source, target) else _DIGITS
+        return None if backend.keeps(source, target) else _LOST.get((source.kind, target.kind), _DIGITS)
     lost = [text for text in (_LOST.get((source.kind, target.kind)), _fraction_lost(backend, source, target)) if text]
     if lost:
         return ", and ".join(lost)

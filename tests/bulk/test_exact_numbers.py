@@ -124,6 +124,10 @@ def test_documents_and_bits_are_what_they_were(
     on.ok("copy", "d", "--from", "pg", "--to", "my", "--verify")
     on.ok("copy", "d", "--from", "my", "--to", "lite", "--truncate", "--verify")
     assert sqlite_database.execute("SELECT v FROM d WHERE id < 3 ORDER BY id") == [(1e300,), (12345678901234567,)]
+    mysql_database.execute("CREATE TABLE bits (id integer PRIMARY KEY, v bit(8))")
+    postgres_database.execute("CREATE TABLE bits (id integer PRIMARY KEY, v bit varying)")
+    result = on("copy", "bits", "--from", "pg", "--to", "my")
+    assert (result.code, "bits.v loses how many bits a value has" in result.err) == (1, True), str(result)
     mysql_database.execute("INSERT INTO d VALUES (99, '12345678901234567890')")
     result = on("copy", "d", "--from", "my", "--to", "lite", "--truncate")
     assert "it would be kept as 1.2345678901234567e+19" in result.err, str(result)

@@ -209,9 +209,11 @@ class MySQLCopies(Copies):
         return _fraction(column)
 
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
-        """Look at the digits behind the point, at those of a float, and at fractions of seconds."""
+        """Look at the digits behind the point, at those of a float, at fractions of seconds, and at how many bits."""
         if own.kind is Kind.DECIMAL and not column.wide:  # of SQLite's each value is looked at
             return column.digits is not None and column.digits[1] <= (own.digits or (0, 0))[1]
+        if own.kind is Kind.BITS:
+            return "varying" not in column.type
         if own.kind is Kind.FLOAT and own.type.startswith("float"):
             return column.type in {"real", "float"} and not column.wide
         if own.kind in {Kind.SPAN, Kind.TIMESTAMP, Kind.INSTANT}:
