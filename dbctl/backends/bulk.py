@@ -145,6 +145,7 @@ class Target:
         key: The columns of that key.
         strict: Whether what the database would bend is refused.
         staged: Whether the rows come from a table of their own by one INSERT, which does not tell what it refuses.
+        exact: Whether that is so too of a value of the column's kind which it would change.
     """
 
     schema: str | None
@@ -154,6 +155,7 @@ class Target:
     key: Sequence[str] = ()
     strict: bool = True
     staged: bool = False
+    exact: bool = True
 
     @property
     def columns(self) -> Sequence[str]:
@@ -195,7 +197,7 @@ class Bulk(Exports, Backend):
         """Return a regular expression of values that are taken as they stand in lines which it `reads`.
 
         Returns:
-            "" for whatever is no more than text, and fits; None where there is no saying.
+            "" for whatever is no more than text, if it fits; other values fit too; None where there is no saying.
         """
         return "" if self.taken(column) is None else None
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dbctl.backends.exact import Exact
 from dbctl.backends.kinds import BYTES, BulkColumn, Kind
 from dbctl.records import record
 
@@ -53,6 +54,8 @@ class Copies:
     """Whether a foreign key can be looked at in the end of a transaction."""
     includes_columns: ClassVar[bool] = False
     """Whether an index can have columns beside those that it sorts by."""
+    pads_char: ClassVar[bool] = False
+    """Whether blanks at the end of a CHAR mean nothing to it, which adds or leaves them out."""
     counted_type: ClassVar[str] = "{}"
     """What a column is declared as whose numbers the database gives by itself; `{}` is its type."""
     numbers_only: ClassVar[str] = "a primary key of one column"
@@ -191,6 +194,10 @@ class Copies:
         Where it does, no text is made of values, whose types no column tells: they are read and written as they are.
         """
         return False
+
+    def exact(self, column: BulkColumn) -> Exact | None:
+        """Return which values of a column's kind it keeps as they are; None where it refuses all others by itself."""
+        return None
 
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Tell whether a column of this database has room for each value of the same kind that another's has.

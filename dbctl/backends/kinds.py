@@ -11,6 +11,7 @@ BYTES = "\\x"
 """What the text of bytes begins with, before their hexadecimal digits."""
 
 _OF_32 = re.compile(r"(?:var)?char(?:acter)?(?: varying)?\s*\(32\)", re.IGNORECASE)
+_CHAR = re.compile(r"char(?:acter)?\b(?! varying)", re.IGNORECASE)
 _DIGITS = re.compile(r"\((\d+)(?:,\s*(-?\d+))?\)", re.ASCII)
 _UUID = re.compile(r"\{?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.ASCII | re.IGNORECASE)
 
@@ -64,6 +65,11 @@ class BulkColumn:
     def of_32(self) -> bool:
         """Whether it is a text of 32 characters: SQLAlchemy's for UUIDs where a database has no type for them."""
         return _OF_32.match(self.type) is not None
+
+    @property
+    def of_char(self) -> bool:
+        """Whether it has texts of one length, which a database may fill up with blanks."""
+        return self.kind is Kind.TEXT and _CHAR.match(self.type) is not None
 
     @property
     def single(self) -> bool:

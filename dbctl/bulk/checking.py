@@ -32,20 +32,22 @@ class Check:
         plain: A regular expression for values that fit for sure, as they mostly are.
         reason: Looks at any other.
         read: Raises ValueError for a value that is none, and takes all others.
-        longest: How many characters a text has at most, whatever these are.
+        text: Of texts of whatever characters, what stands behind these: how many there are, and how they end.
+        sign: A regular expression that is found in lines of a file if any value in them is none that fits.
     """
 
     plain: str | None
     reason: Reason
     read: Callable[[str], object] | None = None
-    longest: int | None = None
+    text: str | None = None
+    sign: str | None = None
 
     def faults(self, column: str, values: Sequence[Any]) -> Iterator[Fault]:
         """Yield what is wrong with a column's values, which are texts or None."""
         if self.plain is not None:
             texts = [value for value in values if value is not None] if None in values else values
             whole = "\n".join(texts)
-            single = whole.count("\n") < len(texts) and (self.longest is not None or "" not in texts)
+            single = whole.count("\n") < len(texts) and (self.text is not None or "" not in texts)
             if not texts or (single and _lines_of(self.plain).fullmatch(whole)):
                 return
         if self.read is not None:
@@ -216,7 +218,7 @@ def _text(column: BulkColumn, untyped: bool) -> Check | None:
     def reason(value: str) -> str | None:
         return f"it has {len(value)} characters, and {length} are kept" if len(value) > length else None
 
-    return Check(rf"[^\n]{{0,{length}}}+", reason, longest=length)
+    return Check(rf"[^\n]{{0,{length}}}+", reason, text=f"{{0,{length}}}+")
 
 
 def _bytes(_: BulkColumn, untyped: bool) -> Check:

@@ -253,6 +253,14 @@ def _masked(unit: Database, plan: Plan) -> bool:
     return unit.profile.protected or bool(plan.masked)
 
 
+def _remedy(unit: Database, plan: Plan, bad: Bad) -> str:
+    """Return what to do about a row, where it has a value that the target would change."""
+    column = next((one for one in plan.own if one.name == bad.column), None)
+    exact = unit.backend.bulk.exact(column) if column is not None and plan.exact else None
+    changed = exact is not None and bad.value is not None and exact.reason(bad.value) == bad.reason
+    return "alter the column, or say --lossy" if changed else ""
+
+
 def load(moment: Moment, unit: Database, plan: Plan, note: Callable[[Sequence[Texts]], None] = lambda _: None) -> int:
     """Copy the rows of a table.
 
@@ -267,10 +275,10 @@ def load(moment: Moment, unit: Database, plan: Plan, note: Callable[[Sequence[Te
     """
     names = [one.name for one in plan.own]
     layout = Layout(plan.own, list(range(len(names))), {})
-    target = Target(plan.pair.target.schema, plan.pair.target.name, ())
+    target = Target(plan.pair.target.schema, plan.pair.target.name, (), exact=plan.exact)
 
     def refuse(bad: Bad) -> None:
-        raise Conflict(told(bad, masked=_masked(unit, plan)))
+        raise Conflict(told(bad, masked=_masked(unit, plan)), _remedy(unit, plan, bad))
 
     loader = Loader(unit.session.connection(), unit.backend.bulk, target, bad=refuse, goes_on=False)
 

@@ -74,7 +74,8 @@ def import_files(
     refuse_without_rollback(backend, connection, [relation])
     there = backend.table_columns(connection, relation)
     columns = with_uuids(database.profile, relation, usual_schema(connection), there)
-    target = Target(relation.schema, relation.name, (), how.conflict, _key(connection, relation, how), how.strict)
+    key = _key(connection, relation, how)
+    target = Target(relation.schema, relation.name, (), how.conflict, key, how.strict, exact=how.strict)
     with ExitStack() as held:
         rejects = held.enter_context(Rejects(how.rejects, how.max_errors, masked=database.profile.protected))
         held.enter_context(backend.takes_rows(connection, strict=how.strict))

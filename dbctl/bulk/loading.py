@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dbctl.backends.bulk import Bulk
+    from dbctl.backends.exact import Exact
 
 
 class Loader:
@@ -211,5 +212,18 @@ class _Plan:
             check_of(one, untyped=backend.untyped) if target.strict and one.kind in backend.bends else None
             for one in target.kinds
         ]
+        if target.exact:
+            checks = [_exactly(check, backend.exact(one)) for check, one in zip(checks, target.kinds, strict=True)]
         converts = [backend.taken(one) for one in target.kinds]
         return cls(target, checks, converts, fitting(backend, target, checks))
+
+
+def _exactly(check: Check | None, exact: Exact | None) -> Check | None:
+    """Return how a column's values are looked at where it has to keep them as they are too."""
+    if exact is None:
+        return check
+    plain = exact.plain if exact.text is None else rf"[^\n]{exact.text}"
+    if check is None:
+        return Check(plain, exact.reason, text=exact.text, sign=exact.sign)
+    before = check.reason
+    return Check(plain, lambda value: before(value) or exact.reason(value), text=exact.text, sign=exact.sign)

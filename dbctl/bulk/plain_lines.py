@@ -65,15 +65,19 @@ def fitting(backend: Bulk, target: Target, checks: Sequence[Check | None]) -> Ca
     """
     values = [_value(backend.as_it_is(one), check) for one, check in zip(target.kinds, checks, strict=True)]
     known = None not in values
-    trusted = backend.looks_itself and not any(checks)
+    looked_at = [one for one in checks if one is not None]
+    trusted = backend.looks_itself and all(one.sign for one in looked_at)
+    signs = [re.compile(sign.encode()) for sign in sorted({one.sign for one in looked_at if one.sign})]
 
     def fits(part: Delimited) -> bool:
         if not backend.reads(part):
             return False
-        if trusted and known:
+        if trusted and known and not signs:
             return True
         if not known or part.delimiter not in _DELIMITERS:
             return False
+        if trusted and not any(sign.search(part.data) for sign in signs):
+            return True
         csv = part.format == "csv"
         quotes = csv and backend.reads_quotes and part.null == ""  # else NULL and its text are the same within them
         pattern = _lines(tuple(filter(None, values)), part.delimiter, part.null, _end(part), csv, quotes)
@@ -94,12 +98,12 @@ def _is_text(data: bytes) -> bool:
 
 
 def _value(as_it_is: str | None, check: Check | None) -> str | None:
-    """Return the pattern of a column's values that fit, or how many characters a text has; None where there is none."""
+    """Return the pattern of a column's values that fit, or what stands behind a text's characters; None if unknown."""
     if as_it_is is None:
         return None
-    if check is None:
-        return as_it_is or "*"
-    return f"{{0,{check.longest}}}" if check.longest is not None else check.plain
+    if as_it_is or check is None:
+        return as_it_is or "*+"
+    return check.plain if check.text is None else check.text
 
 
 @cache
@@ -117,8 +121,8 @@ def _lines(
     for value in values:
         own, within = value, value
         if value.startswith(("*", "{")):
-            own = rf"[^{between}{special}\r\n]{value}+"
+            own = rf"[^{between}{special}\r\n]{value}"
             # Of at least one character: NULL has none.
-            within = rf'[^"\r]{value.replace("*", "+").replace("{0", "{1")}+'
+            within = rf'[^"\r]{value.replace("*", "+", 1).replace("{0", "{1", 1)}'
         columns.append("(?:{})".format("|".join([own, *[f'"{within}"'] * quotes, re.escape(null)])))
     return re.compile(rf"(?:{between.join(columns)}{end})*+".encode(), re.ASCII)

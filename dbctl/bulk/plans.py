@@ -64,6 +64,8 @@ class Plan:
         where_there: The condition that tells the copied rows of the target from those that it had before.
         asked: A digest of which rows are chosen, and how they are masked.
         before: How many rows are copied before these.
+        exact: Whether a value is refused that the target would change.
+        alike: What makes one text of all values of which a column of the target keeps the same, by its name.
     """
 
     pair: Pair
@@ -79,6 +81,8 @@ class Plan:
     where_there: str = ""
     asked: str = ""
     before: int = 0
+    exact: bool = True
+    alike: Mapping[str, Convert] = field(default_factory=dict)
 
     @classmethod
     def of(cls, moment: Moment, backend: Bulk, connection: Connection, pair: Pair, wish: Wish) -> Plan:
@@ -113,9 +117,14 @@ class Plan:
         where = wish.where.get(pair.name, wish.where.get("", ""))
         selection = moment.backend.selected(pair.source, columns, where=where, instead=masked)
         readable = reading_out.Readable(None, pair.name, selection)
-        converts = [convert(backend, one, mine) for one, mine in both]
+        other = moment.backend.__class__ is not backend.__class__
+        padded = other and moment.backend.pads_char and backend.pads_char
+        converts = [
+            _unpadded if padded and one.of_char and mine.of_char else convert(backend, one, mine) for one, mine in both
+        ]
         asked = hashlib.sha256(json.dumps([where, masked], sort_keys=True).encode()).hexdigest()
-        return cls(pair, columns, own, converts, losses, readable, where, key, masked, uncertain, where, asked)
+        plan = cls(pair, columns, own, converts, losses, readable, where, key, masked, uncertain, where, asked)
+        return replace(plan, exact=not wish.lossy, alike=_alike(backend, own, converts))
 
     def converted(self, values: Sequence[Texts]) -> Sequence[Texts]:
         """Return columns of the source as the target's."""
@@ -123,6 +132,21 @@ class Plan:
             column if change is None else [None if value is None else change(value) for value in column]
             for change, column in zip(self.converts, values, strict=True)
         ]
+
+
+def _unpadded(value: str) -> str:
+    """Return a text of one length without the blanks that it is filled up with."""
+    return value.rstrip(" ")
+
+
+def _alike(backend: Bulk, own: Sequence[BulkColumn], converts: Sequence[Convert | None]) -> Mapping[str, Convert]:
+    found = {}
+    for mine, change in zip(own, converts, strict=True):
+        exact = backend.exact(mine)
+        alike = _unpadded if change is _unpadded else exact and exact.alike
+        if alike:
+            found[mine.name] = alike
+    return found
 
 
 def _own(

@@ -104,7 +104,9 @@ class _Comparison:
         self._plan, self._reads = plan, (one, two)
         names = [column.name for column in plan.own]
         self._key = [names.index(name) for name in plan.key if name in names] or list(range(len(names)))
-        self._plain = [_there if one.name in plan.uncertain else _plain_of(one) for one in plan.own]
+        self._plain = [
+            _there if one.name in plan.uncertain else plan.alike.get(one.name) or _plain_of(one) for one in plan.own
+        ]
 
     def differences(self) -> tuple[Sequence[str], bool]:
         """Return the keys of some rows that are not the same in both, and whether there are more."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbctl.backends.bulk import Bulk, Delimited, Fault, Refused, Rows, Run, Taken, Target
 from dbctl.backends.bulk_texts import each, in_utc, moments, tab_separated
+from dbctl.backends.exact import fraction
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import BulkColumn, Kind
 from dbctl.backends.mysql.engine import MySQL
@@ -69,7 +70,7 @@ class MySQLBulk(MySQLExports, Bulk, MySQL):
     def as_it_is(self, column: BulkColumn) -> str | None:
         """Take moments without a zone, and truth in digits, of which nothing else would be made."""
         if column.kind is Kind.INSTANT:
-            return r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6}+)?+"
+            return rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d{fraction(self.digits_of_seconds(column))}"
         return r"\d{1,2}+" if column.type.startswith("tinyint(1)") else super().as_it_is(column)
 
     def reads(self, delimited: Delimited) -> bool:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 
 from dbctl.backends.copies import Copies, OwnType
+from dbctl.backends.exact import Exact
 from dbctl.backends.exports import run_as_it_stands
 from dbctl.backends.kinds import BulkColumn, Kind
+from dbctl.backends.mysql.exact import exact
 from dbctl.errors import BrokenReference
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class MySQLCopies(Copies):
     numbers_only = "one column of a table, which begins a key"
     index_names_of_tables = True
     creates_whole = True
+    pads_char = True
     keys_of_one_type = True
 
     @contextmanager
@@ -207,6 +210,10 @@ class MySQLCopies(Copies):
     def digits_of_seconds(self, column: BulkColumn) -> int:
         """Have none unless it says so."""
         return _fraction(column)
+
+    def exact(self, column: BulkColumn) -> Exact | None:
+        """Look for what its types cut, fill up, round, and take for one of theirs."""
+        return exact(column)
 
     def keeps(self, column: BulkColumn, own: BulkColumn) -> bool:
         """Look at the digits behind the point, at those of a float, at fractions of seconds, and at how many bits."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # `COPY hero, line 3, column age: "x"`, behind the frames of a trigger or a parser; a server may speak another language.
 _CONTEXT = re.compile(r"^COPY .+?, \w+ (?P<line>\d+)(?:, \w+ (?P<column>.+?): )?", re.DOTALL | re.MULTILINE)
-_READ_AS = ("TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'")
+_READ_AS = ("TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "lc_monetary = 'C'")
 _STAGE = "dbctl_stage"
 _DATA_EXCEPTION = "22"
 _TWICE_IN_ONE = "21000"
