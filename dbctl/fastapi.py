@@ -36,6 +36,7 @@ from dbctl.pool.places import labelled
 from dbctl.profiles.model import Isolation
 from dbctl.request_errors import RETRY_AFTER, Problem, install_error_handlers, problems
 from dbctl.request_overrides import (
+    OWN_PROFILE,
     ProfileName,
     access_of,
     async_session_of,
@@ -172,15 +173,16 @@ def lifespan(
     Raises:
         ConfigError: At the start: there is no such profile, or it is wrong, or its password's source gives none, or the
             directory can't be written.
-        ConnectError: At the start: the database could not be reached.
+        ConnectError: At the start: the database could not be reached, and was to be waited for, or to get its tables;
+            else nothing is connected to before the first request.
         OutOfTime: At the start: it could still not be reached when it had been waited for.
     """
 
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[Any]:
-        outermost = not hasattr(app.state, "dbctl_profile")
+        outermost = not hasattr(app.state, OWN_PROFILE)
         if outermost:
-            app.state.dbctl_profile = profile
+            setattr(app.state, OWN_PROFILE, profile)
         access, pools = access_of(app, profile, asynchronous=asynchronous), pools_of(app)
         try:
             await access.ask_password()
@@ -194,8 +196,9 @@ def lifespan(
         finally:
             await pools.end(access)
             if outermost:
-                del app.state.dbctl_profile
+                delattr(app.state, OWN_PROFILE)
 
+    setattr(opened, OWN_PROFILE, profile)  # for an app whose lifespan nobody runs
     return opened
 
 

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 ProfileName = str | Profile | None
 
+OWN_PROFILE = "dbctl_profile"
+"""The attribute of an app's state, and of its lifespan, that says on which profile it works."""
+
 
 def access_of(app: FastAPI, named: ProfileName, *, asynchronous: bool) -> Access:
     """Return the access to the profile that a part of the app names, or that the app is made to work on.
@@ -70,7 +73,7 @@ def profile_of(app: FastAPI | HTTPConnection, named: ProfileName = None) -> Prof
         ConfigError: The app's override is by names, and not of this one.
     """
     instead = _override_of(app)
-    own = named or getattr(_state(app), "dbctl_profile", None)
+    own = named or _own_profile_of(app.app if isinstance(app, HTTPConnection) else app)
     if isinstance(instead, RolledBack):
         return instead.connector.profile
     if not isinstance(instead, Mapping):
@@ -123,6 +126,12 @@ async def async_session_of(
     else:
         async with dbctl_async_session(profile_of(app, named), writes=writes, isolation=isolation) as session:
             yield session
+
+
+def _own_profile_of(app: FastAPI) -> ProfileName:
+    """Return the profile of an app's (outermost) lifespan, also where that is not run, as that of a mounted app."""
+    declared = getattr(app.router.lifespan_context, OWN_PROFILE, None)
+    return getattr(app.state, OWN_PROFILE, declared)
 
 
 def _state(app: FastAPI | HTTPConnection) -> State:

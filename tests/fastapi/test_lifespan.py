@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.testclient import TestClient
 from sqlmodel import Session
 
 from dbctl import sample
@@ -98,6 +99,21 @@ def test_no_connection_stays_open_behind_it(server_database: TestDatabase, async
 def test_a_profile_that_is_wrong_ends_the_start() -> None:
     with pytest.raises(ConfigError, match='no profile "nowhere"'):
         begin(lifespan("nowhere"))
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+def test_the_profile_holds_where_nobody_runs_it(tmp_path: Path, mounted: bool) -> None:
+    named = in_file(tmp_path / "named.db")
+    app = FastAPI(lifespan=lifespan(named))
+
+    @app.get("/where")
+    def where(session: SessionDep) -> str:
+        return str(session.connection().engine.url.database)
+
+    main = FastAPI()
+    main.mount("/sub", app)
+    found = TestClient(main).get("/sub/where") if mounted else TestClient(app).get("/where")
+    assert found.json() == named.database
 
 
 # --- waiting ----------------------------------------------------------------------------------------------------------
