@@ -209,7 +209,7 @@ def test_a_row_that_is_no_profile_is_one_clear_line(row: dict[str, Any], said: s
         ('{"name": "x"}\n{"name" "geheim"}\n', "is not JSON: line 2, column 9"),
         ("[3]", "the one at 1 is none"),
         ('[{"name": "x"}, {"name": "x"}]', "two rows have the name made/x"),
-        ("[" * 20_000, "it is nested too deeply"),
+        ("[" * 200_000, "it is nested too deeply"),
         ('[{"name": "x", "tags": [[[["geheim"]]]]}]', "the one at 1 is nested deeper"),
         ('\n{"name": "x", "port": ' + "7" * 5_000 + "}", "line 2 has a number with too many digits"),
         ('{"name": "x", "user": "\\ud800"}', "the object at 1 has one half"),
