@@ -11,6 +11,7 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import replace
+from inspect import isfunction, unwrap
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -130,8 +131,21 @@ async def async_session_of(
 
 def _own_profile_of(app: FastAPI) -> ProfileName:
     """Return the profile of an app's (outermost) lifespan, also where that is not run, as that of a mounted app."""
-    declared = getattr(app.router.lifespan_context, OWN_PROFILE, None)
-    return getattr(app.state, OWN_PROFILE, declared)
+    if hasattr(app.state, OWN_PROFILE):
+        return getattr(app.state, OWN_PROFILE)  # type: ignore[no-any-return]
+    return _declared_by(app.router.lifespan_context)
+
+
+def _declared_by(life: Any) -> ProfileName:
+    """Return the profile that a lifespan is for; FastAPI puts one around it for each router that an app includes."""
+    while not hasattr(life, OWN_PROFILE):
+        inner = unwrap(life)
+        outer = zip(inner.__code__.co_freevars, inner.__closure__ or (), strict=False) if isfunction(inner) else ()
+        cell = dict(outer).get("original_context")
+        if cell is None:
+            return None
+        life = cell.cell_contents
+    return getattr(life, OWN_PROFILE)  # type: ignore[no-any-return]
 
 
 def _state(app: FastAPI | HTTPConnection) -> State:

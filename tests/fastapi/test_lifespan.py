@@ -105,6 +105,8 @@ def test_a_profile_that_is_wrong_ends_the_start() -> None:
 def test_the_profile_holds_where_nobody_runs_it(tmp_path: Path, mounted: bool) -> None:
     named = in_file(tmp_path / "named.db")
     app = FastAPI(lifespan=lifespan(named))
+    app.include_router(health_router())
+    app.include_router(APIRouter())
 
     @app.get("/where")
     def where(session: SessionDep) -> str:

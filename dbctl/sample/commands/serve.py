@@ -79,10 +79,12 @@ def _token(variable: str | None) -> str | None:
 
 
 def _check(profile: Profile, driver: Driver) -> None:
-    """Build what the service will build, to say now what is wrong with the profile."""
+    """Build what the service will build, and ask what it will ask, to say now what is wrong with the profile."""
+    from dbctl.backends import backend_of
     from dbctl.connections.engines import build_async_engine, build_engine
 
     build_async_engine(profile) if driver is Driver.ASYNC else build_engine(profile)
+    _ = backend_of(profile).password
 
 
 def _listener(host: str, port: int, *, guarded: bool) -> socket.socket:
