@@ -1,10 +1,12 @@
 """`dbctl topology`: the nodes as they see each other, from whichever one it is asked."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.faults.pairs import Pair, address, server_of
+from tests.faults.watching import within
 from tests.harness.cli import Dbctl
 from tests.harness.database import TestDatabase
 from tests.harness.forked import Forked
@@ -19,8 +21,16 @@ def at(database: TestDatabase) -> str:
     return f"{server_of(database).host}:{server_of(database).port}"
 
 
+def both(dbctl: Dbctl, database: TestDatabase) -> Any:
+    """Return the two nodes of a pair, of which the one may just be coming back to the other behind another test."""
+    seen: list[Any] = []
+    run = on(dbctl, database)
+    assert within(20, lambda: seen.append(run.ok("topology", "--json").json) or len(seen[-1]) == 2), seen[-1]
+    return seen[-1]
+
+
 def test_a_standby_tells_of_its_primary_which_is_asked_too(pair: Pair, dbctl: Dbctl) -> None:
-    above, below = on(dbctl, pair.standby).ok("topology", "--json").json
+    above, below = both(dbctl, pair.standby)
     assert list(above) == [
         *("node", "role", "state", "version", "lag_s", "lag_bytes", "follows", "name", "cluster", "timeline"),
         *("asked", "seen_by", "missing", "error"),
@@ -35,7 +45,7 @@ def test_a_standby_tells_of_its_primary_which_is_asked_too(pair: Pair, dbctl: Db
 
 
 def test_a_primary_tells_of_those_that_follow_it(pair: Pair, dbctl: Dbctl) -> None:
-    above, below = on(dbctl, pair.primary).ok("topology", "--json").json
+    above, below = both(dbctl, pair.primary)
     assert [above["node"], above["follows"]] == [at(pair.primary), None]
     assert [below["role"], below["follows"], below["seen_by"]] == ["standby", above["node"], [above["node"]]]
 
@@ -43,6 +53,7 @@ def test_a_primary_tells_of_those_that_follow_it(pair: Pair, dbctl: Dbctl) -> No
 def test_all_hosts_of_the_profile_are_drawn_as_one_tree_and_what_can_not_be_asked_says_why(
     pair: Pair, dbctl: Dbctl
 ) -> None:
+    both(dbctl, pair.standby)
     hosts = [address(pair.standby), address(pair.primary), "127.0.0.1:1"]
     lines = [line for line in pair.primary.toml.splitlines() if not line.startswith(("host = ", "port = "))]
     shown = on(dbctl, pair.primary)
@@ -60,6 +71,7 @@ def test_all_hosts_of_the_profile_are_drawn_as_one_tree_and_what_can_not_be_aske
 @pytest.mark.parametrize("pair", ["postgresql"], indirect=True)
 def test_what_a_user_is_not_told_is_null_and_no_standby_is_there_twice(pair: Pair, dbctl: Dbctl) -> None:
     primary = server_of(pair.primary)
+    both(dbctl, pair.standby)
     primary.execute("REVOKE pg_monitor FROM app")
     try:
         hosts = [address(pair.standby), address(pair.primary)]

@@ -122,7 +122,7 @@ def test_what_a_test_writes_is_gone_after_it(app: FastAPI, sample: TestDatabase,
             if sample.server:
                 assert teams(sample) == ["Preventers", "Z-Force"]
         assert teams(sample) == ["Preventers", "Z-Force"]
-    assert profile_of(app) is None
+    assert profile_of(app) == NOWHERE
 
 
 def test_it_is_rolled_back_where_the_test_fails(app: FastAPI, sample: TestDatabase, profile: Profile) -> None:
