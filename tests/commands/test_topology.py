@@ -23,10 +23,13 @@ def at(database: TestDatabase) -> str:
 
 def both(dbctl: Dbctl, database: TestDatabase) -> Any:
     """Return the two nodes of a pair, of which the one may just be coming back to the other behind another test."""
-    seen: list[Any] = []
     run = on(dbctl, database)
-    assert within(20, lambda: seen.append(run.ok("topology", "--json").json) or len(seen[-1]) == 2), seen[-1]
-    return seen[-1]
+
+    def nodes() -> Any:
+        return run.ok("topology", "--json").json
+
+    assert within(20, lambda: len(nodes()) == 2)
+    return nodes()
 
 
 def test_a_standby_tells_of_its_primary_which_is_asked_too(pair: Pair, dbctl: Dbctl) -> None:
