@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from dbctl.errors import WorkRefused
 
 if TYPE_CHECKING:
     from sqlmodel import Session
 
-_open: WeakSet[Any] = WeakSet()
+_open: set[Any] = set()
 _parents: set[Any] = set()
 
 
 def stays_with_parent(thing: Any) -> None:
-    """Leave a session or a lock, from now on, to this process alone, whichever forks come of it."""
+    """Leave a session or a lock, until it is over, to this process alone, whichever forks come of it."""
     _open.add(thing)
+
+
+def is_over(thing: Any) -> None:
+    """Hear that there is nothing open of it any more."""
+    _open.discard(thing)
 
 
 def is_parents(thing: Any) -> bool:

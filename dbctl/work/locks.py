@@ -19,7 +19,7 @@ from dbctl.connections.asking import profile_named
 from dbctl.errors import ConnectError, LockHeld, Remedy
 from dbctl.profiles import Profile
 from dbctl.work.file_locks import FileLock
-from dbctl.work.forks import is_parents, stays_with_parent
+from dbctl.work.forks import is_over, is_parents, stays_with_parent
 from dbctl.work.session_locks import SessionLock
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def advisory_lock(
             sleep(pause)
         yield lock
     finally:
+        is_over(lock)
         if not is_parents(lock):
             lock.release()
 
@@ -100,6 +101,7 @@ async def async_advisory_lock(
             await asyncio.sleep(pause)
         yield lock
     finally:
+        is_over(lock)
         if not is_parents(lock):
             await asyncio.shield(asyncio.to_thread(lock.release))
 

@@ -25,7 +25,7 @@ from dbctl.profiles import Profile
 from dbctl.records import record
 from dbctl.work.commits import Ending
 from dbctl.work.database import Database
-from dbctl.work.forks import is_parents, stays_with_parent
+from dbctl.work.forks import is_over, is_parents, stays_with_parent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -120,6 +120,7 @@ def unit_of_work(
             raise
         raise translated from error
     finally:
+        is_over(session)
         del session.ending  # or the two would keep each other until garbage is collected
 
 
@@ -158,6 +159,7 @@ async def async_unit_of_work(
             raise
         raise translated from error
     finally:
+        is_over(own)
         del own.ending
 
 
@@ -198,7 +200,7 @@ def _begun(engine: AnyEngine, backend: Backend, writes: bool, isolation: Isolati
 
     Once is enough: of an engine with options made from another SQLAlchemy before 2.0.40 tells no events.
     """
-    options = backend.isolation_options(isolation)
-    if writes and backend.locks_to_write and not engine.get_execution_options().get(WRITES):
-        options[WRITES] = True
-    return engine.execution_options(**options) if options else engine
+    begins = writes and backend.locks_to_write and not engine.get_execution_options().get(WRITES)
+    if not begins and isolation is None:
+        return engine
+    return engine.execution_options(**backend.isolation_options(isolation), **({WRITES: True} if begins else {}))
