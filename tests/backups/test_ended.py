@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.backups.conftest import Shop
-from tests.backups.held import PATIENCE, files_in, held, in_the_way, said, wait_for
+from tests.backups.held import PATIENCE, files_in, held, in_the_way, said
+from tests.faults.watching import within
 from tests.harness.database import SERVER_KINDS
 from tests.harness.forked import of_tests
-from tests.harness.processes import descendants_of
+from tests.harness.processes import descendants_of, still_running
 
 CREATE = ("backup", "create", "x.backup")
 
@@ -42,7 +43,7 @@ def test_what_a_killed_run_leaves_looks_like_nothing_and_the_next_removes_it(sho
         below = list(descendants_of(run.process.pid))
         run.process.kill()
         run.process.wait()
-        wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in below))
+        assert within(PATIENCE, lambda: not still_running(below)), still_running(below)
         left = files_in(shop.dbctl.cwd)
         assert left
         assert all(name.startswith(".dbctl-backup-") for name in left)
@@ -96,7 +97,7 @@ def test_several_jobs_are_ended_too(pg_shop: Shop) -> None:
         below = list(descendants_of(run.process.pid))
         run.process.terminate()
         assert run.process.wait(PATIENCE) == 143
-        wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in below))
+        assert within(PATIENCE, lambda: not still_running(below)), still_running(below)
     assert files_in(pg_shop.dbctl.cwd) == set()
 
 

@@ -12,8 +12,9 @@ from dbctl.backups import scratch
 from tests.backups.conftest import Shop
 from tests.backups.held import PATIENCE, running, said, wait_for
 from tests.backups.stalled import COMMANDS, left_by, line_for, stalled
+from tests.faults.watching import within
 from tests.harness.database import SERVER_KINDS
-from tests.harness.processes import descendants_of
+from tests.harness.processes import descendants_of, still_running
 
 
 def secrets_of(shop: Shop) -> list[bytes]:
@@ -42,7 +43,7 @@ def test_a_signal_ends_it(shop: Shop, command: str, number: int, code: int) -> N
         rest = ": what was not committed is rolled back" if command == "restore" else ""
         assert (process.returncode, said(err)) == (code, [f"dbctl: interrupted{rest}"])
         assert shop.contents() == before
-        wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in below))
+        assert within(PATIENCE, lambda: not still_running(below)), still_running(below)
         assert left_by(shop, held.temporary) == []
 
 
@@ -91,7 +92,7 @@ def test_what_a_killed_run_has_left_is_dropped_by_the_next(shop: Shop, command: 
             below = list(descendants_of(process.pid))
             process.kill()
             process.wait()
-        wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in below))
+        assert within(PATIENCE, lambda: not still_running(below)), still_running(below)
         assert shop.contents() == before if shop.database.server else shop.contents()
         assert left_by(shop, held.temporary)
         shop.dbctl.ok(*line_for(shop, command, good), env={"TMPDIR": str(held.temporary)})
@@ -107,7 +108,7 @@ def test_several_jobs_are_ended_too(pg_shop: Shop) -> None:
             assert len(below) > 1
             process.terminate()
             assert process.wait(PATIENCE) == 143
-        wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in below))
+        assert within(PATIENCE, lambda: not still_running(below)), still_running(below)
         assert left_by(pg_shop, held.temporary) == []
 
 

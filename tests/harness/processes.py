@@ -1,7 +1,7 @@
 """What can be seen of another process."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,3 +27,12 @@ def descendants_of(pid: int) -> Iterator[int]:
     for child in children_of(pid):
         yield child
         yield from descendants_of(child)
+
+
+def still_running(processes: Iterable[int]) -> list[bytes]:
+    """Return the command lines of those that run; one that has ended has none, though nobody may have looked yet."""
+    found = []
+    for pid in processes:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.append(Path(f"/proc/{pid}/cmdline").read_bytes())
+    return [line for line in found if line]
