@@ -52,9 +52,8 @@ class FileLock:
         import fcntl
 
         if self._descriptor is not None:
-            fcntl.flock(
-                self._descriptor, fcntl.LOCK_UN
-            )  # or a fork, which has the file open too, would go on to hold it
+            # Or a fork, which has the file open too, would go on to hold it.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = None
 

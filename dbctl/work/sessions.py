@@ -22,6 +22,7 @@ from dbctl.connections.connector import AnyEngine, Connector, async_connector
 from dbctl.connections.connector import connector as shared_connector
 from dbctl.connections.engines import WRITES
 from dbctl.profiles import Profile
+from dbctl.profiles.model import checked_isolation
 from dbctl.records import record
 from dbctl.work.commits import Ending
 from dbctl.work.database import Database
@@ -203,4 +204,5 @@ def _begun(engine: AnyEngine, backend: Backend, writes: bool, isolation: Isolati
     begins = writes and backend.locks_to_write and not engine.get_execution_options().get(WRITES)
     if not begins and isolation is None:
         return engine
-    return engine.execution_options(**backend.isolation_options(isolation), **({WRITES: True} if begins else {}))
+    options = backend.isolation_options(checked_isolation(isolation))
+    return engine.execution_options(**options, **({WRITES: True} if begins else {}))

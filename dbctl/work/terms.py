@@ -1,6 +1,6 @@
 """On what terms a function is run in a unit of work."""
 
-from dbctl.profiles.model import Isolation, checked_isolation
+from dbctl.profiles.model import Isolation
 from dbctl.records import record
 
 RETRIES = 3
@@ -21,7 +21,7 @@ class Terms:
         isolation: The isolation level; the profile's, or else the server's, where it is None.
 
     Raises:
-        ValueError: A number is below 0, or there is no such level.
+        ValueError: A number is below 0.
     """
 
     writes: bool = True
@@ -37,4 +37,3 @@ class Terms:
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise ValueError(f"{name} is 0 or more, not {value}")
-        checked_isolation(self.isolation)

@@ -146,6 +146,12 @@ def test_terms_that_are_none_are_refused(terms: dict[str, Any], error: str) -> N
         asyncio.run(dbctl.async_run(dbctl.in_async(lambda session: None), "testing", **terms))
 
 
+@pytest.mark.parametrize("open_unit", [dbctl.session, dbctl.unit_of_work])
+def test_a_level_that_is_none_is_refused_in_a_block(open_unit: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="not 'snapshot'"), open_unit("testing", isolation="snapshot"):
+        pass
+
+
 def test_an_async_function_is_refused_where_nobody_would_await_it() -> None:
     async def work(session: Session) -> None:
         raise AssertionError("it is run")
